@@ -1,0 +1,241 @@
+"""The domain: columns, tables, relations, and the database they form.
+
+No row is read here except on request; a ``Table`` is parquet on disk or an arrow table in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tabgraphsyn.errors import DataError, listing, nearest
+
+SemanticType = Literal["numerical", "categorical", "boolean", "datetime", "id", "text"]
+SEMANTIC_TYPES: tuple[str, ...] = get_args(SemanticType)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: its name in the file.
+        sdtype: what its values mean (SDV's word for it).
+        computer_representation: ``Int64`` or ``Float`` for numerical columns, else None.
+        datetime_format: strftime format that the values are written in, for datetime columns.
+        regex_format: pattern from which new ids are made, for id columns.
+        pii: True where values name a person; such text is never reproduced.
+    """
+
+    name: str
+    sdtype: SemanticType
+    computer_representation: str | None = None
+    datetime_format: str | None = None
+    regex_format: str | None = None
+    pii: bool = False
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A table's columns in file order and its primary key (empty when it has none)."""
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Columns by their name."""
+        return {column.name: column for column in self.columns}
+
+    def column(self, name: str) -> Column:
+        """Return one column.
+
+        Raises:
+            DataError: the table has no column of that name.
+        """
+        if name not in self.by_name:
+            raise DataError(
+                f"{self.name}.{name}: no such column; the table has {listing(self.by_name)}."
+                f"{nearest(name, self.by_name)}"
+            )
+        return self.by_name[name]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A foreign key: ``child_columns`` of the child refer to ``parent_columns`` of the parent."""
+
+    child_table: str
+    child_columns: tuple[str, ...]
+    parent_table: str
+    parent_columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A name that is unique in a schema and safe as a file name.
+
+        >>> Relation("flights", ("origin",), "airports", ("faa",)).name
+        'flights.origin--airports'
+        """
+        return f"{self.child_table}.{'+'.join(self.child_columns)}--{self.parent_table}"
+
+    @property
+    def is_self_reference(self) -> bool:
+        """True where a table refers to itself."""
+        return self.child_table == self.parent_table
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Tables and the foreign keys between them."""
+
+    tables: tuple[TableSchema, ...]
+    relations: tuple[Relation, ...] = ()
+
+    @cached_property
+    def table_names(self) -> tuple[str, ...]:
+        """Names of the tables, in schema order."""
+        return tuple(table.name for table in self.tables)
+
+    def table(self, name: str) -> TableSchema:
+        """Return one table's schema.
+
+        Raises:
+            DataError: no table of that name.
+        """
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise DataError(
+            f"{name}: no such table; the schema has {listing(self.table_names)}.{nearest(name, self.table_names)}"
+        )
+
+    def relations_of_child(self, table: str) -> tuple[Relation, ...]:
+        """Foreign keys that ``table`` holds."""
+        return tuple(relation for relation in self.relations if relation.child_table == table)
+
+    def relations_of_parent(self, table: str) -> tuple[Relation, ...]:
+        """Foreign keys that refer to ``table``."""
+        return tuple(relation for relation in self.relations if relation.parent_table == table)
+
+    def key_columns(self, table: str) -> tuple[str, ...]:
+        """Columns of ``table`` that belong to its primary key or to a foreign key, in file order."""
+        keys = set(self.table(table).primary_key)
+        for relation in self.relations_of_child(table):
+            keys.update(relation.child_columns)
+        return tuple(column.name for column in self.table(table).columns if column.name in keys)
+
+    def attribute_columns(self, table: str) -> tuple[str, ...]:
+        """Columns of ``table`` that are no part of a key, in file order: what the models generate."""
+        keys = set(self.key_columns(table))
+        return tuple(column.name for column in self.table(table).columns if column.name not in keys)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the internal json form (``schema.json``)."""
+        return {
+            "tables": [
+                {
+                    "name": table.name,
+                    "primary_key": list(table.primary_key),
+                    "columns": [_without_defaults(column) for column in table.columns],
+                }
+                for table in self.tables
+            ],
+            "relations": [
+                {
+                    "child_table": relation.child_table,
+                    "child_columns": list(relation.child_columns),
+                    "parent_table": relation.parent_table,
+                    "parent_columns": list(relation.parent_columns),
+                }
+                for relation in self.relations
+            ],
+        }
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Schema:
+        """Read the form that ``to_dict`` writes."""
+        tables = tuple(
+            TableSchema(
+                name=table["name"],
+                primary_key=tuple(table["primary_key"]),
+                columns=tuple(Column(**column) for column in table["columns"]),
+            )
+            for table in raw["tables"]
+        )
+        relations = tuple(
+            Relation(
+                child_table=relation["child_table"],
+                child_columns=tuple(relation["child_columns"]),
+                parent_table=relation["parent_table"],
+                parent_columns=tuple(relation["parent_columns"]),
+            )
+            for relation in raw["relations"]
+        )
+        return Schema(tables=tables, relations=relations)
+
+
+def _without_defaults(column: Column) -> dict[str, Any]:
+    raw: dict[str, Any] = {"name": column.name, "sdtype": column.sdtype}
+    for key in ("computer_representation", "datetime_format", "regex_format"):
+        if getattr(column, key) is not None:
+            raw[key] = getattr(column, key)
+    if column.pii:
+        raw["pii"] = True
+    return raw
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one table: a parquet file that is read by column or in batches, or arrow in memory."""
+
+    schema: TableSchema
+    source: pa.Table | Path = field(repr=False)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows, without reading them."""
+        if isinstance(self.source, Path):
+            return pq.read_metadata(self.source).num_rows
+        return self.source.num_rows
+
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows, all columns or some, in memory."""
+        if isinstance(self.source, Path):
+            return pq.read_table(self.source, columns=columns)
+        return self.source if columns is None else self.source.select(columns)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one column; on disk only that column is read."""
+        return self.read([name]).column(0)
+
+    def batches(self, columns: list[str] | None = None, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in order, at most ``batch_rows`` at a time."""
+        if isinstance(self.source, Path):
+            with pq.ParquetFile(self.source) as file:
+                yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+        else:
+            yield from self.read(columns).to_batches(max_chunksize=batch_rows)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A schema with the rows of its tables."""
+
+    schema: Schema
+    tables: Mapping[str, Table]
+
+    def __getitem__(self, name: str) -> Table:
+        return self.tables[name]
+
+    @staticmethod
+    def open(schema: Schema, folder: Path) -> Database:
+        """Return the database whose tables are ``folder/<table>.parquet``, without reading rows."""
+        return Database(schema, {table.name: Table(table, folder / f"{table.name}.parquet") for table in schema.tables})

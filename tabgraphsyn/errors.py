@@ -1,0 +1,84 @@
+"""Errors a user reads, with the exit code each one ends a command with.
+
+A message says where (key, table.column, folder), the rule, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_DONE = 0
+EXIT_USER = 2
+EXIT_STAGE = 3
+EXIT_INTERRUPTED = 75
+
+
+class TabGraphSynError(Exception):
+    """An error whose message is meant for the user; the traceback goes to the log."""
+
+    exit_code = EXIT_STAGE
+
+
+class ConfigError(TabGraphSynError):
+    """A setting that cannot be used. The user mends the command or the yaml."""
+
+    exit_code = EXIT_USER
+
+
+class DataError(TabGraphSynError):
+    """Tables or metadata that break a rule. The user mends the data or a policy."""
+
+    exit_code = EXIT_USER
+
+
+class StageError(TabGraphSynError):
+    """A stage that failed, or inputs of a stage that are not true to their manifest."""
+
+    exit_code = EXIT_STAGE
+
+
+class SubmissionError(TabGraphSynError):
+    """A scheduler that refused, or a launch that could not be recorded."""
+
+    exit_code = EXIT_STAGE
+
+
+class Interrupted(TabGraphSynError):
+    """A stage that stopped at a step boundary on request, saved, and can be resumed."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the closest of ``names``, or an empty string.
+
+    >>> nearest("gni", ["gin", "gat"])
+    " Did you mean 'gin'?"
+    >>> nearest("zzz", ["gin", "gat"])
+    ''
+    """
+    found = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def listing(items: Iterable[object], limit: int = 10) -> str:
+    """Return up to ``limit`` items quoted with ``repr``, then how many more there are.
+
+    >>> listing(["a", "b", "c"], limit=2)
+    "'a', 'b' and 1 more"
+    """
+    shown = list(items)
+    text = ", ".join(repr(item) for item in shown[:limit])
+    rest = len(shown) - limit
+    return f"{text} and {rest} more" if rest > 0 else text
+
+
+def raise_collected(error: type[TabGraphSynError], problems: list[str]) -> None:
+    """Raise one ``error`` that lists every problem, or return when there are none."""
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise error(problems[0])
+    lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+    raise error(f"{len(problems)} problems:\n{lines}")

@@ -1,0 +1,97 @@
+"""Tensors of a batch of encoded rows, and of the siblings in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.layout import EncodedTable
+
+
+@dataclass(frozen=True)
+class EncodedBatch:
+    """Encoded rows after the draw inside their intervals.
+
+    Shape:
+        numerical: (rows, n_num) float32.
+        categorical: (rows, n_cat) int64.
+    """
+
+    numerical: Tensor
+    categorical: Tensor
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.numerical.shape[0]
+
+
+@dataclass(frozen=True)
+class EncodedTensors:
+    """A whole encoded table as tensors (possibly memory-mapped).
+
+    Shape:
+        numerical: (rows, n_num, 2) float32, the interval a value is drawn from.
+        categorical: (rows, n_cat) int32.
+    """
+
+    numerical: Tensor
+    categorical: Tensor
+
+    @staticmethod
+    def from_encoded(table: EncodedTable) -> EncodedTensors:
+        """Wrap numpy arrays without copying them."""
+        return EncodedTensors(torch.from_numpy(table.numerical), torch.from_numpy(table.categorical))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.numerical.shape[0]
+
+    def draw(self, rows: Tensor, generator: torch.Generator) -> EncodedBatch:
+        """Return the given rows with each number drawn uniformly inside its interval.
+
+        Shape:
+            rows: (batch,) int64.
+        """
+        interval = self.numerical[rows]
+        low, high = interval[..., 0], interval[..., 1]
+        share = torch.rand(low.shape, generator=generator)
+        return EncodedBatch(low + share * (high - low), self.categorical[rows].long())
+
+    def middle(self, rows: Tensor | None = None) -> EncodedBatch:
+        """Return rows (all when None) with each number in the middle of its interval."""
+        interval = self.numerical if rows is None else self.numerical[rows]
+        categorical = self.categorical if rows is None else self.categorical[rows]
+        return EncodedBatch(interval.mean(dim=-1), categorical.long())
+
+
+@dataclass(frozen=True)
+class SiblingGroups:
+    """Which rows of a batch are denoised together.
+
+    Rows of one group are contiguous and in sibling order. A table without a driver relation has one row a group.
+
+    Shape:
+        group: (rows,) int64, number of the row's group in this batch, ascending.
+        rank: (rows,) float32, the row's place among its siblings, from 0.
+        size: (rows,) float32, number of siblings, the row itself included (of the whole family, also where a large
+            family is cut into several groups).
+    """
+
+    group: Tensor
+    rank: Tensor
+    size: Tensor
+    count: int
+
+    @staticmethod
+    def singletons(rows: int) -> SiblingGroups:
+        """Return groups of one row each."""
+        return SiblingGroups(torch.arange(rows), torch.zeros(rows), torch.ones(rows), rows)
+
+    @property
+    def are_singletons(self) -> bool:
+        """True where no row has a sibling in this batch."""
+        return self.count == self.group.shape[0]
