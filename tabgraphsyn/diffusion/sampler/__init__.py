@@ -1,0 +1,1 @@
+"""Samplers: from noise to latents with few evaluations of the denoised function."""

@@ -1,0 +1,27 @@
+"""The contract of a sampler."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor
+
+DenoisedFunction = Callable[[Tensor, float], Tensor]
+"""From noisy latents (rows, dim) and one noise level to denoised latents (rows, dim)."""
+
+
+class Sampler(ABC):
+    """Solves the probability-flow ODE from ``sigma_max`` to 0 with a fixed number of steps."""
+
+    @abstractmethod
+    def levels(self, sigma_min: float, sigma_max: float) -> Tensor:
+        """Return the falling noise levels that are visited, the last one 0."""
+
+    @abstractmethod
+    def solve(self, denoised: DenoisedFunction, noisy: Tensor, levels: Tensor) -> Tensor:
+        """Return latents at noise level 0.
+
+        Shape:
+            noisy: (rows, dim), latents at noise level ``levels[0]``.
+        """
