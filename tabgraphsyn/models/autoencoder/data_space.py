@@ -1,0 +1,170 @@
+"""No encoder: normalised numbers and category codes are the latents, categories get cross-entropy heads.
+
+Source: analog bits and categorical diffusion with score interpolation (Chen et al. 2023, arXiv 2208.04202;
+Dieleman et al. 2022, arXiv 2211.15089): the denoised value of a category is the average of its codes under the
+predicted distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import EncodedBatch
+
+SIGMA_DATA = 1.0
+
+
+@dataclass(frozen=True)
+class CodeBlock:
+    """Categorical fields with the same number of levels, side by side in the latents and in the raw output.
+
+    Attributes:
+        fields: indices into the layout's categorical fields.
+        levels: number of levels of each.
+        code_dim: width of one category's code.
+        latent_start, raw_start: first column of the block.
+    """
+
+    fields: tuple[int, ...]
+    levels: int
+    code_dim: int
+    latent_start: int
+    raw_start: int
+
+    @property
+    def latent_columns(self) -> slice:
+        """Columns of the latents that hold the codes."""
+        return slice(self.latent_start, self.latent_start + len(self.fields) * self.code_dim)
+
+    @property
+    def raw_columns(self) -> slice:
+        """Columns of the raw output that hold the logits."""
+        return slice(self.raw_start, self.raw_start + len(self.fields) * self.levels)
+
+
+def _centred_one_hot(levels: int, scale: float) -> Tensor:
+    return scale * (torch.eye(levels) - 1.0 / levels)
+
+
+def _random_codes(levels: int, code_dim: int, seed: int) -> Tensor:
+    """Unit-variance codes, all of the same length, the same in every process."""
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randn(levels, code_dim, generator=generator)
+    return F.normalize(codes - codes.mean(dim=0), dim=1) * math.sqrt(code_dim)
+
+
+class DataSpace(Autoencoder):
+    """Latents are the encoded columns themselves.
+
+    A category's logits are the network's output plus the exact Gaussian log-likelihood of its noisy code, so the
+    network only has to learn what the rest of the row, the siblings and the condition say about it.
+
+    Args:
+        layout: fields of the encoded table (runtime).
+        code_scale: distance scale of one-hot codes; two codes are ``sqrt(2) * code_scale`` apart.
+        max_one_hot: fields with more levels get random codes of ``code_dim`` numbers.
+        code_dim: width of a random code.
+        category_weight: weight of a cross-entropy against a number's squared error.
+    """
+
+    is_trained = False
+
+    def __init__(
+        self,
+        *,
+        layout: TableLayout,
+        code_scale: float = 2.0,
+        max_one_hot: int = 50,
+        code_dim: int = 24,
+        category_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.layout = layout
+        self.category_weight = category_weight
+        self.numbers = len(layout.numerical)
+        self.blocks: list[CodeBlock] = []
+        by_levels: dict[int, list[int]] = {}
+        for index, field in enumerate(layout.categorical):
+            by_levels.setdefault(field.levels, []).append(index)
+        latent, raw = self.numbers, self.numbers
+        for levels, fields in sorted(by_levels.items()):
+            one_hot = levels <= max_one_hot
+            width = levels if one_hot else min(code_dim, levels)
+            codes = _centred_one_hot(levels, code_scale) if one_hot else _random_codes(levels, width, seed=levels)
+            self.register_buffer(f"codes_{len(self.blocks)}", codes, persistent=True)
+            self.blocks.append(CodeBlock(tuple(fields), levels, width, latent, raw))
+            latent += len(fields) * width
+            raw += len(fields) * levels
+        self.latent_dim, self.output_dim = latent, raw
+        gates = [-1 if field.gate is None else field.gate for field in layout.numerical]
+        self.register_buffer("gates", torch.tensor(gates, dtype=torch.int64), persistent=False)
+
+    def _codes(self, number: int) -> Tensor:
+        return getattr(self, f"codes_{number}")
+
+    def encode(self, batch: EncodedBatch) -> Tensor:
+        """Return numbers and codes side by side, (rows, latent_dim)."""
+        parts = [batch.numerical]
+        for number, block in enumerate(self.blocks):
+            chosen = batch.categorical[:, list(block.fields)]
+            parts.append(self._codes(number)[chosen].flatten(1))
+        return torch.cat(parts, dim=1)
+
+    def decode(self, latents: Tensor, generator: torch.Generator) -> EncodedBatch:
+        """Return the numbers, and for each category the level with the nearest code."""
+        categorical = torch.zeros(latents.shape[0], len(self.layout.categorical), dtype=torch.int64)
+        for number, block in enumerate(self.blocks):
+            nearest = self._match(number, block, latents).argmax(dim=-1)
+            categorical[:, list(block.fields)] = nearest.cpu()
+        return EncodedBatch(latents[:, : self.numbers].float().cpu(), categorical)
+
+    def training_loss(self, batch: EncodedBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: there is nothing to train."""
+        return {}
+
+    def _match(self, number: int, block: CodeBlock, noisy: Tensor) -> Tensor:
+        """Return ``x . e_k - |e_k|^2 / 2``, (rows, fields, levels): the log-likelihood of level k times sigma^2."""
+        codes = self._codes(number)
+        x = noisy[:, block.latent_columns].unflatten(1, (len(block.fields), block.code_dim))
+        return x @ codes.T - 0.5 * codes.square().sum(dim=1)
+
+    def _log_probabilities(self, number: int, block: CodeBlock, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
+        logits = raw[:, block.raw_columns].unflatten(1, (len(block.fields), block.levels))
+        return F.log_softmax(logits + self._match(number, block, noisy) / sigma.square().unsqueeze(-1), dim=-1)
+
+    def denoised(self, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
+        """Return EDM's denoised numbers and the average codes, (rows, latent_dim)."""
+        parts = [denoised_from_raw(raw[:, : self.numbers], noisy[:, : self.numbers], sigma, SIGMA_DATA)]
+        for number, block in enumerate(self.blocks):
+            probabilities = self._log_probabilities(number, block, raw, noisy, sigma).exp()
+            parts.append((probabilities @ self._codes(number)).flatten(1))
+        return torch.cat(parts, dim=1)
+
+    def diffusion_loss(self, raw: Tensor, noisy: Tensor, sigma: Tensor, clean: Tensor, batch: EncodedBatch) -> Tensor:
+        """Return per row the mean over fields of squared error (numbers) and cross-entropy (categories)."""
+        fields = self.numbers + len(self.layout.categorical)
+        loss = raw.new_zeros(raw.shape[0])
+        if self.numbers:
+            wanted = clean[:, : self.numbers] - skip_scaling(sigma, SIGMA_DATA) * noisy[:, : self.numbers]
+            error = (raw[:, : self.numbers] - wanted / output_scaling(sigma, SIGMA_DATA)).square()
+            loss = loss + (error * self._is_present(batch)).sum(dim=1)
+        for number, block in enumerate(self.blocks):
+            chosen = batch.categorical[:, list(block.fields)]
+            log_probabilities = self._log_probabilities(number, block, raw, noisy, sigma)
+            loss = loss - self.category_weight * log_probabilities.gather(-1, chosen.unsqueeze(-1)).sum(dim=(1, 2))
+        return loss / max(fields, 1)
+
+    def _is_present(self, batch: EncodedBatch) -> Tensor:
+        """Return 1.0 where a number is meaningful, (rows, n_num)."""
+        if not batch.categorical.shape[1]:
+            return torch.ones_like(batch.numerical)
+        open_gate = batch.categorical[:, self.gates.clamp(min=0)] == 0
+        return (open_gate | (self.gates < 0)).to(batch.numerical.dtype)

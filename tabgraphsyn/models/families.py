@@ -1,0 +1,133 @@
+"""Families of siblings: which rows are denoised together, and batches of whole families."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tabgraphsyn.models.batch import SiblingGroups
+
+
+def _concatenated_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return ``[s0, s0+1, .., s0+l0-1, s1, ..]`` without a loop."""
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - (ends - lengths), lengths) + np.arange(int(ends[-1]) if len(ends) else 0)
+
+
+@dataclass(frozen=True)
+class Families:
+    """Rows sorted by family, and the windows that large families are cut into.
+
+    A family is all rows under one parent of the driver relation, in row order. Rows without a parent are
+    families of one.
+
+    Shape:
+        order: (rows,) int64, row numbers sorted by family, siblings in row order.
+        rank: (rows,) float32 and size: (rows,) float32, aligned with ``order``: place in and size of the family.
+        window_start: (windows,) int64, first place of each window in ``order``; window_rows: (windows,) int64.
+    """
+
+    order: np.ndarray
+    rank: np.ndarray
+    size: np.ndarray
+    window_start: np.ndarray
+    window_rows: np.ndarray
+
+    @staticmethod
+    def from_pointer(parent_row: np.ndarray | None, rows: int, window_limit: int = 256) -> Families:
+        """Return the families under a driver pointer.
+
+        Args:
+            parent_row: (rows,) int64, negative where the row has no parent; None where the table has no driver.
+            rows: number of rows.
+            window_limit: largest number of siblings that are denoised together; larger families are cut evenly.
+        """
+        if parent_row is None:
+            parent_row = np.full(rows, -1, dtype=np.int64)
+        if parent_row.shape != (rows,):
+            raise ValueError(f"parent_row: shape ({rows},) expected, found {parent_row.shape}")
+        alone = parent_row < 0
+        family = np.where(alone, np.arange(rows) + parent_row.max(initial=-1) + 1, parent_row)
+        order = np.argsort(family, kind="stable")
+        ordered = family[order]
+        is_first = np.ones(rows, dtype=bool)
+        is_first[1:] = ordered[1:] != ordered[:-1]
+        start = np.flatnonzero(is_first)
+        length = np.diff(np.append(start, rows))
+        rank = np.arange(rows) - np.repeat(start, length)
+        pieces = -(-length // window_limit)
+        piece = _concatenated_ranges(np.zeros_like(pieces), pieces)
+        start, length, pieces_of = (np.repeat(values, pieces) for values in (start, length, pieces))
+        low, high = piece * length // pieces_of, (piece + 1) * length // pieces_of
+        sizes = np.repeat(np.diff(np.append(np.flatnonzero(is_first), rows)), np.diff(np.append(np.flatnonzero(is_first), rows)))
+        return Families(
+            order=order,
+            rank=rank.astype(np.float32),
+            size=sizes.astype(np.float32),
+            window_start=start + low,
+            window_rows=high - low,
+        )
+
+    @property
+    def windows(self) -> int:
+        """Number of windows."""
+        return len(self.window_start)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all families."""
+        return len(self.order)
+
+    def batch(self, windows: np.ndarray) -> tuple[torch.Tensor, SiblingGroups]:
+        """Return the row numbers of some windows and their sibling groups.
+
+        Shape:
+            windows: (count,) int64.
+        """
+        lengths = self.window_rows[windows]
+        place = _concatenated_ranges(self.window_start[windows], lengths)
+        siblings = SiblingGroups(
+            group=torch.from_numpy(np.repeat(np.arange(len(windows)), lengths)),
+            rank=torch.from_numpy(self.rank[place]),
+            size=torch.from_numpy(self.size[place]),
+            count=len(windows),
+        )
+        return torch.from_numpy(self.order[place]), siblings
+
+
+@dataclass(frozen=True)
+class FamilyBatches:
+    """An endless, random-access sequence of batches of whole windows: batch ``i`` depends on ``seed`` and ``i`` only.
+
+    Every window is seen once per epoch; a batch holds about ``batch_rows`` rows (at least one window).
+    """
+
+    families: Families
+    windows: np.ndarray
+    batch_rows: int
+    seed: int
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches in which every window is seen once."""
+        return max(1, round(int(self.families.window_rows[self.windows].sum()) / self.batch_rows))
+
+    def windows_at(self, step: int) -> np.ndarray:
+        """Return the windows of batch ``step``."""
+        epoch, place = divmod(step, self.batches_per_epoch)
+        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.windows)
+        if self.batches_per_epoch == 1:
+            return self._repeated(shuffled)
+        ends = np.cumsum(self.families.window_rows[shuffled])
+        cuts = np.linspace(0, ends[-1], self.batches_per_epoch + 1)
+        first, last = np.searchsorted(ends, cuts[place : place + 2], side="left")
+        if place == self.batches_per_epoch - 1:
+            last = len(shuffled)
+        return shuffled[first : max(last, first + 1)]
+
+    def _repeated(self, shuffled: np.ndarray) -> np.ndarray:
+        """Small tables: fill a batch by seeing every window several times, each time with its own noise."""
+        rows = int(self.families.window_rows[shuffled].sum())
+        return np.tile(shuffled, max(1, self.batch_rows // max(rows, 1)))
