@@ -1,1 +1,1 @@
-
+"""The one training loop, its checkpoints, and the flag that stops it."""

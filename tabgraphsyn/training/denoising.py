@@ -1,0 +1,98 @@
+"""The task of the diffusion stage: learn to denoise the latents of one table, family by family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.diffusion.edm import Edm
+from tabgraphsyn.diffusion.noise import stratified_uniform
+from tabgraphsyn.diffusion.preconditioning import input_scaling, noise_scaling
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.denoiser.base import Denoiser
+from tabgraphsyn.models.families import Families, FamilyBatches
+
+VALIDATION_PASSES = 4
+
+
+@dataclass
+class DenoisingTask:
+    """Denoising score matching under conditions (Karras et al. 2022, eq. 2), one noise level a family window.
+
+    Shape:
+        condition: (rows, condition_dim), in row order.
+    """
+
+    denoiser: Denoiser
+    autoencoder: Autoencoder
+    diffusion: Edm
+    encoded: EncodedTensors
+    condition: Tensor
+    families: Families
+    batch_rows: int
+    seed: int
+    device: str = "cpu"
+    validation_share: float = 0.05
+    validation_rows_min: int = 100
+    batches: FamilyBatches = field(init=False)
+    validation_windows: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        shuffled = np.random.default_rng(derive_seed(self.seed, "validation")).permutation(self.families.windows)
+        rows = np.cumsum(self.families.window_rows[shuffled])
+        wanted = self.validation_share * self.families.rows
+        kept = int(np.searchsorted(rows, wanted)) if wanted >= self.validation_rows_min else 0
+        self.validation_windows = shuffled[:kept]
+        self.batches = FamilyBatches(self.families, np.sort(shuffled[kept:]), self.batch_rows, self.seed)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+        return self.denoiser
+
+    def rows_in_step(self, step: int) -> int:
+        """Return the number of rows in the batch of a step."""
+        return int(self.families.window_rows[self.batches.windows_at(step)].sum())
+
+    def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the mean loss of one batch of whole windows."""
+        return {"loss": self._row_losses(self.batches.windows_at(step), generator, training=True).mean()}
+
+    def validation_loss(self) -> float | None:
+        """Return the loss on windows that no step sees, always under the same noise; None without such windows."""
+        if not len(self.validation_windows):
+            return None
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "validation noise"))
+        total, rows = 0.0, 0
+        with torch.no_grad():
+            for _ in range(VALIDATION_PASSES):
+                losses = self._row_losses(self.validation_windows, generator, training=False)
+                total, rows = total + float(losses.sum()), rows + losses.shape[0]
+        return total / rows
+
+    def _row_losses(self, windows: np.ndarray, generator: torch.Generator, *, training: bool) -> Tensor:
+        rows, siblings = self.families.batch(windows)
+        batch = self.encoded.draw(rows, generator)
+        clean = self.autoencoder.encode(batch)
+        sigma = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))[siblings.group]
+        sigma = sigma.unsqueeze(1)
+        noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
+        condition = self.condition[rows]
+        if training:
+            condition = self._disturbed(condition, siblings.group, siblings.count, generator)
+        raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), condition, siblings)
+        return self.autoencoder.diffusion_loss(raw, noisy, sigma, clean, batch)
+
+    def _disturbed(self, condition: Tensor, group: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        if self.diffusion.condition_noise and condition.shape[1]:
+            noise = torch.randn(condition.shape, generator=generator)
+            condition = condition + self.diffusion.condition_noise * noise
+        if self.diffusion.condition_dropout:
+            kept = torch.rand(count, generator=generator) >= self.diffusion.condition_dropout
+            condition = condition * kept.to(condition.dtype)[group].unsqueeze(1)
+        return condition

@@ -1,0 +1,299 @@
+"""The one training loop: steps, checkpoints, validation, early stopping.
+
+A run that is killed at any moment and started again ends as one that was not, bit for bit on a CPU with the same
+number of threads: whatever a step draws comes from a seed that only its number decides, and everything else that
+carries over from step to step is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.errors import Interrupted, StageError
+from tabgraphsyn.training import checkpoint
+from tabgraphsyn.training.config import LoopConfig, learning_rate
+from tabgraphsyn.training.interrupt import NeverInterrupted
+from tabgraphsyn.training.state import TrainingState, add_to_sums, seed_everything
+
+__all__ = ["LoopConfig", "NeverInterrupted", "TrainingSummary", "TrainingTask", "train"]
+
+# What may change between the attempts of one run without changing its result.
+_FREE_TO_CHANGE = frozenset({"save_every_s"})
+
+
+class TrainingTask(Protocol):
+    """What is trained: a network, a loss per step, and a validation loss."""
+
+    network: nn.Module
+
+    def loss(self, step: int, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Return scalar losses of step ``step`` (from 0); ``loss`` is minimised, the others are recorded.
+
+        ``generator`` is a CPU generator, seeded by the step alone: all randomness comes from it or, for layers such
+        as dropout, from torch's global generators, which are seeded by the step too. CPU draws that are moved to the
+        device make a CPU and a GPU train on the same numbers.
+        """
+
+    def rows_in_step(self, step: int) -> int:
+        """Return how many rows step ``step`` consumes."""
+
+    def validation_loss(self) -> float:
+        """Return the loss on held-out rows with fixed noise; called in eval mode with the averaged weights in place."""
+
+
+class MetricSink(Protocol):
+    """The part of a tracker that the loop uses. ``log`` must write through: a kill may come at any time."""
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record metrics of a step."""
+
+    def rewind(self, step: int) -> None:
+        """Drop what was recorded after ``step``."""
+
+
+class StopFlag(Protocol):
+    """Tells the loop to save and leave."""
+
+    @property
+    def requested(self) -> bool:
+        """True once asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSummary:
+    """How a training ended.
+
+    Attributes:
+        steps: optimizer steps taken.
+        best_step: step whose weights are the result; the last one where nothing was validated.
+        best_validation: its validation loss, None where nothing was validated.
+        seconds: over all attempts, checkpoints and validation included.
+        rows_per_s: rows consumed over ``seconds``.
+    """
+
+    steps: int
+    best_step: int
+    best_validation: float | None
+    seconds: float
+    rows_per_s: float
+
+
+def train(
+    task: TrainingTask,
+    config: LoopConfig,
+    *,
+    seed: int,
+    checkpoints: Path,
+    tracker: MetricSink,
+    interrupt: StopFlag,
+    device: str,
+    log: logging.Logger,
+) -> TrainingSummary:
+    """Train ``task.network`` and leave the best (by validation) averaged weights in it, in eval mode.
+
+    The network's first weights are the caller's: seed torch before building it. Goes on from the latest whole
+    checkpoint in ``checkpoints``.
+
+    Raises:
+        Interrupted: ``interrupt`` asked to stop; the state is saved.
+        StageError: the loss is not finite, or the checkpoint belongs to another run.
+    """
+    run = _Run(task, config, seed, checkpoints, tracker, interrupt, device, log)
+    run.resume()
+    run.steps()
+    return run.finish()
+
+
+class _Run:
+    def __init__(
+        self,
+        task: TrainingTask,
+        config: LoopConfig,
+        seed: int,
+        checkpoints: Path,
+        tracker: MetricSink,
+        interrupt: StopFlag,
+        device: str,
+        log: logging.Logger,
+    ) -> None:
+        self.task, self.config, self.seed, self.checkpoints = task, config, seed, checkpoints
+        self.tracker, self.interrupt, self.device, self.log = tracker, interrupt, device, log
+        task.network.to(device)
+        if config.compile:
+            task.network.compile()
+        seed_everything(derive_seed(seed, "start"))
+        self.state = TrainingState(task.network, config, device)
+        self.progress = self.state.progress
+        self.generator = torch.Generator()
+        self.resumed_seconds = 0.0
+        self.started = self.saved_at = self.line_at = time.monotonic()
+        self.line_rows = 0
+        self.saved_step = 0
+
+    def resume(self) -> None:
+        found = checkpoint.load_latest(self.checkpoints, self.log)
+        if found is not None:
+            self._refuse_other_run(found)
+            self.state.restore(found.tensors, found.state, found.folder)
+            self.progress = self.state.progress
+            self.resumed_seconds = self.progress.seconds
+            self.saved_step = self.progress.step
+            self.line_rows = self.progress.rows
+            self.log.info("resumed at step %d of %d", self.progress.step, self.config.steps)
+        self.tracker.rewind(self.progress.step)
+
+    def _refuse_other_run(self, found: checkpoint.Checkpoint) -> None:
+        now, then = self._identity(), found.state["run"]
+        changed = [f"{key} was {then.get(key)!r} and is {now[key]!r}" for key in now if then.get(key) != now[key]]
+        if changed:
+            raise StageError(
+                f"{found.folder}: the checkpoint belongs to another run: {'; '.join(changed)}. "
+                "Delete the checkpoints folder to start anew."
+            )
+
+    def _identity(self) -> dict[str, object]:
+        settings = {key: value for key, value in asdict(self.config).items() if key not in _FREE_TO_CHANGE}
+        return {"seed": self.seed, **settings, "betas": list(self.config.betas)}
+
+    def steps(self) -> None:
+        self.task.network.train()
+        while self.progress.step < self.config.steps and not self._is_stalled():
+            self._leave_if_asked()
+            self._step()
+            self._after_step()
+        self._leave_if_asked()
+
+    def _step(self) -> None:
+        step = self.progress.step
+        self._seed_step(step)
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step)
+        with self._autocast():
+            losses = self.task.loss(step, self.generator)
+        losses["loss"].backward()
+        if self.config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.state.trainable, self.config.gradient_clip, foreach=True)
+        self.state.optimizer.step()
+        # Gradients are dropped, not zeroed: a parameter that a step does not touch must keep its momentum as it is.
+        self.state.optimizer.zero_grad(set_to_none=True)
+        self.state.average.update(step)
+        add_to_sums(self.state.sums, self.progress.counts, losses.items())
+        self.progress.rows += self.task.rows_in_step(step)
+        self.progress.step = step + 1
+
+    def _seed_step(self, step: int) -> None:
+        seed = derive_seed(self.seed, "step", step)
+        self.generator.manual_seed(seed)
+        # Another stream than the generator's, for dropout and the like.
+        torch.default_generator.manual_seed(~seed)
+        if self.device != "cpu":
+            torch.cuda.manual_seed(~seed)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.config.precision == "bf16" and self.device != "cpu":
+            return torch.autocast("cuda", torch.bfloat16)
+        return nullcontext()
+
+    def _after_step(self) -> None:
+        step, config = self.progress.step, self.config
+        is_last = step == config.steps
+        metrics: dict[str, float] = {}
+        if is_last or step % config.log_every == 0:
+            metrics |= self._line()
+        if config.validate_every and (is_last or step % config.validate_every == 0):
+            metrics |= self._validate()
+        if metrics:
+            self.tracker.log(metrics, step)
+        if time.monotonic() - self.saved_at >= config.save_every_s:
+            self._save()
+
+    def _line(self) -> dict[str, float]:
+        now, counts = time.monotonic(), self.progress.counts
+        metrics = {name: total.item() / counts[name] for name, total in self.state.sums.items()}
+        self._require_finite(metrics["loss"], "loss")
+        metrics["learning_rate"] = learning_rate(self.config, self.progress.step - 1)
+        metrics["rows_per_s"] = (self.progress.rows - self.line_rows) / max(now - self.line_at, 1e-9)
+        self.state.sums.clear()
+        counts.clear()
+        self.line_at, self.line_rows = now, self.progress.rows
+        return metrics
+
+    def _validate(self) -> dict[str, float]:
+        network, progress = self.task.network, self.progress
+        network.eval()
+        with torch.no_grad(), self.state.average.in_place():
+            value = float(self.task.validation_loss())
+        network.train()
+        self._require_finite(value, "validation loss")
+        if progress.best_validation is None or value < progress.best_validation:
+            progress.best_validation, progress.best_step = value, progress.step
+            progress.validations_without_gain = 0
+            self.state.keep_best()
+        else:
+            progress.validations_without_gain += 1
+        return {"validation_loss": value}
+
+    def _require_finite(self, value: float, name: str) -> None:
+        if not math.isfinite(value):
+            raise StageError(
+                f"{name} is {value} at step {self.progress.step}. Lower the learning rate "
+                f"({self.config.learning_rate}) or set gradient_clip (now {self.config.gradient_clip}) in training."
+            )
+
+    def _is_stalled(self) -> bool:
+        return 0 < self.config.patience <= self.progress.validations_without_gain
+
+    def _leave_if_asked(self) -> None:
+        if self.interrupt.requested:
+            self._save()
+            raise Interrupted(
+                f"stopped at step {self.progress.step} of {self.config.steps} as asked; "
+                "the state is saved and the next run goes on from there."
+            )
+
+    def _save(self) -> None:
+        if self.progress.step == self.saved_step:
+            return
+        # A state that is already lost must not push a good one out of the folder.
+        if "loss" in self.state.sums:
+            self._require_finite(self.state.sums["loss"].item(), "loss")
+        self._count_seconds()
+        checkpoint.save(
+            self.checkpoints,
+            self.progress.step,
+            self.state.tensors(),
+            {
+                "run": self._identity(),
+                "progress": self.state.progress_dict(),
+                "learning_rate": learning_rate(self.config, self.progress.step - 1),
+            },
+        )
+        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+
+    def _count_seconds(self) -> None:
+        self.progress.seconds = self.resumed_seconds + time.monotonic() - self.started
+
+    def finish(self) -> TrainingSummary:
+        self._save()
+        self._count_seconds()
+        self.state.put_result_in_place()
+        self.task.network.eval()
+        progress = self.progress
+        return TrainingSummary(
+            steps=progress.step,
+            best_step=progress.best_step or progress.step,
+            best_validation=progress.best_validation,
+            seconds=progress.seconds,
+            rows_per_s=progress.rows / max(progress.seconds, 1e-9),
+        )
