@@ -79,19 +79,24 @@ class SiblingGroups:
         rank: (rows,) float32, the row's place among its siblings, from 0.
         size: (rows,) float32, number of siblings, the row itself included (of the whole family, also where a large
             family is cut into several groups).
+
+    Attributes:
+        count: number of groups.
+        exchange: False for a table without a driver relation: no row of it ever has a sibling, in any batch.
     """
 
     group: Tensor
     rank: Tensor
     size: Tensor
     count: int
+    exchange: bool
 
     @staticmethod
     def singletons(rows: int) -> SiblingGroups:
         """Return groups of one row each."""
-        return SiblingGroups(torch.arange(rows), torch.zeros(rows), torch.ones(rows), rows)
+        return SiblingGroups(torch.arange(rows), torch.zeros(rows), torch.ones(rows), rows, exchange=False)
 
-    @property
-    def are_singletons(self) -> bool:
-        """True where no row has a sibling in this batch."""
-        return self.count == self.group.shape[0]
+    def to(self, device: str | torch.device) -> SiblingGroups:
+        """Return the groups on another device."""
+        moved = (values.to(device) for values in (self.group, self.rank, self.size))
+        return SiblingGroups(*moved, count=self.count, exchange=self.exchange)

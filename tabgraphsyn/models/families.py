@@ -34,6 +34,7 @@ class Families:
     size: np.ndarray
     window_start: np.ndarray
     window_rows: np.ndarray
+    exchange: bool
 
     @staticmethod
     def from_pointer(parent_row: np.ndarray | None, rows: int, window_limit: int = 256) -> Families:
@@ -44,6 +45,7 @@ class Families:
             rows: number of rows.
             window_limit: largest number of siblings that are denoised together; larger families are cut evenly.
         """
+        exchange = parent_row is not None
         if parent_row is None:
             parent_row = np.full(rows, -1, dtype=np.int64)
         if parent_row.shape != (rows,):
@@ -56,18 +58,17 @@ class Families:
         is_first[1:] = ordered[1:] != ordered[:-1]
         start = np.flatnonzero(is_first)
         length = np.diff(np.append(start, rows))
-        rank = np.arange(rows) - np.repeat(start, length)
         pieces = -(-length // window_limit)
         piece = _concatenated_ranges(np.zeros_like(pieces), pieces)
-        start, length, pieces_of = (np.repeat(values, pieces) for values in (start, length, pieces))
-        low, high = piece * length // pieces_of, (piece + 1) * length // pieces_of
-        sizes = np.repeat(np.diff(np.append(np.flatnonzero(is_first), rows)), np.diff(np.append(np.flatnonzero(is_first), rows)))
+        first, whole, cuts = (np.repeat(values, pieces) for values in (start, length, pieces))
+        low, high = piece * whole // cuts, (piece + 1) * whole // cuts
         return Families(
             order=order,
-            rank=rank.astype(np.float32),
-            size=sizes.astype(np.float32),
-            window_start=start + low,
+            rank=(np.arange(rows) - np.repeat(start, length)).astype(np.float32),
+            size=np.repeat(length, length).astype(np.float32),
+            window_start=first + low,
             window_rows=high - low,
+            exchange=exchange,
         )
 
     @property
@@ -93,6 +94,7 @@ class Families:
             rank=torch.from_numpy(self.rank[place]),
             size=torch.from_numpy(self.size[place]),
             count=len(windows),
+            exchange=self.exchange,
         )
         return torch.from_numpy(self.order[place]), siblings
 

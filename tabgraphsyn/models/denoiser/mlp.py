@@ -71,7 +71,7 @@ class Mlp(Denoiser):
         context = nn.functional.silu(self.context(noise, condition, siblings))
         hidden = self.stem(scaled) + context
         for number, block in enumerate(self.blocks):
-            if self.exchanges and not siblings.are_singletons:
+            if self.exchanges and siblings.exchange:
                 hidden = hidden + self.exchanges[number](hidden, siblings)
             hidden = block(hidden, context)
         return self.head(hidden)

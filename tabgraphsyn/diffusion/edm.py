@@ -1,0 +1,33 @@
+"""The diffusion of one table: noise levels in training and sampling, and how its conditions are treated."""
+
+from __future__ import annotations
+
+from tabgraphsyn.diffusion.noise import LogNormalNoise
+
+
+class Edm:
+    """EDM with a log-normal density of noise levels (Karras et al. 2022).
+
+    Args:
+        log_mean, log_std, sigma_min, sigma_max: see ``LogNormalNoise``.
+        condition_dropout: share of families that see no condition in training (their condition is zero).
+        condition_noise: standard deviation of the noise added to conditions in training; conditions have unit
+            variance. At sampling they come from generated rows, which are never exact.
+        window_limit: largest number of siblings that are denoised together.
+    """
+
+    def __init__(
+        self,
+        *,
+        log_mean: float = -0.5,
+        log_std: float = 1.4,
+        sigma_min: float = 0.01,
+        sigma_max: float = 40.0,
+        condition_dropout: float = 0.0,
+        condition_noise: float = 0.0,
+        window_limit: int = 256,
+    ) -> None:
+        self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
+        self.condition_dropout = condition_dropout
+        self.condition_noise = condition_noise
+        self.window_limit = window_limit

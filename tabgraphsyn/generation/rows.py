@@ -1,0 +1,85 @@
+"""Latents of a table's rows from noise, family by family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.diffusion.edm import Edm
+from tabgraphsyn.diffusion.preconditioning import input_scaling, noise_scaling
+from tabgraphsyn.diffusion.sampler.base import Sampler
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import SiblingGroups
+from tabgraphsyn.models.denoiser.base import Denoiser
+from tabgraphsyn.models.families import Families
+
+
+@dataclass(frozen=True)
+class TableModel:
+    """What is needed to denoise rows of one table."""
+
+    autoencoder: Autoencoder
+    denoiser: Denoiser
+    diffusion: Edm
+
+    def to(self, device: str) -> TableModel:
+        """Move the networks to a device, in evaluation mode."""
+        return TableModel(self.autoencoder.to(device).eval(), self.denoiser.to(device).eval(), self.diffusion)
+
+    def denoised(self, noisy: Tensor, sigma: float, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+        """Return D(x; sigma) of all rows at one noise level, (rows, latent_dim)."""
+        level = torch.full((noisy.shape[0], 1), sigma, device=noisy.device)
+        raw = self.denoiser(noisy * input_scaling(level, 1.0), noise_scaling(level).squeeze(1), condition, siblings)
+        return self.autoencoder.denoised(raw, noisy, level)
+
+
+def window_batches(families: Families, batch_rows: int) -> list[np.ndarray]:
+    """Return consecutive windows in batches of about ``batch_rows`` rows, at least one window each."""
+    ends = np.cumsum(families.window_rows)
+    batch = np.maximum(ends - 1, 0) // batch_rows
+    cuts = np.flatnonzero(np.diff(batch)) + 1
+    return np.split(np.arange(families.windows), cuts)
+
+
+@torch.no_grad()
+def generate_latents(
+    *,
+    model: TableModel,
+    sampler: Sampler,
+    condition: Tensor,
+    siblings: Families,
+    seed: int,
+    batch_rows: int = 8192,
+    device: str = "cpu",
+) -> Tensor:
+    """Return new latents of every row, (rows, latent_dim) float32 on the CPU.
+
+    Args:
+        model: the table's networks.
+        sampler: the solver.
+        condition: (rows, condition_dim), in row order.
+        siblings: families of the rows.
+        seed: the noise of batch ``i`` depends on ``seed`` and ``i`` only.
+        batch_rows: rows denoised at a time; bounds the memory.
+        device: ``cpu`` or ``cuda``.
+    """
+    model = model.to(device)
+    noise = model.diffusion.noise
+    levels = sampler.levels(noise.sigma_min, noise.sigma_max)
+    latents = torch.empty(siblings.rows, model.autoencoder.latent_dim)
+    for number, windows in enumerate(window_batches(siblings, batch_rows) if siblings.rows else []):
+        generator = torch.Generator().manual_seed(derive_seed(seed, "noise", number))
+        rows, groups = siblings.batch(windows)
+        groups = groups.to(device)
+        start = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
+        under = condition[rows].to(device)
+
+        def denoised(noisy: Tensor, sigma: float, under: Tensor = under, groups: SiblingGroups = groups) -> Tensor:
+            return model.denoised(noisy, sigma, under, groups)
+
+        latents[rows] = sampler.solve(denoised, start, levels).cpu()
+    return latents
