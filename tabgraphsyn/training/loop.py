@@ -35,7 +35,9 @@ _FREE_TO_CHANGE = frozenset({"save_every_s"})
 class TrainingTask(Protocol):
     """What is trained: a network, a loss per step, and a validation loss."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
 
     def loss(self, step: int, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Return scalar losses of step ``step`` (from 0); ``loss`` is minimised, the others are recorded.
@@ -48,8 +50,11 @@ class TrainingTask(Protocol):
     def rows_in_step(self, step: int) -> int:
         """Return how many rows step ``step`` consumes."""
 
-    def validation_loss(self) -> float:
-        """Return the loss on held-out rows with fixed noise; called in eval mode with the averaged weights in place."""
+    def validation_loss(self) -> float | None:
+        """Return the loss on held-out rows with fixed noise, None where there are no such rows.
+
+        Called in eval mode, without gradients, with the averaged weights in place.
+        """
 
 
 class MetricSink(Protocol):
@@ -233,8 +238,10 @@ class _Run:
         network, progress = self.task.network, self.progress
         network.eval()
         with torch.no_grad(), self.state.average.in_place():
-            value = float(self.task.validation_loss())
+            value = self.task.validation_loss()
         network.train()
+        if value is None:
+            return {}
         self._require_finite(value, "validation loss")
         if progress.best_validation is None or value < progress.best_validation:
             progress.best_validation, progress.best_step = value, progress.step
