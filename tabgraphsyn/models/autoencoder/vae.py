@@ -127,8 +127,9 @@ class VAE(Autoencoder):
             batch.numerical, batch.categorical, self._is_present(batch), noise.to(self.beta.device)
         )
         reconstruction = squared + entropy
-        loss = reconstruction + self.beta * kl
-        losses = {"loss": loss, "reconstruction": reconstruction, "kl": kl, "beta": self.beta.clone()}
+        # A copy: the buffer may change before the backward pass reads it.
+        beta = self.beta.clone()
+        losses = {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl, "beta": beta}
         if self.training:
             self._adapt_beta(reconstruction.detach())
         return losses
