@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-EdgeType = tuple[str, str, str]
+from tabgraphsyn.data.graph import EdgeType
+from tabgraphsyn.models.gnn.edges import Edges
+
+__all__ = ["ConditionEncoder", "EdgeType", "Edges", "GraphBatch", "GraphSchema"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,35 @@ class GraphSchema:
     structure_dims: Mapping[str, int]
     edge_types: tuple[EdgeType, ...]
 
+    @cached_property
+    def isolated_tables(self) -> tuple[str, ...]:
+        """Tables that take part in no relation."""
+        related = {table for source, _, target in self.edge_types for table in (source, target)}
+        return tuple(table for table in self.tables if table not in related)
+
+    def visible(self, target: str) -> tuple[str, ...]:
+        """Return the tables that are generated before ``target``: the only ones whose latents it may see."""
+        return self.tables[: self.tables.index(target)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "tables": list(self.tables),
+            "latent_dims": dict(self.latent_dims),
+            "structure_dims": dict(self.structure_dims),
+            "edge_types": [list(edge_type) for edge_type in self.edge_types],
+        }
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> GraphSchema:
+        """Read the form that ``to_dict`` writes."""
+        return GraphSchema(
+            tables=tuple(raw["tables"]),
+            latent_dims=dict(raw["latent_dims"]),
+            structure_dims=dict(raw["structure_dims"]),
+            edge_types=tuple((source, name, target) for source, name, target in raw["edge_types"]),
+        )
+
 
 @dataclass(frozen=True)
 class GraphBatch:
@@ -35,13 +69,15 @@ class GraphBatch:
 
     Shape:
         structure[table]: (rows, structure_dim) float32.
-        latents[table]: (rows, latent_dim) float32; rows of masked tables are not read.
-        edges[edge_type]: (2, edges) int64, source row and target row.
+        latents[table]: (rows, latent_dim) float32; tables that are hidden from the target may be absent.
+        edges[edge_type]: the edges of that type; in a sampled graph rows are numbered anew.
+        rows: (asked,) int64, rows of the target table that are asked for; None for all.
     """
 
     structure: Mapping[str, Tensor]
     latents: Mapping[str, Tensor]
-    edges: Mapping[EdgeType, Tensor]
+    edges: Mapping[EdgeType, Edges]
+    rows: Tensor | None = None
 
 
 class ConditionEncoder(nn.Module, ABC):
@@ -50,17 +86,30 @@ class ConditionEncoder(nn.Module, ABC):
     Runtime arguments (from the stage, never from yaml): ``graph_schema``.
 
     Attributes:
+        graph_schema: what the network was built for.
         condition_dim: width of a condition; 0 for the null object ``gnn=none``.
         is_trained: False for the null object.
+        layers: hops over which a condition sees the graph.
+        similar_rows: number of neighbours in the similarity graph of a table without relations; 0 for no such graph.
     """
 
+    graph_schema: GraphSchema
     condition_dim: int
     is_trained: bool
+    layers: int
+    similar_rows: int
 
     @abstractmethod
     def forward(self, graph: GraphBatch, target: str) -> Tensor:
-        """Return conditions (rows of target, condition_dim) with ``target`` and later tables masked."""
+        """Return standardised conditions of the rows asked for, (rows, condition_dim).
+
+        Latents of ``target`` and of later tables are not read, but for the neighbours of a row in a similarity graph.
+        """
 
     @abstractmethod
     def loss(self, graph: GraphBatch, target: str, generator: torch.Generator) -> dict[str, Tensor]:
         """Return scalar losses of predicting the latents of ``target`` under its mask; ``loss`` is minimised."""
+
+    @abstractmethod
+    def fit_standardisation(self, graph: GraphBatch, target: str) -> None:
+        """Set the mean and spread of the conditions of ``target`` from its training rows, once training is over."""
