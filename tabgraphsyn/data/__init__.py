@@ -1,1 +1,1 @@
-
+"""Databases: schema, reading, codecs, keys. Knows no network."""

@@ -1,1 +1,1 @@
-
+"""Diffusion as pure functions of tensors."""

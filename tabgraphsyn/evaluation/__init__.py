@@ -1,1 +1,1 @@
-
+"""Scores of a synthetic database beside its baselines, and the report."""

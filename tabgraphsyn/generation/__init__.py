@@ -1,1 +1,1 @@
-
+"""From a bundle to new keys, rows and files."""

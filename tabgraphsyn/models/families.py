@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -99,7 +100,7 @@ class Families:
         return torch.from_numpy(self.order[place]), siblings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FamilyBatches:
     """An endless, random-access sequence of batches of whole windows: batch ``i`` depends on ``seed`` and ``i`` only.
 
@@ -119,15 +120,19 @@ class FamilyBatches:
     def windows_at(self, step: int) -> np.ndarray:
         """Return the windows of batch ``step``."""
         epoch, place = divmod(step, self.batches_per_epoch)
-        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.windows)
+        shuffled, ends = self._epoch(epoch)
         if self.batches_per_epoch == 1:
             return self._repeated(shuffled)
-        ends = np.cumsum(self.families.window_rows[shuffled])
         cuts = np.linspace(0, ends[-1], self.batches_per_epoch + 1)
         first, last = np.searchsorted(ends, cuts[place : place + 2], side="left")
         if place == self.batches_per_epoch - 1:
             last = len(shuffled)
         return shuffled[first : max(last, first + 1)]
+
+    @lru_cache(maxsize=2)  # noqa: B019 - bounded, and a batch sequence lives as long as its training
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.windows)
+        return shuffled, np.cumsum(self.families.window_rows[shuffled])
 
     def _repeated(self, shuffled: np.ndarray) -> np.ndarray:
         """Small tables: fill a batch by seeing every window several times, each time with its own noise."""

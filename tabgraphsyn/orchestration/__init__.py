@@ -1,1 +1,1 @@
-
+"""The DAG of stages: plan, store, and where they run."""

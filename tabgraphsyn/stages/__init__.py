@@ -1,1 +1,1 @@
-
+"""One stage a file: config and inputs to artifacts."""

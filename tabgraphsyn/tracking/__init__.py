@@ -1,1 +1,1 @@
-
+"""Where metrics of a running stage go."""

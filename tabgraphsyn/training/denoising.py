@@ -13,7 +13,7 @@ from tabgraphsyn.diffusion.edm import Edm
 from tabgraphsyn.diffusion.noise import stratified_uniform
 from tabgraphsyn.diffusion.preconditioning import input_scaling, noise_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
-from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families, FamilyBatches
 
@@ -77,14 +77,19 @@ class DenoisingTask:
 
     def _row_losses(self, windows: np.ndarray, generator: torch.Generator, *, training: bool) -> Tensor:
         rows, siblings = self.families.batch(windows)
-        batch = self.encoded.draw(rows, generator)
-        clean = self.autoencoder.encode(batch)
+        drawn = self.encoded.draw(rows, generator)
         sigma = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))[siblings.group]
-        sigma = sigma.unsqueeze(1)
-        noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
+        noise = torch.randn((len(rows), self.autoencoder.latent_dim), generator=generator)
         condition = self.condition[rows]
         if training:
             condition = self._disturbed(condition, siblings.group, siblings.count, generator)
+        # Everything is drawn on the CPU, so that a GPU trains on the same numbers.
+        siblings, condition = siblings.to(self.device), condition.to(self.device)
+        sigma, noise = sigma.unsqueeze(1).to(self.device), noise.to(self.device)
+        batch = EncodedBatch(drawn.numerical.to(self.device), drawn.categorical.to(self.device))
+        with torch.no_grad():
+            clean = self.autoencoder.encode(batch)
+        noisy = clean + sigma * noise
         raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), condition, siblings)
         return self.autoencoder.diffusion_loss(raw, noisy, sigma, clean, batch)
 

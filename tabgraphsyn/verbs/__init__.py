@@ -1,1 +1,1 @@
-
+"""The commands that read or change what launch has made."""

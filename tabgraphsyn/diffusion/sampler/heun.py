@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor
 
 from tabgraphsyn.diffusion.noise import karras_schedule
@@ -28,7 +30,7 @@ class Heun(Sampler):
         """Return latents at noise level 0; the last step, to 0, is Euler's."""
         values = levels.tolist()
         x = noisy
-        for sigma, following in zip(values[:-1], values[1:], strict=True):
+        for sigma, following in itertools.pairwise(values):
             slope = (x - denoised(x, sigma)) / sigma
             moved = x + (following - sigma) * slope
             if following > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from torch import Tensor
@@ -32,7 +33,7 @@ class Multistep(Sampler):
         x = noisy
         before: Tensor | None = None
         before_width = 0.0
-        for sigma, following in zip(values[:-1], values[1:], strict=True):
+        for sigma, following in itertools.pairwise(values):
             clean = denoised(x, sigma)
             if following == 0:
                 return clean

@@ -1,1 +1,1 @@
-
+"""Encoded columns to latents and back."""

@@ -1,1 +1,1 @@
-
+"""Raw networks from noisy latents to an output."""

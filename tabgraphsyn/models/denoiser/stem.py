@@ -18,7 +18,9 @@ class NoiseEmbedding(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("frequencies", torch.pi * 2.0 ** torch.linspace(-2, 3, NOISE_FREQUENCIES), persistent=False)
+        self.register_buffer(
+            "frequencies", torch.pi * 2.0 ** torch.linspace(-2, 3, NOISE_FREQUENCIES), persistent=False
+        )
 
     def forward(self, noise: Tensor) -> Tensor:
         """Return sines and cosines.

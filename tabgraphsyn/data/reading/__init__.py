@@ -1,0 +1,1 @@
+"""Readers: files of several formats, one stream of record batches a table."""

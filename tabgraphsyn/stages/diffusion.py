@@ -1,0 +1,140 @@
+"""Stage ``diffusion``: trains the denoiser of one table under the conditions of the graph network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.layout import EncodedTable
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.diffusion.edm import Edm
+from tabgraphsyn.generation.rows import TableModel
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.denoiser.base import Denoiser
+from tabgraphsyn.models.families import Families
+from tabgraphsyn.stages.autoencoder import load_autoencoder
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.training.denoising import DenoisingTask
+from tabgraphsyn.training.loop import LoopConfig, train
+
+
+def run(context: StageContext) -> None:
+    """Train the table's denoiser and write ``diffusion.json`` and ``diffusion.safetensors``.
+
+    A table without anything to model (keys only) gets the json alone.
+    """
+    table = str(context.table)
+    autoencoder = load_autoencoder(context.input(f"autoencoder/{table}"))
+    settings = {key: context.config[key] for key in ("denoiser", "diffusion")}
+    if autoencoder.latent_dim == 0:
+        _write(context, {"table": table, "condition_dim": 0, "training": None, **settings}, None)
+        return
+    seed = derive_seed(int(context.config["seed"]), "diffusion", table)
+    condition = np.load(context.input("gnn") / "condition" / f"{table}.npy", mmap_mode="r")
+    diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
+    torch.manual_seed(seed)
+    denoiser = _denoiser(settings["denoiser"], autoencoder, condition.shape[1], context.allow_targets)
+    loop = LoopConfig(**context.config["training"]["diffusion"])
+    task = DenoisingTask(
+        denoiser=denoiser,
+        autoencoder=autoencoder.to(context.resources.device).eval(),
+        diffusion=diffusion,
+        encoded=_encoded(context.input("prepare"), table),
+        condition=torch.from_numpy(np.array(condition)),
+        families=_families(context.input("prepare"), table, len(condition), diffusion.window_limit),
+        batch_rows=loop.batch_rows,
+        seed=seed,
+        device=context.resources.device,
+    )
+    summary = train(
+        task,
+        _limited(loop, len(condition), diffusion.max_epochs),
+        seed=seed,
+        checkpoints=context.checkpoints,
+        tracker=context.tracker,
+        interrupt=context.interrupt,
+        device=context.resources.device,
+        log=context.log,
+    )
+    record = {
+        "table": table,
+        "condition_dim": condition.shape[1],
+        "training": {
+            "steps": summary.steps,
+            "best_step": summary.best_step,
+            "best_validation": summary.best_validation,
+            "seconds": summary.seconds,
+            "rows_per_s": summary.rows_per_s,
+        },
+        **settings,
+    }
+    _write(context, record, denoiser)
+
+
+def load_table_model(
+    folder: Path, table: str, autoencoder: Autoencoder, allow_targets: tuple[str, ...] = ()
+) -> TableModel | None:
+    """Return the model that ``run`` wrote to ``folder``, None for a table without anything to model.
+
+    Args:
+        folder: holds ``diffusion.json`` and ``diffusion.safetensors``, or ``<table>.json`` and so on in a bundle.
+        table: the table's name.
+        autoencoder: the one that the denoiser was trained on.
+        allow_targets: packages besides tabgraphsyn whose components may be built.
+    """
+    name = table if (folder / f"{table}.json").exists() else "diffusion"
+    record = read_json(folder / f"{name}.json")
+    if record["training"] is None:
+        return None
+    denoiser = _denoiser(record["denoiser"], autoencoder, int(record["condition_dim"]), allow_targets)
+    denoiser.load_state_dict(load_file(folder / f"{name}.safetensors"))
+    return TableModel(autoencoder, denoiser, build(record["diffusion"], allow_targets=allow_targets))
+
+
+def _denoiser(
+    config: Mapping[str, Any], autoencoder: Autoencoder, condition_dim: int, allow_targets: tuple[str, ...]
+) -> Denoiser:
+    return build(
+        config,
+        allow_targets=allow_targets,
+        latent_dim=autoencoder.latent_dim,
+        output_dim=autoencoder.output_dim,
+        condition_dim=condition_dim,
+    )
+
+
+def _encoded(prepare: Path, table: str) -> EncodedTensors:
+    folder = prepare / "encoded" / table
+    arrays = EncodedTable(np.load(folder / "numerical.npy"), np.load(folder / "categorical.npy"))
+    return EncodedTensors.from_encoded(arrays)
+
+
+def _families(prepare: Path, table: str, rows: int, window_limit: int) -> Families:
+    driver = read_json(prepare / "plan.json")["driver"][table]
+    pointer = None if driver is None else np.load(prepare / "pointers" / f"{driver}.npy")
+    return Families.from_pointer(pointer, rows, window_limit)
+
+
+def _limited(loop: LoopConfig, rows: int, max_epochs: int) -> LoopConfig:
+    """Return the loop with fewer steps where a small table would be seen more than ``max_epochs`` times."""
+    steps = min(loop.steps, max(1, rows * max_epochs // loop.batch_rows))
+    return replace(loop, steps=steps, warmup_steps=min(loop.warmup_steps, steps // 4))
+
+
+def _write(context: StageContext, record: Mapping[str, Any], denoiser: Denoiser | None) -> None:
+    # One round through json: what a bundle reads is what was written, tuples and all.
+    write_json(context.artifacts / "diffusion.json", json.loads(json.dumps(record)))
+    if denoiser is not None:
+        weights = {name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()}
+        with written_aside(context.artifacts / "diffusion.safetensors") as aside:
+            save_file(weights, aside)

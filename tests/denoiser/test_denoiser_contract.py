@@ -1,0 +1,71 @@
+"""Every denoiser in conf/denoiser, also one added tomorrow, keeps the contract."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from tabgraphsyn.models.batch import SiblingGroups
+from tabgraphsyn.models.families import Families
+from tabgraphsyn.stages.build import build
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "denoiser"
+CONFIGS = sorted(CONF.glob("*.yaml"))
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def denoiser(request):
+    torch.manual_seed(0)
+    config = OmegaConf.to_container(OmegaConf.load(request.param))
+    network = build(config, latent_dim=11, output_dim=17, condition_dim=5)
+    for parameter in network.parameters():  # heads start at zero: give the output something to depend on
+        torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval()
+
+
+def families(pointer):
+    return Families.from_pointer(np.array(pointer), len(pointer))
+
+
+def call(network, groups, rows, seed=0, change=None):
+    generator = torch.Generator().manual_seed(seed)
+    scaled = torch.randn(rows, 11, generator=generator)
+    if change is not None:
+        scaled[change] += 1.0
+    return network(scaled, torch.zeros(rows), torch.randn(rows, 5, generator=generator), groups)
+
+
+def test_shape_and_gradients(denoiser):
+    _, groups = families([0, 0, 1, 1, 1, 2]).batch(np.arange(3))
+    raw = call(denoiser, groups, 6)
+    assert raw.shape == (6, 17)
+    raw.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in denoiser.parameters())
+
+
+def test_siblings_hear_each_other_and_nobody_else_does(denoiser):
+    _, groups = families([0, 0, 1, 1, 1, 2]).batch(np.arange(3))
+    moved = (call(denoiser, groups, 6, change=0) - call(denoiser, groups, 6)).abs().amax(dim=1) > 1e-6
+    assert moved.tolist() == [True, True, False, False, False, False]
+
+
+def test_rows_without_family_are_independent(denoiser):
+    groups = SiblingGroups.singletons(4)
+    moved = (call(denoiser, groups, 4, change=2) - call(denoiser, groups, 4)).abs().amax(dim=1) > 1e-6
+    assert moved.tolist() == [False, False, True, False]
+
+
+def test_condition_and_noise_level_matter(denoiser):
+    groups = SiblingGroups.singletons(3)
+    scaled, noise, condition = torch.zeros(3, 11), torch.zeros(3), torch.zeros(3, 5)
+    base = denoiser(scaled, noise, condition, groups)
+    assert not torch.allclose(base, denoiser(scaled, noise + 1, condition, groups))
+    assert not torch.allclose(base, denoiser(scaled, noise, condition + 1, groups))
+
+
+def test_no_condition_at_all(denoiser):
+    config = OmegaConf.to_container(OmegaConf.load(CONFIGS[0]))
+    network = build(config, latent_dim=11, output_dim=17, condition_dim=0)
+    assert network(torch.zeros(3, 11), torch.zeros(3), torch.zeros(3, 0), SiblingGroups.singletons(3)).shape == (3, 17)
