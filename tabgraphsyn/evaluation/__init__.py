@@ -1,1 +1,1 @@
-"""Scores of a synthetic database beside its baselines, and the report."""
+"""Scores of a synthetic database against the real one: privacy first, then fidelity, beside baselines."""

@@ -1,0 +1,61 @@
+"""Metrics that say one number per column."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
+from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.side import Comparison
+
+
+class ColumnMetric(ComparisonMetric):
+    """One number per column, and their means per table and over the database.
+
+    Attributes:
+        kinds: kinds of features it is defined for.
+        worst: value of a column that has lost all its values.
+        undefined: why ``column`` may return None.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("numerical", "categorical")
+    undefined: ClassVar[str] = "undefined for this column"
+    worst: float = 0.0
+
+    def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
+        """Return the mean over all columns, per table the mean, and the columns."""
+        everything: list[Result] = []
+        columns: list[Result] = []
+        for table in comparison.schema.table_names:
+            pairs = [pair for pair in comparison.feature_pairs(table) if pair[0].kind in self.kinds]
+            scored = data.map(partial(self._column, table, comparison), pairs)
+            everything += [*mean_score(self, "table", table, scored), *scored]
+            columns += scored
+        overall = mean_score(self, "database", "database", columns)
+        return [*(overall or [self.unscored("database", "no column to score", comparison.name)]), *everything]
+
+    def _column(self, table: str, comparison: Comparison, pair: tuple[Feature, Feature]) -> Result:
+        real, other = pair
+        where = f"{table}.{real.name}"
+        detail: dict[str, Any] = {"table": table, "column": real.name, "kind": real.kind}
+        if other.note:
+            detail["reason"] = other.note
+        if len(real.values) == 0 or real.missing.all():
+            return self.unscored(where, "no value in the real column; see null_rates", comparison.name)
+        if len(other.values) == 0 or (other.kind == "numerical" and other.missing.all()):
+            reason = other.note or "no value where the real column has some"
+            if comparison.is_baseline:
+                return self.unscored(where, reason, comparison.name)
+            return self.score("column", where, self.worst, comparison.name, **{**detail, "reason": reason})
+        value = self.column(real, other)
+        if value is None:
+            return self.unscored(where, self.undefined, comparison.name)
+        return self.score("column", where, value, comparison.name, **detail)
+
+    @abstractmethod
+    def column(self, real: Feature, other: Feature) -> float | None:
+        """Return the value of one column whose real side has values; None where it is undefined."""

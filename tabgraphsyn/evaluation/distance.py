@@ -1,0 +1,196 @@
+"""Distances between rows of mixed type, and who is nearest to whom.
+
+Gower's distance: the mean over columns of the difference. Numbers are put on the scale of their rank among the real
+values (0 to 1), so that no unit and no outlier rules; categories differ by 0 or 1; missing against present is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabgraphsyn.evaluation.feature import Feature
+
+# Distances are sums of float32 differences; two records count as equally near within this.
+TIE = 1e-5
+CHUNK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class MixedRows:
+    """Rows made ready for distances.
+
+    Shape:
+        numbers: (rows, n_num) float32 in 0 .. 1, -1 (far from all) never used: missing is a category of its own.
+        codes: (rows, n_cat) int32.
+    """
+
+    numbers: np.ndarray
+    codes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, rows: np.ndarray) -> MixedRows:
+        """Return some rows."""
+        return MixedRows(self.numbers[rows], self.codes[rows])
+
+    @property
+    def columns(self) -> int:
+        """Number of columns a distance is the mean over."""
+        return self.numbers.shape[1] + self.codes.shape[1]
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Per candidate row, the nearest training and holdout records.
+
+    Shape:
+        to_training, second_training, to_holdout: (queries,) float32 distance; infinite where there is no record.
+        ties_training, ties_holdout: (queries,) int64 records at the smaller of both distances.
+
+    Attributes:
+        training_records: number of training records searched.
+        holdout_records: number of holdout records searched.
+        queries_of: rows the queries were drawn from.
+    """
+
+    to_training: np.ndarray
+    second_training: np.ndarray
+    to_holdout: np.ndarray
+    ties_training: np.ndarray
+    ties_holdout: np.ndarray
+    training_records: int
+    holdout_records: int
+    queries_of: int
+
+
+def mixed_rows(reference: Sequence[Feature], other: Sequence[Feature]) -> tuple[MixedRows, MixedRows]:
+    """Return both sets of rows on one scale, that of ``reference``."""
+    numbers: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    codes: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for real, candidate in zip(reference, other, strict=True):
+        if real.kind == "categorical":
+            codes[0].append(real.values)
+            codes[1].append(candidate.values)
+            continue
+        known = np.sort(real.values[~real.missing])
+        for feature, into in ((real, numbers[0]), (candidate, numbers[1])):
+            into.append(_ranks(feature.values, known))
+    rows = [len(side[0].values) if side else 0 for side in (reference, other)]
+    left, right = (
+        MixedRows(_columns(numbers[side], rows[side], np.float32), _columns(codes[side], rows[side], np.int32))
+        for side in (0, 1)
+    )
+    return left, right
+
+
+def _ranks(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return mid-ranks in 0 .. 1, with NaN for missing.
+
+    Values outside the range of ``known`` go beyond 0 and 1 by their distance in ranges, at most 1 further.
+    """
+    if len(known) == 0:
+        return np.where(np.isnan(values), np.nan, 0.0)
+    middle = (np.searchsorted(known, values, "left") + np.searchsorted(known, values, "right")) / (2 * len(known))
+    width = known[-1] - known[0]
+    beyond = np.where(values < known[0], values - known[0], np.maximum(values - known[-1], 0.0))
+    middle = middle + np.clip(beyond / width if width > 0 else np.sign(beyond), -1.0, 1.0)
+    return np.where(np.isnan(values), np.nan, middle)
+
+
+def _columns(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
+    return np.ascontiguousarray(np.stack(columns, 1), dtype=kind) if columns else np.zeros((rows, 0), kind)
+
+
+def distances(queries: MixedRows, records: MixedRows) -> np.ndarray:
+    """Return (queries, records) float32, the mean difference over the columns."""
+    total = np.zeros((len(queries), len(records)), np.float32)
+    step = np.empty_like(total)
+    for column in range(queries.numbers.shape[1]):
+        left, right = queries.numbers[:, column], records.numbers[:, column]
+        np.subtract(left[:, None], right[None, :], out=step)
+        np.abs(step, out=step)
+        np.minimum(step, 1.0, out=step)
+        absent_left, absent_right = np.isnan(left), np.isnan(right)
+        if absent_left.any() or absent_right.any():
+            step[absent_left] = 1.0
+            step[:, absent_right] = 1.0
+            step[np.ix_(absent_left, absent_right)] = 0.0
+        total += step
+    for column in range(queries.codes.shape[1]):
+        total += queries.codes[:, column, None] != records.codes[None, :, column]
+    return total / max(queries.columns, 1)
+
+
+def two_nearest(queries: MixedRows, records: MixedRows, threads: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return per query the smallest and second smallest distance to ``records``, and how many are at the smallest.
+
+    Shape: three arrays (queries,). Distances are infinite where there are too few records.
+    """
+    first = np.full(len(queries), np.inf, np.float32)
+    second = np.full(len(queries), np.inf, np.float32)
+    count = np.zeros(len(queries), np.int64)
+    if len(records) == 0:
+        return first, second, count
+    size = max(1, CHUNK_BYTES // (4 * len(records)))
+
+    def search(start: int) -> None:
+        rows = np.arange(start, min(start + size, len(queries)))
+        found = distances(queries.take(rows), records)
+        if found.shape[1] > 1:
+            found_two = np.partition(found, 1, axis=1)[:, :2]
+            first[rows], second[rows] = found_two[:, 0], found_two[:, 1]
+        else:
+            first[rows] = found[:, 0]
+        count[rows] = (found <= first[rows, None] + TIE).sum(1)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(search, range(0, len(queries), size)))
+    return first, second, count
+
+
+def sampled(rows: np.ndarray, cap: int, generator: np.random.Generator) -> np.ndarray:
+    """Return at most ``cap`` of ``rows``, drawn without replacement, in order."""
+    return rows if len(rows) <= cap else np.sort(generator.choice(rows, cap, replace=False))
+
+
+def nearest_to_both(
+    *,
+    reference: Sequence[Feature],
+    candidate: Sequence[Feature],
+    training_rows: np.ndarray,
+    holdout_rows: np.ndarray,
+    candidate_is_holdout: bool,
+    cap_queries: int,
+    cap_records: int,
+    generator: np.random.Generator,
+    threads: int,
+) -> Nearest:
+    """Return the distances of candidate rows to training and to holdout records.
+
+    When records are capped, training and holdout are thinned by the same factor, so that their proportion stays. For
+    the holdout itself as candidate only the distances to training are meaningful; those to the holdout are infinite.
+    """
+    real, other = mixed_rows(reference, candidate)
+    share = min(1.0, cap_records / max(len(training_rows) + len(holdout_rows), 1))
+    training = sampled(training_rows, max(1, round(share * len(training_rows))), generator)
+    holdout = sampled(holdout_rows, max(1, round(share * len(holdout_rows))), generator)
+    if candidate_is_holdout:
+        holdout = holdout[:0]
+    queries = other.take(sampled(np.arange(len(other)), cap_queries, generator))
+    to_training, second, at_training = two_nearest(queries, real.take(training), threads)
+    to_holdout, _, at_holdout = two_nearest(queries, real.take(holdout), threads)
+    return Nearest(
+        to_training=to_training,
+        second_training=second,
+        to_holdout=to_holdout,
+        ties_training=np.where(to_training <= to_holdout + TIE, at_training, 0),
+        ties_holdout=np.where(to_holdout <= to_training + TIE, at_holdout, 0),
+        training_records=len(training),
+        holdout_records=len(holdout),
+        queries_of=len(other),
+    )

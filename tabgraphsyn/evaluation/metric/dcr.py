@@ -1,0 +1,77 @@
+"""DCR: whether rows are nearer to training rows than to rows that nothing trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tabgraphsyn.evaluation.base import Result
+from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.distance import Nearest
+from tabgraphsyn.evaluation.privacy import PrivacyMetric
+from tabgraphsyn.evaluation.side import Comparison
+
+
+class DCR(PrivacyMetric):
+    """Share of rows whose closest record is a training row, weighted so that 0.5 is no preference.
+
+    Args:
+        cap_queries: rows looked up at most.
+        cap_records: real rows searched at most; training and holdout are thinned alike.
+    """
+
+    name = "dcr"
+    title = "DCR share"
+    measures = (
+        "How often the closest real record is a training row rather than a holdout row, each set weighted by its size "
+        "(ties shared by count)."
+    )
+    range = "0 to 1"
+    direction = "half"
+    reading = (
+        "0.5: no nearer to what was trained on than to unseen real rows; 1: always nearer to training rows, which is "
+        "copying. Below 0.5 is chance or a small holdout."
+    )
+    source = (
+        "Distance to closest record (Platzer and Reutterer 2021; TabSyn), with odds weighted by size instead of "
+        "thinning training down to the holdout's size, which would hide nine copies in ten."
+    )
+
+    def __init__(self, *, cap_queries: int = 5_000, cap_records: int = 50_000) -> None:
+        self.cap_queries = cap_queries
+        self.cap_records = cap_records
+
+    def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
+        """Return the weighted share of one table; the holdout itself has none."""
+        if comparison.name == "real_real":
+            return []
+        found = data.nearest(comparison, table, self.cap_queries, self.cap_records)
+        plain = training_share(found)
+        value = weighted_share(plain, found.training_records, found.holdout_records)
+        detail = {"plain_share": plain, "expected_share": _expected(found), "rows": len(found.to_training)}
+        detail |= {"training_records": found.training_records, "holdout_records": found.holdout_records}
+        detail |= {"capped": found.queries_of > len(found.to_training)}
+        return [self.score("table", table, value, comparison.name, table=table, **detail)]
+
+
+def training_share(found: Nearest) -> float:
+    """Return the share of rows whose closest record is a training row; ties count by how many each set has."""
+    ties = np.stack([found.ties_training, found.ties_holdout]).astype(np.float64)
+    return float((ties[0] / ties.sum(0)).mean())
+
+
+def _expected(found: Nearest) -> float:
+    return found.training_records / (found.training_records + found.holdout_records)
+
+
+def weighted_share(share: float, training: int, holdout: int) -> float:
+    """Return the share after weighting both sets to equal size.
+
+    >>> weighted_share(0.9, 900, 100)
+    0.5
+    >>> weighted_share(1.0, 900, 100)
+    1.0
+    """
+    left, right = share / training, (1 - share) / holdout
+    return round(left / (left + right), 12)

@@ -1,0 +1,25 @@
+"""KS statistic of each number."""
+
+from __future__ import annotations
+
+from tabgraphsyn.evaluation.column_metric import ColumnMetric
+from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.statistics import known, ks_distance
+
+
+class KS(ColumnMetric):
+    """Largest gap between the distribution functions of a number or datetime."""
+
+    name = "ks"
+    title = "KS statistic"
+    measures = "Largest gap between the real and the compared distribution function, per number and datetime."
+    range = "0 to 1"
+    direction = "lower"
+    reading = "0: the same distribution; 1: no overlap (or no values at all)."
+    source = "Kolmogorov-Smirnov; scipy.stats.ks_2samp gives the same statistic."
+    kinds = ("numerical",)
+    worst = 1.0
+
+    def column(self, real: Feature, other: Feature) -> float | None:
+        """Return the statistic."""
+        return ks_distance(known(real), known(other))

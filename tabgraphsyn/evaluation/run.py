@@ -1,0 +1,105 @@
+"""From metrics and data to ``metrics.json``."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tabgraphsyn.errors import StageError, TabGraphSynError
+from tabgraphsyn.evaluation.base import Metric, Result, Score
+from tabgraphsyn.evaluation.data import EvaluationData
+
+PACKAGES = ("tabgraphsyn", "sdmetrics", "xgboost", "xgboost-cpu", "scikit-learn", "numpy", "pandas", "pyarrow")
+
+
+def run_metrics(
+    metrics: Mapping[str, Metric],
+    data: EvaluationData,
+    log: logging.Logger,
+    finished: Callable[[int, str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``: privacy metrics first, then the others, each in the order given.
+
+    Args:
+        metrics: by name.
+        data: what they look at.
+        log: told of each metric as it ends.
+        finished: told (number, name, seconds) of each metric as it ends.
+
+    Raises:
+        StageError: a metric failed; the others are not reported without it.
+    """
+    ordered = sorted(metrics.items(), key=lambda item: not item[1].is_privacy)
+    results: list[Result] = []
+    seconds: dict[str, float] = {}
+    for number, (name, metric) in enumerate(ordered, 1):
+        start = time.perf_counter()
+        results += _computed(metric, data)
+        seconds[name] = round(time.perf_counter() - start, 3)
+        log.info("%d/%d %s: %.1f s", number, len(ordered), name, seconds[name])
+        if finished is not None:
+            finished(number, name, seconds[name])
+    return {
+        "versions": versions(),
+        "metrics": [described(metric) for _, metric in ordered],
+        "comparisons": list(data.wanted),
+        "rows": row_counts(data),
+        "reference_tables": sorted(data.reference_tables),
+        "scores": [result.to_dict() for result in results if isinstance(result, Score)],
+        "unscored": [result.to_dict() for result in results if not isinstance(result, Score)],
+        "dependencies": list(data.dependencies),
+        "timing": {"total_s": round(sum(seconds.values()), 3), "metrics_s": seconds},
+    }
+
+
+def _computed(metric: Metric, data: EvaluationData) -> Sequence[Result]:
+    try:
+        return metric.compute(data)
+    except TabGraphSynError:
+        raise
+    except Exception as error:
+        raise StageError(
+            f"evaluation metric {metric.name!r} failed: {type(error).__name__}: {error}. "
+            f"A failed metric fails its stage; leave it out with ~evaluation.metrics.{metric.name} if it must not run."
+        ) from error
+
+
+def described(metric: Metric) -> dict[str, Any]:
+    """Return what a reader must know of a metric."""
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "measures": metric.measures,
+        "range": metric.range,
+        "direction": metric.direction,
+        "reading": metric.reading,
+        "source": metric.source,
+        "privacy": metric.is_privacy,
+    }
+
+
+def row_counts(data: EvaluationData) -> dict[str, dict[str, int]]:
+    """Return per table the rows of each part."""
+    return {
+        name: {
+            "real": data.real[name].num_rows,
+            "training": len(data.training_rows[name]),
+            "holdout": len(data.holdout_rows[name]),
+            "synthetic": data.synthetic[name].num_rows,
+        }
+        for name in data.schema.table_names
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that values depend on; without them tables cannot be compared."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # one of xgboost and xgboost-cpu is installed, the other is not
+    return found

@@ -1,0 +1,180 @@
+"""The two sides of a comparison, and the baselines that take the synthetic side's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tabgraphsyn.data.schema import Database, Schema, Table
+from tabgraphsyn.evaluation.base import ComparisonName
+from tabgraphsyn.evaluation.feature import Feature, Features, feature_pair, scored_columns
+from tabgraphsyn.evaluation.keys import Path, paths, pointers
+
+# SDMetrics and its callers read at most so many hops; paths multiply quickly beyond.
+LONGEST_PATH = 3
+
+
+@dataclass(frozen=True)
+class FeatureDatabase:
+    """A whole database as metrics see it.
+
+    Attributes:
+        database: the rows themselves, for metrics that need raw values.
+        features: per table its scored columns.
+    """
+
+    database: Database
+    features: Mapping[str, Features]
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the real database."""
+        return self.database.schema
+
+    @cached_property
+    def num_rows(self) -> dict[str, int]:
+        """Rows per table."""
+        return {name: self.database[name].num_rows for name in self.schema.table_names}
+
+    @cached_property
+    def pointers(self) -> dict[str, np.ndarray]:
+        """Per relation (child_rows,) int64: the parent's row, negative where there is none."""
+        return {relation.name: pointers(self.database, relation) for relation in self.schema.relations}
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows of a database: all of them, or a part. Features always come from the whole database.
+
+    Attributes:
+        whole: the database.
+        rows: per table the row numbers that belong to this side, or None for all.
+    """
+
+    whole: FeatureDatabase
+    rows: Mapping[str, np.ndarray] | None = None
+
+    def row_numbers(self, table: str) -> np.ndarray:
+        """Return (rows,) int64: this side's rows of ``table``."""
+        return np.arange(self.whole.num_rows[table]) if self.rows is None else self.rows[table]
+
+    def num_rows(self, table: str) -> int:
+        """Return how many rows of ``table`` this side has."""
+        return self.whole.num_rows[table] if self.rows is None else len(self.rows[table])
+
+    def features(self, table: str) -> list[Feature]:
+        """Return the scored columns of ``table``, on this side's rows."""
+        features = self.whole.features[table].values()
+        return list(features) if self.rows is None else [feature.take(self.rows[table]) for feature in features]
+
+    def joined(self, path: Path) -> tuple[list[Feature], list[Feature]]:
+        """Return the columns at both ends of a path, on this side's child rows that reach an ancestor.
+
+        Child columns come first, then the ancestor's, one row per child row.
+        """
+        start = self.row_numbers(path.child)
+        reached = path.ancestor_rows(self.whole.pointers, start)
+        found = reached >= 0
+        child = [feature.take(start[found]) for feature in self.whole.features[path.child].values()]
+        parent = [feature.take(reached[found]) for feature in self.whole.features[path.parent].values()]
+        return child, parent
+
+    def frame(self, table: str) -> pd.DataFrame:
+        """Return this side's rows of ``table`` with raw values, keys included."""
+        rows = self.whole.database[table].read()
+        if self.rows is not None:
+            rows = rows.take(pa.array(self.rows[table]))
+        return rows.to_pandas()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is held against what.
+
+    Attributes:
+        name: what the candidate is.
+        reference: the real side.
+        candidate: the side that is scored.
+    """
+
+    name: ComparisonName
+    reference: Side
+    candidate: Side
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of both sides."""
+        return self.reference.whole.schema
+
+    @property
+    def is_baseline(self) -> bool:
+        """True where the candidate is made of real rows: what it lacks is no failure of a generator."""
+        return self.name != "synthetic"
+
+    def feature_pairs(self, table: str) -> list[tuple[Feature, Feature]]:
+        """Return the scored columns of ``table`` as (reference, candidate)."""
+        return list(zip(self.reference.features(table), self.candidate.features(table), strict=True))
+
+    def paths(self, hops: int) -> list[Path]:
+        """Return the walks of so many foreign keys."""
+        return paths(self.schema, hops) if hops <= LONGEST_PATH else []
+
+
+def feature_databases(real: Database, candidate: Database) -> tuple[FeatureDatabase, FeatureDatabase]:
+    """Return both databases with their columns read alike (one code book for both)."""
+    left: dict[str, dict[str, Feature]] = {}
+    right: dict[str, dict[str, Feature]] = {}
+    for name in real.schema.table_names:
+        wanted = scored_columns(real.schema, name)
+        rows, other = real[name].read([column.name for column in wanted]), candidate[name]
+        present = other.read(None) if isinstance(other.source, pa.Table) else other.read(_present(other, wanted))
+        left[name], right[name] = {}, {}
+        for column in wanted:
+            values = present.column(column.name) if column.name in present.column_names else None
+            pair = feature_pair(column, rows.column(column.name), values, other.num_rows)
+            left[name][column.name], right[name][column.name] = pair
+    return FeatureDatabase(real, left), FeatureDatabase(candidate, right)
+
+
+def _present(table: Table, wanted: list) -> list[str]:
+    import pyarrow.parquet as pq
+
+    names = set(pq.read_schema(table.source).names)
+    return [column.name for column in wanted if column.name in names]
+
+
+def with_independent_columns(database: Database, generator: np.random.Generator) -> Database:
+    """Return the database with every non-key column shuffled on its own; the keys stay."""
+
+    def shuffled(name: str) -> Table:
+        table = database[name]
+        rows = table.read()
+        for column in database.schema.attribute_columns(name):
+            order = pa.array(generator.permutation(rows.num_rows))
+            rows = rows.set_column(rows.column_names.index(column), column, rows.column(column).take(order))
+        return Table(table.schema, rows)
+
+    return Database(database.schema, {name: shuffled(name) for name in database.schema.table_names})
+
+
+def with_copied_rows(
+    database: Database, is_holdout: Mapping[str, np.ndarray], generator: np.random.Generator
+) -> Database:
+    """Return the database with the non-key columns of each row taken from a random training row; the keys stay."""
+
+    def copied(name: str) -> Table:
+        table = database[name]
+        rows, training = table.read(), np.flatnonzero(~is_holdout[name])
+        if len(training) == 0:
+            return Table(table.schema, rows)
+        chosen = pa.array(generator.choice(training, rows.num_rows))
+        for column in database.schema.attribute_columns(name):
+            rows = rows.set_column(rows.column_names.index(column), column, rows.column(column).take(chosen))
+        return Table(table.schema, rows)
+
+    return Database(database.schema, {name: copied(name) for name in database.schema.table_names})

@@ -1,0 +1,67 @@
+"""Stage ``evaluate``: real rows and synthetic rows in, ``metrics.json`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.schema import Database, Schema
+from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.evaluation.base import Metric
+from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.run import run_metrics
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.context import StageContext
+
+VERSION = 1
+
+
+def run(context: StageContext) -> None:
+    """Score the synthetic database of the sweep point and write ``metrics.json``."""
+    config = context.config["evaluation"]
+    metrics = built_metrics(config["metrics"], context.allow_targets)
+    data = read_data(context, config)
+
+    def finished(number: int, name: str, seconds: float) -> None:
+        context.tracker.log({f"seconds/{name}": seconds, "metrics_done": number, "metrics": len(metrics)}, number)
+
+    write_json(context.artifacts / "metrics.json", run_metrics(metrics, data, context.log, finished))
+
+
+def built_metrics(configs: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -> dict[str, Metric]:
+    """Return the metrics that the config lists, by the name they go by in it.
+
+    Raises:
+        ConfigError: no metric at all, or an entry that is no metric of its name.
+    """
+    if not configs:
+        raise ConfigError("evaluation.metrics: at least one metric expected, found none.")
+    metrics = {name: build(config, allow_targets=allow_targets) for name, config in configs.items()}
+    for name, metric in metrics.items():
+        if not isinstance(metric, Metric):
+            raise ConfigError(f"evaluation.metrics.{name}: {type(metric).__name__!r} is no metric.")
+    return metrics
+
+
+def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationData:
+    """Return the data of the stage's inputs."""
+    ingest, prepare, sample = (context.input(role) for role in ("ingest", "prepare", "sample"))
+    schema = Schema.from_dict(read_json(ingest / "schema.json"))
+    return EvaluationData(
+        real=Database.open(schema, ingest / "tables"),
+        synthetic=Database.open(schema, sample / "synthetic"),
+        is_holdout={name: _holdout(prepare / "holdout" / f"{name}.npy") for name in schema.table_names},
+        plan=read_json(prepare / "plan.json"),
+        dependencies=read_json(prepare / "dependencies.json"),
+        wanted=tuple(config["comparisons"]),
+        seed=int(config["seed"]),
+        threads=context.resources.threads,
+    )
+
+
+def _holdout(path: Path) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
