@@ -1,0 +1,207 @@
+"""The contract of a structure model: from the real keys' topology to new keys of any size.
+
+Only integers pass here: row counts and row numbers. No attribute and no key value is ever seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+NULL = -1
+CENSORED = -2
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key without its values.
+
+    Attributes:
+        name: name of the relation.
+        child: table that holds the key.
+        parent: table that the key refers to.
+        columns: columns of the child that form the key.
+    """
+
+    name: str
+    child: str
+    parent: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UniqueLinks:
+    """Foreign keys of one table whose tuple of parents occurs at most once (rows with a null key are exempt)."""
+
+    table: str
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Equality:
+    """Two ways from a table up to one ancestor that end in the same row, in every real row.
+
+    A flight's origin is the origin of its weather record: ``left = ("flights.origin--airports",)`` and
+    ``right = ("flights.weather--weather", "weather.origin--airports")``.
+
+    Attributes:
+        table: table where both ways start.
+        left, right: names of the relations to follow, one or two.
+        is_shared_column: True where both ways are written in one column, so that a row that breaks the equality
+            would break a foreign key.
+    """
+
+    table: str
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    is_shared_column: bool = False
+
+
+@dataclass(frozen=True)
+class KeyPlan:
+    """What holds for the keys of a database, whatever its size.
+
+    Attributes:
+        tables: all tables, drivers' parents first.
+        links: all foreign keys.
+        driver: name of the relation along which a table's rows are created, or None.
+        reference: tables that keep their size.
+        real_rows: rows of the real tables, training and holdout together.
+        unique: tuples of foreign keys without repetition.
+        equalities: ways that end in the same row.
+        acyclic: self references without a cycle in the real data (hierarchies).
+        never_null: foreign keys without a null in the real data.
+    """
+
+    tables: tuple[str, ...]
+    links: tuple[Link, ...]
+    driver: Mapping[str, str | None]
+    reference: frozenset[str]
+    real_rows: Mapping[str, int]
+    unique: tuple[UniqueLinks, ...] = ()
+    equalities: tuple[Equality, ...] = ()
+    acyclic: frozenset[str] = frozenset()
+    never_null: frozenset[str] = frozenset()
+
+    @cached_property
+    def link(self) -> Mapping[str, Link]:
+        """Links by name."""
+        return {link.name: link for link in self.links}
+
+    def links_of_child(self, table: str) -> tuple[Link, ...]:
+        """Foreign keys that ``table`` holds, the driver first."""
+        held = [link for link in self.links if link.child == table]
+        return tuple(sorted(held, key=lambda link: link.name != self.driver[table]))
+
+    def links_of_parent(self, table: str) -> tuple[Link, ...]:
+        """Foreign keys that refer to ``table``."""
+        return tuple(link for link in self.links if link.parent == table)
+
+    def creating_link(self, table: str) -> Link | None:
+        """Return the relation along which rows are created family by family, or None for entities.
+
+        Children of a reference table are entities: their number grows with the scale although their parent's does not.
+        """
+        name = self.driver[table]
+        if name is None or table in self.reference or self.link[name].parent in self.reference:
+            return None
+        return self.link[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "tables": list(self.tables),
+            "links": [[link.name, link.child, link.parent, list(link.columns)] for link in self.links],
+            "driver": dict(self.driver),
+            "reference": sorted(self.reference),
+            "real_rows": dict(self.real_rows),
+            "unique": [[item.table, list(item.links)] for item in self.unique],
+            "equalities": [
+                [item.table, list(item.left), list(item.right), item.is_shared_column] for item in self.equalities
+            ],
+            "acyclic": sorted(self.acyclic),
+            "never_null": sorted(self.never_null),
+        }
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> KeyPlan:
+        """Read the form that ``to_dict`` writes."""
+        return KeyPlan(
+            tables=tuple(raw["tables"]),
+            links=tuple(Link(name, child, parent, tuple(columns)) for name, child, parent, columns in raw["links"]),
+            driver=dict(raw["driver"]),
+            reference=frozenset(raw["reference"]),
+            real_rows=dict(raw["real_rows"]),
+            unique=tuple(UniqueLinks(table, tuple(links)) for table, links in raw["unique"]),
+            equalities=tuple(
+                Equality(table, tuple(left), tuple(right), shared) for table, left, right, shared in raw["equalities"]
+            ),
+            acyclic=frozenset(raw["acyclic"]),
+            never_null=frozenset(raw["never_null"]),
+        )
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The keys of the training rows as row numbers.
+
+    Shape:
+        pointers[relation]: (training rows of the child,) integer, row of the parent among its training rows,
+            -1 null, -2 censored.
+    """
+
+    plan: KeyPlan
+    rows: Mapping[str, int]
+    pointers: Mapping[str, np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Synthetic rows and keys before they have values.
+
+    Attributes:
+        rows: number of rows of each table.
+        pointers: relation name -> (child rows,) int64, row of the parent, -1 null.
+        dropped: rows left out because no unique key was found for them, per table.
+    """
+
+    rows: Mapping[str, int]
+    pointers: Mapping[str, np.ndarray] = field(repr=False)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+class StructureModel(ABC):
+    """Grows the keys of a new database.
+
+    ``fit`` sees the training rows' keys once; ``grow`` needs nothing but what ``to_arrays`` gives.
+    """
+
+    @abstractmethod
+    def fit(self, topology: Topology) -> None:
+        """Learn from the training rows' keys."""
+
+    @abstractmethod
+    def grow(self, *, scale: float, rows: Mapping[str, int] | None, seed: int) -> Skeleton:
+        """Return new keys.
+
+        Args:
+            scale: size relative to the real database, training and holdout together.
+            rows: number of rows of some entity tables, in place of ``scale`` times their real rows.
+            seed: the same seed gives the same keys.
+
+        Raises:
+            ConfigError: a scale that is not positive, or ``rows`` of a table whose rows follow from its parents.
+        """
+
+    @abstractmethod
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what was learned, as arrays (for safetensors) and json."""
+
+    @abstractmethod
+    def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Take over what ``to_arrays`` gave."""

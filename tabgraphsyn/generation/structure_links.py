@@ -1,0 +1,165 @@
+"""Array work on row pointers: children of parents, copies of a row, links matched to parents by degree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# A row that has a parent, not yet chosen. Real pointers know only -1 (null) and -2 (censored).
+UNMATCHED = -3
+
+
+def concatenated_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return ``[s0, s0+1, .., s0+l0-1, s1, ..]``.
+
+    >>> concatenated_ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    if not len(starts):
+        return np.empty(0, dtype=np.int64)
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - (ends - lengths), lengths) + np.arange(int(ends[-1]))
+
+
+def rank_within(sorted_keys: np.ndarray) -> np.ndarray:
+    """Return each element's place among equal neighbours, from 0.
+
+    >>> rank_within(np.array([4, 4, 7, 7, 7])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    places = np.arange(len(sorted_keys))
+    is_first = np.ones(len(sorted_keys), dtype=bool)
+    is_first[1:] = sorted_keys[1:] != sorted_keys[:-1]
+    return places - np.maximum.accumulate(np.where(is_first, places, 0))
+
+
+@dataclass(frozen=True)
+class Members:
+    """Rows by the number they point to.
+
+    Shape:
+        order: (rows that point somewhere,), sorted by target, then by row. start, count: (targets,).
+    """
+
+    order: np.ndarray
+    start: np.ndarray
+    count: np.ndarray
+
+    @staticmethod
+    def of(pointer: np.ndarray, targets: int) -> Members:
+        """Group the rows of ``pointer`` by target; negative pointers belong to no target."""
+        order = np.argsort(pointer, kind="stable")
+        order = order[int((pointer < 0).sum()) :]
+        count = np.bincount(pointer[order], minlength=targets)
+        return Members(order, np.cumsum(count) - count, count)
+
+    def expand(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the members of each of ``targets`` in order, and for each the index into ``targets``."""
+        count = self.count[targets]
+        members = self.order[concatenated_ranges(self.start[targets], count)]
+        return members, np.repeat(np.arange(len(targets)), count)
+
+
+def find_pair(first: np.ndarray, second: np.ndarray, base: int, wanted: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Return the row whose ``(first, second)`` is ``(wanted, within)``, or UNMATCHED; ``second < base``."""
+    if not len(first):
+        return np.full(len(wanted), UNMATCHED, dtype=np.int64)
+    keys = first * base + second
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    sought = wanted * base + within
+    place = np.minimum(np.searchsorted(keys, sought), len(keys) - 1)
+    return np.where(keys[place] == sought, order[place], UNMATCHED)
+
+
+def match_by_degree(
+    *,
+    link_group: np.ndarray,
+    link_degree: np.ndarray,
+    stub_row: np.ndarray,
+    stub_group: np.ndarray,
+    stub_degree: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return a stub's row for each link: within its group, in degree order, stubs used evenly.
+
+    Links whose group has no stub get UNMATCHED.
+
+    Shape:
+        link_group, link_degree: (links,). stub_row, stub_group, stub_degree: (stubs,).
+    """
+    found = np.full(len(link_group), UNMATCHED, dtype=np.int64)
+    if not len(link_group) or not len(stub_row):
+        return found
+    links = rng.permutation(len(link_group))
+    links = links[np.lexsort((link_degree[links], link_group[links]))]
+    stubs = rng.permutation(len(stub_row))
+    stubs = stubs[np.lexsort((stub_degree[stubs], stub_group[stubs]))]
+    groups = link_group[links]
+    links_before = np.searchsorted(groups, groups, side="left")
+    links_inside = np.searchsorted(groups, groups, side="right") - links_before
+    stubs_before = np.searchsorted(stub_group[stubs], groups, side="left")
+    stubs_inside = np.searchsorted(stub_group[stubs], groups, side="right") - stubs_before
+    place = stubs_before + (np.arange(len(links)) - links_before) * stubs_inside // links_inside
+    has_stub = stubs_inside > 0
+    found[links[has_stub]] = stub_row[stubs[place[has_stub]]]
+    return found
+
+
+def with_missing_links(degree: np.ndarray, missing: int, rng: np.random.Generator) -> np.ndarray:
+    """Return degrees after ``missing`` links that were hidden at random are handed back.
+
+    A hidden link belongs to a parent whose visible degree is one below that of a visible link's parent (Robbins 1956:
+    under thinning, parents of visible degree d miss links in proportion to (d + 1) n(d + 1)). So parents that look
+    childless because their only child is hidden get it back, which scaling the degrees would not do.
+    """
+    if missing == 0 or not len(degree):
+        return degree
+    by_degree = rng.permutation(len(degree))
+    by_degree = by_degree[np.argsort(degree[by_degree], kind="stable")]
+    ordered = degree[by_degree]
+    parents = systematic_parents(degree, missing, rng)
+    below = degree[parents] - 1 if degree.any() else np.zeros(missing, dtype=np.int64)
+    low = np.searchsorted(ordered, below, side="left")
+    high = np.maximum(np.searchsorted(ordered, below, side="right"), low + 1)
+    order = np.argsort(low, kind="stable")
+    turn = np.empty(missing, dtype=np.int64)
+    turn[order] = rank_within(low[order])
+    place = np.minimum(low + turn % (high - low), len(degree) - 1)
+    return degree + np.bincount(by_degree[place], minlength=len(degree))
+
+
+def systematic_parents(degree: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    """Return ``wanted`` parents, each in proportion to its degree (any parent where all degrees are 0)."""
+    ends = np.cumsum(degree if degree.any() else np.ones_like(degree), dtype=np.float64)
+    points = (np.arange(wanted) + rng.random()) * (ends[-1] / max(wanted, 1))
+    return np.minimum(np.searchsorted(ends, points, side="right"), len(degree) - 1)
+
+
+def follow(path: Sequence[str], pointers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return where each row ends up along a path of relations; negative once a pointer is."""
+    row = pointers[path[0]]
+    for name in path[1:]:
+        onward = pointers[name]
+        if not len(onward):
+            return np.full(len(row), -1, dtype=np.int64)
+        row = np.where(row >= 0, onward[np.maximum(row, 0)], row)
+    return row
+
+
+def joint_codes(
+    columns: Sequence[tuple[np.ndarray, np.ndarray]], left: int, right: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one code per left row and per right row: equal where all columns are.
+
+    Shape:
+        columns: pairs of (left,) and (right,) integer arrays.
+    """
+    both = np.zeros(left + right, dtype=np.int64)
+    for first, second in columns:
+        values = np.concatenate([first, second]).astype(np.int64)
+        codes = np.unique(values, return_inverse=True)[1]
+        both = np.unique(both * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
+    return both[:left], both[left:]
