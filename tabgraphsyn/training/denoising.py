@@ -90,7 +90,8 @@ class DenoisingTask:
         with torch.no_grad():
             clean = self.autoencoder.encode(batch)
         noisy = clean + sigma * noise
-        raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), condition, siblings)
+        context = self.denoiser.context(condition, siblings)
+        raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), context, siblings)
         return self.autoencoder.diffusion_loss(raw, noisy, sigma, clean, batch)
 
     def _disturbed(self, condition: Tensor, group: Tensor, count: int, generator: torch.Generator) -> Tensor:

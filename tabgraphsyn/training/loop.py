@@ -182,16 +182,13 @@ class _Run:
     def _step(self) -> None:
         step = self.progress.step
         self._seed_step(step)
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, step)
         with self._autocast():
             losses = self.task.loss(step, self.generator)
         losses["loss"].backward()
         if self.config.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.state.trainable, self.config.gradient_clip, foreach=True)
-        self.state.optimizer.step()
-        # Gradients are dropped, not zeroed: a parameter that a step does not touch must keep its momentum as it is.
-        self.state.optimizer.zero_grad(set_to_none=True)
+            nn.utils.clip_grad_norm_(self.state.optimizer.parameters, self.config.gradient_clip, foreach=True)
+        self.state.optimizer.step(learning_rate(self.config, step))
+        self.state.optimizer.drop_gradients()
         self.state.average.update(step)
         add_to_sums(self.state.sums, self.progress.counts, losses.items())
         self.progress.rows += self.task.rows_in_step(step)

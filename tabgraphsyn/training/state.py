@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.errors import StageError, listing, raise_collected
+from tabgraphsyn.training.adamw import AdamW
 from tabgraphsyn.training.config import LoopConfig
 from tabgraphsyn.training.ema import WeightAverage
 
@@ -54,14 +55,10 @@ class TrainingState:
         self.best: dict[str, Tensor] = {}
         self.sums: dict[str, Tensor] = {}
         self.progress = Progress()
-        self.trainable = [value for value in self.parameters.values() if value.requires_grad]
-        # Fused: one kernel for all parameters, two to three times faster than foreach on small networks.
-        self.optimizer = torch.optim.AdamW(
-            self.trainable,
-            lr=config.learning_rate,
+        self.optimizer = AdamW(
+            {name: value for name, value in self.parameters.items() if value.requires_grad},
             betas=config.betas,
             weight_decay=config.weight_decay,
-            fused=True,
         )
         self.device = device
 
@@ -89,16 +86,8 @@ class TrainingState:
             "model": {name: value.detach() for name, value in (self.parameters | self.buffers).items()},
             "ema": dict(zip(self.parameters, self.average.values, strict=True)),
             "best": self.best,
-            "optimizer": self._optimizer_tensors(),
-            "metrics": self.sums,
-            "rng": _rng_tensors(self.device),
-        }
-
-    def _optimizer_tensors(self) -> dict[str, Tensor]:
-        return {
-            f"{name}/{key}": value
-            for name, parameter in self.parameters.items()
-            for key, value in self.optimizer.state.get(parameter, {}).items()
+            "optimizer": self.optimizer.tensors(),
+            "loop": {f"sum/{name}": value for name, value in self.sums.items()} | _rng_tensors(self.device),
         }
 
     @torch.no_grad()
@@ -119,15 +108,11 @@ class TrainingState:
         for name, average in zip(self.parameters, self.average.values, strict=True):
             average.copy_(tensors["ema"][name])
         self.best = {name: value.to(self.device) for name, value in tensors["best"].items()}
-        self.sums = {name: value.to(self.device) for name, value in tensors["metrics"].items()}
-        self._restore_optimizer(tensors["optimizer"])
-        _restore_rng(tensors["rng"], self.device)
+        loop = tensors["loop"]
+        self.sums = {name[4:]: value.to(self.device) for name, value in loop.items() if name.startswith("sum/")}
+        self.optimizer.restore(tensors["optimizer"])
+        _restore_rng(loop, self.device)
         self.progress = Progress(**state["progress"])
-
-    def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        for flat, value in tensors.items():
-            name, key = flat.rsplit("/", 1)
-            self.optimizer.state[self.parameters[name]][key] = value.to(self.device)
 
     def progress_dict(self) -> dict[str, Any]:
         """Return the counters as json values."""
@@ -159,28 +144,28 @@ def _rng_tensors(device: str) -> dict[str, Tensor]:
     version, words, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     tensors = {
-        "torch": torch.get_rng_state(),
+        "rng/torch": torch.get_rng_state(),
         # Python's spare gaussian is None or a float; NaN stands for None.
-        "python": torch.tensor([version, *words], dtype=torch.int64),
-        "python_gauss": torch.tensor(float("nan") if gauss is None else gauss, dtype=torch.float64),
-        "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
-        "numpy_rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
+        "rng/python": torch.tensor([version, *words], dtype=torch.int64),
+        "rng/python_gauss": torch.tensor(float("nan") if gauss is None else gauss, dtype=torch.float64),
+        "rng/numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        "rng/numpy_rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
     }
     if device != "cpu":
-        tensors["cuda"] = torch.cuda.get_rng_state()
+        tensors["rng/cuda"] = torch.cuda.get_rng_state()
     return tensors
 
 
 def _restore_rng(tensors: Mapping[str, Tensor], device: str) -> None:
-    torch.set_rng_state(tensors["torch"])
-    version, *words = tensors["python"].tolist()
-    gauss = tensors["python_gauss"].item()
+    torch.set_rng_state(tensors["rng/torch"])
+    version, *words = tensors["rng/python"].tolist()
+    gauss = tensors["rng/python_gauss"].item()
     random.setstate((version, tuple(words), None if gauss != gauss else gauss))
-    position, has_gauss, cached = tensors["numpy_rest"].tolist()
-    keys = tensors["numpy"].numpy().astype(np.uint32)
+    position, has_gauss, cached = tensors["rng/numpy_rest"].tolist()
+    keys = tensors["rng/numpy"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
-    if device != "cpu" and "cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["cuda"])
+    if device != "cpu" and "rng/cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["rng/cuda"])
 
 
 def add_to_sums(sums: dict[str, Tensor], counts: dict[str, int], losses: Iterable[tuple[str, Tensor]]) -> None:

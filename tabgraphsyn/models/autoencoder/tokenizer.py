@@ -89,7 +89,7 @@ class TransformerLayer(nn.Module):
         self.feedforward = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, feedforward),
-            nn.GELU(),
+            nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(feedforward, width),
         )

@@ -1,0 +1,126 @@
+"""The task of the gnn stage: under each table's mask, know the distribution of its latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.errors import ConfigError, raise_collected
+from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphBatch
+from tabgraphsyn.models.gnn.sampling import NeighbourSampler
+from tabgraphsyn.models.gnn.whole import DatabaseGraph
+from tabgraphsyn.training.config import LoopConfig
+
+VALIDATION_ROWS_MIN = 5
+VALIDATION_ROWS_MAX = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphLoopConfig(LoopConfig):
+    """The loop's settings, and how the graph is fed to it.
+
+    Attributes:
+        full_batch_rows: databases of at most so many rows are trained on whole, one target table a step; larger ones
+            on the sampled surroundings of ``batch_rows`` rows.
+        fanout: neighbours of a row along one edge type that a sample holds at most.
+        validation_share: share of each table's rows that are never asked for in training.
+    """
+
+    full_batch_rows: int = 100_000
+    fanout: int = 16
+    validation_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        problems = []
+        if self.full_batch_rows < 0:
+            problems.append(f"training.gnn.full_batch_rows: must be at least 0, found {self.full_batch_rows!r}.")
+        if self.fanout < 1:
+            problems.append(f"training.gnn.fanout: must be at least 1, found {self.fanout!r}.")
+        if not 0 <= self.validation_share < 1:
+            problems.append(f"training.gnn.validation_share: must be in [0, 1), found {self.validation_share!r}.")
+        raise_collected(ConfigError, problems)
+
+
+@dataclass
+class ConditionTask:
+    """One target table a step, drawn by the square root of its number of rows.
+
+    The target of a step is a function of the seed and the step alone; so is a sampled batch.
+
+    Attributes:
+        network: the encoder.
+        graph: the training rows of the whole database.
+        config: loop settings.
+        seed: seed of targets, validation rows and samples.
+    """
+
+    network: ConditionEncoder
+    graph: DatabaseGraph
+    config: GraphLoopConfig
+    seed: int
+    targets: tuple[str, ...] = field(init=False)
+    share: np.ndarray = field(init=False)
+    training_rows: dict[str, np.ndarray] = field(init=False)
+    validation_rows: dict[str, np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        schema, rows = self.network.graph_schema, self.graph.rows
+        self.targets = tuple(table for table in schema.tables if schema.latent_dims[table] and rows[table])
+        weight = np.sqrt([rows[table] for table in self.targets])
+        self.share = weight / weight.sum()
+        self.training_rows, self.validation_rows = {}, {}
+        for table in self.targets:
+            shuffled = numpy_generator(self.seed, "validation", table).permutation(rows[table])
+            held = int(rows[table] * self.config.validation_share)
+            held = held if held >= VALIDATION_ROWS_MIN else 0
+            self.validation_rows[table] = np.sort(shuffled[:held][:VALIDATION_ROWS_MAX])
+            self.training_rows[table] = np.sort(shuffled[held:])
+        self._sampler = NeighbourSampler(self.graph.adjacency, rows, self.network.layers, self.config.fanout)
+
+    @property
+    def is_full_batch(self) -> bool:
+        """True where every step sees the whole graph."""
+        return sum(self.graph.rows.values()) <= self.config.full_batch_rows
+
+    def target_at(self, step: int) -> str:
+        """Return the target table of a step."""
+        return self.targets[numpy_generator(self.seed, "target", step).choice(len(self.targets), p=self.share)]
+
+    def rows_in_step(self, step: int) -> int:
+        """Return the number of rows that a step asks for."""
+        rows = len(self.training_rows[self.target_at(step)])
+        return rows if self.is_full_batch else min(rows, self.config.batch_rows)
+
+    def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the losses of one target."""
+        target = self.target_at(step)
+        return self.network.loss(self._training_batch(target, step), target, generator)
+
+    def _training_batch(self, target: str, step: int) -> GraphBatch:
+        rows = self.training_rows[target]
+        if self.is_full_batch:
+            return self.graph.whole(torch.from_numpy(rows))
+        draw = numpy_generator(self.seed, "rows", step)
+        # Shuffling all rows anew in every step would cost more than the step; a draw without repeats does not.
+        chosen = draw.choice(rows, size=min(len(rows), self.config.batch_rows), replace=False, shuffle=False)
+        return self.graph.sampled(self._sampler, target, chosen, draw)
+
+    def validation_loss(self) -> float | None:
+        """Return the loss on rows that no step asks for, over all targets by their share; None without such rows."""
+        losses, weights = [], []
+        for target, weight in zip(self.targets, self.share, strict=True):
+            rows = self.validation_rows[target]
+            if not len(rows):
+                continue
+            if self.is_full_batch:
+                batch = self.graph.whole(torch.from_numpy(rows))
+            else:
+                batch = self.graph.sampled(self._sampler, target, rows, numpy_generator(self.seed, "validation"))
+            losses.append(float(self.network.loss(batch, target, torch.Generator())["loss"]))
+            weights.append(weight)
+        return float(np.average(losses, weights=weights)) if losses else None
