@@ -30,10 +30,10 @@ class TableModel:
         """Move the networks to a device, in evaluation mode."""
         return TableModel(self.autoencoder.to(device).eval(), self.denoiser.to(device).eval(), self.diffusion)
 
-    def denoised(self, noisy: Tensor, sigma: float, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+    def denoised(self, noisy: Tensor, sigma: float, context: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return D(x; sigma) of all rows at one noise level, (rows, latent_dim)."""
-        level = torch.full((noisy.shape[0], 1), sigma, device=noisy.device)
-        raw = self.denoiser(noisy * input_scaling(level, 1.0), noise_scaling(level).squeeze(1), condition, siblings)
+        level = torch.full((1, 1), sigma, device=noisy.device)
+        raw = self.denoiser(noisy * input_scaling(level, 1.0), noise_scaling(level).squeeze(1), context, siblings)
         return self.autoencoder.denoised(raw, noisy, level)
 
 
@@ -76,10 +76,10 @@ def generate_latents(
         rows, groups = siblings.batch(windows)
         groups = groups.to(device)
         start = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
-        under = condition[rows].to(device)
+        context = model.denoiser.context(condition[rows].to(device), groups)
 
-        def denoised(noisy: Tensor, sigma: float, under: Tensor = under, groups: SiblingGroups = groups) -> Tensor:
-            return model.denoised(noisy, sigma, under, groups)
+        def denoised(noisy: Tensor, sigma: float, context: Tensor = context, groups: SiblingGroups = groups) -> Tensor:
+            return model.denoised(noisy, sigma, context, groups)
 
         latents[rows] = sampler.solve(denoised, start, levels).cpu()
     return latents

@@ -34,7 +34,8 @@ def call(network, groups, rows, seed=0, change=None):
     scaled = torch.randn(rows, 11, generator=generator)
     if change is not None:
         scaled[change] += 1.0
-    return network(scaled, torch.zeros(rows), torch.randn(rows, 5, generator=generator), groups)
+    context = network.context(torch.randn(rows, 5, generator=generator), groups)
+    return network(scaled, torch.zeros(rows), context, groups)
 
 
 def test_shape_and_gradients(denoiser):
@@ -60,12 +61,22 @@ def test_rows_without_family_are_independent(denoiser):
 def test_condition_and_noise_level_matter(denoiser):
     groups = SiblingGroups.singletons(3)
     scaled, noise, condition = torch.zeros(3, 11), torch.zeros(3), torch.zeros(3, 5)
-    base = denoiser(scaled, noise, condition, groups)
-    assert not torch.allclose(base, denoiser(scaled, noise + 1, condition, groups))
-    assert not torch.allclose(base, denoiser(scaled, noise, condition + 1, groups))
+    context = denoiser.context(condition, groups)
+    base = denoiser(scaled, noise, context, groups)
+    assert not torch.allclose(base, denoiser(scaled, noise + 1, context, groups))
+    assert not torch.allclose(base, denoiser(scaled, noise, denoiser.context(condition + 1, groups), groups))
+
+
+def test_one_noise_level_for_all_rows_is_the_same_as_one_each(denoiser):
+    groups = SiblingGroups.singletons(3)
+    context = denoiser.context(torch.randn(3, 5), groups)
+    each = denoiser(torch.ones(3, 11), torch.full((3,), 0.4), context, groups)
+    assert torch.allclose(each, denoiser(torch.ones(3, 11), torch.full((1,), 0.4), context, groups), atol=1e-5)
 
 
 def test_no_condition_at_all(denoiser):
     config = OmegaConf.to_container(OmegaConf.load(CONFIGS[0]))
     network = build(config, latent_dim=11, output_dim=17, condition_dim=0)
-    assert network(torch.zeros(3, 11), torch.zeros(3), torch.zeros(3, 0), SiblingGroups.singletons(3)).shape == (3, 17)
+    groups = SiblingGroups.singletons(3)
+    context = network.context(torch.zeros(3, 0), groups)
+    assert network(torch.zeros(3, 11), torch.zeros(3), context, groups).shape == (3, 17)

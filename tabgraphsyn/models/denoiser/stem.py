@@ -1,4 +1,4 @@
-"""What every denoiser starts from: latents, condition, noise level and place in the family, in one vector."""
+"""What every denoiser starts from: the noise level, and the condition with the row's place in its family."""
 
 from __future__ import annotations
 
@@ -12,39 +12,33 @@ NOISE_FREQUENCIES = 16
 
 
 class NoiseEmbedding(nn.Module):
-    """Fourier features of c_noise(sigma), (rows, 2 * NOISE_FREQUENCIES)."""
+    """The noise level as a vector: Fourier features of c_noise(sigma) through a small network."""
 
     frequencies: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: int) -> None:
         super().__init__()
-        self.register_buffer(
-            "frequencies", torch.pi * 2.0 ** torch.linspace(-2, 3, NOISE_FREQUENCIES), persistent=False
-        )
+        frequencies = torch.pi * 2.0 ** torch.linspace(-2, 3, NOISE_FREQUENCIES)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.mix = nn.Sequential(nn.Linear(2 * NOISE_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Return sines and cosines.
+        """Return (rows, width).
 
         Shape:
             noise: (rows,).
         """
         angle = noise.unsqueeze(1) * self.frequencies
-        return torch.cat([torch.sin(angle), torch.cos(angle)], dim=1)
+        return self.mix(torch.cat([torch.sin(angle), torch.cos(angle)], dim=1))
 
 
 class ContextEmbedding(nn.Module):
-    """Condition, noise level and place in the family as one vector, (rows, width)."""
+    """Condition and place in the family as one vector, (rows, width)."""
 
     def __init__(self, *, condition_dim: int, width: int) -> None:
         super().__init__()
-        self.noise = NoiseEmbedding()
-        self.mix = nn.Sequential(
-            nn.Linear(condition_dim + 2 * NOISE_FREQUENCIES + FEATURES, width),
-            nn.SiLU(),
-            nn.Linear(width, width),
-        )
+        self.mix = nn.Sequential(nn.Linear(condition_dim + FEATURES, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, noise: Tensor, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+    def forward(self, condition: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return the context of every row."""
-        parts = [condition, self.noise(noise), sibling_features(siblings)]
-        return self.mix(torch.cat(parts, dim=1))
+        return self.mix(torch.cat([condition, sibling_features(siblings)], dim=1))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
-from tabgraphsyn.models.denoiser.stem import ContextEmbedding
+from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
 
 
 class Transformer(Denoiser):
@@ -42,7 +42,8 @@ class Transformer(Denoiser):
         self.pieces = -(-latent_dim // piece)
         self.read = nn.Parameter(torch.randn(self.pieces, piece, width) / piece**0.5)
         self.place = nn.Parameter(0.02 * torch.randn(self.pieces, width))
-        self.context = ContextEmbedding(condition_dim=condition_dim, width=width)
+        self.noise = NoiseEmbedding(width=width)
+        self.embedding = ContextEmbedding(condition_dim=condition_dim, width=width)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 d_model=width,
@@ -62,11 +63,15 @@ class Transformer(Denoiser):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, scaled: Tensor, noise: Tensor, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+    def context(self, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+        """Return the embedded condition, (rows, width)."""
+        return self.embedding(condition, siblings)
+
+    def forward(self, scaled: Tensor, noise: Tensor, context: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return the raw output, (rows, output_dim)."""
         padded = nn.functional.pad(scaled, (0, self.pieces * self.piece - scaled.shape[1]))
         tokens = torch.einsum("rpi,piw->rpw", padded.unflatten(1, (self.pieces, self.piece)), self.read) + self.place
-        context = self.context(noise, condition, siblings)
+        context = context + self.noise(noise)
         tokens = torch.cat([context.unsqueeze(1), tokens + context.unsqueeze(1)], dim=1)
         for number, layer in enumerate(self.layers):
             if self.exchanges and siblings.exchange:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
-from tabgraphsyn.models.denoiser.stem import ContextEmbedding
+from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
 
 
 class Level(nn.Module):
@@ -49,7 +49,8 @@ class Unet(Denoiser):
     ) -> None:
         super().__init__()
         widths = [width // 2**level for level in range(depth + 1)]
-        self.context = ContextEmbedding(condition_dim=condition_dim, width=width)
+        self.noise = NoiseEmbedding(width=width)
+        self.embedding = ContextEmbedding(condition_dim=condition_dim, width=width)
         self.stem = Level(width_in=latent_dim, width_out=width, context_dim=width)
         pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(Level(width_in=high, width_out=low, context_dim=width) for high, low in pairs)
@@ -62,9 +63,13 @@ class Unet(Denoiser):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, scaled: Tensor, noise: Tensor, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+    def context(self, condition: Tensor, siblings: SiblingGroups) -> Tensor:
+        """Return the embedded condition, (rows, width)."""
+        return self.embedding(condition, siblings)
+
+    def forward(self, scaled: Tensor, noise: Tensor, context: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return the raw output, (rows, output_dim)."""
-        context = nn.functional.silu(self.context(noise, condition, siblings))
+        context = nn.functional.silu(context + self.noise(noise))
         top = self._exchanged(self.exchange, self.stem(scaled, context), siblings)
         kept, hidden = [], top
         for level in self.down:
