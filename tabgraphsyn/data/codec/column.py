@@ -1,0 +1,102 @@
+"""The contract of a column codec: a column of values to fields and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.layout import CategoricalField, NumericalField
+
+NEUTRAL = 1.7
+"""Half width, in standard deviations, of the interval written where a number has no meaning.
+
+A uniform draw in it has a variance of about one (1.7 ** 2 / 3), like every other number the diffusion sees; a constant
+there would be a spike that the network has to learn for nothing.
+"""
+
+
+@dataclass(frozen=True)
+class EncodedColumn:
+    """The arrays of one column.
+
+    Shape:
+        numerical: (rows, n_num, 2) float32. categorical: (rows, n_cat) int32.
+    """
+
+    numerical: np.ndarray
+    categorical: np.ndarray
+
+    @staticmethod
+    def of(rows: int, numbers: list[np.ndarray], categories: list[np.ndarray]) -> EncodedColumn:
+        """Stack the fields of one column: intervals of shape (rows, 2) and levels of shape (rows,)."""
+        numerical = np.stack(numbers, axis=1) if numbers else np.empty((rows, 0, 2))
+        categorical = np.stack(categories, axis=1) if categories else np.empty((rows, 0))
+        return EncodedColumn(numerical.astype(np.float32), categorical.astype(np.int32))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What decoding may draw from.
+
+    Attributes:
+        rng: source of random numbers.
+        first_row: number of the first decoded row in its table, so that ids stay unique from batch to batch.
+        given: the decoded values of the column that the codec names in ``given``, or None.
+    """
+
+    rng: np.random.Generator
+    first_row: int = 0
+    given: pa.Array | None = None
+
+
+class ColumnCodec(ABC):
+    """A fitted codec. Gates of its numerical fields count from its own first categorical field.
+
+    Attributes:
+        kind: name in the json form.
+        given: the column that must be decoded before this one, or None.
+    """
+
+    kind: ClassVar[str]
+    given: str | None = None
+
+    @property
+    def numerical_fields(self) -> tuple[NumericalField, ...]:
+        """Numbers that this column takes."""
+        return ()
+
+    @property
+    def categorical_fields(self) -> tuple[CategoricalField, ...]:
+        """Categories that this column takes."""
+        return ()
+
+    @abstractmethod
+    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
+        """Return the fields of ``values``; ``given`` are the same rows of the column named by ``self.given``."""
+
+    @abstractmethod
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return values of the column's arrow type.
+
+        Shape:
+            numerical: (rows, n_num) float. categorical: (rows, n_cat) int.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form; the key ``kind`` tells the class."""
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> ColumnCodec:
+        """Read the form that ``to_dict`` writes."""
+
+
+def empty_fields(rows: int) -> EncodedColumn:
+    """Return the encoding of a column that takes no field."""
+    return EncodedColumn.of(rows, [], [])

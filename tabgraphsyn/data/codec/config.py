@@ -1,0 +1,59 @@
+"""How columns are encoded: the keys of ``conf/codec/*.yaml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tabgraphsyn.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """Settings of all column codecs.
+
+    Attributes:
+        normalisation: ``quantile`` (ranks through the normal distribution), ``cdf`` (ranks), ``standard``
+            (mean and deviation) or ``none``.
+        outliers: ``clip`` holds numbers within ``outlier_quantile`` and its mirror; ``none`` leaves them.
+        outlier_quantile: in ``(0, 0.5)``, read where ``outliers`` is ``clip``.
+        atom_share: a number that this share of the rows repeats becomes a level of a category.
+        max_discrete: a column with at most this many distinct values is a category altogether.
+        missing: ``category``: missing is one more level of a number's category; ``factor``: a category of its own.
+        min_count: categories that occur less often share one level.
+        text: ``vocabulary`` reproduces texts that occur at least ``text_min_count`` times, by frequency, and masks
+            the others; ``mask`` masks all.
+        text_min_count: see ``text``.
+        dependencies: ``keep``: a column that follows exactly from another takes no field and is derived when
+            decoding; ``ignore``: every column is modelled.
+    """
+
+    normalisation: Literal["quantile", "cdf", "standard", "none"] = "quantile"
+    outliers: Literal["none", "clip"] = "none"
+    outlier_quantile: float = 0.001
+    atom_share: float = 0.02
+    max_discrete: int = 50
+    missing: Literal["category", "factor"] = "category"
+    min_count: int = 1
+    text: Literal["vocabulary", "mask"] = "vocabulary"
+    text_min_count: int = 10
+    dependencies: Literal["keep", "ignore"] = "keep"
+
+    def __post_init__(self) -> None:
+        permitted = {
+            "normalisation": ("quantile", "cdf", "standard", "none"),
+            "outliers": ("none", "clip"),
+            "missing": ("category", "factor"),
+            "text": ("vocabulary", "mask"),
+            "dependencies": ("keep", "ignore"),
+        }
+        for key, words in permitted.items():
+            if getattr(self, key) not in words:
+                raise ConfigError(f"codec.{key}: one of {', '.join(words)} expected, found {getattr(self, key)!r}.")
+        if not 0 < self.outlier_quantile < 0.5:
+            raise ConfigError(f"codec.outlier_quantile: in (0, 0.5) expected, found {self.outlier_quantile!r}.")
+        if not 0 < self.atom_share <= 1:
+            raise ConfigError(f"codec.atom_share: a share in (0, 1] expected, found {self.atom_share!r}.")
+        for key in ("max_discrete", "min_count", "text_min_count"):
+            if getattr(self, key) < 0:
+                raise ConfigError(f"codec.{key}: 0 or more expected, found {getattr(self, key)!r}.")

@@ -1,0 +1,195 @@
+"""Columns of times: days, weekday and time of day, put together again as one integer.
+
+A time is never decomposed into year, month and day, so no impossible date can be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
+from tabgraphsyn.data.layout import CategoricalField, NumericalField
+
+DAY_US = 86_400_000_000
+MONDAY_OFFSET = 3  # day 0, 1970-01-01, was a Thursday
+INFORMATIVE_SHARE = 0.03
+LAG_GAIN = 0.7
+PARTS: dict[str, type[CategoricalCodec] | type[ConstantCodec] | type[NumericalCodec]] = {
+    codec.kind: codec for codec in (CategoricalCodec, ConstantCodec, NumericalCodec)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatetimeCodec(ColumnCodec):
+    """Days (or the lag in days to another column), weekday where it matters, and time of day.
+
+    Fields: those of ``day`` (missing among them), ``<column>:weekday``, those of ``time``. Decoding moves a
+    continuous day to the nearest one of the drawn weekday, at most three days away.
+
+    Attributes:
+        column: column name.
+        type: arrow type of the column.
+        given: the anchor column that ``day`` counts from, or None for the epoch.
+        day: codec of whole days.
+        weekday: True where weekdays are unevenly used.
+        time: codec of the time of day in units of ``unit_us``.
+        unit_us: resolution of the time of day, in microseconds.
+        minimum_us: earliest training time; decoded times are held after it.
+        maximum_us: latest training time; decoded times are held before it.
+    """
+
+    kind = "datetime"
+    column: str
+    type: str
+    given: str | None
+    day: ColumnCodec
+    weekday: bool
+    time: ColumnCodec
+    unit_us: int
+    minimum_us: int
+    maximum_us: int
+
+    @staticmethod
+    def fit(
+        column: str, values: pa.ChunkedArray, config: CodecConfig, anchor: tuple[str, pa.ChunkedArray] | None = None
+    ) -> DatetimeCodec:
+        """Fit to training values of which at least one is filled.
+
+        Args:
+            column: column name.
+            values: training values.
+            config: settings.
+            anchor: name and values of a complete column of the same rows; used where the lag to it is tighter.
+        """
+        filled = as_numpy(pc.is_valid(values)).astype(bool)
+        us = _microseconds(values.drop_null())
+        days, time = us // DAY_US, us % DAY_US
+        unit_us = int(np.gcd.reduce(time)) or DAY_US
+        given = None
+        if anchor is not None:
+            lag = days - _microseconds(anchor[1].filter(pa.array(filled))) // DAY_US
+            if _spread(lag) <= LAG_GAIN * _spread(days):
+                given, days = anchor[0], lag
+        nulls = pa.nulls(values.null_count, pa.int64())
+        day = number_codec(f"{column}:day", ValueCounts.of(pa.concat_arrays([pa.array(days), nulls])), config)
+        is_free = given is None and isinstance(day, NumericalCodec)
+        return DatetimeCodec(
+            column=column,
+            type=str(values.type),
+            given=given,
+            day=day,
+            weekday=is_free and _weekday_matters(days),
+            time=number_codec(f"{column}:time", ValueCounts.of(pa.array(time // unit_us)), config),
+            unit_us=unit_us,
+            minimum_us=int(us.min()),
+            maximum_us=int(us.max()),
+        )
+
+    @property
+    def numerical_fields(self) -> tuple[NumericalField, ...]:
+        """Numbers that this column takes."""
+        shift = len(self.day.categorical_fields) + self.weekday
+        time = (
+            NumericalField(field.name, None if field.gate is None else field.gate + shift)
+            for field in self.time.numerical_fields
+        )
+        return (*self.day.numerical_fields, *time)
+
+    @property
+    def categorical_fields(self) -> tuple[CategoricalField, ...]:
+        """Categories that this column takes."""
+        weekday = (CategoricalField(f"{self.column}:weekday", 7),) if self.weekday else ()
+        return self.day.categorical_fields + weekday + self.time.categorical_fields
+
+    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
+        """Return the fields of ``values``."""
+        filled = pc.is_valid(values).to_numpy(zero_copy_only=False)
+        us = np.zeros(len(values), dtype=np.int64)
+        us[filled] = _microseconds(values.drop_null())
+        start = np.zeros(len(values), dtype=np.int64) if given is None else _microseconds(given) // DAY_US
+        day = self.day.encode(pa.array(us // DAY_US - start, mask=~filled))
+        time = self._encoded_time(us[filled], filled)
+        weekday = np.where(filled, (us // DAY_US + MONDAY_OFFSET) % 7, 0)[:, None]
+        categories = [day.categorical, *([weekday] if self.weekday else []), time.categorical]
+        return EncodedColumn(
+            np.concatenate([day.numerical, time.numerical], axis=1),
+            np.concatenate(categories, axis=1).astype(np.int32),
+        )
+
+    def _encoded_time(self, us: np.ndarray, filled: np.ndarray) -> EncodedColumn:
+        """Encode filled rows; the others hold level 0 and the neutral interval, which decoding never reads."""
+        part = self.time.encode(pa.array(us % DAY_US // self.unit_us))
+        numerical = np.empty((len(filled), part.numerical.shape[1], 2), dtype=np.float32)
+        if isinstance(self.time, NumericalCodec):
+            numerical[:] = self.time.normalisation.neutral()
+        categorical = np.zeros((len(filled), part.categorical.shape[1]), dtype=np.int32)
+        numerical[filled], categorical[filled] = part.numerical, part.categorical
+        return EncodedColumn(numerical, categorical)
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values."""
+        n_day, c_day = len(self.day.numerical_fields), len(self.day.categorical_fields)
+        day = self.day.decode(numerical[:, :n_day], categorical[:, :c_day], draw)
+        is_null = pc.is_null(day).to_numpy(zero_copy_only=False)
+        days = pc.fill_null(day, 0).to_numpy(zero_copy_only=False)
+        if self.weekday:
+            is_free = categorical[:, 0] == 0 if c_day else np.ones(len(days), dtype=bool)
+            days = np.where(is_free, self._moved_to_weekday(days, categorical[:, c_day]), days)
+        if self.given is not None:
+            assert draw.given is not None
+            days = days + _microseconds(draw.given) // DAY_US
+        time = self.time.decode(numerical[:, n_day:], categorical[:, c_day + self.weekday :], draw)
+        us = days * DAY_US + time.to_numpy(zero_copy_only=False) * self.unit_us
+        held = np.clip(us, self.minimum_us, self.maximum_us)
+        return pa.array(held, pa.int64(), mask=is_null).cast(pa.timestamp("us")).cast(pa.type_for_alias(self.type))
+
+    def _moved_to_weekday(self, days: np.ndarray, weekday: np.ndarray) -> np.ndarray:
+        moved = days + (weekday - (days + MONDAY_OFFSET) + 3) % 7 - 3
+        moved = np.where(moved > self.maximum_us // DAY_US, moved - 7, moved)
+        return np.where(moved < self.minimum_us // DAY_US, moved + 7, moved)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        parts = {"day": self.day.to_dict(), "time": self.time.to_dict()}
+        plain = ("column", "type", "given", "weekday", "unit_us", "minimum_us", "maximum_us")
+        return {"kind": self.kind, **{key: getattr(self, key) for key in plain}, **parts}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> DatetimeCodec:
+        """Read the form that ``to_dict`` writes."""
+        parts = {key: PARTS[raw[key]["kind"]].from_dict(raw[key]) for key in ("day", "time")}
+        return cls(**{key: value for key, value in raw.items() if key != "kind"} | parts)
+
+
+def datetime_codec(
+    column: str, values: pa.ChunkedArray, config: CodecConfig, anchor: tuple[str, pa.ChunkedArray] | None = None
+) -> ColumnCodec:
+    """Return the codec that suits a column of times: constant, categorical, or days and time of day."""
+    simple = number_codec(column, ValueCounts.of(values), config)
+    return DatetimeCodec.fit(column, values, config, anchor) if isinstance(simple, NumericalCodec) else simple
+
+
+def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    return as_numpy(values.cast(pa.timestamp("us")).cast(pa.int64()))
+
+
+def _spread(numbers: np.ndarray) -> float:
+    low, high = np.quantile(numbers, [0.25, 0.75])
+    return float(high - low)
+
+
+def _weekday_matters(days: np.ndarray) -> bool:
+    """Return whether some weekday's share is further from a seventh than chance and 3 percentage points."""
+    shares = np.bincount((days + MONDAY_OFFSET) % 7, minlength=7) / len(days)
+    chance = 4 * np.sqrt(1 / 7 * 6 / 7 / len(days))
+    return bool(np.abs(shares - 1 / 7).max() > max(INFORMATIVE_SHARE, chance))

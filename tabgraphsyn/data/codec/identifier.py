@@ -1,0 +1,235 @@
+"""Columns whose values are never reproduced: ids made anew, text from a safe vocabulary or masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.layout import CategoricalField
+
+MAX_HEAD = 1_000
+MAX_WORDS = 50
+PATTERN_EXAMPLES = 10_000
+# fmt: off
+WORDS = (
+    "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do", "eiusmod", "tempor",
+    "incididunt", "ut", "labore", "et", "dolore", "magna", "aliqua", "enim", "ad", "minim", "veniam", "quis", "nostrud",
+    "exercitation", "ullamco", "laboris", "nisi", "aliquip", "ex", "ea", "commodo", "consequat", "duis", "aute", "irure",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class UnmodelledCodec(ColumnCodec):
+    """A column whose values are made when decoding. Where it has nulls, one field tells which rows have a value."""
+
+    column: str
+    has_missing: bool
+
+    @property
+    def categorical_fields(self) -> tuple[CategoricalField, ...]:
+        """Categories that this column takes."""
+        return (CategoricalField(f"{self.column}:missing", 2),) if self.has_missing else ()
+
+    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
+        """Return the fields of ``values``."""
+        is_null = pc.is_null(values).to_numpy(zero_copy_only=False).astype(np.int32)
+        return EncodedColumn.of(len(values), [], [is_null] if self.has_missing else [])
+
+    def _nulls(self, categorical: np.ndarray) -> np.ndarray:
+        return categorical[:, 0] == 1 if self.has_missing else np.zeros(len(categorical), dtype=bool)
+
+
+@dataclass(frozen=True)
+class IdentifierCodec(UnmodelledCodec):
+    """Ids made anew in the pattern of the column; unique if the training ids are, else as often repeated.
+
+    Attributes:
+        type: arrow type of the column.
+        pattern: shape of string ids, None for whole numbers.
+        minimum: least whole number.
+        span: how many whole numbers the training ids span.
+        head: how often each of the most repeated ids occurs, largest first; empty where ids are unique.
+        tail_ids: how many distinct ids occur beside those.
+        tail_rows: in how many rows.
+    """
+
+    kind = "identifier"
+    type: str
+    pattern: Pattern | None
+    minimum: int = 0
+    span: int = 1
+    head: tuple[int, ...] = ()
+    tail_ids: int = 0
+    tail_rows: int = 0
+
+    @staticmethod
+    def fit(
+        column: str, sample: pa.ChunkedArray, has_missing: bool, regex_format: str | None = None
+    ) -> IdentifierCodec:
+        """Fit to (a sample of) training values."""
+        filled = sample.drop_null()
+        counted = pc.value_counts(filled)
+        counts = np.sort(counted.field(1).to_numpy(zero_copy_only=False))[::-1]
+        is_unique = not len(counts) or counts[0] == 1
+        head = () if is_unique else tuple(counts[:MAX_HEAD].tolist())
+        numbers: dict[str, Any] = {"pattern": None}
+        if pa.types.is_integer(sample.type):
+            least, most = (pc.min(filled).as_py() or 0, pc.max(filled).as_py() or 0)
+            numbers |= {"minimum": least, "span": most - least + 1}
+        elif regex_format is not None:
+            numbers["pattern"] = Pattern.from_regex(regex_format)
+        else:
+            examples = counted.field(0)[:PATTERN_EXAMPLES].cast(pa.string()).to_pylist()
+            numbers["pattern"] = Pattern.learn(examples)
+        return IdentifierCodec(
+            column=column,
+            has_missing=has_missing,
+            type=str(sample.type),
+            head=head,
+            tail_ids=0 if is_unique else len(counts) - len(head),
+            tail_rows=0 if is_unique else int(counts[MAX_HEAD:].sum()),
+            **numbers,
+        )
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values."""
+        rows = len(categorical)
+        index = np.arange(draw.first_row, draw.first_row + rows) if not self.head else self._repeated(rows, draw.rng)
+        is_null = self._nulls(categorical)
+        if self.pattern is not None:
+            return pa.array(self.pattern.make(index), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
+        return pa.array(self._whole_numbers(index), pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
+
+    def _repeated(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw id numbers, the first ones as often as the head says and the others evenly."""
+        weights = np.asarray([*self.head, self.tail_rows], dtype=np.float64)
+        index = rng.choice(len(weights), size=rows, p=weights / weights.sum())
+        in_tail = index == len(self.head)
+        index[in_tail] += rng.integers(0, max(self.tail_ids, 1), size=int(in_tail.sum()))
+        return index
+
+    def _whole_numbers(self, index: np.ndarray) -> np.ndarray:
+        """Return different whole numbers for different indices, within the training span as long as it lasts."""
+        span = min(self.span, 2**31)
+        factor = max(int(span * 0.6180339887498949), 1)
+        while np.gcd(factor, span) != 1:
+            factor += 1
+        return self.minimum + index // span * span + index % span * factor % span
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        plain = ("column", "has_missing", "type", "minimum", "span", "tail_ids", "tail_rows")
+        pattern = None if self.pattern is None else self.pattern.to_dict()
+        return {
+            "kind": self.kind,
+            **{key: getattr(self, key) for key in plain},
+            "head": list(self.head),
+            "pattern": pattern,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> IdentifierCodec:
+        """Read the form that ``to_dict`` writes."""
+        pattern = None if raw["pattern"] is None else Pattern.from_dict(raw["pattern"])
+        plain = {key: value for key, value in raw.items() if key not in ("kind", "head", "pattern")}
+        return cls(**plain, head=tuple(raw["head"]), pattern=pattern)
+
+
+@dataclass(frozen=True)
+class TextCodec(UnmodelledCodec):
+    """Text drawn by frequency from values that occur often enough, placeholder words for all other rows.
+
+    Attributes:
+        vocabulary: values that may be reproduced; empty where text is masked or names a person.
+        counts: how often each occurs.
+        masked_rows: training rows whose text is not in the vocabulary.
+        word_counts: how many of those texts have 0, 1, 2, ... words (the last one: that many or more).
+    """
+
+    kind = "text"
+    vocabulary: Levels
+    counts: tuple[int, ...]
+    masked_rows: int
+    word_counts: tuple[int, ...]
+
+    @staticmethod
+    def fit(column: str, sample: pa.ChunkedArray, has_missing: bool, config: CodecConfig, pii: bool) -> TextCodec:
+        """Fit to (a sample of) training values."""
+        counted = pc.value_counts(sample.drop_null())
+        texts, counts = counted.field(0), counted.field(1).to_numpy(zero_copy_only=False)
+        is_safe = counts >= max(config.text_min_count, 2)
+        if pii or config.text == "mask":
+            is_safe[:] = False
+        words = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_numpy(zero_copy_only=False)
+        rare = np.bincount(np.minimum(words[~is_safe], MAX_WORDS), weights=counts[~is_safe])
+        return TextCodec(
+            column=column,
+            has_missing=has_missing,
+            vocabulary=Levels.of(texts.filter(pa.array(is_safe))),
+            counts=tuple(counts[is_safe].tolist()),
+            masked_rows=int(counts[~is_safe].sum()),
+            word_counts=tuple(int(count) for count in rare),
+        )
+
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        weights = np.asarray([*self.counts, self.masked_rows], dtype=np.float64)
+        return weights / weights.sum() if weights.sum() else np.asarray([1.0])
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values."""
+        rows = len(categorical)
+        place = draw.rng.choice(len(self._shares), size=rows, p=self._shares)
+        masked = np.flatnonzero(place == len(self.vocabulary))
+        texts = np.empty(rows, dtype=object)
+        texts[masked] = self._placeholders(len(masked), draw.rng)
+        kept = np.flatnonzero(place < len(self.vocabulary))
+        texts[kept] = self.vocabulary.take(place[kept]).to_numpy(zero_copy_only=False)
+        return pa.array(texts, pa.string(), mask=self._nulls(categorical)).cast(pa.type_for_alias(self.vocabulary.type))
+
+    def _placeholders(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+        weights = np.asarray(self.word_counts, dtype=np.float64)
+        weights = weights if weights.sum() else np.asarray([0.0, 1.0])
+        lengths = rng.choice(len(weights), size=rows, p=weights / weights.sum())
+        texts = np.full(rows, "", dtype=object)
+        words = np.asarray(WORDS, dtype=object)
+        for place in range(int(lengths.max(initial=0))):
+            here = lengths > place
+            drawn = words[rng.integers(0, len(words), size=int(here.sum()))]
+            texts[here] = texts[here] + (" " + drawn if place else drawn)
+        return texts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "kind": self.kind,
+            "column": self.column,
+            "has_missing": self.has_missing,
+            "vocabulary": self.vocabulary.to_dict(),
+            "counts": list(self.counts),
+            "masked_rows": self.masked_rows,
+            "word_counts": list(self.word_counts),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> TextCodec:
+        """Read the form that ``to_dict`` writes."""
+        return cls(
+            column=raw["column"],
+            has_missing=raw["has_missing"],
+            vocabulary=Levels.from_dict(raw["vocabulary"]),
+            counts=tuple(raw["counts"]),
+            masked_rows=raw["masked_rows"],
+            word_counts=tuple(raw["word_counts"]),
+        )

@@ -1,0 +1,66 @@
+"""Typed lists of values that can be written as json: levels of a category, atoms of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Distinct values of one arrow type; null may be one of them.
+
+    >>> levels = Levels("string", ("a", None))
+    >>> levels.index(pa.array(["a", None, "b"])).tolist()
+    [0, 1, -1]
+    >>> levels.take(np.array([1, 0])).to_pylist()
+    [None, 'a']
+    """
+
+    type: str
+    values: tuple[Any, ...]
+
+    @staticmethod
+    def of(values: pa.Array) -> Levels:
+        """Hold the values of an arrow array; timestamps as integers of their unit."""
+        plain = values.cast(pa.int64()) if pa.types.is_temporal(values.type) else values
+        return Levels(str(values.type), tuple(plain.to_pylist()))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The arrow type of the values."""
+        return pa.type_for_alias(self.type)
+
+    @cached_property
+    def array(self) -> pa.Array:
+        """The values as arrow."""
+        if pa.types.is_temporal(self.arrow_type):
+            return pa.array(self.values, pa.int64()).cast(self.arrow_type)
+        return pa.array(self.values, self.arrow_type)
+
+    def index(self, values: pa.Array) -> np.ndarray:
+        """Return (rows,) int64, the place of each value, ``-1`` where it is none of them."""
+        found = pc.index_in(values, value_set=self.array)
+        return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def take(self, places: np.ndarray) -> pa.Array:
+        """Return the values at ``places``, all of which exist."""
+        return self.array.take(pa.array(places, pa.int64()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"type": self.type, "values": list(self.values)}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Levels:
+        """Read the form that ``to_dict`` writes."""
+        return Levels(raw["type"], tuple(raw["values"]))

@@ -1,0 +1,263 @@
+"""From a number to normalised space and back: quantile, cdf, standard, none.
+
+Each keeps a state of at most 1,000 points and is exact on ties: equal values occupy one interval, and every number of
+the interval comes back as that value (randomised ranks; Rueschendorf 2009, "On the distributional transform").
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from tabgraphsyn.data.codec.column import NEUTRAL
+
+MAX_KNOTS = 1_000
+TAIL = 0.13
+"""The outermost tie ends at this share of its rank. Uniform draws down to there have the mean of the normal tail."""
+
+
+class Normalisation(ABC):
+    """A monotone map from values to numbers of about zero mean and unit variance."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
+
+    @abstractmethod
+    def value(self, normalised: np.ndarray) -> np.ndarray:
+        """Return the value of each normalised number."""
+
+    def neutral(self) -> tuple[float, float]:
+        """Return the interval written where a number has no meaning."""
+        return -NEUTRAL, NEUTRAL
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """An empirical distribution function, kept as knots ``(value, rank below, rank up to)``.
+
+    Between two knots ranks are interpolated linearly, so values that occur once are smoothed and never reproduced
+    as a step, while a value that repeats keeps its mass.
+    """
+
+    values: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @staticmethod
+    def fit(distinct: np.ndarray, counts: np.ndarray, max_knots: int = MAX_KNOTS) -> Ranks:
+        """Return the ranks of sorted distinct values that occur ``counts`` times."""
+        total = counts.sum()
+        high = np.cumsum(counts) / total
+        low = high - counts / total
+        kept = _knots(counts, max_knots)
+        middle = (low + high) / 2
+        single = counts == 1
+        low, high = np.where(single, middle, low), np.where(single, middle, high)
+        return Ranks(tuple(distinct[kept].tolist()), tuple(low[kept].tolist()), tuple(high[kept].tolist()))
+
+    @cached_property
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values and ranks, both ascending; ranks outside the knots belong to the smallest and largest value."""
+        values = np.repeat(np.asarray(self.values, dtype=np.float64), 2)
+        ranks = np.stack([np.asarray(self.low), np.asarray(self.high)], axis=1).reshape(-1)
+        values = np.concatenate([values[:1], values, values[-1:]])
+        return values, np.concatenate([[0.0], np.maximum.accumulate(ranks), [1.0]])
+
+    def rank_interval(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least rank that reaches ``low`` and the greatest that stays within ``high``."""
+        values, ranks = self._points
+        low, high = np.clip(low, values[0], values[-1]), np.clip(high, values[0], values[-1])
+        reaches = np.searchsorted(values, low, side="left")
+        first = self._between(low, np.maximum(reaches - 1, 0), reaches)
+        leaves = np.searchsorted(values, high, side="right") - 1
+        last = self._between(high, leaves, np.minimum(leaves + 1, len(values) - 1))
+        first = np.where(values[reaches] == low, ranks[reaches], first)
+        last = np.where(values[leaves] == high, ranks[leaves], last)
+        first = np.where(first <= 0, TAIL * last, first)
+        last = np.where(last >= 1, 1 - TAIL * (1 - first), last)
+        return np.clip(first, 1e-9, 1 - 1e-9), np.clip(last, 1e-9, 1 - 1e-9)
+
+    def _between(self, wanted: np.ndarray, below: np.ndarray, above: np.ndarray) -> np.ndarray:
+        values, ranks = self._points
+        gap = values[above] - values[below]
+        share = (wanted - values[below]) / np.where(gap > 0, gap, 1.0)
+        return ranks[below] + share * (ranks[above] - ranks[below])
+
+    def value(self, rank: np.ndarray) -> np.ndarray:
+        """Return the value at each rank in ``[0, 1]``."""
+        values, ranks = self._points
+        return np.interp(rank, ranks, values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"values": list(self.values), "low": list(self.low), "high": list(self.high)}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Ranks:
+        """Read the form that ``to_dict`` writes."""
+        return Ranks(tuple(raw["values"]), tuple(raw["low"]), tuple(raw["high"]))
+
+
+def _knots(counts: np.ndarray, max_knots: int) -> np.ndarray:
+    """Return which distinct values become knots: half for the most frequent, half spread evenly over the ranks."""
+    if len(counts) <= max_knots:
+        return np.arange(len(counts))
+    half = max_knots // 2
+    frequent = np.argsort(-counts, kind="stable")[:half]
+    frequent = frequent[counts[frequent] > 1]
+    ranks = (np.cumsum(counts) - counts / 2) / counts.sum()
+    spread = np.searchsorted(ranks, np.linspace(0, 1, max_knots - len(frequent)))
+    return np.unique(np.concatenate([frequent, np.minimum(spread, len(counts) - 1)]))
+
+
+@dataclass(frozen=True)
+class QuantileNormal(Normalisation):
+    """Ranks mapped through the inverse normal distribution function."""
+
+    kind = "quantile"
+    ranks: Ranks
+
+    @staticmethod
+    def fit(distinct: np.ndarray, counts: np.ndarray) -> QuantileNormal:
+        """Fit to sorted distinct values that occur ``counts`` times."""
+        return QuantileNormal(Ranks.fit(distinct, counts))
+
+    def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
+        return np.stack([ndtri(rank) for rank in self.ranks.rank_interval(low, high)], axis=1)
+
+    def value(self, normalised: np.ndarray) -> np.ndarray:
+        """Return the value of each normalised number."""
+        return self.ranks.value(ndtr(normalised))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "ranks": self.ranks.to_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> QuantileNormal:
+        """Read the form that ``to_dict`` writes."""
+        return cls(Ranks.from_dict(raw["ranks"]))
+
+
+@dataclass(frozen=True)
+class UniformCdf(Normalisation):
+    """Ranks stretched to a uniform distribution of zero mean and unit variance, ``(rank - 1/2) sqrt(12)``."""
+
+    kind = "cdf"
+    ranks: Ranks
+
+    @staticmethod
+    def fit(distinct: np.ndarray, counts: np.ndarray) -> UniformCdf:
+        """Fit to sorted distinct values that occur ``counts`` times."""
+        return UniformCdf(Ranks.fit(distinct, counts))
+
+    def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
+        return np.stack([(rank - 0.5) * np.sqrt(12) for rank in self.ranks.rank_interval(low, high)], axis=1)
+
+    def value(self, normalised: np.ndarray) -> np.ndarray:
+        """Return the value of each normalised number."""
+        return self.ranks.value(normalised / np.sqrt(12) + 0.5)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "ranks": self.ranks.to_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> UniformCdf:
+        """Read the form that ``to_dict`` writes."""
+        return cls(Ranks.from_dict(raw["ranks"]))
+
+
+@dataclass(frozen=True)
+class Standard(Normalisation):
+    """``(value - mean) / deviation``."""
+
+    kind = "standard"
+    mean: float
+    deviation: float
+
+    @staticmethod
+    def fit(distinct: np.ndarray, counts: np.ndarray) -> Standard:
+        """Fit to sorted distinct values that occur ``counts`` times."""
+        mean, deviation = _moments(distinct, counts)
+        return Standard(mean, deviation)
+
+    def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
+        return np.stack([(end - self.mean) / self.deviation for end in (low, high)], axis=1)
+
+    def value(self, normalised: np.ndarray) -> np.ndarray:
+        """Return the value of each normalised number."""
+        return normalised * self.deviation + self.mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Standard:
+        """Read the form that ``to_dict`` writes."""
+        return cls(raw["mean"], raw["deviation"])
+
+
+@dataclass(frozen=True)
+class Unchanged(Normalisation):
+    """The value itself; its moments are kept only for the neutral interval."""
+
+    kind = "none"
+    mean: float
+    deviation: float
+
+    @staticmethod
+    def fit(distinct: np.ndarray, counts: np.ndarray) -> Unchanged:
+        """Fit to sorted distinct values that occur ``counts`` times."""
+        mean, deviation = _moments(distinct, counts)
+        return Unchanged(mean, deviation)
+
+    def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
+        return np.stack([low, high], axis=1)
+
+    def value(self, normalised: np.ndarray) -> np.ndarray:
+        """Return the value of each normalised number."""
+        return normalised
+
+    def neutral(self) -> tuple[float, float]:
+        """Return the interval written where a number has no meaning."""
+        return self.mean - NEUTRAL * self.deviation, self.mean + NEUTRAL * self.deviation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Unchanged:
+        """Read the form that ``to_dict`` writes."""
+        return cls(raw["mean"], raw["deviation"])
+
+
+def _moments(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    mean = float(np.average(distinct, weights=counts))
+    deviation = float(np.sqrt(np.average((distinct - mean) ** 2, weights=counts)))
+    return mean, deviation if deviation > 0 else 1.0
+
+
+NORMALISATIONS: dict[str, type[QuantileNormal] | type[UniformCdf] | type[Standard] | type[Unchanged]] = {
+    normalisation.kind: normalisation for normalisation in (QuantileNormal, UniformCdf, Standard, Unchanged)
+}
+"""The classes by the word that config and json use for them."""

@@ -1,0 +1,178 @@
+"""Columns of numbers: one normalised number, and a category for repeated and missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.codec.normalisation import NORMALISATIONS, Normalisation
+from tabgraphsyn.data.codec.precision import Precision
+from tabgraphsyn.data.layout import CategoricalField, NumericalField
+
+MIN_ATOM_ROWS = 5
+"""A value that fewer rows share is no atom, whatever its share: in a small table each row is a large share."""
+
+
+@dataclass(frozen=True)
+class NumericalCodec(ColumnCodec):
+    """A number gated by a category: level 0 continuous, then the atoms, then missing.
+
+    Fields: ``<column>`` (number), ``<column>:gate`` (where there are atoms, or missing values under
+    ``missing: category``), ``<column>:missing`` (missing values under ``missing: factor``). Where the number has no
+    meaning (an atom, missing) its interval is the neutral one, see ``column.NEUTRAL``. Decoded numbers keep the
+    column's lattice and lie within the training values.
+
+    Attributes:
+        column: column name.
+        type: arrow type of the column.
+        atoms: repeated values that are levels of the gate.
+        missing: ``none``, ``category`` or ``factor``.
+        precision: bounds and lattice of the continuous values.
+        normalisation: of the continuous values.
+    """
+
+    kind = "numerical"
+    column: str
+    type: str
+    atoms: Levels
+    missing: str
+    precision: Precision
+    normalisation: Normalisation
+
+    @staticmethod
+    def fit(column: str, values: ValueCounts, config: CodecConfig) -> NumericalCodec:
+        """Fit to training values of which some are no atoms (``is_discrete`` tells)."""
+        is_atom = atom_mask(values.counts, config.atom_share)
+        atoms = Levels.of(values.distinct.filter(pa.array(is_atom)))
+        distinct, counts = as_numpy(values.distinct)[~is_atom].astype(np.float64), values.counts[~is_atom]
+        if config.outliers == "clip":
+            distinct, counts = _clipped(distinct, counts, config.outlier_quantile)
+        return NumericalCodec(
+            column=column,
+            type=str(values.distinct.type),
+            atoms=atoms,
+            missing=config.missing if values.null_count else "none",
+            precision=Precision.fit(distinct, counts),
+            normalisation=NORMALISATIONS[config.normalisation].fit(distinct, counts),
+        )
+
+    @property
+    def _has_gate(self) -> bool:
+        return bool(len(self.atoms)) or self.missing == "category"
+
+    @property
+    def _gate_levels(self) -> int:
+        return 1 + len(self.atoms) + (self.missing == "category")
+
+    @property
+    def numerical_fields(self) -> tuple[NumericalField, ...]:
+        """Numbers that this column takes."""
+        return (NumericalField(self.column, 0 if self._has_gate or self.missing == "factor" else None),)
+
+    @property
+    def categorical_fields(self) -> tuple[CategoricalField, ...]:
+        """Categories that this column takes."""
+        gate = (CategoricalField(f"{self.column}:gate", self._gate_levels),) if self._has_gate else ()
+        factor = (CategoricalField(f"{self.column}:missing", 2),) if self.missing == "factor" else ()
+        return gate + factor
+
+    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
+        """Return the fields of ``values``."""
+        is_null = pc.is_null(values).to_numpy(zero_copy_only=False)
+        gate = np.where(is_null, 0, self.atoms.index(values) + 1)
+        is_number = (gate == 0) & ~is_null
+        categories = []
+        if self._has_gate:
+            # Under `factor` a missing row keeps level 0: its neutral number stands for a value drawn at random.
+            categories.append(np.where(is_null, self._gate_levels - 1, gate) if self.missing == "category" else gate)
+        if self.missing == "factor":
+            categories.append(is_null.astype(np.int64))
+        interval = np.empty((len(values), 2))
+        interval[:] = self.normalisation.neutral()
+        numbers = values.filter(pa.array(is_number)).to_numpy(zero_copy_only=False).astype(np.float64)
+        held = np.clip(numbers, self.precision.minimum, self.precision.maximum)
+        interval[is_number] = self.normalisation.interval(*self.precision.cell(held))
+        return EncodedColumn.of(len(values), [interval], categories)
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values."""
+        numbers = self.precision.snap(self.normalisation.value(numerical[:, 0].astype(np.float64)))
+        arrow_type = pa.type_for_alias(self.type)
+        whole = np.rint(numbers).astype(np.int64) if pa.types.is_integer(arrow_type) else numbers
+        is_null = categorical[:, -1] == 1 if self.missing == "factor" else np.zeros(len(numbers), dtype=bool)
+        if not self._has_gate:
+            return pa.array(whole, arrow_type, mask=is_null)
+        gate = categorical[:, 0]
+        if self.missing == "category":
+            is_null = gate == self._gate_levels - 1
+        is_atom = (gate > 0) & ~is_null
+        if is_atom.any():
+            atoms = self.atoms.array.to_numpy(zero_copy_only=False)
+            whole = np.where(is_atom, atoms[np.where(is_atom, gate - 1, 0)], whole)
+        return pa.array(whole, arrow_type, mask=is_null)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "kind": self.kind,
+            "column": self.column,
+            "type": self.type,
+            "atoms": self.atoms.to_dict(),
+            "missing": self.missing,
+            "precision": self.precision.to_dict(),
+            "normalisation": self.normalisation.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> NumericalCodec:
+        """Read the form that ``to_dict`` writes."""
+        return cls(
+            column=raw["column"],
+            type=raw["type"],
+            atoms=Levels.from_dict(raw["atoms"]),
+            missing=raw["missing"],
+            precision=Precision.from_dict(raw["precision"]),
+            normalisation=NORMALISATIONS[raw["normalisation"]["kind"]].from_dict(raw["normalisation"]),
+        )
+
+
+def atom_mask(counts: np.ndarray, atom_share: float) -> np.ndarray:
+    """Return which distinct values are atoms: ``atom_share`` of the filled rows and at least five of them."""
+    return counts >= max(atom_share * counts.sum(), MIN_ATOM_ROWS)
+
+
+def is_discrete(counts: np.ndarray, config: CodecConfig) -> bool:
+    """Return whether distinct values that occur ``counts`` times are better a category altogether.
+
+    At most ``max_discrete`` values, two rows each on average, or nothing left beside the atoms.
+    """
+    few = len(counts) <= config.max_discrete and counts.sum() >= 2 * len(counts)
+    return bool(few or atom_mask(counts, config.atom_share).all())
+
+
+def _clipped(distinct: np.ndarray, counts: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:
+    ranks = np.cumsum(counts) / counts.sum()
+    low = distinct[np.searchsorted(ranks, quantile)]
+    high = distinct[min(int(np.searchsorted(ranks, 1 - quantile)), len(distinct) - 1)]
+    held, place = np.unique(np.clip(distinct, low, high), return_inverse=True)
+    return held, np.bincount(place, weights=counts).astype(np.int64)
+
+
+def number_codec(column: str, values: ValueCounts, config: CodecConfig) -> ColumnCodec:
+    """Return the codec that suits a column of numbers: constant, categorical or continuous."""
+    distinct, counts = values.with_null()
+    if len(distinct) < 2:
+        return ConstantCodec(column, Levels.of(distinct if len(distinct) else pa.nulls(1, distinct.type)))
+    if not len(values.counts) or is_discrete(values.counts, config):
+        return CategoricalCodec.fit(column, distinct, counts)
+    return NumericalCodec.fit(column, values, config)

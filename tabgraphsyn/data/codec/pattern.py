@@ -1,0 +1,216 @@
+"""Ids made from a pattern: unique by construction, any number of them, none taken from data."""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.errors import DataError
+
+MAX_TEMPLATES = 64
+MAX_LENGTH = 64
+OPEN_REPEATS = 8
+GOLDEN = 0.6180339887498949
+CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+CATEGORIES = {
+    "CATEGORY_DIGIT": string.digits,
+    "CATEGORY_WORD": string.ascii_letters + string.digits + "_",
+    "CATEGORY_SPACE": " ",
+}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Ids of several shapes; a shape is the alphabet of each position.
+
+    Attributes:
+        templates: per shape, per position, the characters it may hold.
+        weights: share of each shape.
+    """
+
+    templates: tuple[tuple[str, ...], ...]
+    weights: tuple[float, ...]
+
+    @staticmethod
+    def learn(values: Sequence[str]) -> Pattern:
+        """Return the pattern of example ids: per length, per position a character class.
+
+        A position that never changes keeps its character; others take the whole class (digits, lower or upper case
+        letters) of every character seen there, so no id is needed to describe the pattern.
+
+        >>> Pattern.learn(["A-10", "A-27"]).templates
+        (('A', '-', '0123456789', '0123456789'),)
+        """
+        examples = np.asarray([value[:MAX_LENGTH] for value in values if value], dtype=np.str_)
+        if not len(examples):
+            return Pattern(((string.digits,) * 8,), (1.0,))
+        lengths, counts = np.unique(np.char.str_len(examples), return_counts=True)
+        kept = np.argsort(-counts, kind="stable")[:16]
+        templates = tuple(_template(examples[np.char.str_len(examples) == lengths[place]]) for place in kept)
+        return Pattern(templates, tuple((counts[kept] / counts[kept].sum()).tolist()))
+
+    @staticmethod
+    def from_regex(regex: str) -> Pattern:
+        r"""Return the pattern of a regular expression of literals, classes, groups, ``|`` and repeats.
+
+        An open repeat (``*``, ``+``) ends after eight characters.
+
+        Raises:
+            DataError: the expression does not parse, or uses something else (look-around, back references).
+
+        >>> Pattern.from_regex(r"U-\d{2}").templates
+        (('U', '-', '0123456789', '0123456789'),)
+        """
+        try:
+            parsed = re._parser.parse(regex)  # type: ignore[attr-defined]
+        except re.error as error:
+            raise DataError(f"regex_format: {regex!r} is no regular expression ({error}). Correct it.") from error
+        templates = tuple(dict.fromkeys(_expand(list(parsed), regex)))[:MAX_TEMPLATES]
+        return Pattern(templates, (1 / len(templates),) * len(templates))
+
+    def make(self, index: np.ndarray) -> np.ndarray:
+        """Return (rows,) str, one id per number in ``index``; different numbers give different ids.
+
+        Ids of one shape are told apart by a permutation of the shape's number space; a shape whose space is used up
+        hands over to the largest one, and when that is used up too, ids grow by ``-1``, ``-2``, ...
+
+        >>> len(set(Pattern.from_regex("[ab]").make(np.arange(5)).tolist()))
+        5
+        """
+        index = np.asarray(index, dtype=np.int64)
+        spaces = np.asarray([_Space(template).size for template in self.templates])
+        steps = np.cumsum(self.weights) / np.sum(self.weights)
+        shape = np.minimum(np.searchsorted(steps, (index + 1) * GOLDEN % 1.0), len(spaces) - 1)
+        shape = np.where(index >= spaces[shape], int(np.argmax(spaces)), shape)
+        ids = np.empty(len(index), dtype=object)
+        for number, template in enumerate(self.templates):
+            here = shape == number
+            ids[here] = _Space(template).make(index[here])
+        return ids
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"templates": [list(template) for template in self.templates], "weights": list(self.weights)}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Pattern:
+        """Read the form that ``to_dict`` writes."""
+        return Pattern(tuple(tuple(template) for template in raw["templates"]), tuple(raw["weights"]))
+
+
+class _Space:
+    """The number space of one shape: the last positions count, the ones before are filled by a hash."""
+
+    LIMIT = 2**31  # a product of two numbers of the space fits in 63 bits
+
+    def __init__(self, template: tuple[str, ...]) -> None:
+        self.alphabets = [np.asarray(list(characters), dtype="U1") for characters in template]
+        self.size, self.counting = 1, 0
+        for alphabet in reversed(self.alphabets):
+            if self.size * len(alphabet) > self.LIMIT:
+                break
+            self.size *= len(alphabet)
+            self.counting += 1
+        self.factor = max(int(self.size * GOLDEN), 1)
+        while math.gcd(self.factor, self.size) != 1:
+            self.factor += 1
+
+    def make(self, index: np.ndarray) -> np.ndarray:
+        number = index % self.size * self.factor % self.size
+        characters = np.empty((len(index), len(self.alphabets)), dtype="U1")
+        for place in range(len(self.alphabets) - 1, -1, -1):
+            alphabet = self.alphabets[place]
+            if place >= len(self.alphabets) - self.counting:
+                characters[:, place] = alphabet[number % len(alphabet)]
+                number = number // len(alphabet)
+            else:
+                characters[:, place] = alphabet[_hash(index, place) % len(alphabet)]
+        ids = _joined(characters).astype(object)
+        beyond = index >= self.size
+        ids[beyond] = ids[beyond] + "-" + (index[beyond] // self.size).astype(str).astype(object)
+        return ids
+
+
+def _joined(characters: np.ndarray) -> np.ndarray:
+    rows, width = characters.shape
+    if not width:
+        return np.full(rows, "", dtype="U1")
+    return np.ascontiguousarray(characters).view(f"U{width}").reshape(rows)
+
+
+def _hash(index: np.ndarray, place: int) -> np.ndarray:
+    """Return 31 well mixed bits per number (the finaliser of splitmix64)."""
+    with np.errstate(over="ignore"):
+        mixed = index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(place * 0x632BE5AB)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(33)).astype(np.int64)
+
+
+def _template(examples: np.ndarray) -> tuple[str, ...]:
+    length = len(examples[0])
+    characters = np.ascontiguousarray(examples.astype(f"U{length}")).view("U1").reshape(len(examples), length)
+    return tuple(_alphabet(np.unique(characters[:, place]), len(examples)) for place in range(length))
+
+
+def _alphabet(seen: np.ndarray, examples: int) -> str:
+    if len(seen) == 1 and examples > 1:
+        return str(seen[0])
+    alphabet = "".join(characters for characters in CLASSES if any(one in characters for one in seen))
+    return alphabet + "".join(str(one) for one in seen if one not in alphabet)
+
+
+def _expand(parsed: list[Any], regex: str) -> list[tuple[str, ...]]:
+    """Return every shape that a parsed expression has, at most ``MAX_TEMPLATES``."""
+    shapes: list[tuple[str, ...]] = [()]
+    for operation, argument in parsed:
+        tails = _expand_one(str(operation), argument, regex)
+        shapes = [head + tail for head in shapes for tail in tails][:MAX_TEMPLATES]
+    return shapes
+
+
+def _expand_one(operation: str, argument: Any, regex: str) -> list[tuple[str, ...]]:
+    match operation:
+        case "LITERAL":
+            return [(chr(argument),)]
+        case "ANY":
+            return [(string.ascii_letters + string.digits,)]
+        case "IN":
+            return [("".join(dict.fromkeys("".join(_members(str(op), arg, regex) for op, arg in argument))),)]
+        case "SUBPATTERN":
+            return _expand(list(argument[-1]), regex)
+        case "BRANCH":
+            return [shape for branch in argument[1] for shape in _expand(list(branch), regex)]
+        case "MAX_REPEAT" | "MIN_REPEAT":
+            least, most, repeated = argument
+            unit = _expand(list(repeated), regex)
+            lengths = range(least, min(int(most), least + OPEN_REPEATS) + 1)
+            return [shape * times for times in lengths for shape in unit]
+        case "AT":
+            return [()]
+        case _:
+            raise DataError(
+                f"regex_format: {regex!r} uses {operation.lower()!r}, from which no id can be made. Use literals, "
+                "classes, groups, '|' and repeats."
+            )
+
+
+def _members(operation: str, argument: Any, regex: str) -> str:
+    match operation:
+        case "LITERAL":
+            return chr(argument)
+        case "RANGE":
+            return "".join(map(chr, range(argument[0], argument[1] + 1)))
+        case "CATEGORY" if str(argument) in CATEGORIES:
+            return CATEGORIES[str(argument)]
+        case _:
+            raise DataError(
+                f"regex_format: {regex!r} uses a class with {operation.lower()!r}, from which no id can be made. List "
+                "the permitted characters instead."
+            )

@@ -1,0 +1,112 @@
+"""What values a number may take: its bounds, its decimals, its lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+MAX_DECIMALS = 6
+MAX_SUPPORT = 5_000
+SUPPORT_ROWS = 10
+"""A value set is taken for closed (decoded numbers snap to it) when its values occur this often on average."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Bounds and lattice of a column, from its training values.
+
+    Attributes:
+        minimum: smallest training value; decoded numbers are held above it.
+        maximum: largest training value; decoded numbers are held below it.
+        step: distance of the lattice on which all training values lie, 0 where there is none.
+        decimals: decimals of the lattice, None where there is none.
+        support: all training values where they repeat enough to be a closed set, else empty.
+    """
+
+    minimum: float
+    maximum: float
+    step: float = 0.0
+    decimals: int | None = None
+    support: tuple[float, ...] = ()
+
+    @staticmethod
+    def fit(distinct: np.ndarray, counts: np.ndarray) -> Precision:
+        """Return the precision of sorted distinct values.
+
+        >>> Precision.fit(np.array([1.0, 2.5, 4.0]), np.array([1, 1, 1]))
+        Precision(minimum=1.0, maximum=4.0, step=1.5, decimals=1, support=())
+        """
+        decimals = _decimals(distinct)
+        step = 0.0 if decimals is None else _lattice_step(distinct, decimals)
+        is_closed = len(distinct) <= MAX_SUPPORT and counts.sum() >= SUPPORT_ROWS * len(distinct)
+        return Precision(
+            minimum=float(distinct[0]),
+            maximum=float(distinct[-1]),
+            step=step,
+            decimals=decimals if step else None,
+            support=tuple(distinct.tolist()) if is_closed else (),
+        )
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        return np.asarray(self.support, dtype=np.float64)
+
+    @cached_property
+    def _edges(self) -> np.ndarray:
+        """Middles between neighbours; the outer cells are as wide as what is inside of them."""
+        values = self._values
+        middles = (values[1:] + values[:-1]) / 2
+        if not len(middles):
+            return np.array([values[0], values[0]])
+        return np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]])
+
+    def cell(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the interval of numbers that ``snap`` takes to each value."""
+        if self.support:
+            edges, place = self._edges, self._nearest(values)
+            return edges[place], edges[place + 1]
+        return values - self.step / 2, values + self.step / 2
+
+    def snap(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the permitted value nearest to each number."""
+        held = np.clip(numbers, self.minimum, self.maximum)
+        if self.support:
+            return self._values[self._nearest(held)]
+        if not self.step:
+            return held
+        return np.round(self.minimum + np.rint((held - self.minimum) / self.step) * self.step, self.decimals or 0)
+
+    def _nearest(self, numbers: np.ndarray) -> np.ndarray:
+        above = np.clip(np.searchsorted(self._values, numbers), 1, max(len(self._values) - 1, 1))
+        above = np.minimum(above, len(self._values) - 1)
+        below = np.maximum(above - 1, 0)
+        return np.where(numbers - self._values[below] <= self._values[above] - numbers, below, above)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {**asdict(self), "support": list(self.support)}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Precision:
+        """Read the form that ``to_dict`` writes."""
+        return Precision(**{**raw, "support": tuple(raw["support"])})
+
+
+def _decimals(values: np.ndarray) -> int | None:
+    """Return the least number of decimals that writes every value, None if more than ``MAX_DECIMALS``."""
+    for decimals in range(MAX_DECIMALS + 1):
+        if np.allclose(np.round(values, decimals), values, rtol=1e-12, atol=0.0):
+            return decimals
+    return None
+
+
+def _lattice_step(distinct: np.ndarray, decimals: int) -> float:
+    scaled = distinct * 10.0**decimals
+    if len(distinct) < 2 or np.abs(scaled).max() > 2.0**53:
+        return 0.0
+    whole = np.rint(scaled).astype(np.int64)
+    return float(np.gcd.reduce(whole - whole[0])) / 10**decimals

@@ -1,0 +1,199 @@
+"""In which order tables are generated, along which key their rows are created, and which tables are shared.
+
+Pure functions of the relations and of how their keys are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.data.schema import Relation
+
+REFERENCE_SHARE = 0.10
+REFERENCE_ROWS = 20
+MAX_DRIVER_NULL_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """How one relation's keys are used.
+
+    Attributes:
+        distinct_parents: parent rows with at least one child.
+        null_share: share of child rows whose key is null.
+        largest_share: share of the child rows that the most used parent row holds.
+        child_rows: rows of the child table.
+    """
+
+    distinct_parents: int
+    null_share: float
+    largest_share: float
+    child_rows: int
+
+    @staticmethod
+    def measure(parent_row: np.ndarray) -> KeyUse:
+        """Return the use of a key from its pointers.
+
+        Shape:
+            parent_row: (child rows,) int64, negative where there is no parent.
+
+        >>> KeyUse.measure(np.array([0, 0, 2, -1]))
+        KeyUse(distinct_parents=2, null_share=0.25, largest_share=0.5, child_rows=4)
+        """
+        rows = len(parent_row)
+        linked = parent_row[parent_row >= 0]
+        counts = np.bincount(linked) if len(linked) else np.zeros(1, dtype=np.int64)
+        return KeyUse(
+            distinct_parents=int((counts > 0).sum()),
+            null_share=float(1 - len(linked) / rows) if rows else 0.0,
+            largest_share=float(counts.max() / rows) if rows else 0.0,
+            child_rows=rows,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The contents of ``plan.json``.
+
+    Attributes:
+        order: tables, parents first.
+        driver: per table the name of the relation along which its rows are created, or None.
+        reference_tables: tables shared by training and holdout, which do not grow with ``scale``.
+        real_rows: rows per table, training and holdout together.
+        training_rows: rows per table that may be trained on.
+    """
+
+    order: tuple[str, ...]
+    driver: Mapping[str, str | None]
+    reference_tables: tuple[str, ...]
+    real_rows: Mapping[str, int]
+    training_rows: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "order": list(self.order),
+            "driver": dict(self.driver),
+            "reference_tables": list(self.reference_tables),
+            "real_rows": dict(self.real_rows),
+            "training_rows": dict(self.training_rows),
+        }
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Plan:
+        """Read the form that ``to_dict`` writes."""
+        return Plan(
+            order=tuple(raw["order"]),
+            driver=dict(raw["driver"]),
+            reference_tables=tuple(raw["reference_tables"]),
+            real_rows=dict(raw["real_rows"]),
+            training_rows=dict(raw["training_rows"]),
+        )
+
+
+def generation_order(
+    tables: Sequence[str], relations: Sequence[Relation], null_shares: Mapping[str, float] | None = None
+) -> tuple[str, ...]:
+    """Return the tables with every parent before its children.
+
+    Self references are ignored. Where tables refer to each other in a circle, no such order exists; then the table
+    of the circle that goes first is the one whose keys into tables not placed yet hold the fewest values (sum of
+    ``1 - null share`` over those relations), the first in ``tables`` among equals. Its keys are the ones that point
+    ahead.
+
+    >>> def refers(child, parent):
+    ...     return Relation(child, (parent,), parent, ("id",))
+    >>> generation_order(["A", "B", "C"], [refers("A", "C"), refers("A", "B"), refers("B", "C")])
+    ('C', 'B', 'A')
+    >>> generation_order(["A", "B", "C"], [refers("A", "B"), refers("B", "A"), refers("C", "A")])
+    ('A', 'B', 'C')
+    >>> generation_order(["A"], [refers("A", "A")])
+    ('A',)
+    """
+    shares = null_shares or {}
+    waits: dict[str, list[Relation]] = {table: [] for table in tables}
+    for relation in relations:
+        if not relation.is_self_reference:
+            waits[relation.child_table].append(relation)
+    order: list[str] = []
+    while waits:
+        free = [table for table in waits if not waits[table]]
+        chosen = free[0] if free else _breaks_circle(waits, shares)
+        order.append(chosen)
+        del waits[chosen]
+        waits = {table: [r for r in pending if r.parent_table != chosen] for table, pending in waits.items()}
+    return tuple(order)
+
+
+def _breaks_circle(waits: Mapping[str, list[Relation]], null_shares: Mapping[str, float]) -> str:
+    parents = {table: {relation.parent_table for relation in pending} for table, pending in waits.items()}
+    ancestors = {table: _reachable(table, parents) for table in parents}
+    # A table that merely waits for a circle has ancestors that do not lead back to it; it must not go first.
+    circle = [table for table in waits if all(table in ancestors[other] for other in ancestors[table])]
+
+    def filled(table: str) -> float:
+        return sum(1.0 - null_shares.get(relation.name, 0.0) for relation in waits[table])
+
+    return min(circle, key=filled)
+
+
+def _reachable(start: str, edges: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    stack = list(edges[start])
+    while stack:
+        table = stack.pop()
+        if table not in seen:
+            seen.add(table)
+            stack.extend(edges[table])
+    return seen
+
+
+def driver_relations(
+    order: Sequence[str], relations: Sequence[Relation], use: Mapping[str, KeyUse]
+) -> dict[str, Relation | None]:
+    """Return per table the relation along which its rows are created, or None.
+
+    Candidates refer to a table that is generated earlier, so drivers form a forest. A key with less than half nulls
+    is preferred, then the one that uses the most distinct parents, then the first in the schema.
+
+    >>> plane = Relation("flights", ("tailnum",), "planes", ("tailnum",))
+    >>> airport = Relation("flights", ("origin",), "airports", ("faa",))
+    >>> use = {plane.name: KeyUse(2600, 0.01, 0.0, 9), airport.name: KeyUse(3, 0.0, 0.4, 9)}
+    >>> driver_relations(["airports", "planes", "flights"], [airport, plane], use)["flights"].parent_table
+    'planes'
+    """
+    place = {table: number for number, table in enumerate(order)}
+    drivers: dict[str, Relation | None] = {}
+    for table in order:
+        candidates = [r for r in relations if r.child_table == table and place[r.parent_table] < place[table]]
+        drivers[table] = min(candidates, key=lambda relation: _preference(use[relation.name]), default=None)
+    return drivers
+
+
+def _preference(use: KeyUse) -> tuple[bool, int]:
+    return use.null_share >= MAX_DRIVER_NULL_SHARE, -use.distinct_parents
+
+
+def reference_tables(
+    rows: Mapping[str, int], relations: Sequence[Relation], use: Mapping[str, KeyUse]
+) -> tuple[str, ...]:
+    """Return the tables that are shared rather than split, in the order of ``rows``.
+
+    These are the tables of fewer than 20 rows, and those where one row holds more than a tenth of the rows of some
+    other table. A child table of fewer than 20 rows proves nothing about its parent and is not asked.
+
+    >>> origin = Relation("flights", ("origin",), "airports", ("faa",))
+    >>> reference_tables({"airports": 93, "flights": 27004}, [origin], {origin.name: KeyUse(3, 0.0, 0.36, 27004)})
+    ('airports',)
+    """
+    shared = {table for table, count in rows.items() if count < REFERENCE_ROWS}
+    for relation in relations:
+        used = use[relation.name]
+        crowded = used.largest_share > REFERENCE_SHARE and used.child_rows >= REFERENCE_ROWS
+        if crowded and not relation.is_self_reference:
+            shared.add(relation.parent_table)
+    return tuple(table for table in rows if table in shared)

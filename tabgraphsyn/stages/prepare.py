@@ -1,0 +1,110 @@
+"""The prepare stage: split off the holdout, fit codecs on training rows, encode them, link their keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.data.arrays import array_writer, save_array
+from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.codec.counts import training_batches
+from tabgraphsyn.data.dependencies import discover, mark_kept
+from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.link import link_relation
+from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.schema import Database, Schema, Table
+from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
+from tabgraphsyn.errors import Interrupted
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.context import StageContext
+
+VERSION = "1"
+
+
+def run(context: StageContext) -> None:
+    """Write the artifacts of the prepare stage (docs/architecture.md) from those of ingest.
+
+    Raises:
+        DataError: a foreign key without a row in its parent table.
+        Interrupted: a signal asked to leave; finished tables are written again next time.
+    """
+    codec_config = _built(context.config["codec"], CodecConfig, context)
+    holdout_config = _built(context.config["holdout"], HoldoutConfig, context)
+    source = context.input("ingest")
+    raw_schema = read_json(source / "schema.json")
+    database = Database.open(Schema.from_dict(raw_schema), source / "tables")
+    write_json(context.artifacts / "schema.json", raw_schema)
+    held = _split(database, holdout_config, context.artifacts)
+    derived: dict[str, dict[str, str]] = {}
+    for step, table in enumerate(database.schema.table_names):
+        if context.interrupt.requested:
+            raise Interrupted(f"prepare: asked to leave before table {table!r}; run it again.")
+        derived[table] = _encode(database[table], database.schema, ~held[table], codec_config, context, step)
+    dependencies = discover(database, {table: ~mask for table, mask in held.items()})
+    kept = mark_kept(dependencies, derived)
+    write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
+    context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
+
+
+def _built(config: Any, kind: type[Any], context: StageContext) -> Any:
+    """Return a settings object; a config without ``_target_`` names the keys of the default one."""
+    if isinstance(config, Mapping) and "_target_" not in config:
+        return kind(**config)
+    return build(config, allow_targets=context.allow_targets)
+
+
+def _split(database: Database, config: HoldoutConfig, artifacts: Path) -> dict[str, np.ndarray]:
+    """Write plan, holdout masks and training pointers; return the masks."""
+    schema = database.schema
+    rows = {table: database[table].num_rows for table in schema.table_names}
+    pointers = {relation.name: link_relation(database, relation) for relation in schema.relations}
+    use = {name: KeyUse.measure(parent_row) for name, parent_row in pointers.items()}
+    null_shares = {name: used.null_share for name, used in use.items()}
+    order = generation_order(schema.table_names, schema.relations, null_shares)
+    driver = driver_relations(order, schema.relations, use)
+    shared = reference_tables(rows, schema.relations, use)
+    held = holdout_masks(order, rows, driver, shared, pointers, config)
+    plan = Plan(
+        order=order,
+        driver={table: None if relation is None else relation.name for table, relation in driver.items()},
+        reference_tables=shared,
+        real_rows=rows,
+        training_rows={table: int((~held[table]).sum()) for table in schema.table_names},
+    )
+    write_json(artifacts / "plan.json", plan.to_dict())
+    for table, mask in held.items():
+        save_array(artifacts / "holdout" / f"{table}.npy", mask)
+    for relation in schema.relations:
+        kept = training_pointers(pointers[relation.name], held[relation.child_table], held[relation.parent_table])
+        save_array(artifacts / "pointers" / f"{relation.name}.npy", kept)
+    return held
+
+
+def _encode(
+    table: Table, schema: Schema, is_training: np.ndarray, config: CodecConfig, context: StageContext, step: int
+) -> dict[str, str]:
+    """Fit one table's codec, write it and the encoded training rows; return its derived columns."""
+    start, name = time.monotonic(), table.schema.name
+    columns = list(schema.attribute_columns(name))
+    codec = TableCodec.fit(table, is_training, columns, config)
+    write_json(context.artifacts / "codec" / f"{name}.json", codec.to_dict())
+    rows, layout = int(is_training.sum()), codec.layout
+    folder = context.artifacts / "encoded" / name
+    with ExitStack() as stack:
+        numerical_shape = (rows, len(layout.numerical), 2)
+        categorical_shape = (rows, len(layout.categorical))
+        numerical = stack.enter_context(array_writer(folder / "numerical.npy", numerical_shape, np.float32))
+        categorical = stack.enter_context(array_writer(folder / "categorical.npy", categorical_shape, np.int32))
+        for batch in training_batches(table, columns or [table.schema.columns[0].name], is_training):
+            encoded = codec.encode(batch)
+            numerical.append(encoded.numerical)
+            categorical.append(encoded.categorical)
+    seconds = time.monotonic() - start
+    context.log.info("prepare: %s, %d rows in %.1f s", name, rows, seconds)
+    context.tracker.log({"rows": float(rows), "table_s": seconds}, step)
+    return codec.derived
