@@ -108,6 +108,8 @@ class GraphEncoder(ConditionEncoder):
     """
 
     is_trained = True
+    condition_mean: Tensor
+    condition_std: Tensor
 
     def __init__(
         self,
@@ -216,9 +218,9 @@ class GraphEncoder(ConditionEncoder):
     def loss(self, graph: GraphBatch, target: str, generator: torch.Generator) -> dict[str, Tensor]:
         """Return ``prediction`` of the target's latents, ``reconstruction`` of its neighbours' and their ``loss``."""
         embedding = self.embed(graph, target)
-        prediction = self.predictions[self.number[target]].loss(embedding, self._asked(graph.latents[target], graph))
+        prediction = self.predictions[self.number[target]](embedding, self._asked(graph.latents[target], graph))
         terms = [
-            self.neighbours[number].loss(embedding, *self._neighbour_means(graph, edge_type))
+            self.neighbours[number](embedding, *self._neighbour_means(graph, edge_type))
             for number, edge_type in self._visible_neighbours(graph, target)
         ]
         reconstruction = torch.stack(terms).mean() if terms else torch.zeros_like(prediction)

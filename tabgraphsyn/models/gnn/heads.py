@@ -24,7 +24,7 @@ class PredictionHead(nn.Module):
         self.mean = nn.Linear(hidden_dim, max(latent_dim, 1))
         self.variance = nn.Linear(hidden_dim, max(latent_dim, 1))
 
-    def loss(self, condition: Tensor, latents: Tensor) -> Tensor:
+    def forward(self, condition: Tensor, latents: Tensor) -> Tensor:
         """Return the scalar loss, 0 for a table without latents or a batch without rows.
 
         Shape:
@@ -46,7 +46,7 @@ class NeighbourHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(condition_dim, max(latent_dim, 1))
 
-    def loss(self, condition: Tensor, latents: Tensor, has_neighbours: Tensor) -> Tensor:
+    def forward(self, condition: Tensor, latents: Tensor, has_neighbours: Tensor) -> Tensor:
         """Return the mean squared error over rows that have neighbours.
 
         Shape:

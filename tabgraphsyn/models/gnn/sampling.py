@@ -85,7 +85,7 @@ class NeighbourSampler:
         return SampledGraph(collected, edges)
 
     def _reach(self, table: str, rows: np.ndarray, reached: dict[str, list[np.ndarray]]) -> np.ndarray:
-        """Number the rows that were not reached before, and return them."""
+        """Return those of ``rows`` that were not reached before, after numbering them."""
         position = self._position[table]
         unseen = rows[position[rows] < 0]
         _, first = np.unique(unseen, return_index=True)

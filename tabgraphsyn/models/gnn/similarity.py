@@ -38,8 +38,7 @@ def _nearest(latents: Tensor, first: int, count: int, k: int) -> Tensor:
     return distance.topk(k, dim=1, largest=False).indices
 
 
-def similarity_adjacency(latents: Tensor, k: int) -> tuple[Adjacency, Adjacency]:
-    """Return the neighbour lists of the similarity graph and of its reverse."""
+def similarity_adjacency(latents: Tensor, k: int) -> Adjacency:
+    """Return the neighbour lists of the similarity graph."""
     source, target = neighbours(latents, k)
-    rows = latents.shape[0]
-    return Adjacency.from_edges(source, target, rows), Adjacency.from_edges(target, source, rows)
+    return Adjacency.from_edges(source, target, latents.shape[0])

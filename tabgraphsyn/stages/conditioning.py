@@ -1,0 +1,145 @@
+"""Conditions from a trained graph network: the same code for training rows and for generated rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.graph import adjacencies
+from tabgraphsyn.data.graph_features import StructureFeatures
+from tabgraphsyn.errors import ConfigError, StageError
+from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
+from tabgraphsyn.models.gnn.whole import DatabaseGraph
+from tabgraphsyn.stages.build import build
+
+CONFIG_FILE = "gnn.json"
+WEIGHTS_FILE = "gnn.safetensors"
+
+
+@dataclass(frozen=True)
+class DatabaseConditions:
+    """Conditions for the rows of one database whose keys are known."""
+
+    encoder: ConditionEncoder
+    graph: DatabaseGraph
+
+    @torch.no_grad()
+    def condition(self, target: str, latents: Mapping[str, Tensor]) -> Tensor:
+        """Return the standardised conditions of a table, (rows, condition_dim) float32 on the CPU.
+
+        Args:
+            target: the table that is generated next.
+            latents: latents of the tables before it. With those of ``target`` itself, a table without relations is
+                conditioned on the rows similar to each row; without them its conditions are zeros, which is what a
+                dropped condition is in the training of a denoiser.
+
+        Raises:
+            StageError: latents that are missing, or do not have a row for every row of their table.
+        """
+        self._check(target, latents)
+        rows = self.graph.rows[target]
+        is_similar = refines(self.encoder, target)
+        if is_similar and target not in latents:
+            return torch.zeros(rows, self.encoder.condition_dim)
+        read = set(self.encoder.graph_schema.visible(target)) | ({target} if is_similar else set())
+        graph = self.graph.with_latents({table: latents[table].float() for table in latents if table in read})
+        if is_similar:
+            graph = graph.with_similarity(self.encoder)
+        return self.encoder(graph.whole(), target).float().cpu()
+
+    def _check(self, target: str, latents: Mapping[str, Tensor]) -> None:
+        schema = self.encoder.graph_schema
+        for table in schema.visible(target) if self.encoder.is_trained else ():
+            wanted = (self.graph.rows[table], schema.latent_dims[table])
+            found = tuple(latents[table].shape) if table in latents else None
+            if found != wanted:
+                raise StageError(
+                    f"condition of {target!r}: latents of {table!r}, which is generated before it, must have shape "
+                    f"{wanted}, found {found}. Generate tables in the order of plan.json."
+                )
+
+
+def refines(encoder: ConditionEncoder, target: str) -> bool:
+    """Return True where conditions of ``target`` need its own latents: generate once without, then again with."""
+    return encoder.similar_rows > 0 and target in encoder.graph_schema.isolated_tables
+
+
+@dataclass(frozen=True)
+class ConditionSource:
+    """A trained graph network with what it needs to know about the keys of any database of its schema."""
+
+    encoder: ConditionEncoder
+    features: StructureFeatures
+    device: str
+
+    @property
+    def condition_dim(self) -> int:
+        """Width of a condition; 0 without a graph network."""
+        return self.encoder.condition_dim
+
+    def refines(self, target: str) -> bool:
+        """Return True where conditions of ``target`` need its own latents: generate once without, then again with."""
+        return refines(self.encoder, target)
+
+    def open(self, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray]) -> DatabaseConditions:
+        """Return the conditions of one database; its graph is built once, here.
+
+        Args:
+            rows: number of rows of every table.
+            pointers: relation name -> row of the parent table, -1 for null.
+        """
+        graph = database_graph(self.features, rows, pointers, {}, self.device)
+        return DatabaseConditions(self.encoder, graph)
+
+    def condition(
+        self, target: str, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray], latents: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return the conditions of one table; for several tables of a database ``open`` it once."""
+        return self.open(rows, pointers).condition(target, latents)
+
+
+def database_graph(
+    features: StructureFeatures,
+    rows: Mapping[str, int],
+    pointers: Mapping[str, np.ndarray],
+    latents: Mapping[str, Tensor],
+    device: str,
+) -> DatabaseGraph:
+    """Return the graph of a database from its keys."""
+    structure = {table: torch.from_numpy(values) for table, values in features.compute(rows, pointers).items()}
+    return DatabaseGraph(structure, latents, adjacencies(features.schema, rows, pointers), device)
+
+
+def build_encoder(
+    config: Mapping[str, Any], schema: GraphSchema, allow_targets: tuple[str, ...] = ()
+) -> ConditionEncoder:
+    """Return the graph network that ``config`` names, built for ``schema``."""
+    if "graph_schema" in config:
+        raise ConfigError("gnn.graph_schema: is set by the stage at run time. Remove it from the yaml.")
+    # Hydra would turn a dataclass among the arguments into a dict: it makes the call without it, we add it.
+    encoder: ConditionEncoder = build({**config, "_partial_": True}, allow_targets=allow_targets)(graph_schema=schema)
+    return encoder
+
+
+def load_conditions(folder: Path, device: str, *, allow_targets: tuple[str, ...] = ()) -> ConditionSource:
+    """Read ``gnn.json`` and ``gnn.safetensors`` from a stage's artifacts or a bundle.
+
+    Raises:
+        StageError: a file is missing.
+    """
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise StageError(f"{folder}: no {name}; expected the artifacts of a gnn stage or a bundle.")
+    saved: dict[str, Any] = read_json(folder / CONFIG_FILE)
+    schema = GraphSchema.from_dict(saved["graph_schema"])
+    encoder = build_encoder(saved["gnn"], schema, allow_targets)
+    encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    return ConditionSource(encoder.to(device).eval(), StructureFeatures.from_dict(saved["features"]), device)

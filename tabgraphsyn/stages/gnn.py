@@ -1,0 +1,94 @@
+"""Trains the graph network over the whole database and writes a condition for every training row."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.graph import edge_types
+from tabgraphsyn.data.graph_features import StructureFeatures
+from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
+from tabgraphsyn.models.gnn.whole import DatabaseGraph
+from tabgraphsyn.stages.conditioning import CONFIG_FILE, WEIGHTS_FILE, DatabaseConditions, build_encoder, database_graph
+from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.training.conditions import ConditionTask, GraphLoopConfig
+from tabgraphsyn.training.loop import train
+
+
+def run(context: StageContext) -> None:
+    """Write ``gnn.json``, ``gnn.safetensors`` and ``condition/<table>.npy``."""
+    features, graph, schema = _read(context)
+    torch.manual_seed(derive_seed(context.config["seed"], "gnn", "weights"))
+    encoder = build_encoder(context.config["gnn"], schema, context.allow_targets)
+    training_graph = graph.with_similarity(encoder)
+    summary = _train(context, encoder, training_graph) if encoder.is_trained else None
+    encoder.to(context.resources.device).eval()
+    for table in schema.tables:
+        encoder.fit_standardisation(training_graph.whole(), table)
+        _write_array(context.artifacts / "condition" / f"{table}.npy", _conditions(encoder, graph, table))
+    with written_aside(context.artifacts / WEIGHTS_FILE) as aside:
+        save_file({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}, aside)
+    write_json(
+        context.artifacts / CONFIG_FILE,
+        {
+            "gnn": dict(context.config["gnn"]),
+            "graph_schema": schema.to_dict(),
+            "features": features.to_dict(),
+            "training": summary,
+        },
+    )
+
+
+def _read(context: StageContext) -> tuple[StructureFeatures, DatabaseGraph, GraphSchema]:
+    prepare = context.input("prepare")
+    schema = Schema.from_dict(read_json(prepare / "schema.json"))
+    plan = read_json(prepare / "plan.json")
+    rows = plan["training_rows"]
+    pointers = {r.name: np.load(prepare / "pointers" / f"{r.name}.npy") for r in schema.relations}
+    latents = {t: torch.from_numpy(np.load(context.input(f"autoencoder/{t}") / "latents.npy")) for t in plan["order"]}
+    features = StructureFeatures.fit(schema, plan, rows, pointers)
+    graph = database_graph(features, rows, pointers, latents, context.resources.device)
+    graph_schema = GraphSchema(
+        tables=tuple(plan["order"]),
+        latent_dims={table: values.shape[1] for table, values in latents.items()},
+        structure_dims={table: len(features.names(table)) for table in plan["order"]},
+        edge_types=edge_types(schema),
+    )
+    return features, graph, graph_schema
+
+
+def _train(context: StageContext, encoder: ConditionEncoder, graph: DatabaseGraph) -> dict[str, Any] | None:
+    config = GraphLoopConfig(**context.config["training"]["gnn"])
+    seed = derive_seed(context.config["seed"], "gnn")
+    task = ConditionTask(encoder, graph, config, seed)
+    if not task.targets:
+        context.log.info("gnn: no table has attributes to predict; the network stays as it was drawn")
+        return None
+    summary = train(
+        task,
+        config,
+        seed=seed,
+        checkpoints=context.checkpoints,
+        tracker=context.tracker,
+        interrupt=context.interrupt,
+        device=context.resources.device,
+        log=context.log,
+    )
+    return asdict(summary)
+
+
+def _conditions(encoder: ConditionEncoder, graph: DatabaseGraph, table: str) -> np.ndarray:
+    return DatabaseConditions(encoder, graph).condition(table, graph.latents).numpy()
+
+
+def _write_array(path: Path, values: np.ndarray) -> None:
+    with written_aside(path) as aside, aside.open("wb") as handle:
+        np.save(handle, values)
