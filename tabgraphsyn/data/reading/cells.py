@@ -1,0 +1,51 @@
+"""Python values of a spreadsheet or a database row, as arrow strings."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from tabgraphsyn.errors import DataError
+
+
+def cell_text(value: Any) -> str | None:
+    """Return a cell's value as text that reads back to the same value.
+
+    >>> cell_text(3.0), cell_text(0.1), cell_text(None), cell_text(True)
+    ('3', '0.1', None, 'true')
+
+    Raises:
+        DataError: the value is binary.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, (bytes, memoryview)):
+        raise DataError("binary values (BLOB) cannot be modelled. Remove the column.")
+    return str(value)
+
+
+def text_batch(names: list[str], rows: Sequence[Sequence[Any]], location: str) -> pa.RecordBatch:
+    """Return rows of Python values as a batch of string columns.
+
+    Raises:
+        DataError: a column holds binary values.
+    """
+    arrays = []
+    for position, name in enumerate(names):
+        try:
+            texts = [cell_text(row[position]) for row in rows]
+            arrays.append(pa.array(texts, type=pa.string()))
+        except DataError as error:
+            raise DataError(f"{location}.{name}: {error}") from error
+        except UnicodeEncodeError as error:
+            raise DataError(f"{location}.{name}: text that is not Unicode ({error}). Mend the value.") from error
+    return pa.RecordBatch.from_arrays(arrays, names=names)

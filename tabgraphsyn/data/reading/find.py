@@ -1,0 +1,141 @@
+"""From a path to the tables in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.reading.csv_file import csv_tables
+from tabgraphsyn.data.reading.database_file import database_tables
+from tabgraphsyn.data.reading.excel_file import excel_tables
+from tabgraphsyn.data.reading.names import outside_problem, table_name_problem
+from tabgraphsyn.data.reading.parquet_file import parquet_tables
+from tabgraphsyn.data.reading.table_reader import TableReader
+from tabgraphsyn.errors import DataError, listing, nearest
+
+_FORMATS: dict[str, Callable[[Path, DatasetOptions], Sequence[TableReader]]] = {
+    "csv": csv_tables, "tsv": csv_tables, "parquet": parquet_tables, "pq": parquet_tables, "xlsx": excel_tables,
+    "xlsm": excel_tables, "sqlite": database_tables, "sqlite3": database_tables, "db": database_tables,
+    "duckdb": database_tables,
+}  # fmt: skip
+_COMPRESSIONS = ("gz", "bz2", "zst")
+_KNOWN = "CSV (.csv, .tsv, also .gz), parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB (.duckdb)"
+
+
+@dataclass(frozen=True)
+class FoundTables:
+    """The tables under a path, what is wrong with some of them, and what was passed over."""
+
+    readers: tuple[TableReader, ...]
+    problems: list[str]
+    notes: list[str]
+
+
+def find_tables(options: DatasetOptions) -> FoundTables:
+    """Return a reader for each table under ``options.path``.
+
+    Raises:
+        DataError: the path does not exist or holds no table.
+    """
+    path = options.path
+    if not path.exists():
+        around = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(
+            f"dataset.path: {str(path)!r} does not exist (looked from {str(Path.cwd())!r})."
+            f"{nearest(path.name, around)} Set dataset.path to a folder of tables or to one file."
+        )
+    found = _in_folder(path, options) if path.is_dir() else _in_file(path, options)
+    if not found.readers and not found.problems:
+        raise DataError(f"{path}: no table found; a table is {_KNOWN}. Put the files there or set dataset.path.")
+    return _chosen(found, options.tables)
+
+
+def data_files(path: Path) -> list[Path]:
+    """Return the files under ``path`` that hold tables, sorted by name."""
+    if path.is_file():
+        return [path]
+    return sorted(entry for entry in path.iterdir() if entry.is_file() and _format(entry) in _FORMATS)
+
+
+def _format(path: Path) -> str:
+    parts = path.name.lower().split(".")
+    if parts[0] == "":  # hidden files, among them what an unfinished write leaves
+        return ""
+    if parts[-1] in _COMPRESSIONS and len(parts) > 2 and parts[-2] in ("csv", "tsv"):
+        return parts[-2]
+    return parts[-1] if len(parts) > 1 else ""
+
+
+def _in_file(path: Path, options: DatasetOptions) -> FoundTables:
+    name = _format(path)
+    reader = csv_tables if name == "txt" else _FORMATS.get(name)
+    if reader is None:
+        raise DataError(f"{path}: a table is {_KNOWN}; this ends in {path.suffix!r}. Convert or rename the file.")
+    return _read_files([path], path.parent, options, [], reader)
+
+
+def _in_folder(path: Path, options: DatasetOptions) -> FoundTables:
+    files = data_files(path)
+    others = sorted(
+        entry.name
+        for entry in path.iterdir()
+        if entry.is_file() and entry not in files and entry.suffix not in (".md", ".json", ".yaml", "")
+    )
+    notes = [f"{path}: passed over {listing(others)}: not {_KNOWN}."] if others else []
+    broken = [entry for entry in path.iterdir() if entry.is_symlink() and not entry.exists()]
+    found = _read_files(files, path, options, notes, None)
+    found.problems.extend(f"{entry}: the link leads nowhere. Remove it or restore its target." for entry in broken)
+    return found
+
+
+def _read_files(
+    files: list[Path],
+    folder: Path,
+    options: DatasetOptions,
+    notes: list[str],
+    reader: Callable[[Path, DatasetOptions], Sequence[TableReader]] | None,
+) -> FoundTables:
+    readers: dict[str, TableReader] = {}
+    problems: list[str] = []
+    for file in files:
+        outside = outside_problem(file, folder)
+        if outside:
+            problems.append(outside)
+            continue
+        try:
+            tables = (reader or _FORMATS[_format(file)])(file, options)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        for table in tables:
+            _add(table, readers, problems)
+    return FoundTables(tuple(readers.values()), problems, notes)
+
+
+def _add(table: TableReader, readers: dict[str, TableReader], problems: list[str]) -> None:
+    wrong = table_name_problem(table.name, table.location)
+    same = {name.casefold(): name for name in readers}.get(table.name.casefold())
+    if wrong:
+        problems.append(wrong)
+    elif same is not None:
+        problems.append(
+            f"{table.location}: a table {table.name!r} stands already in {readers[same].location} (upper and lower "
+            f"case count as equal, files are named after tables). Remove or rename one."
+        )
+    else:
+        readers[table.name] = table
+
+
+def _chosen(found: FoundTables, tables: tuple[str, ...] | None) -> FoundTables:
+    if tables is None:
+        return found
+    readers = {reader.name: reader for reader in found.readers}
+    missing = [
+        f"dataset.tables: no table {name!r}; there are {listing(readers)}.{nearest(name, readers)}"
+        for name in tables
+        if name not in readers
+    ]
+    kept = tuple(reader for reader in found.readers if reader.name in tables)
+    return FoundTables(kept, found.problems + missing, found.notes)

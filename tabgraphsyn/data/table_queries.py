@@ -1,0 +1,197 @@
+"""Questions about keys and values of tables larger than memory, answered by DuckDB over the parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+
+_EXACT_DISTINCT_ROWS = 1_000_000
+_TEXT_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class ColumnValues:
+    """Counts and bounds of one column."""
+
+    rows: int
+    nulls: int
+    distinct: int
+    minimum: Any
+    maximum: Any
+
+
+@dataclass(frozen=True)
+class TextShape:
+    """How the text of a column looks, as shares of its first 100,000 values."""
+
+    mean_length: float
+    spaced: float
+    email: float
+    uuid: float
+    url: float
+    phone: float
+
+
+class TableQueries:
+    """A DuckDB connection that sees each table as a view; columns by position, rows by number.
+
+    DuckDB folds the case of names, so that ``A`` and ``a`` would be one column: views have c0, c1, ... instead.
+    """
+
+    def __init__(self, scratch: Path, memory_mb: int = 600) -> None:
+        self._connection = duckdb.connect(
+            ":memory:", config={"memory_limit": f"{memory_mb}MB", "temp_directory": str(scratch / "duckdb")}
+        )
+        self._connection.execute("SET enable_progress_bar = false")
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._views: dict[str, str] = {}
+
+    def __enter__(self) -> TableQueries:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def add(self, table: str, path: Path, columns: Sequence[str]) -> None:
+        """Make (or replace) the view of a table."""
+        view = self._views.setdefault(table, f"t{len(self._views)}")
+        self._columns[table] = tuple(columns)
+        names = ", ".join([*(f"c{position}" for position in range(len(columns))), "row"])
+        self._connection.execute(
+            f"CREATE OR REPLACE VIEW {view} AS "
+            f"SELECT * FROM read_parquet({_literal_path(path)}, file_row_number = true) AS t({names})"
+        )
+
+    def rows(self, table: str) -> int:
+        """Return the number of rows."""
+        return self._one(f"SELECT count(*) FROM {self._views[table]}")[0]
+
+    def values(self, table: str, column: str) -> ColumnValues:
+        """Return counts and bounds; distinct is exact up to a million rows and within some per cent beyond."""
+        name, view = self._column(table, column), self._views[table]
+        distinct = "count(DISTINCT {0})" if self.rows(table) <= _EXACT_DISTINCT_ROWS else "approx_count_distinct({0})"
+        rows, filled, different, low, high = self._one(
+            f"SELECT count(*), count({name}), {distinct.format(name)}, min({name}), max({name}) FROM {view}"
+        )
+        return ColumnValues(rows, rows - filled, different, low, high)
+
+    def text_shape(self, table: str, column: str) -> TextShape:
+        """Return how the first texts of a column look."""
+        name, view = self._column(table, column), self._views[table]
+        row = self._one(
+            f"""SELECT avg(length(v)), avg((v LIKE '% %')::INT),
+                avg(regexp_full_match(v, '[^@ ]+@[^@ ]+[.][a-zA-Z]+')::INT),
+                avg(regexp_full_match(v, '[0-9a-fA-F]{{8}}-([0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}')::INT),
+                avg((v LIKE 'http%://%')::INT), avg(regexp_full_match(v, '[+]?[0-9() .-]{{7,18}}')::INT)
+                FROM (SELECT {name} AS v FROM {view} WHERE {name} IS NOT NULL LIMIT {_TEXT_ROWS})"""
+        )
+        return TextShape(*(value or 0.0 for value in row))
+
+    def null_rows(self, table: str, columns: Sequence[str]) -> int:
+        """Return in how many rows one of the columns is null."""
+        return self._one(f"SELECT count(*) FROM {self._views[table]} WHERE NOT {self._filled(table, columns)}")[0]
+
+    def duplicates(self, table: str, columns: Sequence[str]) -> tuple[int, list[Any]]:
+        """Return how many keys stand in more than one row, and up to ten of them (in order of the key)."""
+        keys = ", ".join(self._column(table, column) for column in columns)
+        grouped = (
+            f"SELECT {keys} FROM {self._views[table]} WHERE {self._filled(table, columns)} "
+            f"GROUP BY ALL HAVING count(*) > 1"
+        )
+        count = self._one(f"SELECT count(*) FROM ({grouped})")[0]
+        found = self._connection.execute(f"{grouped} ORDER BY ALL LIMIT 10").fetchall() if count else []
+        return count, [row[0] if len(row) == 1 else row for row in found]
+
+    def is_unique(self, table: str, columns: Sequence[str]) -> bool:
+        """Return whether no two rows agree on the columns and none of them is null."""
+        return self.null_rows(table, columns) == 0 and self.duplicates(table, columns)[0] == 0
+
+    def orphan_rows(self, child: str, columns: Sequence[str], parent: str, keys: Sequence[str]) -> np.ndarray:
+        """Return the numbers of child rows whose key is complete and matches no parent, ascending.
+
+        Shape:
+            (orphans,) int64.
+        """
+        match = " AND ".join(
+            f"p.{self._column(parent, key)} = c.{self._column(child, column)}"
+            for column, key in zip(columns, keys, strict=True)
+        )
+        found = self._connection.execute(
+            f"SELECT row FROM {self._views[child]} c WHERE {self._filled(child, columns)} "
+            f"AND NOT EXISTS (SELECT 1 FROM {self._views[parent]} p WHERE {match}) ORDER BY row"
+        ).fetchnumpy()
+        return np.asarray(found["row"], dtype=np.int64)
+
+    def examples(self, table: str, columns: Sequence[str], rows: np.ndarray) -> list[Any]:
+        """Return the distinct values of some columns in the first few of ``rows``."""
+        wanted = ", ".join(str(int(row)) for row in rows[:1000])
+        keys = ", ".join(self._column(table, column) for column in columns)
+        found = self._connection.execute(
+            f"SELECT {keys} FROM {self._views[table]} WHERE row IN ({wanted}) GROUP BY ALL ORDER BY min(row) LIMIT 10"
+        ).fetchall()
+        return [row[0] if len(row) == 1 else row for row in found]
+
+    def inclusion(self, child: str, columns: Sequence[str], parent: str, keys: Sequence[str]) -> tuple[int, int]:
+        """Return how many distinct keys the child has, and how many of them the parent has."""
+        child_keys = ", ".join(self._column(child, column) for column in columns)
+        parent_keys = ", ".join(self._column(parent, key) for key in keys)
+        names = ", ".join(f"k{position}" for position in range(len(columns)))
+        total, matched = self._one(
+            f"WITH c({names}) AS (SELECT DISTINCT {child_keys} FROM {self._views[child]} "
+            f"WHERE {self._filled(child, columns)}), "
+            f"p({names}) AS (SELECT DISTINCT {parent_keys} FROM {self._views[parent]}) "
+            f"SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM c SEMI JOIN p USING ({names}))"
+        )
+        return total, matched
+
+    def children(self, child: str, columns: Sequence[str], parent: str) -> tuple[float, int, float]:
+        """Return mean and largest number of children per parent, and the share of parents without any."""
+        keys = ", ".join(self._column(child, column) for column in columns)
+        parents = self.rows(parent)
+        with_children, rows, most = self._one(
+            f"SELECT count(*), coalesce(sum(n), 0), coalesce(max(n), 0) FROM (SELECT count(*) AS n "
+            f"FROM {self._views[child]} WHERE {self._filled(child, columns)} GROUP BY {keys})"
+        )
+        return float(rows) / max(parents, 1), int(most), 1 - with_children / max(parents, 1)
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run SQL over the views (see ``view`` and ``column_name``)."""
+        return self._connection.execute(sql)
+
+    def view(self, table: str) -> str:
+        """Return the name of a table's view."""
+        return self._views[table]
+
+    def column_name(self, table: str, column: str) -> str:
+        """Return the name of a column in its view."""
+        return self._column(table, column)
+
+    def _column(self, table: str, column: str) -> str:
+        return f"c{self._columns[table].index(column)}"
+
+    def _filled(self, table: str, columns: Sequence[str]) -> str:
+        return "(" + " AND ".join(f"{self._column(table, column)} IS NOT NULL" for column in columns) + ")"
+
+    def _one(self, sql: str) -> tuple[Any, ...]:
+        row = self._connection.execute(sql).fetchone()
+        assert row is not None, sql
+        return row
+
+
+def _literal_path(path: Path) -> str:
+    # DuckDB reads * ? [ in a path as a pattern; an output folder may well be called "seed=[0]".
+    escaped = "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
+    return "'" + escaped.replace("'", "''") + "'"
+
+
+def column_values(queries: TableQueries, tables: Mapping[str, Sequence[str]]) -> dict[str, dict[str, ColumnValues]]:
+    """Return counts and bounds of every column of every table."""
+    return {table: {column: queries.values(table, column) for column in columns} for table, columns in tables.items()}
