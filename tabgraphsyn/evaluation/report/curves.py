@@ -1,0 +1,73 @@
+"""How each network trained, thinned to what a picture can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.evaluation.report.numbers import short
+from tabgraphsyn.evaluation.report.sources import ReportSources, StageRecord
+
+_TRAINED = ("autoencoder", "gnn", "diffusion")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One metric over steps; ``points`` were thinned from ``logged``."""
+
+    name: str
+    steps: list[float]
+    values: list[float]
+    logged: int
+
+    @property
+    def summary(self) -> str:
+        """The course of the curve in words."""
+        return f"{self.name} from {short(self.values[0])} to {short(self.values[-1])}"
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """Curves of one stage and the last value of everything that is no loss."""
+
+    role: str
+    curves: tuple[Curve, ...]
+    last: Mapping[str, float]
+    steps: int
+    seconds: float | None
+
+
+def training_views(sources: ReportSources, points: int) -> list[TrainingView]:
+    """Return the training stages that logged something, in the order in which they ran."""
+    records = [r for r in sources.stages if r.role.split("/", 1)[0] in _TRAINED and r.metrics]
+    records.sort(key=lambda record: _TRAINED.index(record.role.split("/", 1)[0]))
+    return [_view(record, points) for record in records]
+
+
+def _view(record: StageRecord, points: int) -> TrainingView:
+    names = list(dict.fromkeys(name for line in record.metrics for name in line if name not in ("step", "time_s")))
+    series = {
+        name: [(line["step"], line[name]) for line in record.metrics if _is_number(line.get(name))] for name in names
+    }
+    losses = [name for name in names if "loss" in name] or names[:2]
+    return TrainingView(
+        role=record.role,
+        curves=tuple(_curve(name, series[name], points) for name in losses if series[name]),
+        last={name: series[name][-1][1] for name in names if name not in losses and series[name]},
+        steps=int(record.metrics[-1]["step"]),
+        seconds=record.metrics[-1].get("time_s"),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
+
+
+def _curve(name: str, pairs: list[tuple[float, float]], points: int) -> Curve:
+    """Return means over equal runs of steps: single noisy steps vanish, the course stays."""
+    runs = np.array_split(np.array(pairs, dtype=float), min(points, len(pairs)))
+    means = np.array([run.mean(axis=0) for run in runs])
+    return Curve(name, [float(f"{x:.6g}") for x in means[:, 0]], [float(f"{y:.5g}") for y in means[:, 1]], len(pairs))

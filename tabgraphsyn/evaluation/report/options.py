@@ -1,0 +1,40 @@
+"""How much a report shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Limits that keep a report small; each one that cuts something off is said in the report.
+
+    Attributes:
+        umap: False leaves the maps of rows out (they cost about 40 s once and 6 s a table).
+        umap_tables: tables that get a map, largest first.
+        umap_rows: rows of each side in a map.
+        rows_per_table: rows of each side that column pictures are counted over.
+        pair_rows: rows of each side that pair associations are computed over.
+        pair_columns: columns of a heat map.
+        panels_per_table: column pictures of one table; the worst scored come first when there are more.
+        bins: bars of a histogram.
+        categories: categories named in a picture; the rest is one bar.
+        rare_below: a real category held by fewer rows than this is not named.
+        worst_columns: length of the list of worst columns.
+        example_rows: synthetic rows shown per table.
+        curve_points: points of one training curve.
+    """
+
+    umap: bool = True
+    umap_tables: int = 8
+    umap_rows: int = 1_500
+    rows_per_table: int = 200_000
+    pair_rows: int = 20_000
+    pair_columns: int = 30
+    panels_per_table: int = 120
+    bins: int = 36
+    categories: int = 20
+    rare_below: int = 5
+    worst_columns: int = 12
+    example_rows: int = 5
+    curve_points: int = 400

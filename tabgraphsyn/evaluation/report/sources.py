@@ -1,0 +1,136 @@
+"""What a report reads: tables, scores and the records of the stages that made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.schema import Database, Schema, Table
+from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.errors import StageError, listing
+
+#: Rows are drawn with this seed in every report, so that two reports show the same real rows.
+SAMPLING_SEED = 20_130_101
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stage left about itself.
+
+    Attributes:
+        role: ``prepare``, ``diffusion/<table>``, ...
+        spec: ``spec.json``, or empty.
+        done: ``done.json``, or empty.
+        metrics: lines of ``metrics.jsonl``, empty for a stage that logged none.
+    """
+
+    role: str
+    spec: Mapping[str, Any]
+    done: Mapping[str, Any]
+    metrics: tuple[Mapping[str, float], ...]
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """Everything a report shows comes from here."""
+
+    schema: Schema
+    real: Database
+    synthetic: Database
+    plan: Mapping[str, Any]
+    holdout_rows: Mapping[str, int]
+    dependencies: Any
+    metrics: Mapping[str, Any]
+    stages: tuple[StageRecord, ...]
+
+    def stage(self, role: str) -> StageRecord | None:
+        """Return the record of one role, or None where the sweep point has no such stage."""
+        return next((record for record in self.stages if record.role == role), None)
+
+
+def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
+    """Read what ``inputs`` (role -> artifacts folder) hold; rows are read later, by column.
+
+    Raises:
+        StageError: a role or a file that every report needs is missing.
+    """
+    missing = [role for role in ("ingest", "prepare", "sample", "evaluate") if role not in inputs]
+    if missing:
+        raise StageError(f"report: no input {listing(missing)}; it has {listing(inputs)}.")
+    prepare = inputs["prepare"]
+    schema = Schema.from_dict(_required(prepare / "schema.json"))
+    sides = {
+        "real": Database.open(schema, inputs["ingest"] / "tables"),
+        "synthetic": Database.open(schema, inputs["sample"] / "synthetic"),
+    }
+    for side, database in sides.items():
+        absent = [t.schema.name for t in database.tables.values() if not Path(str(t.source)).is_file()]
+        if absent:
+            raise StageError(f"report: the {side} database has no file for table {listing(absent)}.")
+    return ReportSources(
+        schema=schema,
+        real=sides["real"],
+        synthetic=sides["synthetic"],
+        plan=_optional(prepare / "plan.json"),
+        holdout_rows=_holdout_rows(prepare / "holdout", schema),
+        dependencies=_optional(prepare / "dependencies.json"),
+        metrics=_required(inputs["evaluate"] / "metrics.json"),
+        stages=tuple(_stage_record(role, artifacts.parent) for role, artifacts in inputs.items()),
+    )
+
+
+def present_columns(table: Table) -> set[str]:
+    """Return the columns that a table really has, whatever its schema says."""
+    if isinstance(table.source, Path):
+        return set(pq.read_schema(table.source).names)
+    return set(table.source.column_names)
+
+
+def sample_rows(table: Table, columns: list[str], limit: int) -> pa.Table:
+    """Return at most ``limit`` rows of ``columns``, drawn without replacement, in row order."""
+    rows = table.read(columns)
+    if rows.num_rows <= limit:
+        return rows
+    generator = numpy_generator(SAMPLING_SEED, "report", table.schema.name)
+    chosen = np.sort(generator.choice(rows.num_rows, size=limit, replace=False))
+    return rows.take(pa.array(chosen))
+
+
+def _required(path: Path) -> Any:
+    if not path.is_file():
+        raise StageError(f"{path.name}: the report needs it and {path.parent} has none. Run the stage again.")
+    return read_json(path)
+
+
+def _optional(path: Path) -> Any:
+    return read_json(path) if path.is_file() else {}
+
+
+def _holdout_rows(folder: Path, schema: Schema) -> dict[str, int]:
+    paths = {name: folder / f"{name}.npy" for name in schema.table_names}
+    return {name: int(np.load(path).sum()) for name, path in paths.items() if path.is_file()}
+
+
+def _stage_record(role: str, folder: Path) -> StageRecord:
+    return StageRecord(
+        role=role,
+        spec=_optional(folder / "spec.json"),
+        done=_optional(folder / "done.json"),
+        metrics=_metric_lines(folder / "metrics.jsonl"),
+    )
+
+
+def _metric_lines(path: Path) -> tuple[Mapping[str, float], ...]:
+    """Read the whole lines of a metrics file; a last line without its end was cut by a kill."""
+    if not path.is_file():
+        return ()
+    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+    return tuple(json.loads(line) for line in whole.splitlines() if line.strip())

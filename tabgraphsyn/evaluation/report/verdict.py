@@ -1,0 +1,147 @@
+"""The whole report in one paragraph, computed from the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tabgraphsyn.evaluation.base import Score
+from tabgraphsyn.evaluation.report.copying import Copying, Severity
+from tabgraphsyn.evaluation.report.numbers import percent
+from tabgraphsyn.evaluation.report.numbers import score as score_text
+from tabgraphsyn.evaluation.report.scores import ScoreBook, distance_from_ideal
+
+_BESIDE = {"real_real": "real", "independent": "independent", "copy": "copy"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the first screen and what to hold it against."""
+
+    name: str
+    value: str
+    beside: str
+    severity: Severity | None = None
+
+
+def verdict(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None) -> Markup:
+    """Return the paragraph; ``worst`` is the worst column's place, score and reason."""
+    return Markup(" ").join(_sentences(book, found, worst))
+
+
+def _sentences(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None) -> Iterator[Markup]:
+    judged = book.at("c2st", "database", "database")
+    yield Markup("<strong>{}</strong>").format(_closeness(book, judged))
+    if judged:
+        yield _told_apart(book, judged)
+    yield from _families(book)
+    yield from _trends(book)
+    if worst:
+        place, score, why = worst
+        text = Markup("The worst column is <strong>{}</strong> ({}): {}")
+        yield text.format(place, score_text(score.value), f"{why[:1].lower()}{why[1:]}")
+    keys = book.at("keys", "database", "database")
+    if keys and keys.value < 1:
+        yield Markup('<span class="bad">Keys are broken: {}.</span>').format(
+            f"validity {score_text(keys.value)}, 1 is due"
+        )
+    yield _copying_sentence(found)
+
+
+def _closeness(book: ScoreBook, judged: Score | None) -> str:
+    if judged is None:
+        return "How close the rows are was not judged: this evaluation has no C2ST score."
+    excess = max(judged.value - _floor(book, judged), judged.value - 0.6 if judged.value > 0.95 else 0.0)
+    if excess <= 0.03:
+        return "Synthetic rows cannot be told from real ones."
+    if excess <= 0.1:
+        return "Synthetic rows are close to real ones."
+    if excess <= 0.25:
+        return "Synthetic rows resemble real ones, but can be recognised."
+    return "Synthetic rows are easily told from real ones."
+
+
+def _floor(book: ScoreBook, judged: Score) -> float:
+    """Return what real rows score against real rows: below one half where rows repeat."""
+    baseline = book.beside(judged, "real_real")
+    return baseline.value if baseline else 0.5
+
+
+def _told_apart(book: ScoreBook, judged: Score) -> Markup:
+    place = judged.detail.get("worst")
+    where = Markup(" in the worst table, {},").format(place) if place else Markup("")
+    baseline = book.beside(judged, "real_real")
+    beside = f", real against real gives {percent(baseline.value)}" if baseline else ""
+    return Markup("A classifier that sees single rows{} is right for {} of them (guessing is 50 %{}).").format(
+        where, percent(judged.value), beside
+    )
+
+
+def _families(book: ScoreBook) -> Iterator[Markup]:
+    found = book.at("c2st_agg", "database", "database")
+    if found:
+        baseline = book.beside(found, "real_real")
+        beside = f" (real against real {percent(baseline.value)})" if baseline else ""
+        yield Markup("When it sees parents with all their children, it is right for {}{}.").format(
+            percent(found.value), beside
+        )
+
+
+def _trends(book: ScoreBook) -> Iterator[Markup]:
+    parts = []
+    for metric, where, words in (
+        ("column_shapes", "database", "columns on their own match at {}"),
+        ("pair_trends", "database", "pairs of columns at {}"),
+        ("khop_trends", "1-hop", "pairs across a foreign key at {}"),
+    ):
+        found = book.at(metric, "database", where)
+        if found:
+            independent = book.beside(found, "independent") if metric != "column_shapes" else None
+            beside = f" (independent columns {score_text(independent.value)})" if independent else ""
+            parts.append(words.format(score_text(found.value)) + beside)
+    if parts:
+        text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+        yield Markup("{}, where 1 is perfect.").format(f"{text[:1].upper()}{text[1:]}")
+
+
+def _copying_sentence(found: Copying) -> Markup:
+    if not found.judged:
+        return Markup('<span class="warn">Whether rows were copied could not be judged in any table.</span>')
+    if not found.signs:
+        tables = "table" if len(found.judged) == 1 else f"{len(found.judged)} tables"
+        return Markup('<span class="good">No sign of copying</span> in the {} that could be judged.').format(tables)
+    sign = found.signs[0]
+    lead = "Copying was found" if found.severity == "bad" else "There are signs of copying"
+    more = f" ({len(found.signs) - 1} more below)" if len(found.signs) > 1 else ""
+    return Markup('<span class="{}">{} in {}</span>: {}{}.').format(found.severity, lead, sign.table, sign.text, more)
+
+
+def tiles(book: ScoreBook, found: Copying) -> list[Tile]:
+    """Return the numbers of the first screen."""
+    judged, every = len(found.judged), len(found.judged) + len(found.unjudged)
+    result = [Tile("Privacy", found.word, f"{judged} of {every} tables judged", found.severity)]
+    for metric, where in (
+        ("c2st", "database"),
+        ("c2st_agg", "database"),
+        ("column_shapes", "database"),
+        ("pair_trends", "database"),
+        ("khop_trends", "1-hop"),
+    ):
+        score = book.at(metric, "database", where)
+        if score:
+            name = book.text_of(metric).title if where == "database" else f"{where} trends"
+            result.append(Tile(name, score_text(score.value), _beside(book, score)))
+    return result
+
+
+def _beside(book: ScoreBook, score: Score) -> str:
+    found = [(word, book.beside(score, name)) for name, word in _BESIDE.items()]
+    return " · ".join(f"{word} {score_text(each.value)}" for word, each in found if each)
+
+
+def worst_columns(book: ScoreBook, limit: int) -> list[Score]:
+    """Return the columns that score lowest, worst first."""
+    scored = [s for s in book.select(level="column") if "shape" in s.metric] or list(book.select(level="column"))
+    return sorted(scored, key=distance_from_ideal, reverse=True)[:limit]
