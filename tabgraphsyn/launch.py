@@ -1,0 +1,171 @@
+"""Compose, check, plan, run: ``python -m tabgraphsyn.launch [-m] [key=value ...]``.
+
+This module imports nothing heavy when it is imported: it is the ``__main__`` of forked workers too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigError, TabGraphSynError, raise_collected
+
+if TYPE_CHECKING:
+    from tabgraphsyn.orchestration.submit import Launch, Point
+    from tabgraphsyn.stages.catalog import Catalog
+
+_SHOWING = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--version")
+
+
+def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None) -> int:
+    """Launch what the command line says and return the exit code.
+
+    Args:
+        arguments: overrides and flags; ``sys.argv`` without the program by default.
+        catalog: other stage kinds than the project's, for tests.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if any(argument.split("=", 1)[0] in _SHOWING for argument in given):
+            return _show(given)
+        return _launch(given, catalog)
+    except TabGraphSynError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _show(given: list[str]) -> int:
+    """Let Hydra answer: help, the composed config, completion."""
+    import hydra
+
+    from tabgraphsyn.composition import prepare_hydra
+    from tabgraphsyn.configuration import config_dir
+
+    prepare_hydra()
+    sys.argv[1:] = given
+    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(_nothing)()
+    return EXIT_DONE
+
+
+def _launch(given: list[str], catalog: Catalog | None) -> int:
+    from tabgraphsyn.stages.catalog import STAGES
+
+    multirun, overrides = _flags(given)
+    points = _checked_points(overrides, multirun)
+    config = points[0].config
+    chosen = catalog or STAGES
+    if not config["wait"] and not config["dry_run"]:
+        return _detach(given, points, overrides)
+    return _run(points, overrides, chosen)
+
+
+def _flags(given: list[str]) -> tuple[bool, list[str]]:
+    multirun = False
+    overrides = []
+    for argument in given:
+        if argument in ("-m", "--multirun"):
+            multirun = True
+        elif argument.startswith("-"):
+            raise ConfigError(
+                f"{argument}: no such option. There are -m, --help, --cfg job, --info; settings are key=value."
+            )
+        else:
+            overrides.append(argument)
+    return multirun, overrides
+
+
+def _checked_points(overrides: list[str], multirun: bool) -> list[Point]:
+    """Compose, and raise everything that is wrong at once."""
+    from pathlib import Path
+
+    from tabgraphsyn.composition import compose_points
+    from tabgraphsyn.configuration import COMPONENT_GROUPS
+    from tabgraphsyn.orchestration.checks import config_problems, place_problems
+    from tabgraphsyn.orchestration.submit import Point
+
+    composed = compose_points(overrides, multirun=multirun)
+    problems = list(composed.problems)
+    for point in composed.points:
+        problems += config_problems(point.config, point.missing, (*COMPONENT_GROUPS, "tracking"))
+    if composed.points:
+        problems += place_problems(Path(composed.points[0].config["output_dir"]).expanduser().resolve())
+    raise_collected(ConfigError, list(dict.fromkeys(problems)))
+    if not composed.points:
+        raise ConfigError("-m: the sweep is empty. Give each swept key at least one value.")
+    return [Point(point.name, point.overrides, point.config) for point in composed.points]
+
+
+def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
+    import time
+
+    from tabgraphsyn.configuration import PLACE_KEYS
+    from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.running import announced
+    from tabgraphsyn.orchestration.view import duration
+
+    started = time.time()
+    config = points[0].config
+    dry_run = bool(config["dry_run"])
+    local = config["cluster"]["executor"] == "local" and not dry_run
+    pool = submit.make_pool(config, catalog, submit.output_store(config)) if local else None
+    launch = submit.make_launch(points, catalog=catalog, command=command, place_keys=PLACE_KEYS, dry_run=dry_run)
+    if dry_run:
+        return _print_plan(launch)
+    campaign = submit.record(launch)
+    _print_opening(launch)
+    with announced(campaign.folder):
+        code, frontier = submit.run_here(launch, pool)
+    submit.show_results(campaign, code)
+    print(submit.summary(launch, campaign, frontier, code, duration(time.time() - started)), flush=True)
+    return code
+
+
+def _print_opening(launch: Launch) -> None:
+    source = next(iter(launch.sources.values()))
+    tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
+    print(
+        f"campaign {launch.campaign}: {len(launch.points)} sweep points, {len(launch.plan.stages)} stages", flush=True
+    )
+    print(f"tables: {tables}", flush=True)
+
+
+def _print_plan(launch: Launch) -> int:
+    """Print what a run would do with each stage, and change nothing."""
+    from tabgraphsyn.orchestration import submit
+
+    found = submit.decisions(launch, submit.local_limits(launch.config).gpus)
+    shares = launch.plan.shares()
+    print(f"campaign {launch.campaign}: {len(launch.points)} sweep points, {len(launch.plan.stages)} stages")
+    for stage in launch.plan.stages.values():
+        points = f"  {shares[stage.id]} points" if shares[stage.id] > 1 else ""
+        print(f"  {found[stage.id]:8} {stage.label:32} {stage.signature}{points}")
+    counts = ", ".join(f"{list(found.values()).count(word)} {word}" for word in ("run", "cached", "join", "blocked"))
+    where = launch.output_dir / "campaigns" / launch.campaign
+    print(f"dry run: {counts}. Nothing was written. Results would stand in {where}")
+    return EXIT_DONE
+
+
+def _detach(given: list[str], points: list[Point], command: list[str]) -> int:
+    """Start the same command in the background, where it waits; its log lies in the campaign's folder."""
+    from tabgraphsyn.configuration import PLACE_KEYS
+    from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.running import detached
+
+    name = submit.campaign_name(points, command, PLACE_KEYS)
+    folder = submit.output_store(points[0].config).root.parent / "campaigns" / name
+    pid = detached([sys.executable, "-m", "tabgraphsyn.launch", *given, "wait=true"], folder)
+    print(f"campaign {name} runs in the background as process {pid}. Its log: {folder / 'launch.log'}")
+    print(f"tabgraphsyn status {name} --output-dir {folder.parents[1]}    tabgraphsyn cancel {name}")
+    return EXIT_DONE
+
+
+def _nothing(_: Any) -> None:
+    """Stand where Hydra wants a task."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The stage that reads the user's data, run while launching: table names are known and bad data ends the command."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.errors import DataError, Interrupted, StageError, TabGraphSynError
+from tabgraphsyn.orchestration.lease import latest_attempt
+from tabgraphsyn.orchestration.plan import Stage, source_stage
+from tabgraphsyn.orchestration.spec import Runtime, save_spec
+from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.stages.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Source:
+    """The user's data, read.
+
+    Attributes:
+        content: hash of the data.
+        tables: names of the tables.
+        stage: the stage that read it.
+        was_done: it stood in the store already.
+    """
+
+    content: str
+    tables: tuple[str, ...]
+    stage: Stage
+    was_done: bool
+
+
+def read_source(config: Mapping[str, Any], catalog: Catalog, store: Store, runtime: Runtime, *, keep: bool) -> Source:
+    """Return the data's tables, running the source stage unless it is done.
+
+    Args:
+        config: of a sweep point.
+        catalog: the stage kinds.
+        store: where the stage stands or will stand.
+        runtime: how it runs.
+        keep: write to the store; otherwise to a folder that is removed (a dry run).
+
+    Raises:
+        DataError: the data breaks a rule. Nothing of the stage stays behind.
+    """
+    module = importlib.import_module(catalog.kinds[catalog.source].module)
+    content = module.content_key(config[catalog.kinds[catalog.source].config_keys[0]])
+    stage = source_stage(config, content, catalog)
+    if store.done(stage.id) is not None:
+        return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=True)
+    if keep:
+        _run(stage, store, runtime)
+        return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=False)
+    with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as folder:
+        trial = Store(Path(folder) / "stages")
+        _run(stage, trial, runtime)
+        return Source(content, _tables(trial.artifacts(stage.id)), stage, was_done=False)
+
+
+def _run(stage: Stage, store: Store, runtime: Runtime) -> None:
+    folder = store.folder(stage.id)
+    existing = [parent for parent in (folder, *folder.parents) if parent.exists()]
+    code = run_stage(save_spec(folder, stage, runtime))
+    if store.done(stage.id) is not None:
+        return
+    attempt = latest_attempt(folder)
+    message = (attempt.error if attempt else None) or f"{stage.label}: exit code {code}"
+    _clean(folder, set(existing))
+    error: type[TabGraphSynError] = {2: DataError, 75: Interrupted}.get(code, StageError)
+    raise error(message)
+
+
+def _clean(folder: Path, existing: set[Path]) -> None:
+    """Remove the folder of a source stage that never was done, and the folders that were made for it."""
+    if folder not in existing and folder.exists() and not (folder / "done.json").exists():
+        shutil.rmtree(folder)
+    for parent in folder.parents:
+        if parent in existing or not parent.exists() or any(parent.iterdir()):
+            return
+        parent.rmdir()
+
+
+def _tables(artifacts: Path) -> tuple[str, ...]:
+    """Return the table names that the source stage wrote."""
+    raw = read_json(artifacts / "schema.json")
+    return tuple(table["name"] for table in raw["tables"])

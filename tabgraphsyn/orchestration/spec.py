@@ -1,0 +1,105 @@
+"""``spec.json``: what a worker needs to run a stage, and the proof that the folder's name is its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.errors import StageError
+from tabgraphsyn.orchestration.plan import Stage
+from tabgraphsyn.orchestration.signature import signature, without
+from tabgraphsyn.orchestration.store import write_spec
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a stage is run. None of it identifies the result.
+
+    Attributes:
+        module: imported for its ``run(context)``.
+        is_resumable: see ``StageKind``.
+        place_keys: see ``StageKind``.
+        threads: CPU threads.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        tracking: plain config of the tracker on top of metrics.jsonl; None for nothing.
+        allow_targets: packages besides tabgraphsyn from which a ``_target_`` may come.
+        group: ``<campaign>/<point>`` of the launch that starts the stage.
+        code: version of the code that made the plan.
+        heartbeat_s: see ``ClusterConfig``.
+        lease_timeout_s: see ``ClusterConfig``.
+        verify_mb: see ``ClusterConfig``.
+    """
+
+    module: str
+    is_resumable: bool = False
+    place_keys: tuple[str, ...] = ()
+    threads: int = 1
+    device: str = "cpu"
+    tracking: Mapping[str, Any] | None = None
+    allow_targets: tuple[str, ...] = ()
+    group: str = ""
+    code: Mapping[str, Any] = field(default_factory=dict)
+    heartbeat_s: float = 5.0
+    lease_timeout_s: float = 60.0
+    verify_mb: float = 64.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A stage as its folder describes it."""
+
+    stage: str
+    version: int
+    table: str | None
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    content: str | None
+    runtime: Runtime
+
+    @property
+    def label(self) -> str:
+        """``kind`` or ``kind/table``."""
+        return self.stage if self.table is None else f"{self.stage}/{self.table}"
+
+
+def save_spec(folder: Path, stage: Stage, runtime: Runtime) -> Path:
+    """Write the spec of a stage and return its path."""
+    identity = {
+        "stage": stage.kind.name,
+        "version": stage.kind.version,
+        "table": stage.table,
+        "config": stage.config,
+        "inputs": stage.inputs,
+        "content": stage.content,
+    }
+    return write_spec(folder, {**identity, "runtime": asdict(runtime)})
+
+
+def load_spec(path: Path) -> Spec:
+    """Return the spec that ``path`` holds.
+
+    Raises:
+        StageError: it cannot be read, or the folder's name is not its signature.
+    """
+    try:
+        raw = read_json(path)
+        runtime = raw.pop("runtime")
+        for key in ("place_keys", "allow_targets"):
+            runtime[key] = tuple(runtime[key])
+        spec = Spec(**raw, runtime=Runtime(**runtime))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StageError(f"{path}: not a stage's spec ({error}). Launch again to have it written anew.") from error
+    found = signature(
+        stage=spec.stage,
+        version=spec.version,
+        table=spec.table,
+        config=without(spec.config, spec.runtime.place_keys),
+        inputs=spec.inputs,
+        content=spec.content,
+    )
+    if found != path.parent.name:
+        raise StageError(f"{path}: its signature is {found!r}, the folder says {path.parent.name!r}. Launch again.")
+    return spec

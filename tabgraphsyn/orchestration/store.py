@@ -1,0 +1,267 @@
+"""The store of results: one folder a stage, and what makes it true.
+
+A stage is done when ``done.json`` exists and what it lists is there. An attempt writes to ``.artifacts-<n>/``, lists
+sizes and hashes in a ``manifest.json`` inside, and publishes by renaming the folder to ``artifacts/``: one atomic step
+that only one attempt can make. ``done.json`` is the copy of that manifest, written last. A kill in between leaves a
+manifest from which ``recover`` finishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.errors import StageError, listing
+from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
+
+ARTIFACTS = "artifacts"
+DONE = "done.json"
+MANIFEST = "manifest.json"
+SPEC = "spec.json"
+SUBSCRIBERS = "subscribers"
+
+_CHUNK_BYTES = 1 << 20
+
+
+class State(StrEnum):
+    """What a stage folder says."""
+
+    MISSING = "missing"
+    RESUMABLE = "resumable"
+    RUNNING = "running"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Size and hash of one published file."""
+
+    bytes: int
+    sha256: str
+
+
+class Store:
+    """``<output_dir>/stages``: folders ``<kind>/<signature>``."""
+
+    def __init__(self, root: Path, lease_timeout_s: float = 60.0) -> None:
+        self.root = root
+        self.lease_timeout_s = lease_timeout_s
+
+    def folder(self, stage_id: str) -> Path:
+        """Return the folder of ``kind/signature``."""
+        return self.root / stage_id
+
+    def artifacts(self, stage_id: str) -> Path:
+        """Return the published results of ``kind/signature``."""
+        return self.root / stage_id / ARTIFACTS
+
+    def done(self, stage_id: str) -> dict[str, Any] | None:
+        """Return the manifest of a done stage, or None; sizes of all outputs are checked."""
+        return done_manifest(self.folder(stage_id))
+
+    def state(self, stage_id: str) -> State:
+        """Return what the folder of a stage says."""
+        return self.state_and_attempt(stage_id)[0]
+
+    def state_and_attempt(self, stage_id: str) -> tuple[State, Attempt | None]:
+        """Return what the folder of a stage says, and its last attempt."""
+        folder = self.folder(stage_id)
+        attempt = latest_attempt(folder)
+        if done_manifest(folder) is not None:
+            return State.DONE, attempt
+        if attempt is None:
+            return State.MISSING, None
+        if attempt.is_running(self.lease_timeout_s):
+            return State.RUNNING, attempt
+        return (State.FAILED if attempt.outcome == "failed" else State.RESUMABLE), attempt
+
+    def stage_ids(self) -> Iterator[str]:
+        """Yield the ids of all stage folders."""
+        if not self.root.is_dir():
+            return
+        for kind in sorted(entry for entry in self.root.iterdir() if entry.is_dir()):
+            for folder in sorted(kind.iterdir()):
+                if (folder / SPEC).is_file():
+                    yield f"{kind.name}/{folder.name}"
+
+
+def done_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return what ``done.json`` says if it is whole and every output has its size, else None."""
+    manifest = _readable(folder / DONE)
+    if manifest is None or size_problems(folder, manifest):
+        return None
+    return manifest
+
+
+def _readable(path: Path) -> dict[str, Any] | None:
+    """Return a manifest, or None where there is no whole one."""
+    try:
+        manifest = read_json(path)
+        outputs_of(manifest)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return manifest
+
+
+def outputs_of(manifest: Mapping[str, Any]) -> dict[str, Output]:
+    """Return the published files of a manifest, by path under ``artifacts/``."""
+    return {path: Output(int(entry["bytes"]), str(entry["sha256"])) for path, entry in manifest["outputs"].items()}
+
+
+def size_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Return a line for each output that is missing or has another size than the manifest says."""
+    problems = []
+    for path, output in outputs_of(manifest).items():
+        try:
+            found = (folder / ARTIFACTS / path).stat().st_size
+        except OSError:
+            problems.append(f"{folder.name}/{path}: is missing.")
+            continue
+        if found != output.bytes:
+            problems.append(f"{folder.name}/{path}: {output.bytes} bytes published, {found} found.")
+    return problems
+
+
+def hash_problems(folder: Path, manifest: Mapping[str, Any], up_to_bytes: float = float("inf")) -> list[str]:
+    """Return a line for each output of up to ``up_to_bytes`` whose content is not what was published."""
+    problems = size_problems(folder, manifest)
+    if problems:
+        return problems
+    for path, output in outputs_of(manifest).items():
+        if output.bytes <= up_to_bytes and file_sha256(folder / ARTIFACTS / path) != output.sha256:
+            problems.append(f"{folder.name}/{path}: the content is not what was published.")
+    return problems
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def hashed_outputs(artifacts: Path) -> dict[str, dict[str, Any]]:
+    """Return size and hash of every file under ``artifacts``, by relative path.
+
+    Raises:
+        StageError: something that is not a plain file, because its content is not in the folder.
+    """
+    outputs: dict[str, dict[str, Any]] = {}
+    for parent, folders, names in os.walk(artifacts):
+        folders.sort()
+        for name in sorted([*names, *(folder for folder in folders if (Path(parent) / folder).is_symlink())]):
+            path = Path(parent) / name
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                raise StageError(f"{path}: artifacts are plain files, found a link or a special file.")
+            outputs[path.relative_to(artifacts).as_posix()] = {"bytes": found.st_size, "sha256": file_sha256(path)}
+    return outputs
+
+
+def working_artifacts(folder: Path, attempt: int) -> Path:
+    """Return the folder that an attempt writes its results to before they are published."""
+    return folder / f".artifacts-{attempt}"
+
+
+def clear_leftovers(folder: Path, attempt: int) -> None:
+    """Remove what earlier attempts wrote and did not publish, and make this attempt's empty folder."""
+    for leftover in folder.glob(".artifacts-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    working_artifacts(folder, attempt).mkdir()
+
+
+def publish(lease: Lease, manifest: Mapping[str, Any]) -> None:
+    """Publish what an attempt wrote; afterwards the stage is done.
+
+    Raises:
+        StageError: a later attempt holds the stage, or another one published it.
+    """
+    working = working_artifacts(lease.folder, lease.number)
+    whole = {**manifest, "attempt": lease.number, "outputs": hashed_outputs(working)}
+    write_json(working / MANIFEST, whole)
+    if not lease.is_held():
+        raise StageError(f"{lease.folder}: attempt {lease.number} was overtaken by a later one and must not publish.")
+    target = lease.folder / ARTIFACTS
+    try:
+        working.rename(target)
+    except OSError as error:
+        raise StageError(
+            f"{lease.folder}: attempt {lease.number} found {target.name!r} published ({error})."
+        ) from error
+    _sync_folder(lease.folder)
+    write_json(lease.folder / DONE, whole)
+
+
+def recover(folder: Path) -> bool:
+    """Finish a publication that was cut off after its rename; return True if the stage is done.
+
+    Published files that are not true to their manifest are moved away, so that the stage can run again.
+    """
+    if done_manifest(folder) is not None:
+        return True
+    artifacts = folder / ARTIFACTS
+    if not artifacts.exists():
+        return False
+    manifest = _readable(artifacts / MANIFEST)
+    if manifest is not None and not hash_problems(folder, manifest):
+        write_json(folder / DONE, manifest)
+        return True
+    discard(folder)
+    return False
+
+
+def discard(folder: Path) -> None:
+    """Take back a stage's publication: the marker first, so that no reader finds it true and empty."""
+    (folder / DONE).unlink(missing_ok=True)
+    artifacts = folder / ARTIFACTS
+    if artifacts.exists():
+        aside = folder / f".damaged-{uuid.uuid4().hex[:8]}"
+        artifacts.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checked_inputs(store: Store, inputs: Mapping[str, str], verify_mb: float) -> dict[str, Path]:
+    """Return role -> artifacts folder, having held every input against its manifest.
+
+    Raises:
+        StageError: an input that is not done, or not what was published.
+    """
+    problems = []
+    for role, stage_id in inputs.items():
+        folder = store.folder(stage_id)
+        manifest = _readable(folder / DONE)
+        found = (
+            [f"{folder} has no whole {DONE}."] if manifest is None else hash_problems(folder, manifest, verify_mb * 1e6)
+        )
+        problems += [f"input {role!r}: {text}" for text in found]
+    if problems:
+        advice = "Run `tabgraphsyn verify --repair`, then launch again."
+        raise StageError(f"{len(problems)} inputs are not true: {listing(problems)}. {advice}")
+    return {role: store.artifacts(stage_id) for role, stage_id in inputs.items()}
+
+
+def write_spec(folder: Path, spec: Mapping[str, Any]) -> Path:
+    """Write what a worker needs to run a stage, and return its path."""
+    path = folder / SPEC
+    write_json(path, spec)
+    return path

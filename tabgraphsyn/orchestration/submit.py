@@ -1,0 +1,286 @@
+"""From composed sweep points to a recorded campaign, a plan and a run on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigError, StageError, raise_collected
+from tabgraphsyn.orchestration import compute
+from tabgraphsyn.orchestration.campaigns import Campaign, record_campaign
+from tabgraphsyn.orchestration.frontier import FINISHED, Frontier, Progress
+from tabgraphsyn.orchestration.local import Limits, LocalRunner
+from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, Stage, plan
+from tabgraphsyn.orchestration.processes import ForkPool, WorkerPool, worker_pool
+from tabgraphsyn.orchestration.snapshot import code_version
+from tabgraphsyn.orchestration.source import Source, read_source
+from tabgraphsyn.orchestration.spec import Runtime
+from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.view import view_for
+from tabgraphsyn.stages.catalog import Catalog
+
+_NAME_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Point:
+    """A composed sweep point: its folder name, what was overridden, its plain config."""
+
+    name: str
+    overrides: tuple[str, ...]
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch that can be run: everything was checked.
+
+    Attributes:
+        campaign: name.
+        command: what was typed.
+        points: composed.
+        plan: merged DAG.
+        store: where stages stand.
+        runtimes: per stage id, how it runs.
+        sources: the data that was read, by point.
+    """
+
+    campaign: str
+    command: tuple[str, ...]
+    points: tuple[Point, ...]
+    plan: Plan
+    store: Store
+    runtimes: Mapping[str, Runtime]
+    sources: Mapping[str, Source]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config that says where it runs: the first point's."""
+        return self.points[0].config
+
+    @property
+    def output_dir(self) -> Path:
+        """Folder of the store and of the campaigns."""
+        return self.store.root.parent
+
+
+def campaign_name(points: Sequence[Point], command: Sequence[str], place_keys: Sequence[str]) -> str:
+    """Return the chosen name, or ``<data set>-<hash of the overrides that say what is computed>``."""
+    chosen = points[0].config.get("campaign")
+    if chosen is not None:
+        return str(chosen)
+    names = list(dict.fromkeys(str(point.config["dataset"].get("name") or "data") for point in points))
+    what = sorted(text for text in command if not _is_place(text, place_keys))
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:_NAME_DIGITS]
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', '-'.join(names[:3]))}-{digest}"
+
+
+def _is_place(override: str, place_keys: Sequence[str]) -> bool:
+    key = override.lstrip("+~").split("=", 1)[0]
+    return any(key == place or key.startswith((f"{place}.", f"{place}@")) for place in place_keys)
+
+
+def output_store(config: Mapping[str, Any]) -> Store:
+    """Return the store that a config names."""
+    root = Path(config["output_dir"]).expanduser().resolve() / "stages"
+    return Store(root, float(config["cluster"]["lease_timeout_s"]))
+
+
+def make_pool(config: Mapping[str, Any], catalog: Catalog, store: Store) -> WorkerPool:
+    """Return the pool that the config asks for; a forking one begins to import at once."""
+    preload = catalog.preload if config["cluster"]["preload"] else ()
+    pool = worker_pool(store.root.parent / "campaigns" / ".workers.log", preload)
+    if isinstance(pool, ForkPool):
+        pool.warm_up()
+    return pool
+
+
+def make_launch(
+    points: Sequence[Point],
+    *,
+    catalog: Catalog,
+    command: Sequence[str],
+    place_keys: Sequence[str],
+    dry_run: bool,
+) -> Launch:
+    """Read the data and return the checked, planned launch.
+
+    Raises:
+        ConfigError, DataError: everything that is wrong, at once where it can be found at once.
+    """
+    _check_same_place(points)
+    store = output_store(points[0].config)
+    code = code_version()
+    name = campaign_name(points, command, place_keys)
+    sources = _read_sources(points, catalog, store, code, keep=not dry_run)
+    planned = [
+        PlannedPoint(point.name, point.config, sources[point.name].content, sources[point.name].tables)
+        for point in points
+    ]
+    merged = plan(planned, catalog)
+    owners: dict[str, Point] = {}
+    for point in points:
+        for stage_id in merged.points[point.name].values():
+            owners.setdefault(stage_id, point)
+    runtimes = {
+        stage.id: stage_runtime(stage, owners[stage.id].config, f"{name}/{owners[stage.id].name}", code)
+        for stage in merged.stages.values()
+    }
+    return Launch(name, tuple(command), tuple(points), merged, store, runtimes, sources)
+
+
+def _check_same_place(points: Sequence[Point]) -> None:
+    names = [point.name for point in points]
+    problems = [
+        f"{name!r}: two sweep points have this name." for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    for key in ("output_dir", "campaign", "cluster", "dry_run", "wait"):
+        values = {json.dumps(point.config.get(key), sort_keys=True) for point in points}
+        if len(values) > 1:
+            problems.append(f"{key}: one launch runs in one place, found {len(values)} values in the sweep.")
+    raise_collected(ConfigError, problems)
+
+
+def _read_sources(
+    points: Sequence[Point], catalog: Catalog, store: Store, code: Mapping[str, Any], *, keep: bool
+) -> dict[str, Source]:
+    """Read each data set once, however many points use it."""
+    key = catalog.kinds[catalog.source].config_keys[0]
+    known: dict[str, Source] = {}
+    found: dict[str, Source] = {}
+    for point in points:
+        identity = json.dumps(point.config[key], sort_keys=True)
+        if identity not in known:
+            kind = catalog.kinds[catalog.source]
+            runtime = _runtime(kind.module, kind.is_resumable, kind.place_keys, catalog.source, point.config, "", code)
+            known[identity] = read_source(point.config, catalog, store, runtime, keep=keep)
+        found[point.name] = known[identity]
+    return found
+
+
+def stage_runtime(stage: Stage, config: Mapping[str, Any], group: str, code: Mapping[str, Any]) -> Runtime:
+    """Return how a stage runs: its resources with ``0`` threads replaced by all that there are."""
+    kind = stage.kind
+    return _runtime(kind.module, kind.is_resumable, kind.place_keys, kind.name, config, group, code)
+
+
+def _runtime(
+    module: str,
+    is_resumable: bool,
+    place_keys: tuple[str, ...],
+    kind: str,
+    config: Mapping[str, Any],
+    group: str,
+    code: Mapping[str, Any],
+) -> Runtime:
+    cluster = config["cluster"]
+    wanted = config["resources"].get(kind) or {"threads": 1, "device": "cpu"}
+    tracking = config.get("tracking")
+    total = int(cluster["threads"]) or compute.cpu_count()
+    return Runtime(
+        module=module,
+        is_resumable=is_resumable,
+        place_keys=place_keys,
+        threads=int(wanted["threads"]) or total,
+        device=str(wanted["device"]),
+        tracking=tracking,
+        allow_targets=tuple(config.get("allow_targets") or ()),
+        group=group,
+        code=code,
+        heartbeat_s=float(cluster["heartbeat_s"]),
+        lease_timeout_s=float(cluster["lease_timeout_s"]),
+        verify_mb=float(cluster["verify_mb"]),
+    )
+
+
+def local_limits(config: Mapping[str, Any]) -> Limits:
+    """Return what the stages of a launch share on this machine."""
+    cluster = config["cluster"]
+    found = compute.visible_gpus()
+    gpus = tuple(found if cluster["gpus"] is None else found[: cluster["gpus"]])
+    return Limits.of(cluster["workers"], cluster["threads"], gpus, cluster["stages_per_gpu"], cluster["grace_s"])
+
+
+def decisions(launch: Launch, gpus: Sequence[str]) -> dict[str, str]:
+    """Return per stage id what a run would do: ``cached``, ``join``, ``blocked`` or ``run``."""
+    found: dict[str, str] = {}
+    for stage in launch.plan.stages.values():
+        state = launch.store.state(stage.id)
+        if state is State.DONE:
+            found[stage.id] = "cached"
+        elif state is State.RUNNING:
+            found[stage.id] = "join"
+        elif launch.runtimes[stage.id].device == "cuda" and not gpus:
+            found[stage.id] = "blocked"
+        else:
+            inputs = [found[needed] for needed in stage.inputs.values()]
+            found[stage.id] = "blocked" if "blocked" in inputs else "run"
+    return found
+
+
+def record(launch: Launch) -> Campaign:
+    """Write the campaign's record and show what is done already."""
+    campaign = record_campaign(
+        launch.output_dir,
+        launch.campaign,
+        launch.plan,
+        overrides={point.name: point.overrides for point in launch.points},
+        configs={point.name: point.config for point in launch.points},
+        command=launch.command,
+        code=code_version(),
+        lease_timeout_s=launch.store.lease_timeout_s,
+    )
+    campaign.show_done()
+    return campaign
+
+
+def run_here(launch: Launch, pool: WorkerPool | None) -> tuple[int, Frontier]:
+    """Run the plan in worker processes, or in this process without a pool."""
+    view = view_for()
+    try:
+        if pool is None:
+            from tabgraphsyn.orchestration.inline import run_inline
+
+            return run_inline(launch.plan, launch.store, launch.runtimes, view)
+        runner = LocalRunner(
+            plan=launch.plan,
+            store=launch.store,
+            runtimes=launch.runtimes,
+            limits=local_limits(launch.config),
+            pool=pool,
+            view=view,
+        )
+        return runner.run(), runner.frontier
+    finally:
+        view.close()
+
+
+def summary(launch: Launch, campaign: Campaign, frontier: Frontier, code: int, elapsed: str) -> str:
+    """Return the last line: what happened, and where the results stand."""
+    total = len(frontier.progress)
+    cached = frontier.count(Progress.CACHED)
+    done = frontier.count(*FINISHED) - cached
+    counts = [f"{done} computed", f"{cached} cached"]
+    for kind in (Progress.FAILED, Progress.BLOCKED, Progress.INTERRUPTED):
+        if frontier.count(kind):
+            counts.append(f"{frontier.count(kind)} {kind.value}")
+    ending = {EXIT_DONE: "Results", EXIT_INTERRUPTED: "Stopped; the same command resumes. Results so far"}
+    where = ending.get(code, "Not finished. Results so far")
+    points = f", {len(launch.points)} sweep points" if len(launch.points) > 1 else ""
+    return f"{total} stages ({', '.join(counts)}){points} in {elapsed}. {where}: {campaign.folder}"
+
+
+def show_results(campaign: Campaign, code: int) -> None:
+    """Show what is done; a launch that ended well and cannot show its results has not ended well."""
+    try:
+        campaign.show_done()
+    except OSError as error:
+        if code == EXIT_DONE:
+            raise StageError(
+                f"{campaign.folder}: the stages are done, showing their results failed: {error}."
+            ) from error

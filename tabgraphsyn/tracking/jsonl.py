@@ -1,0 +1,99 @@
+"""``metrics.jsonl``: the source of truth of what a stage measured."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from tabgraphsyn.data.files import write_text
+from tabgraphsyn.tracking.base import Tracker
+
+_TAIL_BYTES = 16_384
+
+
+class JsonlTracker(Tracker):
+    """One line a call: ``{"step": 10, "time_s": 1.5, "loss": 0.3}``.
+
+    ``time_s`` goes on where the last attempt stopped. The file is written anew when an attempt opens it, so an older
+    attempt that still holds the former one can no longer write into it. A first step at or below recorded ones drops
+    those: the stage started over or resumed there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = whole_lines(path)
+        self._started = time.monotonic()
+        self._before_s = float(self._lines[-1].get("time_s", 0.0)) if self._lines else 0.0
+        self._is_placed = False
+        self._handle: IO[str] = self._rewritten()
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Append a line. A number that is not finite is written as text, as json has none."""
+        if not self._is_placed:
+            self.rewind(step - 1)
+        elapsed = self._before_s + time.monotonic() - self._started
+        line = {"step": step, "time_s": round(elapsed, 3), **{key: _plain(value) for key, value in metrics.items()}}
+        self._handle.write(json.dumps(line, allow_nan=False) + "\n")
+        self._handle.flush()
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines after ``step``, aside then renamed."""
+        self._handle.close()
+        kept = [line for line in whole_lines(self._path) if line["step"] <= step]
+        self._lines = kept
+        self._before_s = float(kept[-1].get("time_s", 0.0)) if kept else 0.0
+        self._started = time.monotonic()
+        self._is_placed = True
+        self._handle = self._rewritten()
+
+    def close(self) -> None:
+        """Flush to disk."""
+        if not self._handle.closed:
+            self._handle.flush()
+            os.fsync(self._handle.fileno())
+            self._handle.close()
+
+    def _rewritten(self) -> IO[str]:
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in self._lines))
+        self._lines = self._lines[-1:]
+        return self._path.open("a", encoding="utf-8")
+
+
+def _plain(value: float) -> float | int | str:
+    number = value if isinstance(value, int) else float(value)
+    return number if math.isfinite(number) else str(number)
+
+
+def whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the recorded lines; a last line that a kill cut off is left out."""
+    if not path.exists():
+        return []
+    return _parsed(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def last_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines in the file's last few kilobytes."""
+    if not path.exists():
+        return []
+    with path.open("rb") as handle:
+        size = handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, size - _TAIL_BYTES))
+        text = handle.read().decode("utf-8", errors="replace")
+    return _parsed(text if size <= _TAIL_BYTES else text.partition("\n")[2])
+
+
+def _parsed(text: str) -> list[dict[str, Any]]:
+    lines = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+            lines.append(entry)
+    return lines

@@ -1,0 +1,23 @@
+"""The null object: nothing on top of ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tabgraphsyn.tracking.base import RunIdentity, Tracker
+
+
+class NoTracker(Tracker):
+    """Keeps nothing."""
+
+    def __init__(self, *, run: RunIdentity) -> None:
+        self.run = run
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Keep nothing."""
+
+    def rewind(self, step: int) -> None:
+        """Keep nothing."""
+
+    def close(self) -> None:
+        """Keep nothing."""
