@@ -46,7 +46,7 @@ class ColumnMetric(ComparisonMetric):
             detail["reason"] = other.note
         if len(real.values) == 0 or real.missing.all():
             return self.unscored(where, "no value in the real column; see null_rates", comparison.name)
-        if len(other.values) == 0 or (other.kind == "numerical" and other.missing.all()):
+        if len(other.values) == 0 or other.missing.all():
             reason = other.note or "no value where the real column has some"
             if comparison.is_baseline:
                 return self.unscored(where, reason, comparison.name)

@@ -42,8 +42,14 @@ def frequencies(codes: np.ndarray, levels: int) -> np.ndarray:
 
 
 def tv_distance(real: Feature, other: Feature) -> float:
-    """Return half the summed difference of category shares, missing being a category."""
-    return float(np.abs(frequencies(real.values, real.levels) - frequencies(other.values, other.levels)).sum() / 2)
+    """Return half the summed difference of category shares among the values that are not missing.
+
+    1 where one side has no values.
+    """
+    left, right = known(real), known(other)
+    if len(left) == 0 or len(right) == 0:
+        return 0.0 if len(left) == len(right) else 1.0
+    return float(np.abs(frequencies(left, real.levels) - frequencies(right, other.levels)).sum() / 2)
 
 
 def binned(real: Feature, other: Feature, bins: int, own_edges: bool) -> tuple[Feature, Feature]:

@@ -76,10 +76,11 @@ class C2ST(ComparisonMetric):
         result = two_sample(
             matrix(real),
             matrix(other),
-            classifier=lambda seed: boosted_trees(seed, data.threads, self.rounds),
+            classifier=lambda seed: boosted_trees(seed, self.rounds),
             folds=self.folds,
             cap_rows=self.cap_rows,
             seed=data.seed_of(self.name, table),
+            each=data.map,
         )
         return self.score(
             "table",

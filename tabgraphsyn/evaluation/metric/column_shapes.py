@@ -13,8 +13,8 @@ class ColumnShapes(ColumnMetric):
     name = "column_shapes"
     title = "Column shapes"
     measures = (
-        "Whether each column on its own is distributed as the real one: 1 - KS statistic for numbers and datetimes "
-        "(missing values left out), 1 - total variation for categories and booleans (missing is a category)."
+        "Whether each column on its own is distributed as the real one: 1 - KS statistic for numbers and datetimes, "
+        "1 - total variation for categories and booleans. Missing values are left out; null_rates scores them."
     )
     range = "0 to 1"
     direction = "higher"

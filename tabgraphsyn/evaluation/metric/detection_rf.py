@@ -54,10 +54,11 @@ class DetectionRF(ComparisonMetric):
         result = two_sample(
             matrix(real),
             matrix(other),
-            classifier=lambda seed: RandomForestClassifier(self.trees, n_jobs=data.threads, random_state=seed),
+            classifier=lambda seed: RandomForestClassifier(self.trees, n_jobs=1, random_state=seed),
             folds=self.folds,
             cap_rows=self.cap_rows,
             seed=data.seed_of(self.name, table),
+            each=data.map,
         )
         value = 1 - (2 * max(result.auc, 0.5) - 1)
         return self.score(
