@@ -12,6 +12,7 @@ from tabgraphsyn.data.reading.database_file import database_tables
 from tabgraphsyn.data.reading.excel_file import excel_tables
 from tabgraphsyn.data.reading.names import outside_problem, table_name_problem
 from tabgraphsyn.data.reading.parquet_file import parquet_tables
+from tabgraphsyn.data.reading.suffixes import data_files, file_format
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError, listing, nearest
 
@@ -20,7 +21,6 @@ _FORMATS: dict[str, Callable[[Path, DatasetOptions], Sequence[TableReader]]] = {
     "xlsm": excel_tables, "sqlite": database_tables, "sqlite3": database_tables, "db": database_tables,
     "duckdb": database_tables,
 }  # fmt: skip
-_COMPRESSIONS = ("gz", "bz2", "zst")
 _KNOWN = "CSV (.csv, .tsv, also .gz), parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB (.duckdb)"
 
 
@@ -52,24 +52,8 @@ def find_tables(options: DatasetOptions) -> FoundTables:
     return _chosen(found, options.tables)
 
 
-def data_files(path: Path) -> list[Path]:
-    """Return the files under ``path`` that hold tables, sorted by name."""
-    if path.is_file():
-        return [path]
-    return sorted(entry for entry in path.iterdir() if entry.is_file() and _format(entry) in _FORMATS)
-
-
-def _format(path: Path) -> str:
-    parts = path.name.lower().split(".")
-    if parts[0] == "":  # hidden files, among them what an unfinished write leaves
-        return ""
-    if parts[-1] in _COMPRESSIONS and len(parts) > 2 and parts[-2] in ("csv", "tsv"):
-        return parts[-2]
-    return parts[-1] if len(parts) > 1 else ""
-
-
 def _in_file(path: Path, options: DatasetOptions) -> FoundTables:
-    name = _format(path)
+    name = file_format(path)
     reader = csv_tables if name == "txt" else _FORMATS.get(name)
     if reader is None:
         raise DataError(f"{path}: a table is {_KNOWN}; this ends in {path.suffix!r}. Convert or rename the file.")
@@ -105,7 +89,7 @@ def _read_files(
             problems.append(outside)
             continue
         try:
-            tables = (reader or _FORMATS[_format(file)])(file, options)
+            tables = (reader or _FORMATS[file_format(file)])(file, options)
         except DataError as error:
             problems.append(str(error))
             continue

@@ -1,0 +1,82 @@
+"""Stage ``ingest``: a user's tables, read, typed, checked. It runs inside ``launch``, before anything is queued."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.reading.suffixes import data_files
+from tabgraphsyn.errors import DataError
+from tabgraphsyn.stages.context import StageContext
+
+VERSION = "1"
+_BLOCK_BYTES = 1 << 20
+
+
+def run(context: StageContext) -> None:
+    """Write ``schema.json``, ``metadata.json``, ``profile.json`` and ``tables/<t>.parquet``.
+
+    Raises:
+        ConfigError: the dataset yaml breaks a rule.
+        DataError: the tables or the metadata break a rule; nothing is written then.
+    """
+    # Imported here so that asking for the content key alone loads no reader.
+    from tabgraphsyn.data.ingestion import ingest_database
+
+    profile = ingest_database(DatasetOptions.from_mapping(context.config["dataset"]), context.artifacts)
+    for name, table in profile["tables"].items():
+        context.log.info("%s: %d rows, %d columns", name, table["rows"], len(table["columns"]))
+    for note in profile["notes"]:
+        context.log.info("note: %s", note)
+
+
+def content_key(dataset: Mapping[str, Any]) -> str:
+    """Return a hash of everything that the stage's result depends on: file contents and reading options.
+
+    Where the files lie and what the dataset is called is no part of it.
+
+    Raises:
+        ConfigError: the dataset yaml breaks a rule.
+        DataError: the files do not exist or cannot be read.
+    """
+    options = DatasetOptions.from_mapping(dataset)
+    if not options.path.exists():
+        raise DataError(
+            f"dataset.path: {str(options.path)!r} does not exist (looked from {str(Path.cwd())!r}). "
+            f"Set dataset.path to a folder of tables or to one file."
+        )
+    parts: dict[str, Any] = {
+        "version": VERSION,
+        "files": {file.name: _file_hash(file) for file in data_files(options.path)},
+        "metadata": _metadata_hash(options),
+        "options": {
+            key: getattr(options, key)
+            for key in ("orphans", "all_null", "tables", "max_columns", "delimiter", "encoding", "null_values")
+        },
+        "limit": None if options.limit is None else [options.limit.table, options.limit.rows],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _metadata_hash(options: DatasetOptions) -> str | None:
+    path = options.metadata_path
+    if path is None:
+        return None
+    if not path.is_file():
+        raise DataError(f"dataset.metadata: no file {str(path)!r}. Correct it, or set it to null to infer one.")
+    return _file_hash(path)
+
+
+def _file_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as handle:
+            while block := handle.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}. Check its permissions.") from error
+    return digest.hexdigest()
