@@ -50,6 +50,7 @@ class _Work:
     options: DatasetOptions
     folder: Path
     scratch: Path
+    metadata_path: Path | None
     declared: Schema | None = None
     raws: dict[str, RawTable] = field(default_factory=dict)
     targets: dict[str, dict[str, Target]] = field(default_factory=dict)
@@ -63,10 +64,13 @@ class _Work:
         return self.raws[table].scans[column]
 
 
-def ingest_database(options: DatasetOptions, folder: Path) -> dict[str, Any]:
+def ingest_database(options: DatasetOptions, folder: Path, *, use_metadata: bool = True) -> dict[str, Any]:
     """Write ``schema.json``, ``metadata.json``, ``profile.json`` and ``tables/<t>.parquet``; return the profile.
 
     Nothing is left behind when anything is wrong; every problem found is in the one error.
+
+    Args:
+        use_metadata: read the metadata if there is one; otherwise types and keys are inferred in any case.
 
     Raises:
         DataError: the tables or the metadata break a rule, or the disk is full.
@@ -75,7 +79,7 @@ def ingest_database(options: DatasetOptions, folder: Path) -> dict[str, Any]:
         scratch = aside / "scratch"
         scratch.mkdir()
         (aside / "tables").mkdir()
-        work = _Work(options, aside, scratch)
+        work = _Work(options, aside, scratch, options.metadata_path if use_metadata else None)
         _read(work)
         profile = _check_and_describe(work)
         for path in sorted(scratch.rglob("*"), reverse=True):
@@ -128,7 +132,7 @@ def _read(work: _Work) -> None:
 def _read_declared(work: _Work, readers: dict[str, TableReader]) -> dict[str, list[str]]:
     """Read the metadata, if any, and return the columns to read of each table."""
     columns = {name: found for name, reader in readers.items() if (found := _columns(work, reader)) is not None}
-    path = work.options.metadata_path
+    path = work.metadata_path
     if path is None:
         return columns
     only = next(iter(readers)) if len(readers) == 1 else None
