@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 
 from tabgraphsyn.errors import ConfigError, listing
 
@@ -32,5 +32,10 @@ def build(config: Mapping[str, Any], *, allow_targets: tuple[str, ...] = (), **r
     overlap = sorted(set(config) & set(runtime))
     if overlap:
         raise ConfigError(f"{target}: {listing(overlap)} is set by the stage at run time. Remove it from the yaml.")
-    arguments = {key: value for key, value in config.items() if key != "_target_"}
-    return instantiate({"_target_": target}, **arguments, **runtime, _convert_="all")
+    # Runtime objects never pass through hydra: it would take dataclasses for configs and copy them.
+    nested = instantiate({key: value for key, value in config.items() if key != "_target_"}, _convert_="all")
+    try:
+        component = get_object(target)
+    except Exception as error:
+        raise ConfigError(f"_target_: {target!r} cannot be imported ({error}).") from error
+    return component(**nested, **runtime)

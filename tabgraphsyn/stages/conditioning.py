@@ -125,7 +125,7 @@ def build_encoder(
     if "graph_schema" in config:
         raise ConfigError("gnn.graph_schema: is set by the stage at run time. Remove it from the yaml.")
     # Hydra would turn a dataclass among the arguments into a dict: it makes the call without it, we add it.
-    encoder: ConditionEncoder = build({**config, "_partial_": True}, allow_targets=allow_targets)(graph_schema=schema)
+    encoder: ConditionEncoder = build(config, allow_targets=allow_targets, graph_schema=schema)
     return encoder
 
 
