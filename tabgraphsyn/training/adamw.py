@@ -31,8 +31,13 @@ class AdamW:
         self._steps = [torch.zeros((), dtype=torch.float32, device=value.device) for value in self.parameters]
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Update every parameter that has a gradient."""
+    def step(self, learning_rate: float, gradient_clip: float | None = None) -> None:
+        """Update every parameter that has a gradient.
+
+        Args:
+            learning_rate: of this step.
+            gradient_clip: largest norm of all gradients together.
+        """
         used = [index for index, value in enumerate(self.parameters) if value.grad is not None]
         if not used:
             return
@@ -40,6 +45,8 @@ class AdamW:
         parameters, first, second, steps = ([values[index] for index in used] for values in lists)
         gradients = [value.grad for value in parameters if value.grad is not None]
         torch._foreach_add_(steps, 1.0)
+        # The kernel divides by a scale (of mixed precision) as it reads a gradient: clipping costs no pass of its own.
+        scale = None if gradient_clip is None else (_norm(gradients) / gradient_clip).clamp(min=1.0)
         torch._fused_adamw_(
             parameters,
             gradients,
@@ -54,6 +61,7 @@ class AdamW:
             eps=self._eps,
             amsgrad=False,
             maximize=False,
+            grad_scale=scale,
         )
 
     def drop_gradients(self) -> None:
@@ -75,3 +83,8 @@ class AdamW:
         """Take over the state that ``tensors`` gave."""
         for name, value in self.tensors().items():
             value.copy_(tensors[name])
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    """Return the norm of all numbers in all tensors."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))

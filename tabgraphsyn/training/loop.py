@@ -185,9 +185,7 @@ class _Run:
         with self._autocast():
             losses = self.task.loss(step, self.generator)
         losses["loss"].backward()
-        if self.config.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.state.optimizer.parameters, self.config.gradient_clip, foreach=True)
-        self.state.optimizer.step(learning_rate(self.config, step))
+        self.state.optimizer.step(learning_rate(self.config, step), self.config.gradient_clip)
         self.state.optimizer.drop_gradients()
         self.state.average.update(step)
         add_to_sums(self.state.sums, self.progress.counts, losses.items())

@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,37 +21,17 @@ import torch
 from torch import nn
 
 from tabgraphsyn.errors import TabGraphSynError
+from tabgraphsyn.tracking.jsonl import JsonlTracker
 from tabgraphsyn.training.interrupt import SignalFlag
 from tabgraphsyn.training.loop import LoopConfig, train
 
 STEPS = 40
 
 
-class Lines:
-    """metrics.jsonl, written through, rewound by a rename."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        with self.path.open("a") as handle:
-            handle.write(json.dumps({"step": step, **metrics}) + "\n")
-
-    def rewind(self, step: int) -> None:
-        if not self.path.exists():
-            return
-        # A line cut short by a kill was never recorded.
-        whole = self.path.read_text().split("\n")[:-1]
-        kept = [line for line in whole if json.loads(line)["step"] <= step]
-        aside = self.path.with_suffix(".part")
-        aside.write_text("".join(f"{line}\n" for line in kept))
-        aside.replace(self.path)
-
-
 class Task:
     """Dropout, batch statistics, a part of the network that only some steps train, and every kind of global draw."""
 
-    def __init__(self, kill_at: int | None) -> None:
+    def __init__(self, kill_at: int | None, pause_s: float) -> None:
         torch.manual_seed(7)
         self.network = nn.ModuleDict(
             {
@@ -59,7 +40,7 @@ class Task:
                 "odd": nn.Linear(16, 1),
             }
         )
-        self.kill_at = kill_at
+        self.kill_at, self.pause_s = kill_at, pause_s
 
     def rows_in_step(self, step: int) -> int:
         return 32
@@ -67,6 +48,7 @@ class Task:
     def loss(self, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         if step == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self.pause_s)
         x = torch.randn(32, 6, generator=generator) + random.gauss(0, 0.1) + float(np.random.normal(0, 0.1))
         head = "even" if step % 2 == 0 else "odd"
         loss = (self.network[head](self.network["body"](x)) - x.prod(dim=1, keepdim=True)).square().mean()
@@ -92,11 +74,11 @@ def config(save_every_s: float) -> LoopConfig:
     )
 
 
-def run(folder: str, save_every_s: float = 1e-9, kill_at: int | None = None, threads: int = 1) -> int:
+def run(folder: str, save_every_s: float = 1e-9, kill_at: int | None = None, pause_s: float = 0.0) -> int:
     """Train in ``folder``; return the exit code."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     logging.basicConfig(filename=Path(folder) / "log", level=logging.INFO, force=True)
-    task = Task(kill_at)
+    task = Task(kill_at, pause_s)
     with SignalFlag() as interrupt:
         try:
             summary = train(
@@ -104,7 +86,7 @@ def run(folder: str, save_every_s: float = 1e-9, kill_at: int | None = None, thr
                 config(save_every_s),
                 seed=3,
                 checkpoints=Path(folder) / "checkpoints",
-                tracker=Lines(Path(folder) / "metrics.jsonl"),
+                tracker=JsonlTracker(Path(folder) / "metrics.jsonl"),
                 interrupt=interrupt,
                 device="cpu",
                 log=logging.getLogger("killable"),

@@ -220,8 +220,7 @@ def test_the_loop_does_not_import_the_compiler() -> None:
     script = (
         "import sys, torch, tabgraphsyn.training.loop, tabgraphsyn.training.adamw as a\n"
         "p = torch.nn.Parameter(torch.ones(2)); p.grad = torch.ones(2)\n"
-        "torch.nn.utils.clip_grad_norm_([p], 1.0)\n"
-        "a.AdamW({'p': p}, betas=(0.9, 0.99), weight_decay=0.0).step(0.1)\n"
+        "a.AdamW({'p': p}, betas=(0.9, 0.99), weight_decay=0.0).step(0.1, 1.0)\n"
         "sys.exit('torch._dynamo' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2]).returncode == 0
@@ -249,6 +248,25 @@ def test_the_loop_costs_little_beside_the_step(tmp_path: Path) -> None:
         run(task, tmp_path / str(number), config(steps=300, log_every=50, ema_decay=0.99, gradient_clip=1.0))
         costs.append((time.process_time() - start) / 300 - bare)
     assert statistics.median(costs) < 0.5e-3
+
+
+def test_clipping_is_torchs() -> None:
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(5, 3), nn.Linear(5, 3)
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = AdamW(dict(ours.named_parameters()), betas=(0.9, 0.99), weight_decay=0.0)
+    reference = torch.optim.AdamW(theirs.parameters(), lr=0.01, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+    for step in range(20):
+        x = torch.randn(7, 5) * (0.1 if step % 2 else 10.0)
+        for network in (ours, theirs):
+            network(x).square().mean().backward()
+        nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
+        optimizer.step(0.01, gradient_clip=1.0)
+        reference.step()
+        optimizer.drop_gradients()
+        reference.zero_grad()
+    for left, right in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(left, right, atol=1e-6)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

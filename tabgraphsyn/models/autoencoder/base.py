@@ -44,6 +44,16 @@ class Autoencoder(nn.Module, ABC):
     def training_loss(self, batch: EncodedBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return scalar losses; the key ``loss`` is minimised. Empty where ``is_trained`` is False."""
 
+    def fit_latent_scale(self, latents: Tensor) -> None:
+        """Make ``encode`` give latents of about unit scale, from those it gives now; called once, after training.
+
+        Latents that have their scale by construction need nothing.
+
+        Shape:
+            latents: (rows, latent_dim).
+        """
+        del latents
+
     @abstractmethod
     def denoised(self, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised latents D(x; sigma) from the network's raw output.

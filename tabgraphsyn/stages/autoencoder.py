@@ -1,0 +1,131 @@
+"""Stage ``autoencoder``: one table's columns to latents and back, trained where there is something to train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.layout import EncodedTable, TableLayout
+from tabgraphsyn.data.seeding import derive_seed, numpy_generator
+from tabgraphsyn.errors import StageError
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.training.loop import LoopConfig, TrainingSummary, train
+from tabgraphsyn.training.reconstruction import ReconstructionTask, on_device
+
+NAME = "autoencoder"
+CHUNK_ROWS = 16_384
+SCALE_ROWS = 200_000
+
+
+def run(context: StageContext) -> None:
+    """Write ``autoencoder.json``, ``autoencoder.safetensors`` and ``latents.npy`` (training rows, latent_dim)."""
+    table, config = str(context.table), dict(context.config["autoencoder"])
+    prepare, device = context.input("prepare"), context.resources.device
+    layout = TableLayout.from_dict(read_json(prepare / "codec" / f"{table}.json")["layout"])
+    encoded = _read_encoded(prepare / "encoded" / table)
+    seed = derive_seed(int(context.config["seed"]), "autoencoder", table)
+    torch.manual_seed(seed)
+    autoencoder = _build(config, layout, context.allow_targets)
+    summary = _train(context, autoencoder, encoded, seed) if autoencoder.is_trained else None
+    autoencoder.to(device).eval()
+    if autoencoder.is_trained:
+        autoencoder.fit_latent_scale(_sample_of_latents(autoencoder, encoded, seed, device))
+    _write_latents(context.artifacts / "latents.npy", autoencoder, encoded, device)
+    with written_aside(context.artifacts / f"{NAME}.safetensors") as aside:
+        save_file({name: value.cpu().contiguous() for name, value in autoencoder.state_dict().items()}, aside)
+    write_json(
+        context.artifacts / f"{NAME}.json",
+        {
+            "table": table,
+            "autoencoder": config,
+            "layout": layout.to_dict(),
+            "latent_dim": autoencoder.latent_dim,
+            "output_dim": autoencoder.output_dim,
+            "training": None if summary is None else asdict(summary),
+        },
+    )
+
+
+def load_autoencoder(folder: Path, table: str = NAME, *, allow_targets: tuple[str, ...] = ()) -> Autoencoder:
+    """Return the autoencoder that ``run`` wrote, in eval mode on the CPU.
+
+    Args:
+        folder: a stage's artifacts, or the bundle's ``autoencoder/`` folder.
+        table: the name of its files there; in a bundle the table's.
+        allow_targets: packages besides tabgraphsyn whose components may be built.
+
+    Raises:
+        StageError: a file is missing, or the weights do not fit the config.
+    """
+    missing = [name for name in (f"{table}.json", f"{table}.safetensors") if not (folder / name).is_file()]
+    if missing:
+        raise StageError(f"{folder}: no {missing[0]}; expected the artifacts of an autoencoder stage or a bundle.")
+    saved: dict[str, Any] = read_json(folder / f"{table}.json")
+    autoencoder = _build(saved["autoencoder"], TableLayout.from_dict(saved["layout"]), allow_targets)
+    try:
+        autoencoder.load_state_dict(load_file(folder / f"{table}.safetensors"))
+    except RuntimeError as error:
+        raise StageError(f"{folder}: {table}.safetensors does not fit {table}.json: {error}") from error
+    return autoencoder.eval()
+
+
+def _build(config: Mapping[str, Any], layout: TableLayout, allow_targets: tuple[str, ...]) -> Autoencoder:
+    return build(config, allow_targets=allow_targets, layout=layout)
+
+
+def _train(context: StageContext, autoencoder: Autoencoder, encoded: EncodedTensors, seed: int) -> TrainingSummary:
+    loop = LoopConfig(**context.config["training"]["autoencoder"])
+    task = ReconstructionTask(autoencoder, encoded, loop.batch_rows, seed, context.resources.device)
+    return train(
+        task,
+        loop,
+        seed=seed,
+        checkpoints=context.checkpoints,
+        tracker=context.tracker,
+        interrupt=context.interrupt,
+        device=context.resources.device,
+        log=context.log,
+    )
+
+
+def _read_encoded(folder: Path) -> EncodedTensors:
+    # Mapped copy-on-write: rows are read as batches need them, and torch gets the writable memory it wants.
+    arrays = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("numerical", "categorical"))
+    return EncodedTensors.from_encoded(EncodedTable(*arrays))
+
+
+@torch.no_grad()
+def _encode(autoencoder: Autoencoder, encoded: EncodedTensors, rows: Tensor, device: str) -> Iterator[Tensor]:
+    """Yield the latents of ``rows`` in order, numbers in the middle of their intervals, a chunk at a time."""
+    for chunk in rows.split(CHUNK_ROWS):
+        yield autoencoder.encode(on_device(encoded.middle(chunk), device)).float()
+
+
+def _sample_of_latents(autoencoder: Autoencoder, encoded: EncodedTensors, seed: int, device: str) -> Tensor:
+    """Return latents of at most ``SCALE_ROWS`` rows."""
+    rows = np.arange(encoded.rows)
+    if encoded.rows > SCALE_ROWS:
+        rows = np.sort(numpy_generator(seed, "scale").choice(encoded.rows, SCALE_ROWS, replace=False))
+    return torch.cat(list(_encode(autoencoder, encoded, torch.from_numpy(rows), device)))
+
+
+def _write_latents(path: Path, autoencoder: Autoencoder, encoded: EncodedTensors, device: str) -> None:
+    """Write the latents of all rows as they are encoded; a whole table is never in memory."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (encoded.rows, autoencoder.latent_dim)}
+    with written_aside(path) as aside, aside.open("wb") as handle:
+        np.lib.format.write_array_header_1_0(handle, header)
+        for latents in _encode(autoencoder, encoded, torch.arange(encoded.rows), device):
+            if not torch.isfinite(latents).all():
+                raise StageError(f"{path}: latents that are not finite. Lower training.autoencoder.learning_rate.")
+            handle.write(latents.cpu().numpy().astype("<f4").tobytes())
