@@ -27,8 +27,9 @@ def entity_rows(
         if table not in plan.tables:
             problems.append(f"sampling.rows.{table}: no such table.{nearest(table, plan.tables)}")
         elif table not in entities:
+            above = plan.link[str(plan.driver[table])].parent
             problems.append(
-                f"sampling.rows.{table}: the rows of {table!r} follow from {plan.link[str(plan.driver[table])].parent!r}. "
+                f"sampling.rows.{table}: the rows of {table!r} follow from {above!r}. "
                 f"Set the rows of {listing(entities)}."
             )
         elif isinstance(count, bool) or not isinstance(count, int) or count < 0:

@@ -27,7 +27,8 @@ class Copies:
     """Synthetic rows and the templates behind them.
 
     Shape:
-        template[table]: (synthetic rows,) training row. entity[table]: (synthetic rows,) number of the synthetic entity.
+        template[table]: (synthetic rows,) training row.
+        entity[table]: (synthetic rows,) number of the synthetic entity.
         real_entity[table]: (training rows,) number of the training entity.
         entity_template: (synthetic entities,) training entity behind each.
     """

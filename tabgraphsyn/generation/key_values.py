@@ -1,0 +1,193 @@
+"""Values of key columns: numbers in a row, ids of a pattern, steps of a grid, levels. None is taken from a real row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.codec.pattern import Pattern
+
+PATTERN_EXAMPLES = 10_000
+# A grid with more steps than this per distinct value is no grid: its values are spaced at will.
+MAX_GRID_STEPS = 20
+DAY_US = 86_400_000_000
+
+
+class KeyMaker(ABC):
+    """Makes the values of one key column: different numbers give different values.
+
+    Attributes:
+        kind: name in the json form.
+        size: how many different values the real column has room for; more are made where they are needed.
+        may_exceed: False where ``size`` is all there is.
+        is_ranked: True where the rows of a family hold the first values (1, 2, 3), False where they hold any.
+    """
+
+    kind: ClassVar[str]
+    size: int
+    is_ranked: bool
+    may_exceed: bool = True
+
+    @abstractmethod
+    def make(self, number: np.ndarray) -> pa.Array:
+        """Return one value per number, (rows,); numbers count from 0."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+
+
+@dataclass(frozen=True)
+class GridMaker(KeyMaker):
+    """``start + step * number``: whole numbers, times (microseconds) or floats."""
+
+    kind = "grid"
+    type: str
+    start: int
+    step: int
+    size: int
+    is_ranked: bool
+
+    def make(self, number: np.ndarray) -> pa.Array:
+        """Return ``start + step * number``."""
+        return pa.array(self.start + self.step * number.astype(np.int64), pa.int64()).cast(pa.type_for_alias(self.type))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "kind": self.kind,
+            "type": self.type,
+            "start": self.start,
+            "step": self.step,
+            "size": self.size,
+            "is_ranked": self.is_ranked,
+        }
+
+
+@dataclass(frozen=True)
+class PatternMaker(KeyMaker):
+    """Strings of the shape that the real ids have."""
+
+    kind = "pattern"
+    type: str
+    pattern: Pattern
+    size: int
+    is_ranked: bool = True
+
+    def make(self, number: np.ndarray) -> pa.Array:
+        """Return ids of the pattern."""
+        return pa.array(self.pattern.make(number), pa.string()).cast(pa.type_for_alias(self.type))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "type": self.type, "pattern": self.pattern.to_dict(), "size": self.size}
+
+
+@dataclass(frozen=True)
+class LevelMaker(KeyMaker):
+    """Levels of a categorical or boolean part of a key, in their own order."""
+
+    kind = "levels"
+    levels: Levels
+    size: int
+    is_ranked: bool
+    may_exceed = False
+
+    def make(self, number: np.ndarray) -> pa.Array:
+        """Return the levels at these places."""
+        return self.levels.take(number)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "levels": self.levels.to_dict(), "size": self.size, "is_ranked": self.is_ranked}
+
+
+def maker_from_dict(raw: Mapping[str, Any]) -> KeyMaker:
+    """Read what ``to_dict`` of a maker wrote."""
+    plain = {key: value for key, value in raw.items() if key != "kind"}
+    match raw["kind"]:
+        case GridMaker.kind:
+            return GridMaker(**plain)
+        case PatternMaker.kind:
+            return PatternMaker(**{**plain, "pattern": Pattern.from_dict(raw["pattern"])})
+        case LevelMaker.kind:
+            return LevelMaker(**{**plain, "levels": Levels.from_dict(raw["levels"])})
+    raise ValueError(f"kind: grid, pattern or levels expected, found {raw['kind']!r}")
+
+
+def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMaker:
+    """Return the maker of a column that alone is a key: 1, 2, 3, ..., or ids of the real ids' shape."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return _pattern(values, regex_format)
+    start, step = 1, 1
+    if pa.types.is_timestamp(values.type):
+        times = np.unique(_numbers(values))
+        # From the start of the first day: the first real time itself is not repeated.
+        start, step = int(times.min(initial=0)) // DAY_US * DAY_US, _usual_step(times)
+    return GridMaker(str(values.type), start, step, len(values), True)
+
+
+def part_maker(
+    values: pa.ChunkedArray, rank: np.ndarray | None, *, is_categorical: bool, regex_format: str | None
+) -> KeyMaker:
+    """Return the maker of a part of a composite key that is no foreign key.
+
+    Args:
+        values: the part in the training rows.
+        rank: (rows,) place of each row among the rows that share the rest of the key, ordered by this part; None where
+            several parts are no foreign keys.
+        is_categorical: whether the column is categorical or boolean.
+        regex_format: pattern of string ids, if the metadata has one.
+    """
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if is_text and not is_categorical:
+        return _pattern(values, regex_format)
+    if is_categorical or pa.types.is_boolean(values.type):
+        distinct = pc.unique(values.drop_null())
+        levels = Levels.of(distinct.take(pc.sort_indices(distinct.cast(pa.string()))))
+        place = pc.index_in(values, levels.take(np.arange(len(levels)))).to_numpy()
+        return LevelMaker(levels, len(levels), rank is not None and _follows(place, rank))
+    numbers = _numbers(values)
+    distinct_numbers = np.unique(numbers)
+    step = _usual_step(distinct_numbers)
+    start = int(distinct_numbers.min(initial=1))
+    steps = int(distinct_numbers.max(initial=start) - start) // step + 1
+    size = min(steps, MAX_GRID_STEPS * max(len(distinct_numbers), 1))
+    is_ranked = rank is not None and _follows((numbers - start) / step, rank)
+    return GridMaker(str(values.type), start, step, size, is_ranked)
+
+
+def _follows(place: np.ndarray, rank: np.ndarray) -> bool:
+    return bool(len(rank)) and float((place == rank).mean()) > 0.5
+
+
+def _pattern(values: pa.ChunkedArray, regex_format: str | None) -> PatternMaker:
+    if regex_format is not None:
+        pattern = Pattern.from_regex(regex_format)
+    else:
+        examples = pc.unique(values.drop_null())
+        step = max(1, len(examples) // PATTERN_EXAMPLES)
+        pattern = Pattern.learn(examples[::step].to_pylist() if step > 1 else examples.to_pylist())
+    return PatternMaker(str(values.type), pattern, max(len(values), 1))
+
+
+def _numbers(values: pa.ChunkedArray) -> np.ndarray:
+    filled = values.drop_null()
+    if pa.types.is_timestamp(values.type):
+        filled = filled.cast(pa.timestamp("us"))
+    return filled.cast(pa.int64(), safe=False).to_numpy().astype(np.int64)
+
+
+def _usual_step(distinct: np.ndarray) -> int:
+    """Return the most frequent difference of sorted distinct values, 1 where there is none."""
+    if len(distinct) < 2:
+        return 1
+    gaps, counts = np.unique(np.diff(distinct), return_counts=True)
+    return max(int(gaps[counts.argmax()]), 1)

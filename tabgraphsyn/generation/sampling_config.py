@@ -1,0 +1,49 @@
+"""What a user chooses when sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tabgraphsyn.errors import ConfigError, listing, raise_collected
+
+FORMATS = ("parquet", "csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """Size and form of a synthetic database.
+
+    Attributes:
+        scale: rows relative to the real database, training and holdout together.
+        rows: rows of some tables in place of ``scale``; only tables whose rows do not follow from a parent table.
+        formats: files that are written, ``parquet`` and ``csv``.
+        batch_rows: rows denoised and decoded at a time; bounds the memory, changes no distribution.
+        enforce_dependencies: give rows that share their keys one value where the real data always has one.
+        dependency_min_strength: share of real rows from which on a dependency is enforced.
+        refinements: times a table without relations is generated again, conditioned on the rows similar to each row.
+    """
+
+    scale: float = 1.0
+    rows: Mapping[str, int] = field(default_factory=dict)
+    formats: Sequence[str] = FORMATS
+    batch_rows: int = 8192
+    enforce_dependencies: bool = True
+    dependency_min_strength: float = 1.0
+    refinements: int = 1
+
+    def __post_init__(self) -> None:
+        problems = []
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown or not self.formats:
+            problems.append(f"sampling.formats: one or more of {listing(FORMATS)} expected, found {listing(unknown)}.")
+        if not 0 < self.scale < float("inf"):
+            problems.append(f"sampling.scale: a positive number expected, found {self.scale!r}.")
+        if self.batch_rows < 1:
+            problems.append(f"sampling.batch_rows: at least 1 expected, found {self.batch_rows!r}.")
+        if self.refinements < 0:
+            problems.append(f"sampling.refinements: at least 0 expected, found {self.refinements!r}.")
+        strength = self.dependency_min_strength
+        if not 0 < strength <= 1:
+            problems.append(f"sampling.dependency_min_strength: above 0 and up to 1 expected, found {strength!r}.")
+        raise_collected(ConfigError, problems)

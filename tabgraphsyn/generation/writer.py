@@ -1,0 +1,104 @@
+"""Tables written batch by batch, parquet and CSV at once, in the form of the original files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from tabgraphsyn.data.files import written_aside
+from tabgraphsyn.data.schema import Column, TableSchema
+from tabgraphsyn.errors import ConfigError, listing
+
+DEFAULT_DATETIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+Write = Callable[[pa.Table], None]
+
+
+def write_table(table: TableSchema, batches: Iterable[pa.Table], folder: Path, formats: Iterable[str]) -> int:
+    """Write ``<table>.<format>`` for each format, aside then renamed; return the number of rows.
+
+    The first batch decides the columns' types. An empty table must yield one batch of no rows.
+
+    Raises:
+        ConfigError: a format that is not known.
+    """
+    rows = 0
+    with ExitStack() as stack:
+        writers: list[Write] = []
+        for batch in batches:
+            ordered = batch.select([column.name for column in table.columns])
+            if not writers:
+                writers = [stack.enter_context(_open(table, ordered.schema, folder, name)) for name in formats]
+            for write in writers:
+                write(ordered)
+            rows += ordered.num_rows
+    return rows
+
+
+@contextmanager
+def _open(table: TableSchema, schema: pa.Schema, folder: Path, name: str) -> Iterator[Write]:
+    if name not in FORMATS:
+        raise ConfigError(f"sampling.formats: {name!r} is unknown, expected some of {listing(FORMATS)}.")
+    with written_aside(folder / f"{table.name}.{name}") as aside, FORMATS[name](table, schema, aside) as write:
+        yield write
+
+
+@contextmanager
+def _parquet(table: TableSchema, schema: pa.Schema, path: Path) -> Iterator[Write]:
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        yield writer.write_table
+
+
+@contextmanager
+def _csv(table: TableSchema, schema: pa.Schema, path: Path) -> Iterator[Write]:
+    written = pa.schema([pa.field(field.name, _written_type(field.type)) for field in schema])
+
+    def write(batch: pa.Table) -> None:
+        columns = [_as_written(table.column(name), batch.column(name)) for name in batch.column_names]
+        writer.write_table(pa.table(columns, schema=written))
+
+    with pacsv.CSVWriter(path, written, write_options=pacsv.WriteOptions(quoting_style="needed")) as writer:
+        yield write
+
+
+FORMATS: Mapping[str, Callable[[TableSchema, pa.Schema, Path], AbstractContextManager[Write]]] = {
+    "parquet": _parquet,
+    "csv": _csv,
+}
+
+
+def _written_type(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_boolean(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind) else kind
+
+
+def _as_written(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return a column as the text that its original file has: True/False, the datetime format; nulls stay null."""
+    if pa.types.is_boolean(values.type):
+        return pc.if_else(values, "True", "False")
+    if pa.types.is_temporal(values.type):
+        return datetime_text(values, column.datetime_format or DEFAULT_DATETIME_FORMAT)
+    return values.cast(pa.string()) if pa.types.is_null(values.type) else values
+
+
+def datetime_text(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | pa.Array:
+    """Return times as text of a strftime pattern.
+
+    >>> import datetime
+    >>> times = pa.chunked_array([[datetime.datetime(2013, 1, 2, 3, 4, 5, 60000), None]])
+    >>> datetime_text(times, "%d.%m.%Y %H:%M").to_pylist()
+    ['02.01.2013 03:04', None]
+    >>> datetime_text(times, "%S.%f").to_pylist()
+    ['05.060000', None]
+    """
+    if "%f" in pattern or "%-" in pattern:
+        # What arrow's strftime does not know, python's does, value by value.
+        frame = values.to_pandas().dt.strftime(pattern)
+        return pa.array(frame, pa.string(), from_pandas=True)
+    whole_seconds = pc.floor_temporal(values, unit="second").cast(pa.timestamp("s"))
+    return pc.strftime(whole_seconds, pattern)

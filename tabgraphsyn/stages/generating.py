@@ -1,0 +1,186 @@
+"""From an opened bundle to files: keys first, then table by table, parents first. Reads the bundle and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.seeding import derive_seed, numpy_generator
+from tabgraphsyn.diffusion.sampler.base import Sampler
+from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.consistency import enforce, enforceable
+from tabgraphsyn.generation.keys import Keys
+from tabgraphsyn.generation.rows import generate_latents
+from tabgraphsyn.generation.sampling_config import SamplingConfig
+from tabgraphsyn.generation.structure_base import Skeleton
+from tabgraphsyn.generation.writer import write_table
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.families import Families
+from tabgraphsyn.stages.autoencoder import load_autoencoder
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.conditioning import DatabaseConditions, load_conditions, refines
+from tabgraphsyn.stages.diffusion import load_table_model
+from tabgraphsyn.stages.structure import load_structure
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What became of one table."""
+
+    table: str
+    rows: int
+    latents_s: float
+    writing_s: float
+
+
+@dataclass
+class Generation:
+    """One synthetic database in the making.
+
+    Attributes:
+        bundle: the models.
+        config: size and form.
+        seed: seed of everything that is drawn.
+        device: ``cpu`` or ``cuda``.
+        allow_targets: packages besides tabgraphsyn whose components may be built.
+        log: where progress goes.
+    """
+
+    bundle: Bundle
+    config: SamplingConfig
+    seed: int
+    device: str = "cpu"
+    allow_targets: tuple[str, ...] = ()
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("tabgraphsyn"))
+
+    def run(self, folder: Path, report: Callable[[TableReport], None] = lambda _: None) -> dict[str, int]:
+        """Write every table into ``folder``; return the number of rows of each.
+
+        The files appear together at the end. ``report`` is called after each table and may raise to stop.
+        """
+        schema = self.bundle.schema
+        structure, spec = load_structure(self.bundle.folder, allow_targets=self.allow_targets)
+        start = time.monotonic()
+        skeleton = structure.grow(
+            scale=self.config.scale, rows=self.config.rows, seed=derive_seed(self.seed, "sample", "structure")
+        )
+        self.log.info("sample: keys of %d rows in %.1f s", sum(skeleton.rows.values()), time.monotonic() - start)
+        keys = Keys(schema, spec, skeleton, numpy_generator(self.seed, "sample", "keys"))
+        source = load_conditions(self.bundle.folder, self.device, allow_targets=self.allow_targets)
+        conditions = source.open(skeleton.rows, skeleton.pointers)
+        latents: dict[str, Tensor] = {}
+        with _files_together(folder) as aside:
+            for table in self.bundle.tables:
+                start = time.monotonic()
+                autoencoder = self._autoencoder(table)
+                latents[table] = self.latents(table, autoencoder, conditions, skeleton, latents)
+                between = time.monotonic()
+                batches = self.rows(table, autoencoder, latents[table], keys)
+                rows = write_table(schema.table(table), batches, aside, self.config.formats)
+                done = TableReport(table, rows, between - start, time.monotonic() - between)
+                self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
+                report(done)
+        return dict(skeleton.rows)
+
+    def _autoencoder(self, table: str) -> Autoencoder:
+        return load_autoencoder(self.bundle.folder / "autoencoder", table, allow_targets=self.allow_targets)
+
+    def latents(
+        self,
+        table: str,
+        autoencoder: Autoencoder,
+        conditions: DatabaseConditions,
+        skeleton: Skeleton,
+        latents: dict[str, Tensor],
+    ) -> Tensor:
+        """Return the latents of a table's new rows, (rows, latent_dim); ``latents`` are those of the tables before."""
+        rows = skeleton.rows[table]
+        model = load_table_model(self.bundle.folder / "diffusion", table, autoencoder, self.allow_targets)
+        if model is None or rows == 0:
+            return torch.zeros(rows, autoencoder.latent_dim)
+        driver = self.bundle.plan["driver"][table]
+        families = Families.from_pointer(
+            None if driver is None else skeleton.pointers[driver], rows, model.diffusion.window_limit
+        )
+        sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
+        made: dict[str, Tensor] = {}
+        passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
+        for _ in range(passes):
+            # The same noise every time: a later pass corrects rows, it does not make others.
+            made[table] = generate_latents(
+                model=model,
+                sampler=sampler,
+                condition=conditions.condition(table, {**latents, **made}),
+                siblings=families,
+                seed=derive_seed(self.seed, "sample", table),
+                batch_rows=self.config.batch_rows,
+                device=self.device,
+            )
+        return made[table]
+
+    def rows(self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys) -> Iterator[pa.Table]:
+        """Yield a table's rows in batches, keys and attributes, dependencies enforced."""
+        batches = self._decoded(table, autoencoder, latents, keys)
+        wanted = []
+        if self.config.enforce_dependencies:
+            strength = self.config.dependency_min_strength
+            wanted = enforceable(self.bundle.schema, self.bundle.dependencies, table, strength)
+        if not wanted:
+            yield from batches
+            return
+        codec = TableCodec.from_dict(self.bundle.codec(table))
+        whole = pa.concat_tables(batches)
+        rng = numpy_generator(self.seed, "sample", table, "consistency")
+        whole = enforce(whole, wanted, codec.derived, rng)
+        for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
+            yield whole.slice(first, self.config.batch_rows)
+
+    @torch.no_grad()
+    def _decoded(self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys) -> Iterator[pa.Table]:
+        codec = TableCodec.from_dict(self.bundle.codec(table))
+        values = keys.table(table)
+        # Decoding is little work beside denoising and stays on the CPU, whose draws are the same on every machine.
+        autoencoder = autoencoder.cpu()
+        rng = numpy_generator(self.seed, "sample", table, "decode")
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "sample", table, "categories"))
+        for first in range(0, max(len(latents), 1), self.config.batch_rows):
+            part = latents[first : first + self.config.batch_rows]
+            numerical, categorical = _encoded(autoencoder, part, generator)
+            attributes = codec.decode(numerical, categorical, rng, first_row=first)
+            columns = {name: attributes.column(name) for name in attributes.column_names}
+            columns |= {name: column.slice(first, len(part)) for name, column in values.items()}
+            yield pa.table(columns)
+
+
+def _encoded(autoencoder: Autoencoder, latents: Tensor, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+    layout = autoencoder.layout
+    if layout.is_empty:
+        rows = len(latents)
+        return np.zeros((rows, 0), dtype=np.float32), np.zeros((rows, 0), dtype=np.int64)
+    batch = autoencoder.decode(latents, generator)
+    return batch.numerical.numpy(), batch.categorical.numpy()
+
+
+@contextmanager
+def _files_together(folder: Path) -> Iterator[Path]:
+    """Yield a folder inside ``folder``; move its files to ``folder`` when the block ends well, else drop them."""
+    aside = folder / f".{uuid.uuid4().hex[:8]}.part"
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        for path in sorted(aside.iterdir()):
+            path.replace(folder / path.name)
+    finally:
+        rmtree(aside, ignore_errors=True)

@@ -1,0 +1,63 @@
+"""The structure stage: learns how keys hang together, how many rows a parent has, and what ids look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.schema import Database, Schema
+from tabgraphsyn.errors import StageError
+from tabgraphsyn.generation.keys import KeySpec
+from tabgraphsyn.generation.structure_base import StructureModel, Topology
+from tabgraphsyn.generation.structure_rules import learn_rules
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.context import StageContext
+
+CONFIG_FILE = "structure.json"
+ARRAYS_FILE = "structure.safetensors"
+
+
+def run(context: StageContext) -> None:
+    """Write ``structure.json`` and ``structure.safetensors`` from the keys of the training rows.
+
+    Raises:
+        DataError: keys that no assignment of values can satisfy.
+    """
+    prepare, ingest = context.input("prepare"), context.input("ingest")
+    schema = Schema.from_dict(read_json(prepare / "schema.json"))
+    plan = read_json(prepare / "plan.json")
+    pointers = {item.name: np.load(prepare / "pointers" / f"{item.name}.npy") for item in schema.relations}
+    is_training = {table: ~np.load(prepare / "holdout" / f"{table}.npy") for table in schema.table_names}
+    keys = KeySpec.learn(Database.open(schema, ingest / "tables"), is_training, pointers)
+    rules = learn_rules(schema, plan, pointers)
+    for item in rules.unique:
+        context.log.info("structure: %s: (%s) is unique", item.table, ", ".join(item.links))
+    for one in rules.equalities:
+        context.log.info("structure: %s: %s ends where %s does", one.table, one.left, one.right)
+    config = dict(context.config["structure"])
+    model: StructureModel = build(config, allow_targets=context.allow_targets)
+    model.fit(Topology(rules, {table: int(count) for table, count in plan["training_rows"].items()}, pointers))
+    arrays, state = model.to_arrays()
+    with written_aside(context.artifacts / ARRAYS_FILE) as aside:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, aside)
+    write_json(context.artifacts / CONFIG_FILE, {"structure": config, "state": state, "keys": keys.to_dict()})
+
+
+def load_structure(folder: Path, *, allow_targets: tuple[str, ...] = ()) -> tuple[StructureModel, KeySpec]:
+    """Return the structure model and the key spec that ``run`` wrote, from a stage's artifacts or a bundle.
+
+    Raises:
+        StageError: a file is missing.
+    """
+    for name in (CONFIG_FILE, ARRAYS_FILE):
+        if not (folder / name).is_file():
+            raise StageError(f"{folder}: no {name}; expected the artifacts of a structure stage or a bundle.")
+    saved: Mapping[str, Any] = read_json(folder / CONFIG_FILE)
+    model: StructureModel = build(saved["structure"], allow_targets=allow_targets)
+    model.from_arrays(load_file(folder / ARRAYS_FILE), saved["state"])
+    return model, KeySpec.from_dict(saved["keys"])

@@ -1,0 +1,82 @@
+"""``tabgraphsyn sample``: synthetic tables from a bundle, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tabgraphsyn.errors import ConfigError
+
+
+def sample(
+    bundle: Path,
+    scale: float | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    rows: Mapping[str, int] | None = None,
+    formats: Sequence[str] | None = None,
+    device: str = "auto",
+    allow_targets: Sequence[str] = (),
+) -> dict[str, int]:
+    """Write a synthetic database and return the number of rows of each table.
+
+    Args:
+        bundle: folder of a bundle; nothing else is read.
+        scale: size relative to the real database; None for what the bundle was made with.
+        seed: another seed gives other rows; None for the one the bundle was made with.
+        out: folder for the tables; ``synthetic`` in the current one when None.
+        rows: rows of some tables, in place of ``scale``.
+        formats: ``parquet``, ``csv`` or both.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        allow_targets: packages besides tabgraphsyn whose components the bundle may build.
+
+    Raises:
+        DataError: a bundle that is incomplete or was changed.
+        ConfigError: a size or device that cannot be.
+    """
+    # Imported here: a command line that only shows its help must not load torch.
+    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.stages.build import build
+    from tabgraphsyn.stages.generating import Generation
+
+    opened = Bundle.open(bundle)
+    chosen = {"scale": scale, "rows": None if rows is None else dict(rows), "formats": formats}
+    settings = {**opened.manifest["sampling"], **{key: value for key, value in chosen.items() if value is not None}}
+    generation = Generation(
+        bundle=opened,
+        config=build(settings, allow_targets=tuple(allow_targets)),
+        seed=int(opened.manifest["provenance"]["seed"]) if seed is None else seed,
+        device=_resolved(device),
+        allow_targets=tuple(allow_targets),
+    )
+    return generation.run(Path("synthetic") if out is None else out)
+
+
+def parse_rows(pairs: Sequence[str]) -> dict[str, int]:
+    """Return ``{"users": 100}`` for ``["users=100"]``.
+
+    >>> parse_rows(["users=100", "items=7"])
+    {'users': 100, 'items': 7}
+
+    Raises:
+        ConfigError: a pair of another form.
+    """
+    rows = {}
+    for pair in pairs:
+        table, sign, count = pair.rpartition("=")
+        if not sign or not table or not count.isdigit():
+            raise ConfigError(f"--rows: TABLE=NUMBER expected, found {pair!r}.")
+        rows[table] = int(count)
+    return rows
+
+
+def _resolved(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"--device: 'cpu', 'cuda' or 'auto' expected, found {device!r}.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device: this machine offers no 'cuda'. Use --device cpu.")
+    return device
