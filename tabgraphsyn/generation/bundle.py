@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.schema import Schema
@@ -76,10 +77,9 @@ class Bundle:
         """Functional dependencies of the training rows."""
         return [Dependency.from_dict(one) for one in read_json(self.folder / "dependencies.json")]
 
-    def codec(self, table: str) -> dict[str, Any]:
-        """Return the json form of a table's codec."""
-        raw: dict[str, Any] = read_json(self.folder / "codec" / f"{table}.json")
-        return raw
+    def codec(self, table: str) -> TableCodec:
+        """Return a table's codec."""
+        return TableCodec.from_dict(read_json(self.folder / "codec" / f"{table}.json"))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

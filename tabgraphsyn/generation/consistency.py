@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.dependencies import Dependency, column_codes, joint_codes
 from tabgraphsyn.data.schema import Schema
 
@@ -31,7 +32,7 @@ def enforceable(
 
 
 def enforce(
-    rows: pa.Table, dependencies: Iterable[Dependency], derived: Mapping[str, str], rng: np.random.Generator
+    rows: pa.Table, dependencies: Iterable[Dependency], codec: TableCodec, rng: np.random.Generator
 ) -> pa.Table:
     """Return the rows with each dependent column constant among rows that share its determinant.
 
@@ -41,13 +42,13 @@ def enforce(
     Args:
         rows: a whole table, keys included.
         dependencies: what to enforce.
-        derived: column -> column it is derived from; a derived column follows the one it is derived from.
+        codec: the table's; a column that it derives from a dependent column follows that column.
         rng: which row decides.
     """
     for determinant, dependents in _by_determinant(dependencies).items():
         group = joint_codes([column_codes(rows.column(name), null_code=False) for name in determinant])
         deciding = pa.array(_deciding_rows(group, rng))
-        followers = [name for name, source in derived.items() if source in dependents]
+        followers = [name for name, source in codec.derived.items() if source in dependents]
         for name in dict.fromkeys([*dependents, *followers]):
             place = rows.column_names.index(name)
             rows = rows.set_column(place, rows.field(place), rows.column(place).take(deciding))

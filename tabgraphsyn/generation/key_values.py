@@ -127,10 +127,10 @@ def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMa
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _pattern(values, regex_format)
     start, step = 1, 1
-    if pa.types.is_timestamp(values.type):
-        times = np.unique(_numbers(values))
+    times = np.unique(_numbers(values)) if pa.types.is_timestamp(values.type) else np.empty(0, dtype=np.int64)
+    if len(times):
         # From the start of the first day: the first real time itself is not repeated.
-        start, step = int(times.min(initial=0)) // DAY_US * DAY_US, _usual_step(times)
+        start, step = int(times[0]) // DAY_US * DAY_US, _usual_step(times)
     return GridMaker(str(values.type), start, step, len(values), True)
 
 
@@ -157,8 +157,8 @@ def part_maker(
     numbers = _numbers(values)
     distinct_numbers = np.unique(numbers)
     step = _usual_step(distinct_numbers)
-    start = int(distinct_numbers.min(initial=1))
-    steps = int(distinct_numbers.max(initial=start) - start) // step + 1
+    start = int(distinct_numbers[0]) if len(distinct_numbers) else 1
+    steps = int(distinct_numbers[-1] - start) // step + 1 if len(distinct_numbers) else 1
     size = min(steps, MAX_GRID_STEPS * max(len(distinct_numbers), 1))
     is_ranked = rank is not None and _follows((numbers - start) / step, rank)
     return GridMaker(str(values.type), start, step, size, is_ranked)

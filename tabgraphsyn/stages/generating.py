@@ -16,7 +16,6 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.generation.bundle import Bundle
@@ -140,16 +139,14 @@ class Generation:
         if not wanted:
             yield from batches
             return
-        codec = TableCodec.from_dict(self.bundle.codec(table))
-        whole = pa.concat_tables(batches)
         rng = numpy_generator(self.seed, "sample", table, "consistency")
-        whole = enforce(whole, wanted, codec.derived, rng)
+        whole = enforce(pa.concat_tables(batches), wanted, self.bundle.codec(table), rng)
         for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
             yield whole.slice(first, self.config.batch_rows)
 
     @torch.no_grad()
     def _decoded(self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys) -> Iterator[pa.Table]:
-        codec = TableCodec.from_dict(self.bundle.codec(table))
+        codec = self.bundle.codec(table)
         values = keys.table(table)
         # Decoding is little work beside denoising and stays on the CPU, whose draws are the same on every machine.
         autoencoder = autoencoder.cpu()
