@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def run(context: StageContext) -> None:
     encoded = _read_encoded(prepare / "encoded" / table)
     seed = derive_seed(int(context.config["seed"]), "autoencoder", table)
     torch.manual_seed(seed)
-    autoencoder = _build(config, layout, context.allow_targets)
+    autoencoder: Autoencoder = build(config, allow_targets=context.allow_targets, layout=layout)
     summary = _train(context, autoencoder, encoded, seed) if autoencoder.is_trained else None
     autoencoder.to(device).eval()
     if autoencoder.is_trained:
@@ -72,16 +72,13 @@ def load_autoencoder(folder: Path, table: str = NAME, *, allow_targets: tuple[st
     if missing:
         raise StageError(f"{folder}: no {missing[0]}; expected the artifacts of an autoencoder stage or a bundle.")
     saved: dict[str, Any] = read_json(folder / f"{table}.json")
-    autoencoder = _build(saved["autoencoder"], TableLayout.from_dict(saved["layout"]), allow_targets)
+    layout = TableLayout.from_dict(saved["layout"])
+    autoencoder: Autoencoder = build(saved["autoencoder"], allow_targets=allow_targets, layout=layout)
     try:
         autoencoder.load_state_dict(load_file(folder / f"{table}.safetensors"))
     except RuntimeError as error:
         raise StageError(f"{folder}: {table}.safetensors does not fit {table}.json: {error}") from error
     return autoencoder.eval()
-
-
-def _build(config: Mapping[str, Any], layout: TableLayout, allow_targets: tuple[str, ...]) -> Autoencoder:
-    return build(config, allow_targets=allow_targets, layout=layout)
 
 
 def _train(context: StageContext, autoencoder: Autoencoder, encoded: EncodedTensors, seed: int) -> TrainingSummary:

@@ -158,6 +158,8 @@ class VAE(Autoencoder):
     @torch.no_grad()
     def fit_latent_scale(self, latents: Tensor) -> None:
         """Make ``encode`` standardise: from ``latents`` (rows, latent_dim) as it gives them now."""
+        if not self.is_trained:
+            return
         spread = latents.std(dim=0, correction=0) * self.latent_scale
         self.latent_mean += latents.mean(dim=0) * self.latent_scale
         self.latent_scale.copy_(spread.clamp(min=_LEAST_SCALE))
