@@ -121,6 +121,6 @@ class ConditionTask:
                 batch = self.graph.whole(torch.from_numpy(rows))
             else:
                 batch = self.graph.sampled(self._sampler, target, rows, numpy_generator(self.seed, "validation"))
-            losses.append(float(self.network.loss(batch, target, torch.Generator())["loss"]))
+            losses.append(float(self.network.loss(batch, target, torch.Generator())["loss"].detach()))
             weights.append(weight)
         return float(np.average(losses, weights=weights)) if losses else None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tabgraphsyn.data.graph import EdgeType
+from tabgraphsyn.data.graph import SIMILAR, EdgeType
 from tabgraphsyn.models.gnn.edges import Edges
 
 __all__ = ["ConditionEncoder", "EdgeType", "Edges", "GraphBatch", "GraphSchema"]
@@ -36,7 +36,7 @@ class GraphSchema:
     @cached_property
     def isolated_tables(self) -> tuple[str, ...]:
         """Tables that take part in no relation."""
-        related = {table for source, _, target in self.edge_types for table in (source, target)}
+        related = {table for source, name, target in self.edge_types if name != SIMILAR for table in (source, target)}
         return tuple(table for table in self.tables if table not in related)
 
     def visible(self, target: str) -> tuple[str, ...]:

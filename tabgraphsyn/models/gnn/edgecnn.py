@@ -10,20 +10,18 @@ from tabgraphsyn.models.gnn.encoder import GraphEncoder
 
 
 class EdgeConvolution(nn.Module):
-    """``W max(act(W1 row + W2 (neighbour - row)))``, in each dimension the largest over the neighbours."""
+    """``max(act(W1 row + W2 (neighbour - row)))``, in each dimension the largest over the neighbours."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.row = nn.Linear(width, width)
         self.neighbour = nn.Linear(width, width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, source: Tensor, target: Tensor, edges: Edges) -> Tensor:
         """Return messages to the target rows, (target rows, width)."""
-        # Both maps are applied to rows instead of edges: W2 (neighbour - row) = W2 neighbour - W2 row.
-        own = self.row(target) - self.neighbour(target)
-        hidden = F.relu(edges.from_source(self.neighbour(source)) + edges.from_target(own))
-        return self.out(edges.largest(hidden))
+        # Both maps are applied to rows instead of edges: W1 row + W2 (neighbour - row) = (W1 - W2) row + W2 neighbour.
+        own = F.linear(target, self.row.weight - self.neighbour.weight, self.row.bias)
+        return edges.largest(F.relu(edges.from_source(self.neighbour(source)) + edges.from_target(own)))
 
 
 class EdgeCnn(GraphEncoder):
