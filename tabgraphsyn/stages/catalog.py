@@ -99,7 +99,7 @@ STAGES = catalog(
         version=1,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
-        inputs=(_ONE_PREPARE,),
+        inputs=(_ONE_INGEST, _ONE_PREPARE),
     ),
     StageKind(
         name="autoencoder",
