@@ -15,7 +15,7 @@ from torch import Tensor
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.graph import adjacencies
 from tabgraphsyn.data.graph_features import StructureFeatures
-from tabgraphsyn.errors import ConfigError, StageError
+from tabgraphsyn.errors import StageError
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
 from tabgraphsyn.stages.build import build
@@ -122,9 +122,6 @@ def build_encoder(
     config: Mapping[str, Any], schema: GraphSchema, allow_targets: tuple[str, ...] = ()
 ) -> ConditionEncoder:
     """Return the graph network that ``config`` names, built for ``schema``."""
-    if "graph_schema" in config:
-        raise ConfigError("gnn.graph_schema: is set by the stage at run time. Remove it from the yaml.")
-    # Hydra would turn a dataclass among the arguments into a dict: it makes the call without it, we add it.
     encoder: ConditionEncoder = build(config, allow_targets=allow_targets, graph_schema=schema)
     return encoder
 
