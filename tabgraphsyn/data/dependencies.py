@@ -29,6 +29,8 @@ MAX_LEVELS = 1_000
 ROWS_PER_LEVEL = 10
 ROWS_PER_KEY = 3
 SCREEN_ROWS = 2_000
+SCREEN_SLACK = 0.02
+"""A screen of 2,000 rows estimates a strength to within about this."""
 SAMPLE_ROWS = 200_000
 
 
@@ -173,12 +175,14 @@ def exact_within(
     limit = min(MAX_LEVELS, sample.rows // ROWS_PER_LEVEL)
     usable = [name for name in determinants if 2 <= levels[name] <= limit]
     usable.sort(key=lambda name: -levels[name])
+    possible = {name: set(sample.possible(sample.codes(name), dependents, inconsistent=0.0)) for name in usable}
     derived: dict[str, str] = {}
     roots: list[str] = []
     for name in [*usable, *(column for column in dependents if column not in usable)]:
         # Roots come most levels first; the one with the fewest levels has the most rows for each.
-        found = next((root for root in reversed(roots) if _holds(table, is_training, sample, root, name)), None)
-        if found is not None and name in dependents:
+        likely = (root for root in reversed(roots) if name in possible[root])
+        found = next((root for root in likely if _holds(table, is_training, sample, root, name)), None)
+        if found is not None:
             derived[name] = found
         elif name in usable:
             roots.append(name)
@@ -187,11 +191,7 @@ def exact_within(
 
 def _holds(table: Table, is_training: np.ndarray, sample: _Sample, determinant: str, dependent: str) -> bool:
     left, right = sample.codes(determinant), sample.codes(dependent)
-    few = slice(None, None, -(-sample.rows // SCREEN_ROWS) or 1)
-    if consistent_share(left[few], right[few]) < 1:
-        return False
-    strength = measure(left, right)
-    if strength.share < 1 or not strength.is_real:
+    if consistent_share(left, right) < 1 or not measure(left, right).is_real:
         return False
     if sample.is_whole:
         return True
@@ -232,12 +232,13 @@ def _discover_table(schema: Schema, table: Table, is_training: np.ndarray) -> It
         codes = joint_codes([sample.codes(column, null_code=not is_key) for column in determinant])
         if not _is_usable(codes, is_key):
             continue
-        for dependent in dependents:
+        likely = sample.possible(codes, dependents, inconsistent=1 - MIN_STRENGTH + SCREEN_SLACK)
+        for dependent in likely:
             known = any(smaller <= set(determinant) for smaller in found[dependent])
             if dependent in determinant or known:
                 continue
-            strength = _strong(codes, sample.codes(dependent))
-            if strength is not None:
+            strength = measure(codes, sample.codes(dependent))
+            if strength.share >= MIN_STRENGTH and strength.is_real:
                 found[dependent].append(frozenset(determinant))
                 yield Dependency(name, determinant, dependent, round(strength.share, 6), strength.rows)
 
@@ -248,18 +249,6 @@ def _is_usable(codes: np.ndarray, is_key: bool) -> bool:
     if is_key:
         return levels >= 2 and len(filled) >= ROWS_PER_KEY * levels
     return 2 <= levels <= min(MAX_LEVELS, len(filled) // ROWS_PER_LEVEL)
-
-
-def _strong(determinant: np.ndarray, dependent: np.ndarray) -> Strength | None:
-    few = slice(None, None, -(-len(determinant) // SCREEN_ROWS) or 1)
-    if (
-        consistent_share(determinant[few], dependent[few]) < MIN_STRENGTH - 0.02
-    ):  # a small sample errs upwards, by groups of few rows
-        return None
-    if consistent_share(determinant, dependent) < MIN_STRENGTH:
-        return None
-    strength = measure(determinant, dependent)
-    return strength if strength.is_real else None
 
 
 def mark_kept(dependencies: Sequence[Dependency], derived: Mapping[str, Mapping[str, str]]) -> list[Dependency]:
@@ -304,6 +293,8 @@ class _Sample:
         kept = [batch for batch in batches if batch.num_rows]
         self._table = pa.Table.from_batches(kept) if kept else pa.table({name: pa.nulls(0) for name in columns})
         self._codes: dict[tuple[str, bool], np.ndarray] = {}
+        self._screen: np.ndarray | None = None
+        self._screened: tuple[str, ...] = ()
         self.rows = self._table.num_rows
 
     def codes(self, column: str, null_code: bool = True) -> np.ndarray:
@@ -312,6 +303,23 @@ class _Sample:
         if key not in self._codes:
             self._codes[key] = column_codes(self._table.column(column), null_code)
         return self._codes[key]
+
+    def possible(self, determinant: np.ndarray, dependents: Sequence[str], inconsistent: float) -> list[str]:
+        """Return the dependents that may follow from a determinant, from one look at a few rows of all of them.
+
+        Sorted by determinant, every inconsistent row differs from at most two neighbours of its group; a column with
+        more differences than that cannot be consistent but for the share ``inconsistent`` of the rows.
+        """
+        few = slice(None, None, -(-self.rows // SCREEN_ROWS) or 1)
+        if self._screen is None or self._screened != tuple(dependents):
+            parts = [self.codes(column)[few] for column in dependents]
+            self._screen, self._screened = np.stack(parts, axis=1).astype(np.int32), tuple(dependents)
+        order = np.argsort(determinant[few], kind="stable")
+        sorted_by, values = determinant[few][order], self._screen[order]
+        same = (sorted_by[1:] == sorted_by[:-1]) & (sorted_by[1:] >= 0)
+        differences = ((values[1:] != values[:-1]) & same[:, None]).sum(axis=0)
+        limit = 2 * inconsistent * (sorted_by >= 0).sum()
+        return [column for column, count in zip(dependents, differences, strict=True) if count <= limit]
 
 
 def _whole_groups(table: Table, columns: Sequence[str], one_in: int) -> np.ndarray:

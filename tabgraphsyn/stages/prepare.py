@@ -24,6 +24,7 @@ from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
 VERSION = "1"
+SMALL_CELLS = 4_000_000
 
 
 def run(context: StageContext) -> None:
@@ -49,6 +50,12 @@ def run(context: StageContext) -> None:
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
+
+
+def _in_memory(table: Table) -> Table:
+    """Return a small table read once; a large one stays on disk and is read column by column."""
+    is_small = table.num_rows * len(table.schema.columns) <= SMALL_CELLS
+    return Table(table.schema, table.read()) if is_small else table
 
 
 def _built(config: Any, kind: type[Any], context: StageContext) -> Any:
@@ -90,7 +97,7 @@ def _encode(
 ) -> dict[str, str]:
     """Fit one table's codec, write it and the encoded training rows; return its derived columns."""
     start, name = time.monotonic(), table.schema.name
-    columns = list(schema.attribute_columns(name))
+    columns, table = list(schema.attribute_columns(name)), _in_memory(table)
     codec = TableCodec.fit(table, is_training, columns, config)
     write_json(context.artifacts / "codec" / f"{name}.json", codec.to_dict())
     rows, layout = int(is_training.sum()), codec.layout

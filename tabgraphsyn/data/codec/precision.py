@@ -78,7 +78,8 @@ class Precision:
             return self._values[self._nearest(held)]
         if not self.step:
             return held
-        return np.round(self.minimum + np.rint((held - self.minimum) / self.step) * self.step, self.decimals or 0)
+        steps = np.rint((held - self.minimum) / self.step)
+        return np.clip(np.round(self.minimum + steps * self.step, self.decimals or 0), self.minimum, self.maximum)
 
     def _nearest(self, numbers: np.ndarray) -> np.ndarray:
         above = np.clip(np.searchsorted(self._values, numbers), 1, max(len(self._values) - 1, 1))
@@ -99,7 +100,7 @@ class Precision:
 def _decimals(values: np.ndarray) -> int | None:
     """Return the least number of decimals that writes every value, None if more than ``MAX_DECIMALS``."""
     for decimals in range(MAX_DECIMALS + 1):
-        if np.allclose(np.round(values, decimals), values, rtol=1e-12, atol=0.0):
+        if np.allclose(np.round(values, decimals), values, rtol=1e-15, atol=0.0):  # rounding errs by an ulp or two
             return decimals
     return None
 
