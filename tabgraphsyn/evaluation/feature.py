@@ -142,5 +142,7 @@ def _common_type(real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> tuple[pa.
     if real.type == synthetic.type:
         return real, synthetic
     numeric = [pa.types.is_integer(side.type) or pa.types.is_floating(side.type) for side in (real, synthetic)]
+    if pa.types.is_boolean(real.type) and numeric[1]:
+        return real, pc.not_equal(synthetic, 0)
     target = pa.float64() if all(numeric) else pa.string()
     return real.cast(target, safe=False), synthetic.cast(target, safe=False)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from tabgraphsyn.data.schema import Database, Relation, Schema
+from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
 NULL_KEY = -1
 ORPHAN = -3
@@ -24,7 +25,7 @@ def pointers(database: Database, relation: Relation) -> np.ndarray:
     """
     child = _columns(database, relation.child_table, relation.child_columns)
     parent = _columns(database, relation.parent_table, relation.parent_columns)
-    child_key, parent_key = _joint_codes(child, parent)
+    child_key, parent_key = joint_codes(child, parent)
     found = pc.index_in(pa.array(child_key), value_set=pa.array(parent_key[parent_key >= 0]))
     rows_with_key = np.flatnonzero(parent_key >= 0)
     position = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
@@ -38,26 +39,25 @@ def pointers(database: Database, relation: Relation) -> np.ndarray:
 def repeated_keys(database: Database, table: str) -> tuple[int, int]:
     """Return how many rows of ``table`` repeat an earlier primary key, and how many have a null in it."""
     columns = _columns(database, table, database.schema.table(table).primary_key)
-    codes, _ = _joint_codes(columns, [column.slice(0, 0) for column in columns])
+    codes, _ = joint_codes(columns, [column.slice(0, 0) for column in columns])
     known = codes[codes >= 0]
     return len(known) - len(np.unique(known)), int((codes < 0).sum())
 
 
 def _columns(database: Database, table: str, names: tuple[str, ...]) -> list[pa.ChunkedArray]:
     rows = database[table]
-    present = set(rows.read([]).column_names) if not names else set(_column_names(database, table))
+    present = column_names(rows)
     missing = pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
     return [rows.column(name) if name in present else missing for name in names]
 
 
-def _column_names(database: Database, table: str) -> list[str]:
-    import pyarrow.parquet as pq
+def column_names(table: Table) -> frozenset[str]:
+    """Return the columns that are there, which in someone else's data may be fewer than the schema's."""
+    source = table.source
+    return frozenset(source.column_names if isinstance(source, pa.Table) else pq.read_schema(source).names)
 
-    source = database[table].source
-    return source.column_names if isinstance(source, pa.Table) else list(pq.read_schema(source).names)
 
-
-def _joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
+def joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
     """Return codes that are equal exactly where all parts of the two keys are equal, -1 where a part is null."""
     rows = len(left[0])
     codes = np.zeros(rows + len(right[0]), np.int64)
@@ -74,13 +74,14 @@ def _joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> t
 
 def _part_codes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> np.ndarray:
     if left.type != right.type:
-        left, right = _as_text(left), _as_text(right)
+        left, right = as_text(left), as_text(right)
     both = pa.chunked_array([*left.chunks, *right.chunks], type=left.type).combine_chunks()
     encoded = pc.dictionary_encode(both)
     return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``."""
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):

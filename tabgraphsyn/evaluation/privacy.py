@@ -15,6 +15,7 @@ class PrivacyMetric(ComparisonMetric):
     """A metric that holds rows against what was trained on and what was held out, table by table."""
 
     is_privacy: ClassVar[bool] = True
+    needs_holdout: ClassVar[bool] = True
     # Fewer held-out rows than this say next to nothing; such tables are named, not judged.
     least_holdout_rows: ClassVar[int] = 10
 
@@ -35,7 +36,7 @@ class PrivacyMetric(ComparisonMetric):
             return "no columns besides keys"
         if table in data.reference_tables:
             return "a reference table: training, holdout and synthetic rows share it by design"
-        if not data.trained_without_holdout:
+        if self.needs_holdout and not data.trained_without_holdout:
             return "no holdout is known: the generator may have seen every real row"
         if held_out < self.least_holdout_rows:
             return f"tiny: {held_out} rows held out; at least {self.least_holdout_rows} are needed"

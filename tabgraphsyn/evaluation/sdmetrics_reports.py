@@ -101,7 +101,9 @@ def frames(side: Side, comparison: Comparison) -> dict[str, pd.DataFrame]:
     """Return the tables of one side with the columns of the schema; an absent column is missing throughout."""
     made = {}
     for table in comparison.schema.tables:
-        frame = side.frame(table.name).reindex(columns=[column.name for column in table.columns])
+        keys = comparison.schema.key_columns(table.name)
+        # Keys as text: SDMetrics' joins fail where one side counts in numbers and the other in strings.
+        frame = side.frame(table.name, as_text=keys).reindex(columns=[column.name for column in table.columns])
         for column in table.columns:
             values = frame[column.name]
             if column.sdtype == "numerical":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,8 @@ import pyarrow as pa
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.evaluation.base import ComparisonName
 from tabgraphsyn.evaluation.feature import Feature, Features, feature_pair, scored_columns
-from tabgraphsyn.evaluation.keys import Path, paths, pointers
+from tabgraphsyn.evaluation.keys import Path, column_names, paths, pointers
+from tabgraphsyn.evaluation.keys import as_text as key_text
 
 # SDMetrics and its callers read at most so many hops; paths multiply quickly beyond.
 LONGEST_PATH = 3
@@ -84,9 +85,11 @@ class Side:
         parent = [feature.take(reached[found]) for feature in self.whole.features[path.parent].values()]
         return child, parent
 
-    def frame(self, table: str) -> pd.DataFrame:
-        """Return this side's rows of ``table`` with raw values, keys included."""
+    def frame(self, table: str, as_text: Sequence[str] = ()) -> pd.DataFrame:
+        """Return this side's rows of ``table`` with raw values, some columns as text."""
         rows = self.whole.database[table].read()
+        for name in set(as_text) & set(rows.column_names):
+            rows = rows.set_column(rows.column_names.index(name), name, key_text(rows.column(name)))
         if self.rows is not None:
             rows = rows.take(pa.array(self.rows[table]))
         return rows.to_pandas()
@@ -132,20 +135,14 @@ def feature_databases(real: Database, candidate: Database) -> tuple[FeatureDatab
     for name in real.schema.table_names:
         wanted = scored_columns(real.schema, name)
         rows, other = real[name].read([column.name for column in wanted]), candidate[name]
-        present = other.read(None) if isinstance(other.source, pa.Table) else other.read(_present(other, wanted))
+        names = column_names(other)
+        present = other.read([column.name for column in wanted if column.name in names])
         left[name], right[name] = {}, {}
         for column in wanted:
             values = present.column(column.name) if column.name in present.column_names else None
             pair = feature_pair(column, rows.column(column.name), values, other.num_rows)
             left[name][column.name], right[name][column.name] = pair
     return FeatureDatabase(real, left), FeatureDatabase(candidate, right)
-
-
-def _present(table: Table, wanted: list) -> list[str]:
-    import pyarrow.parquet as pq
-
-    names = set(pq.read_schema(table.source).names)
-    return [column.name for column in wanted if column.name in names]
 
 
 def with_independent_columns(database: Database, generator: np.random.Generator) -> Database:

@@ -134,7 +134,15 @@ def test_tables_that_cannot_be_judged_say_why(shop, evaluation):
     assert "reference table" in reasons["orders"]
     assert "no columns besides keys" in reasons["tag"]
     unknown = evaluation(real, real, trained_without_holdout=False, wanted=("synthetic",))
-    assert "no holdout is known" in Copies().compute(unknown)[0].reason
+    assert "no holdout is known" in DCR().compute(unknown)[0].reason
+
+
+def test_without_a_holdout_copies_are_still_counted(shop, evaluation, value):
+    real = shop()
+    data = evaluation(real, real, trained_without_holdout=False)
+    found = Copies().compute(data)
+    assert value(found, "orders") == 1.0
+    assert value(found, "orders", "real_real") == 0.0
 
 
 def test_capped_searches_keep_the_proportion_of_training_and_holdout(shop, evaluation, value):

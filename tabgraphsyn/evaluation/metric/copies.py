@@ -17,6 +17,7 @@ class Copies(PrivacyMetric):
     """Share of rows whose non-key columns all equal those of some training row."""
 
     name = "copies"
+    needs_holdout = False
     title = "Exact copies"
     measures = "Share of rows that equal a training row in every column besides keys, beside the holdout rows' share."
     range = "0 to 1"
@@ -33,11 +34,13 @@ class Copies(PrivacyMetric):
         codes, other = row_codes(whole, comparison.candidate.features(table))
         training = np.unique(codes[data.training_rows[table]])
         held_out = codes[data.holdout_rows[table]]
-        share = float(np.isin(other, training).mean())
+        # Without a holdout every real row may have been seen; the baseline is then one half against the other.
+        seen = training if data.trained_without_holdout or comparison.name == "real_real" else np.unique(codes)
+        share = float(np.isin(other, seen).mean())
         baseline = float(np.isin(held_out, training).mean())
         error = float(np.sqrt(share * (1 - share) / len(other) + baseline * (1 - baseline) / len(held_out)))
         detail = {"holdout": baseline, "excess": share - baseline, "excess_sd": error, "rows": len(other)}
-        detail |= {"columns": len(whole), "distinct_training": len(training)}
+        detail |= {"columns": len(whole), "distinct_training": len(seen)}
         return [self.score("table", table, share, comparison.name, table=table, **detail)]
 
 
