@@ -7,8 +7,8 @@ import numpy as np
 from tabgraphsyn.generation.structure_attach import Attachment
 from tabgraphsyn.generation.structure_links import rank_within
 
-SWAP_PASSES = 12
-REDRAW_PASSES = 12
+SWAP_PASSES = 20
+REDRAW_PASSES = 20
 
 
 def tuple_codes(pointers: list[np.ndarray], sizes: list[int]) -> np.ndarray:
@@ -135,6 +135,10 @@ def _redraw(
     low = np.searchsorted(ordered, present, side="left")
     high = np.searchsorted(ordered, present, side="right")
     drawn = by_code[low + rng.integers(0, high - low)]
+    # The parent of another row comes in proportion to its children, which keeps large parents large.
+    borrowed = pointers[place][rng.integers(0, len(codes), len(rows))]
+    fits = (borrowed >= 0) & (parent_code[np.maximum(borrowed, 0)] == present) & (rng.random(len(rows)) < 0.8)
+    drawn = np.where(fits, borrowed, drawn)
     proposed = [drawn if index == place else pointer[rows] for index, pointer in enumerate(pointers)]
     new, old = _joint(proposed, pointers, sizes)
     good = _is_new(new, old)
