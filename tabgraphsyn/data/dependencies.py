@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codec.counts import even_sample, training_batches, training_values
+from tabgraphsyn.data.counts import even_sample, training_batches, training_values
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabgraphsyn.data import arrays, dependencies, link, order, split
-from tabgraphsyn.data.codec import counts, levels, pattern, precision
+from tabgraphsyn.data import arrays, counts, dependencies, link, order, split
+from tabgraphsyn.data.codec import levels, pattern, precision
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.errors import DataError
 

@@ -243,6 +243,7 @@ def test_ten_million_rows_stay_under_two_gib():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prepare_loads_no_torch():
-    code = "import sys, tabgraphsyn.stages.prepare; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["stages.prepare", "data.dependencies", "data.codec.table", "data.split"])
+def test_module_imports_first_and_loads_no_torch(module):
+    code = f"import sys, tabgraphsyn.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}).returncode == 0

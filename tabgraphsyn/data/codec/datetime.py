@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
+from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 
 DAY_US = 86_400_000_000

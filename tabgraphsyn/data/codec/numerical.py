@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.normalisation import NORMALISATIONS, Normalisation
 from tabgraphsyn.data.codec.precision import Precision
+from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 
 MIN_ATOM_ROWS = 5

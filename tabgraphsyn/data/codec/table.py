@@ -13,11 +13,11 @@ import pyarrow as pa
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.counts import ValueCounts, even_sample, plain_zero, training_batches, training_values
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
+from tabgraphsyn.data.counts import ValueCounts, even_sample, plain_zero, training_batches, training_values
 from tabgraphsyn.data.dependencies import exact_within
 from tabgraphsyn.data.layout import EncodedTable, NumericalField, TableLayout
 from tabgraphsyn.data.schema import Column, Table
