@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +91,11 @@ def orders(parents: int, generator: np.random.Generator, shift: float) -> pa.Tab
 
 
 def _score(
-    metric: str, level: str, where: str, value: float, direction: str, real: float, **detail: Any
+    metric: str, level: str, where: str, value: float, direction: str, baseline: float, **detail: Any
 ) -> list[Score]:
     return [
         Score(metric, level, where, value, direction, "synthetic", detail),  # type: ignore[arg-type]
-        Score(metric, level, where, real, direction, "real_real", {}),  # type: ignore[arg-type]
+        Score(metric, level, where, baseline, direction, "real_real", {}),  # type: ignore[arg-type]
         Score(metric, level, where, min(1.0, value * 0.9), direction, "independent", {}),  # type: ignore[arg-type]
     ]
 
@@ -124,7 +124,7 @@ def scores(*, copies: float = 0.01) -> list[Score]:
         *_score("c2st", "table", "customers", 0.68, "half", 0.51),
         *_score("c2st", "table", "orders", 0.6, "half", 0.5),
         *_score("c2st_agg", "database", "database", 0.72, "half", 0.52, worst="customers"),
-        *_score("dependencies", "table", "customers: city -> member", 0.8, "higher", 1.0),
+        *_score("dependencies", "pair", "customers.city -> member", 0.8, "higher", 1.0, real=0.99, kept=False),
     ]
     for index, table in enumerate(SCHEMA.tables):
         for place, column in enumerate(SCHEMA.attribute_columns(table.name)):
@@ -241,3 +241,23 @@ def report_file(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    return HOSTILE
+
+
+@pytest.fixture
+def make_sweep_point(tmp_path: Path) -> Callable[..., dict[str, Path]]:
+    """Write a sweep point of its own, to be damaged; keyword arguments are those of ``scores``."""
+
+    def made(**changes: Any) -> dict[str, Path]:
+        return write_sweep_point(tmp_path / "stages", scores(**changes))
+
+    return made
+
+
+@pytest.fixture
+def make_scores() -> Callable[..., list[Score]]:
+    return scores

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from tabgraphsyn.evaluation.report.numbers import percent
+from tabgraphsyn.evaluation.report.wording import percent
 
 WIDTH = 300
 _LABEL = 104
@@ -109,5 +109,11 @@ def _ticks(labels: Sequence[str], y: int) -> Markup:
     )
 
 
-def _shortened(name: str, limit: int = 16) -> str:
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+def _shortened(name: str) -> str:
+    """Return as much of ``name`` as fits the label column; capitals and digits are wider."""
+    room = float(_LABEL - 10)
+    for index, letter in enumerate(name):
+        room -= 7.3 if letter.isupper() or letter in "mw@%" or ord(letter) > 0x2E80 else 5.4
+        if room < 0:
+            return f"{name[: max(1, index - 1)]}…"
+    return name

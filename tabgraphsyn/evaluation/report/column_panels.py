@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from tabgraphsyn.evaluation.report.chart import Bar, bars, histogram
 from tabgraphsyn.evaluation.report.columns import ColumnView
-from tabgraphsyn.evaluation.report.numbers import moment, percent, short
 from tabgraphsyn.evaluation.report.options import ReportOptions
+from tabgraphsyn.evaluation.report.wording import moment, percent, short
 
 _TAIL = 0.005
 _GRID_STEPS = (86_400e6, 3_600e6, 60e6, 1e6, 1.0)
@@ -158,7 +158,7 @@ def _category_panel(view: ColumnView, options: ReportOptions) -> ColumnPanel:
     rest = _rest(real, synthetic, set(named))
     pooled = len(real) - len(named)
     if pooled:
-        rows.append(Bar(f"{pooled} others", *rest))
+        rows.append(Bar("1 other" if pooled == 1 else f"{pooled:,} others", *rest))
     invented = sum(share for name, share in synthetic.items() if name not in real)
     if invented:
         rows.append(Bar("not in real", 0.0, invented))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.report.numbers import percent
-from tabgraphsyn.evaluation.report.numbers import score as score_text
 from tabgraphsyn.evaluation.report.scores import ScoreBook
+from tabgraphsyn.evaluation.report.wording import percent
+from tabgraphsyn.evaluation.report.wording import score as score_text
 
 Severity = Literal["good", "warn", "bad"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.report.numbers import short
 from tabgraphsyn.evaluation.report.sources import ReportSources, StageRecord
+from tabgraphsyn.evaluation.report.wording import short
 
 _TRAINED = ("autoencoder", "gnn", "diffusion")
 

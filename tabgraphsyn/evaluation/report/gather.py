@@ -16,8 +16,6 @@ from tabgraphsyn.evaluation.report.copying import copying
 from tabgraphsyn.evaluation.report.curves import TrainingView, training_views
 from tabgraphsyn.evaluation.report.embedding import EmbeddingView, embedding_view
 from tabgraphsyn.evaluation.report.figures import Figure, embedding_map, heat_maps, training_curves
-from tabgraphsyn.evaluation.report.numbers import score as score_text
-from tabgraphsyn.evaluation.report.numbers import short
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.provenance import provenance
 from tabgraphsyn.evaluation.report.relations import relation_views
@@ -27,6 +25,8 @@ from tabgraphsyn.evaluation.report.scores import COMPARISONS, ScoreBook, distanc
 from tabgraphsyn.evaluation.report.sources import ReportSources
 from tabgraphsyn.evaluation.report.tables import dependency_rows, examples, hop_rows
 from tabgraphsyn.evaluation.report.verdict import tiles, verdict, worst_columns
+from tabgraphsyn.evaluation.report.wording import score as score_text
+from tabgraphsyn.evaluation.report.wording import short
 from tabgraphsyn.evaluation.report.worst import reason
 
 

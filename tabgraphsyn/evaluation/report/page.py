@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tabgraphsyn.evaluation.report.content import Content
-from tabgraphsyn.evaluation.report.numbers import count, duration, percent, short
+from tabgraphsyn.evaluation.report.wording import count, duration, percent, short
 
 _PACKAGE = "tabgraphsyn.evaluation.report"
 _STYLES: Mapping[str, Callable[[Any], str]] = {"short": short, "count": count, "percent": percent, "duration": duration}

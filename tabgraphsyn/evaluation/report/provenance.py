@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tabgraphsyn.evaluation.report.numbers import NONE, count, duration
 from tabgraphsyn.evaluation.report.sources import ReportSources, StageRecord
+from tabgraphsyn.evaluation.report.wording import NONE, count, duration
 
 
 @dataclass(frozen=True)

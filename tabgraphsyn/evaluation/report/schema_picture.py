@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from tabgraphsyn.evaluation.report.numbers import count, short
 from tabgraphsyn.evaluation.report.relations import RelationView
 from tabgraphsyn.evaluation.report.schema_layout import Placement, place
 from tabgraphsyn.evaluation.report.sources import ReportSources
+from tabgraphsyn.evaluation.report.wording import count, short
 
 _BOX = 236
 _GUTTER = 84

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.report.numbers import NONE
-from tabgraphsyn.evaluation.report.numbers import score as score_text
 from tabgraphsyn.evaluation.report.scores import COMPARISONS, MetricText, ScoreBook, distance_from_ideal
+from tabgraphsyn.evaluation.report.wording import NONE, path_text
+from tabgraphsyn.evaluation.report.wording import score as score_text
 
 _STRIP = 150
 
@@ -54,7 +54,7 @@ def score_matrix(book: ScoreBook, *, level: str, privacy: bool, places: Sequence
     names = list(dict.fromkeys(s.metric for s in found))
     by_place = {(s.where, s.metric): s for s in found}
     rows = tuple(
-        (place, tuple(_cell(book, by_place.get((place, name))) for name in names))
+        (path_text(place), tuple(_cell(book, by_place.get((place, name))) for name in names))
         for place in places
         if any((place, name) in by_place for name in names)
     )

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from tabgraphsyn.data.schema import Table
 from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.report.numbers import NONE
-from tabgraphsyn.evaluation.report.numbers import score as score_text
 from tabgraphsyn.evaluation.report.scores import ScoreBook
 from tabgraphsyn.evaluation.report.sources import present_columns
+from tabgraphsyn.evaluation.report.wording import NONE, path_text
+from tabgraphsyn.evaluation.report.wording import score as score_text
 
 _LONGEST_VALUE = 60
 
@@ -30,10 +30,17 @@ class HopRow:
 
 @dataclass(frozen=True)
 class DependencyRow:
-    """One functional dependency of the real data and how often each comparison keeps it."""
+    """One functional dependency of the real data and how often each comparison keeps it.
+
+    Attributes:
+        real: share of real rows that keep it, by the same count.
+        is_kept: True where the codec keeps it by construction.
+    """
 
     where: str
+    real: str
     values: tuple[str, ...]
+    is_kept: bool
 
 
 @dataclass(frozen=True)
@@ -64,19 +71,15 @@ def _hop_row(book: ScoreBook, found: Score) -> HopRow:
     )
 
 
-def path_text(where: str) -> str:
-    """Return a path of relations as a reader says it.
-
-    >>> path_text("flights.origin--airports")
-    'flights.origin → airports'
-    """
-    return where.replace("--", " → ").replace(" > ", ", then ")
-
-
 def dependency_rows(book: ScoreBook) -> list[DependencyRow]:
     """Return the functional dependencies that were found and scored, the worst kept first."""
     found = sorted((s for s in book.select(metric="dependencies") if s.level != "database"), key=lambda s: s.value)
-    return [DependencyRow(each.where, _values(book, each)) for each in found]
+    return [
+        DependencyRow(
+            each.where, score_text(each.detail.get("real")), _values(book, each), bool(each.detail.get("kept"))
+        )
+        for each in found
+    ]
 
 
 def _values(book: ScoreBook, found: Score) -> tuple[str, ...]:

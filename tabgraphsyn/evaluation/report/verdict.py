@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.copying import Copying, Severity
-from tabgraphsyn.evaluation.report.numbers import percent
-from tabgraphsyn.evaluation.report.numbers import score as score_text
 from tabgraphsyn.evaluation.report.scores import ScoreBook, distance_from_ideal
+from tabgraphsyn.evaluation.report.wording import percent
+from tabgraphsyn.evaluation.report.wording import score as score_text
 
 _BESIDE = {"real_real": "real", "independent": "independent", "copy": "copy"}
 
@@ -22,7 +22,7 @@ class Tile:
 
     name: str
     value: str
-    beside: str
+    beside: tuple[str, ...]
     severity: Severity | None = None
 
 
@@ -74,7 +74,7 @@ def _told_apart(book: ScoreBook, judged: Score) -> Markup:
     where = Markup(" in the worst table, {},").format(place) if place else Markup("")
     baseline = book.beside(judged, "real_real")
     beside = f", real against real gives {percent(baseline.value)}" if baseline else ""
-    return Markup("A classifier that sees single rows{} is right for {} of them (guessing is 50 %{}).").format(
+    return Markup("A classifier that sees single rows{} is right for {} of them (guessing is 50&nbsp;%{}).").format(
         where, percent(judged.value), beside
     )
 
@@ -121,7 +121,7 @@ def _copying_sentence(found: Copying) -> Markup:
 def tiles(book: ScoreBook, found: Copying) -> list[Tile]:
     """Return the numbers of the first screen."""
     judged, every = len(found.judged), len(found.judged) + len(found.unjudged)
-    result = [Tile("Privacy", found.word, f"{judged} of {every} tables judged", found.severity)]
+    result = [Tile("Privacy", found.word, (f"{judged} of {every} tables judged",), found.severity)]
     for metric, where in (
         ("c2st", "database"),
         ("c2st_agg", "database"),
@@ -136,9 +136,9 @@ def tiles(book: ScoreBook, found: Copying) -> list[Tile]:
     return result
 
 
-def _beside(book: ScoreBook, score: Score) -> str:
+def _beside(book: ScoreBook, score: Score) -> tuple[str, ...]:
     found = [(word, book.beside(score, name)) for name, word in _BESIDE.items()]
-    return " · ".join(f"{word} {score_text(each.value)}" for word, each in found if each)
+    return tuple(f"{word} {score_text(each.value)}" for word, each in found if each)
 
 
 def worst_columns(book: ScoreBook, limit: int) -> list[Score]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabgraphsyn.evaluation.report.columns import ColumnView
-from tabgraphsyn.evaluation.report.numbers import percent, short
+from tabgraphsyn.evaluation.report.wording import percent, short
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,16 @@ def _findings(view: ColumnView) -> Iterator[Finding]:
 def _category_findings(view: ColumnView) -> Iterator[Finding]:
     real, synthetic = view.shares
     common = [name for name, share in real.items() if share * view.real.rows >= 5]
+    named = None
     if common:
         name = max(common, key=lambda each: abs(synthetic.get(each, 0.0) - real[each]))
         gap = synthetic.get(name, 0.0) - real[name]
         if abs(gap) > 0.01:
-            word = "too often" if gap > 0 else "too rarely"
+            named, word = name, "too often" if gap > 0 else "too rarely"
             yield Finding(
                 abs(gap), f"{name!r} comes {word} ({percent(synthetic.get(name, 0.0))} against {percent(real[name])})"
             )
-    lost = [name for name in real if name not in synthetic]
+    lost = [name for name in real if name not in synthetic and name != named]
     lost_share = sum(real[name] for name in lost)
     if lost_share > 0.01:
         yield Finding(

@@ -43,14 +43,19 @@
       })];
     },
     map: (f) => {
-      const side = (points, name, marker) => ({
-        type: "scatter", mode: "markers", name, x: points[0], y: points[1], marker, hoverinfo: "skip",
-      });
-      const bare = axis({ showgrid: false, showticklabels: false, ticks: "" });
-      return [[
-        side(f.real, "real", { color: colour("real"), size: 4, opacity: 0.55 }),
-        side(f.synthetic, "synthetic", { color: colour("synthetic"), size: 4, opacity: 0.6, symbol: "diamond" }),
-      ], frame({
+      const markers = {
+        real: { color: colour("real"), size: 4, opacity: 0.7 },
+        synthetic: { color: colour("synthetic"), size: 4, opacity: 0.7, symbol: "diamond" },
+      };
+      // The sides are drawn in turns of slices, so that neither covers the other.
+      const slices = 8;
+      const slice = (values, i) => values.filter((_, row) => row % slices === i);
+      const traces = [...Array(slices).keys()].flatMap((i) => Object.entries(markers).map(([name, marker]) => ({
+        type: "scatter", mode: "markers", name, legendgroup: name, showlegend: i === 0, hoverinfo: "skip", marker,
+        x: slice(f[name][0], i), y: slice(f[name][1], i),
+      })));
+      const bare = axis({ showgrid: false, showticklabels: false, showline: false, ticks: "" });
+      return [traces, frame({
         xaxis: bare, yaxis: { ...bare, scaleanchor: "x" }, showlegend: true,
         legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", itemsizing: "constant", font: { color: colour("ink") } },
       })];

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 NONE = "\N{EN DASH}"
+_SPACE = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -21,12 +22,17 @@ def short(value: float | None, digits: int = 3) -> str:
         return NONE
     magnitude = abs(value)
     if magnitude >= 10 ** (digits - 1):
-        text = f"{magnitude:,.0f}" if magnitude < 1e9 else f"{magnitude:.{digits - 1}e}"
+        text = _grouped(magnitude) if magnitude < 1e9 else f"{magnitude:.{digits - 1}e}"
     elif 0 < magnitude < 1e-4:
         text = f"{magnitude:.{digits - 1}g}"
     else:
         text = f"{magnitude:.{digits}g}"
     return f"{_MINUS}{text}" if value < 0 and text.strip("0.") else text
+
+
+def _grouped(magnitude: float) -> str:
+    """Return digits in groups from 10,000 on: a year stays a year."""
+    return f"{magnitude:.0f}" if magnitude < 9_999.5 else f"{magnitude:,.0f}"
 
 
 def count(value: int | None) -> str:
@@ -41,19 +47,19 @@ def count(value: int | None) -> str:
 def percent(share: float | None) -> str:
     """Return a share in percent with the digits that matter.
 
-    >>> percent(0.5), percent(0.0123), percent(0.00004), percent(0.0), percent(None), percent(1.0)
-    ('50 %', '1.2 %', '< 0.01 %', '0 %', '–', '100 %')
+    >>> [percent(share).replace(_SPACE, " ") for share in (0.5, 0.0123, 0.00004, 0.0, None)]
+    ['50 %', '1.2 %', '< 0.01 %', '0 %', '–']
     """
     if share is None or not math.isfinite(share):
         return NONE
     value = 100 * share
     if value == 0:
-        return "0 %"
+        return f"0{_SPACE}%"
     if value < 0.01:
-        return "< 0.01 %"
+        return f"<{_SPACE}0.01{_SPACE}%"
     if value < 1:
-        return f"{value:.2f} %"
-    return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+        return f"{value:.2f}{_SPACE}%"
+    return f"{value:.1f}{_SPACE}%" if value < 10 else f"{value:.0f}{_SPACE}%"
 
 
 def score(value: float | None) -> str:
@@ -98,3 +104,12 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def path_text(where: str) -> str:
+    """Return a path of relations as a reader says it.
+
+    >>> path_text("flights.origin--airports")
+    'flights.origin → airports'
+    """
+    return where.replace("--", " → ").replace(" > ", ", then ")
