@@ -30,12 +30,14 @@ class CodeBlock:
         fields: indices into the layout's categorical fields.
         levels: number of levels of each.
         code_dim: width of one category's code.
+        one_hot: True where the codes are centred unit vectors.
         latent_start, raw_start: first column of the block.
     """
 
     fields: tuple[int, ...]
     levels: int
     code_dim: int
+    one_hot: bool
     latent_start: int
     raw_start: int
 
@@ -89,6 +91,7 @@ class DataSpace(Autoencoder):
         super().__init__()
         self.layout = layout
         self.category_weight = category_weight
+        self.code_scale = code_scale
         self.numbers = len(layout.numerical)
         self.blocks: list[CodeBlock] = []
         by_levels: dict[int, list[int]] = {}
@@ -100,7 +103,7 @@ class DataSpace(Autoencoder):
             width = levels if one_hot else min(code_dim, levels)
             codes = _centred_one_hot(levels, code_scale) if one_hot else _random_codes(levels, width, seed=levels)
             self.register_buffer(f"codes_{len(self.blocks)}", codes, persistent=True)
-            self.blocks.append(CodeBlock(tuple(fields), levels, width, latent, raw))
+            self.blocks.append(CodeBlock(tuple(fields), levels, width, one_hot, latent, raw))
             latent += len(fields) * width
             raw += len(fields) * levels
         self.latent_dim, self.output_dim = latent, raw
@@ -131,21 +134,30 @@ class DataSpace(Autoencoder):
         return {}
 
     def _match(self, number: int, block: CodeBlock, noisy: Tensor) -> Tensor:
-        """Return ``x . e_k - |e_k|^2 / 2``, (rows, fields, levels): the log-likelihood of level k times sigma^2."""
-        codes = self._codes(number)
+        """Return the log-likelihood of each level times sigma^2, up to a number per field: (rows, fields, levels).
+
+        It is ``x . e_k - |e_k|^2 / 2``; centred unit vectors all have one length, so the code itself is enough.
+        """
         x = noisy[:, block.latent_columns].unflatten(1, (len(block.fields), block.code_dim))
+        if block.one_hot:
+            return self.code_scale * x
+        codes = self._codes(number)
         return x @ codes.T - 0.5 * codes.square().sum(dim=1)
 
-    def _log_probabilities(self, number: int, block: CodeBlock, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
-        logits = raw[:, block.raw_columns].unflatten(1, (len(block.fields), block.levels))
-        return F.log_softmax(logits + self._match(number, block, noisy) / sigma.square().unsqueeze(-1), dim=-1)
+    def _logits(self, number: int, block: CodeBlock, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
+        network = raw[:, block.raw_columns].unflatten(1, (len(block.fields), block.levels))
+        return torch.addcdiv(network, self._match(number, block, noisy), sigma.square().unsqueeze(-1))
 
     def denoised(self, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return EDM's denoised numbers and the average codes, (rows, latent_dim)."""
         parts = [denoised_from_raw(raw[:, : self.numbers], noisy[:, : self.numbers], sigma, SIGMA_DATA)]
         for number, block in enumerate(self.blocks):
-            probabilities = self._log_probabilities(number, block, raw, noisy, sigma).exp()
-            parts.append((probabilities @ self._codes(number)).flatten(1))
+            probabilities = F.softmax(self._logits(number, block, raw, noisy, sigma), dim=-1)
+            if block.one_hot:
+                average = self.code_scale * (probabilities - 1.0 / block.levels)
+            else:
+                average = probabilities @ self._codes(number)
+            parts.append(average.flatten(1))
         return torch.cat(parts, dim=1)
 
     def diffusion_loss(self, raw: Tensor, noisy: Tensor, sigma: Tensor, clean: Tensor, batch: EncodedBatch) -> Tensor:
@@ -158,7 +170,7 @@ class DataSpace(Autoencoder):
             loss = loss + (error * self._is_present(batch)).sum(dim=1)
         for number, block in enumerate(self.blocks):
             chosen = batch.categorical[:, list(block.fields)]
-            log_probabilities = self._log_probabilities(number, block, raw, noisy, sigma)
+            log_probabilities = F.log_softmax(self._logits(number, block, raw, noisy, sigma), dim=-1)
             loss = loss - self.category_weight * log_probabilities.gather(-1, chosen.unsqueeze(-1)).sum(dim=(1, 2))
         return loss / max(fields, 1)
 

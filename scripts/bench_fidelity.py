@@ -1,0 +1,125 @@
+"""Run whole databases from their files to the report, and print the table of scores, times and memory.
+
+    python scripts/bench_fidelity.py FOLDER [FOLDER ...] [--experiment fidelity] [--out outputs] [-- OVERRIDE ...]
+
+A FOLDER is a folder of tables with a ``metadata.json`` or none; the name of a dataset yaml (``nycflights13``) works too.
+Every database is one ``python -m tabgraphsyn.launch`` and the figures are read from what it wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+COLUMNS = ("shapes", "pairs", "cardinality", "1-hop", "2-hop", "C2ST", "C2ST-Agg", "copies")
+
+
+def main() -> None:
+    """Launch each database and print one row each; a database that fails is named and the others go on."""
+    arguments = _arguments()
+    rows, failed = [], []
+    for database in arguments.databases:
+        campaign = f"{arguments.experiment}-{Path(database).name}"
+        started = time.monotonic()
+        code = subprocess.run(_command(database, campaign, arguments), check=False).returncode
+        if code:
+            failed.append((database, code))
+            continue
+        rows.append(_row(Path(arguments.out), campaign, time.monotonic() - started))
+        _print(rows)
+    (Path(arguments.out) / "bench_fidelity.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    for database, code in failed:
+        print(f"{database}: exit code {code}", file=sys.stderr)
+    sys.exit(3 if failed else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("databases", nargs="+")
+    parser.add_argument("--experiment", default="fidelity")
+    parser.add_argument("--out", default="outputs")
+    parser.add_argument("--override", action="append", default=[], help="a further override, e.g. seed=1")
+    return parser.parse_args()
+
+
+def _command(database: str, campaign: str, arguments: argparse.Namespace) -> list[str]:
+    if Path(database).is_dir():
+        dataset = ["dataset=folder", f"dataset.path={Path(database).resolve()}", f"dataset.name={Path(database).name}"]
+    else:
+        dataset = [f"dataset={database}"]
+    launch = [sys.executable, "-m", "tabgraphsyn.launch", f"experiment={arguments.experiment}", *dataset]
+    return [*launch, f"campaign={campaign}", f"output_dir={arguments.out}", *arguments.override]
+
+
+def _row(out: Path, campaign: str, wall_s: float) -> dict[str, Any]:
+    record = json.loads((out / "campaigns" / campaign / "campaign.json").read_text(encoding="utf-8"))
+    point = next(path.parent for path in (out / "campaigns" / campaign).glob("*/metrics.json"))
+    scores = json.loads((point / "metrics.json").read_text(encoding="utf-8"))["scores"]
+    return {
+        "campaign": campaign,
+        "wall_s": round(wall_s, 1),
+        "scores": {side: _scores(scores, side) for side in ("synthetic", "real_real")},
+        "stages": _stages(out, record),
+    }
+
+
+def _scores(scores: list[dict[str, Any]], side: str) -> dict[str, Any]:
+    found: dict[str, Any] = defaultdict(dict)
+    names = {"column_shapes": "shapes", "pair_trends": "pairs", "cardinality": "cardinality", "c2st_agg": "C2ST-Agg"}
+    for score in scores:
+        if score["comparison"] != side:
+            continue
+        metric, level, value = score["metric"], score["level"], round(score["value"], 3)
+        if metric in names and level == "database":
+            found[names[metric]] = value
+        elif metric == "khop_trends" and level == "database":
+            found[score["where"]] = value
+        elif metric in ("c2st", "copies", "c2st_agg") and level == "table":
+            found[{"c2st": "C2ST", "copies": "copies", "c2st_agg": "agg by table"}[metric]][score["where"]] = value
+    return dict(found)
+
+
+def _stages(out: Path, record: Any) -> dict[str, dict[str, float]]:
+    """Return wall seconds and peak memory of each stage of the campaign's points."""
+    text = json.dumps(record)
+    stages = {}
+    for done in (out / "stages").glob("*/*/done.json"):
+        if done.parent.name not in text:
+            continue
+        manifest = json.loads(done.read_text(encoding="utf-8"))
+        name = "/".join(filter(None, (manifest["stage"], manifest["table"])))
+        stages[name] = {
+            "wall_s": round(manifest["elapsed_s"], 1),
+            "cpu_s": round(manifest["cpu_s"], 1),
+            "peak_mb": manifest["peak_memory_mb"],
+        }
+    return stages
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    print(f"\n| database | side | {' | '.join(COLUMNS)} | wall s | peak MB |")
+    print("|---" * (len(COLUMNS) + 4) + "|")
+    for row in rows:
+        for side, scores in row["scores"].items():
+            cells = [_cell(scores.get(column, "-")) for column in COLUMNS]
+            memory = max(stage["peak_mb"] for stage in row["stages"].values())
+            print(f"| {row['campaign']} | {side} | {' | '.join(cells)} | {row['wall_s']} | {memory} |")
+    for row in rows:
+        stages = sorted(row["stages"].items(), key=lambda item: -item[1]["wall_s"])
+        print(f"{row['campaign']}: " + ", ".join(f"{name} {stage['wall_s']} s" for name, stage in stages))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{table} {number}" for table, number in value.items())
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()
