@@ -2,7 +2,7 @@
 
     python scripts/bench_fidelity.py FOLDER [FOLDER ...] [--experiment fidelity] [--out outputs] [-- OVERRIDE ...]
 
-A FOLDER is a folder of tables with a ``metadata.json`` or none; the name of a dataset yaml (``nycflights13``) works too.
+A FOLDER holds tables, with a ``metadata.json`` or none; the name of a dataset yaml (``nycflights13``) works too.
 Every database is one ``python -m tabgraphsyn.launch`` and the figures are read from what it wrote.
 """
 
