@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -79,12 +80,15 @@ class Relation:
 
     @property
     def name(self) -> str:
-        """A name that is unique in a schema and safe as a file name.
+        """A name that is unique in a schema and safe as a file name; other characters are quoted as in a URL.
 
         >>> Relation("flights", ("origin",), "airports", ("faa",)).name
         'flights.origin--airports'
+        >>> Relation("a", ("x/y",), "b", ("id",)).name
+        'a.x%2Fy--b'
         """
-        return f"{self.child_table}.{'+'.join(self.child_columns)}--{self.parent_table}"
+        columns = "+".join(quote(column, safe=" ") for column in self.child_columns)
+        return f"{self.child_table}.{columns}--{self.parent_table}"
 
     @property
     def is_self_reference(self) -> bool:
