@@ -174,6 +174,7 @@ def write_stage(folder: Path, stage: str, signature: str, config: Mapping[str, A
     done = {
         "stage": stage,
         "signature": signature,
+        "started": 1_750_000_000.0,
         "elapsed_s": 12.5,
         "peak_memory_mb": 512.0,
         "device": "cpu",

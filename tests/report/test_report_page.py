@@ -126,7 +126,14 @@ def test_every_section_of_the_fixture_is_there(outline: Outline) -> None:
         "examples", "provenance",
     }  # fmt: skip
     text = " ".join(outline.text)
-    for expected in ("0123abc", "0.32.0", "seed", "tiny: 3 rows held out", "1 min 28 s one after the other"):
+    for expected in (
+        "0123abc",
+        "0.32.0",
+        "seed",
+        "2025-06-15 15:06",
+        "tiny: 3 rows held out",
+        "1 min 28 s one after the other",
+    ):
         assert expected in text, expected
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabgraphsyn.evaluation.report.sources import ReportSources, StageRecord
-from tabgraphsyn.evaluation.report.wording import NONE, count, duration
+from tabgraphsyn.evaluation.report.wording import NONE, count, duration, moment
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Provenance:
     versions: tuple[tuple[str, str], ...]
     seeds: tuple[tuple[str, str], ...]
     commit: str
+    sampled: str
     configs: tuple[tuple[str, str], ...]
 
 
@@ -47,6 +48,7 @@ def provenance(sources: ReportSources) -> Provenance:
         versions=_versions(sources),
         seeds=_seeds(sources),
         commit=_commit(sources),
+        sampled=_sampled(sources),
         configs=tuple((r.role, _pretty(r.spec["config"])) for r in sources.stages if r.spec.get("config")),
     )
 
@@ -94,6 +96,13 @@ def _commit(sources: ReportSources) -> str:
         f"{code['commit']}{' with changes' if code.get('changes') else ''}" for code in codes if code.get("commit")
     ]
     return ", ".join(dict.fromkeys(found))
+
+
+def _sampled(sources: ReportSources) -> str:
+    """Return when the synthetic rows were drawn; from the manifest, so that the same inputs make the same page."""
+    record = sources.stage("sample")
+    started = _number(record.done, "started") if record else None
+    return moment(1e6 * started, 0.0) if started else ""
 
 
 def _pretty(config: Mapping[str, Any]) -> str:

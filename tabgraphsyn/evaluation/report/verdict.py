@@ -71,7 +71,8 @@ def _floor(book: ScoreBook, judged: Score) -> float:
 
 def _told_apart(book: ScoreBook, judged: Score) -> Markup:
     place = judged.detail.get("worst")
-    where = Markup(" in the worst table, {},").format(place) if place else Markup("")
+    is_one = len(list(book.select(metric="c2st", level="table"))) == 1
+    where = Markup(" in the worst table, {},").format(place) if place and not is_one else Markup("")
     baseline = book.beside(judged, "real_real")
     beside = f", real against real gives {percent(baseline.value)}" if baseline else ""
     return Markup("A classifier that sees single rows{} is right for {} of them (guessing is 50&nbsp;%{}).").format(
@@ -121,7 +122,14 @@ def _copying_sentence(found: Copying) -> Markup:
 def tiles(book: ScoreBook, found: Copying) -> list[Tile]:
     """Return the numbers of the first screen."""
     judged, every = len(found.judged), len(found.judged) + len(found.unjudged)
-    result = [Tile("Privacy", found.word, (f"{judged} of {every} tables judged",), found.severity)]
+    result = [
+        Tile(
+            "Privacy",
+            found.word,
+            (f"{judged} of {every} {'table' if every == 1 else 'tables'} judged",),
+            found.severity,
+        )
+    ]
     for metric, where in (
         ("c2st", "database"),
         ("c2st_agg", "database"),

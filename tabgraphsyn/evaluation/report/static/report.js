@@ -36,7 +36,7 @@
         colorbar: { thickness: 7, len: 0.9, outlinewidth: 0, tickvals: [-f.limit, 0, f.limit], tickfont: { size: 10 } },
       };
       const ticks = { tickmode: "array", tickvals: f.columns, ticktext: f.short, tickangle: 0 };
-      const size = f.columns.length > 14 ? 8 : 10;
+      const size = f.columns.length > 12 ? 9 : 10;
       return [[trace], frame({
         xaxis: axis({ ...ticks, tickangle: -90, ticks: "", showgrid: false, tickfont: { size } }),
         yaxis: axis({ ...ticks, autorange: "reversed", ticks: "", showgrid: false, tickfont: { size } }),
