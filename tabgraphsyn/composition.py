@@ -17,6 +17,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.plugins import Plugins
@@ -97,6 +98,24 @@ def compose_points(arguments: Sequence[str], *, multirun: bool) -> Composition:
         fixed = [override for override in overrides if not override.is_sweep_override()]
         points = list(composer.points(fixed, swept))
     return Composition(points, list(dict.fromkeys(problems)))
+
+
+def group_options() -> dict[str, list[str]]:
+    """Return the options of every group of the project and of the user's own folder."""
+    with _hydra() as loader:
+        found: dict[str, list[str]] = {}
+        pending = [""]
+        while pending:
+            parent = pending.pop()
+            for name in loader.repository.get_group_options(parent, ObjectType.GROUP):
+                group = f"{parent}/{name}" if parent else name
+                if group.split("/")[0] == "hydra":
+                    continue
+                pending.append(group)
+                options = loader.repository.get_group_options(group, ObjectType.CONFIG)
+                if options:
+                    found[group] = sorted(options)
+        return dict(sorted(found.items()))
 
 
 class _Composer:

@@ -15,7 +15,23 @@ if TYPE_CHECKING:
     from tabgraphsyn.orchestration.submit import Launch, Point
     from tabgraphsyn.stages.catalog import Catalog
 
-_SHOWING = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--version")
+_HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
+
+_HELP = """\
+Synthetic relational data: compose, check, plan, run.
+
+  python -m tabgraphsyn.launch                                     the embedded data set
+  python -m tabgraphsyn.launch dataset=folder dataset.path=FOLDER  your own tables
+  python -m tabgraphsyn.launch -m gnn=gin,gat,sage seed=0,1        a sweep, as one DAG of stages
+  python -m tabgraphsyn.launch dry_run=true                        what would run
+  python -m tabgraphsyn.launch wait=false                          in the background
+
+  -m          sweep: key=a,b,c, key=range(0,5), group=glob(*)
+  --cfg job   show the composed config
+  --help      this page
+
+Results stand in <output_dir>/campaigns/<campaign>/<point>/; `tabgraphsyn status` shows them.
+"""
 
 
 def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None) -> int:
@@ -27,8 +43,12 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if any(argument.split("=", 1)[0] in _SHOWING for argument in given):
-            return _show(given)
+        if any(argument.split("=", 1)[0] in _HYDRA_ONLY for argument in given):
+            return _hydra(given)
+        if "--help" in given or "-h" in given:
+            return _help(given)
+        if "--cfg" in given or "-c" in given:
+            return _config(given)
         return _launch(given, catalog)
     except TabGraphSynError as error:
         print(error, file=sys.stderr)
@@ -38,8 +58,8 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
         return EXIT_INTERRUPTED
 
 
-def _show(given: list[str]) -> int:
-    """Let Hydra answer: help, the composed config, completion."""
+def _hydra(given: list[str]) -> int:
+    """Let Hydra answer what only Hydra can: its own help, its search path, shell completion."""
     import hydra
 
     from tabgraphsyn.composition import prepare_hydra
@@ -49,6 +69,42 @@ def _show(given: list[str]) -> int:
     sys.argv[1:] = given
     hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="config")(_nothing)()
     return EXIT_DONE
+
+
+def _help(given: list[str]) -> int:
+    """Print the groups and the composed config. Hydra's own help takes over a second for the same."""
+    from tabgraphsyn.composition import group_options
+
+    print(_HELP)
+    print("groups (group=option):")
+    for group, options in group_options().items():
+        print(f"  {group}: {', '.join(options)}")
+    print("\nconfig (key=value):")
+    _print_configs([argument for argument in given if not argument.startswith("-")], multirun=False)
+    return EXIT_DONE
+
+
+def _config(given: list[str]) -> int:
+    """Print the composed, resolved config of every sweep point."""
+    words = [argument for argument in given if argument not in ("--cfg", "-c", "--resolve")]
+    if words[:1] not in ([], ["job"]) and words[0] in ("hydra", "all"):
+        return _hydra(given)
+    multirun, overrides = _flags([word for word in words if word != "job"])
+    _print_configs(overrides, multirun=multirun)
+    return EXIT_DONE
+
+
+def _print_configs(overrides: list[str], *, multirun: bool) -> None:
+    import yaml
+
+    from tabgraphsyn.composition import compose_points
+
+    composed = compose_points(overrides, multirun=multirun)
+    raise_collected(ConfigError, composed.problems)
+    for point in composed.points:
+        if multirun:
+            print(f"--- # {point.name}")
+        print(yaml.safe_dump(point.config, sort_keys=False, allow_unicode=True))
 
 
 def _launch(given: list[str], catalog: Catalog | None) -> int:
@@ -157,7 +213,9 @@ def _detach(given: list[str], points: list[Point], command: list[str]) -> int:
 
     name = submit.campaign_name(points, command, PLACE_KEYS)
     folder = submit.output_store(points[0].config).root.parent / "campaigns" / name
-    pid = detached([sys.executable, "-m", "tabgraphsyn.launch", *given, "wait=true"], folder)
+    # The very command that was typed, where it was typed: a program may have its own way to start a launch.
+    typed = list(sys.orig_argv) if sys.argv[1:] == given else [sys.executable, "-m", "tabgraphsyn.launch", *given]
+    pid = detached([*typed, "wait=true"], folder)
     print(f"campaign {name} runs in the background as process {pid}. Its log: {folder / 'launch.log'}")
     print(f"tabgraphsyn status {name} --output-dir {folder.parents[1]}    tabgraphsyn cancel {name}")
     return EXIT_DONE

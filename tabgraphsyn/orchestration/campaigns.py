@@ -19,8 +19,9 @@ import yaml
 
 from tabgraphsyn.data.files import folder_written_aside, read_json, write_json, write_text, written_aside
 from tabgraphsyn.errors import ConfigError, StageError, listing, nearest
+from tabgraphsyn.orchestration.lease import Attempt
 from tabgraphsyn.orchestration.plan import Plan
-from tabgraphsyn.orchestration.store import ARTIFACTS, SUBSCRIBERS, Store, done_manifest
+from tabgraphsyn.orchestration.store import ARTIFACTS, SUBSCRIBERS, State, Store, done_manifest
 
 CAMPAIGN = "campaign.json"
 _SHOWN = ".shown"
@@ -154,6 +155,15 @@ def record_campaign(
         write_text(folder / point / "config.yaml", text)
         _subscribe(campaign, point, record)
     return campaign
+
+
+def running_stages(campaign: Campaign) -> Iterator[tuple[str, Attempt]]:
+    """Yield label and attempt of every stage of a campaign that runs now."""
+    labels = {stage_id: label for point in campaign.points.values() for label, stage_id in point.stages.items()}
+    for stage_id, label in labels.items():
+        state, attempt = campaign.store.state_and_attempt(stage_id)
+        if state is State.RUNNING and attempt is not None:
+            yield label, attempt
 
 
 def _point_record(plan: Plan, labels: Mapping[str, str], overrides: Sequence[str]) -> PointRecord:

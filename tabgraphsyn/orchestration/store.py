@@ -143,6 +143,14 @@ def hash_problems(folder: Path, manifest: Mapping[str, Any], up_to_bytes: float 
     return problems
 
 
+def done_file_problems(folder: Path) -> list[str] | None:
+    """Return what is wrong with a published stage, every hash recomputed; None if it was never published."""
+    if not (folder / DONE).exists():
+        return None
+    manifest = _readable(folder / DONE)
+    return [f"{folder.name}: {DONE} cannot be read."] if manifest is None else hash_problems(folder, manifest)
+
+
 def file_sha256(path: Path) -> str:
     """Return the hash of a file, read in pieces."""
     digest = hashlib.sha256()

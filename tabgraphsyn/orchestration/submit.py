@@ -48,6 +48,7 @@ class Launch:
         store: where stages stand.
         runtimes: per stage id, how it runs.
         sources: the data that was read, by point.
+        place_keys: keys of the config that say where it runs.
     """
 
     campaign: str
@@ -57,6 +58,7 @@ class Launch:
     store: Store
     runtimes: Mapping[str, Runtime]
     sources: Mapping[str, Source]
+    place_keys: tuple[str, ...]
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -75,9 +77,14 @@ def campaign_name(points: Sequence[Point], command: Sequence[str], place_keys: S
     if chosen is not None:
         return str(chosen)
     names = list(dict.fromkeys(str(point.config["dataset"].get("name") or "data") for point in points))
-    what = sorted(text for text in command if not _is_place(text, place_keys))
-    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:_NAME_DIGITS]
+    what = json.dumps(_what(command, place_keys))
+    digest = hashlib.sha256(what.encode()).hexdigest()[:_NAME_DIGITS]
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', '-'.join(names[:3]))}-{digest}"
+
+
+def _what(overrides: Sequence[str], place_keys: Sequence[str]) -> list[str]:
+    """Return the overrides that say what is computed, not where."""
+    return sorted(text for text in overrides if not _is_place(text, place_keys))
 
 
 def _is_place(override: str, place_keys: Sequence[str]) -> bool:
@@ -131,7 +138,7 @@ def make_launch(
         stage.id: stage_runtime(stage, owners[stage.id].config, f"{name}/{owners[stage.id].name}", code)
         for stage in merged.stages.values()
     }
-    return Launch(name, tuple(command), tuple(points), merged, store, runtimes, sources)
+    return Launch(name, tuple(command), tuple(points), merged, store, runtimes, sources, tuple(place_keys))
 
 
 def _check_same_place(points: Sequence[Point]) -> None:
@@ -229,7 +236,7 @@ def record(launch: Launch) -> Campaign:
         launch.output_dir,
         launch.campaign,
         launch.plan,
-        overrides={point.name: point.overrides for point in launch.points},
+        overrides={point.name: _what(point.overrides, launch.place_keys) for point in launch.points},
         configs={point.name: point.config for point in launch.points},
         command=launch.command,
         code=code_version(),
@@ -263,7 +270,9 @@ def run_here(launch: Launch, pool: WorkerPool | None) -> tuple[int, Frontier]:
 def summary(launch: Launch, campaign: Campaign, frontier: Frontier, code: int, elapsed: str) -> str:
     """Return the last line: what happened, and where the results stand."""
     total = len(frontier.progress)
-    cached = frontier.count(Progress.CACHED)
+    # The source stages ran while launching, so the runner found them done.
+    read_now = {source.stage.id for source in launch.sources.values() if not source.was_done}
+    cached = frontier.count(Progress.CACHED) - len(read_now)
     done = frontier.count(*FINISHED) - cached
     counts = [f"{done} computed", f"{cached} cached"]
     for kind in (Progress.FAILED, Progress.BLOCKED, Progress.INTERRUPTED):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 from tabgraphsyn.errors import DataError, Interrupted, StageError
 from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind, catalog
@@ -97,8 +97,7 @@ def _fail_once(context: StageContext) -> None:
 
 
 def _full_disk(context: StageContext) -> None:
-    with Path("/dev/full").open("w") as handle:
-        handle.write("x" * 100_000)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(context.artifacts / "big"))
 
 
 def _too_large(context: StageContext) -> None:
@@ -122,6 +121,14 @@ def _sleep_long(context: StageContext) -> None:
     time.sleep(60.0)
 
 
+def _hold(context: StageContext) -> None:
+    """Wait until the test lets go."""
+    release = context.folder.parents[2] / "release"
+    end = time.monotonic() + 60
+    while not release.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def _print(context: StageContext) -> None:
     print("printed by the stage")
     print("printed to stderr", file=sys.stderr)
@@ -138,6 +145,7 @@ ACTIONS = {
     "sleep": _sleep,
     "sleep_long": _sleep_long,
     "print": _print,
+    "hold": _hold,
 }
 
 

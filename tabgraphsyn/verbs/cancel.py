@@ -1,0 +1,38 @@
+"""``tabgraphsyn cancel``: stop a campaign; what is done stays done, what was saved is resumed by the next launch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tabgraphsyn.errors import StageError
+from tabgraphsyn.orchestration.campaigns import Campaign, running_stages
+from tabgraphsyn.orchestration.running import ask_to_stop, read_runner
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
+
+
+def cancel(
+    campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
+    output_dir: OutputDir = OUTPUTS,
+) -> None:
+    """Ask the campaign's runner to stop; if it is gone, ask the stages that it left running."""
+    found = one_campaign(output_dir, campaign)
+    record = read_runner(found.folder)
+    if record is not None and record.is_alive() is None:
+        raise StageError(
+            f"{found.name}: its runner is process {record.owner.pid} on {record.owner.host}. Run cancel there."
+        )
+    if record is not None and record.is_alive() and ask_to_stop(record.owner):
+        print(
+            f"{found.name}: asked process {record.owner.pid} to stop. Its stages save and leave; launch resumes them."
+        )
+        return
+    _stop_orphans(found)
+
+
+def _stop_orphans(campaign: Campaign) -> None:
+    """Ask stages that still run without a runner to stop."""
+    stopped = [label for label, attempt in running_stages(campaign) if ask_to_stop(attempt.owner)]
+    names = ", ".join(stopped)
+    print(f"{campaign.name}: no runner; asked {len(stopped)} stages to stop{f': {names}' if names else ''}.")

@@ -1,0 +1,87 @@
+"""The command ``tabgraphsyn VERB``. A verb's module is imported when the verb is called, and only then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USER, TabGraphSynError, listing, nearest
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Where a verb lives and what it answers."""
+
+    module: str
+    function: str
+    answers: str
+
+
+VERBS = {
+    "ingest": Verb("tabgraphsyn.verbs.ingest", "ingest", "profile your own tables; write metadata.json and a dataset"),
+    "status": Verb("tabgraphsyn.verbs.status", "status", "every sweep point and stage: state, progress, why it waits"),
+    "logs": Verb("tabgraphsyn.verbs.logs", "logs", "a stage's log, across attempts; -f follows"),
+    "cancel": Verb("tabgraphsyn.verbs.cancel", "cancel", "stop a campaign; launching it again resumes"),
+    "sample": Verb("tabgraphsyn.verbs.sample", "sample", "synthetic tables from a trained bundle, without real data"),
+    "verify": Verb("tabgraphsyn.verbs.verify", "verify", "recompute the hashes of everything a campaign published"),
+    "gc": Verb("tabgraphsyn.verbs.gc", "gc", "list, then with --yes delete, what no campaign refers to"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb that the command line names and return the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(_overview())
+        return EXIT_DONE
+    name, rest = given[0], given[1:]
+    if name == "--version":
+        import tabgraphsyn
+
+        print(tabgraphsyn.__version__)
+        return EXIT_DONE
+    if name == "launch":
+        os.execv(sys.executable, [sys.executable, "-m", "tabgraphsyn.launch", *rest])
+    if name not in VERBS:
+        known = listing([*VERBS, "launch"])
+        print(f"{name}: no such verb.{nearest(name, [*VERBS, 'launch'])} There are {known}.", file=sys.stderr)
+        return EXIT_USER
+    return _called(name, rest)
+
+
+def _called(name: str, rest: list[str]) -> int:
+    try:
+        return _run(getattr(import_module(VERBS[name].module), VERBS[name].function), name, rest)
+    except TabGraphSynError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) closed early; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def _run(function: Callable[..., Any], name: str, rest: list[str]) -> int:
+    """Run one function as a typer command; typer leaves by ``SystemExit``."""
+    import typer
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name)(function)
+    try:
+        typer.main.get_command(app).main(args=rest, prog_name=f"tabgraphsyn {name}")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else EXIT_DONE if ending.code is None else EXIT_USER
+    return EXIT_DONE
+
+
+def _overview() -> str:
+    lines = ["tabgraphsyn VERB ... (also python -m tabgraphsyn VERB ...)", ""]
+    lines += [f"  {name:8} {verb.answers}" for name, verb in VERBS.items()]
+    lines += [f"  {'launch':8} compose, check, plan, run: the same as python -m tabgraphsyn.launch", ""]
+    return "\n".join([*lines, "tabgraphsyn VERB --help shows a verb's options."])

@@ -1,0 +1,99 @@
+"""``tabgraphsyn logs``: a stage's log, from its first attempt to its last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.orchestration.attempt_log import last_log_lines, log_path
+from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.store import State
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
+
+_LOOK_S = 0.5
+
+
+def logs(
+    stage: Annotated[
+        str | None, typer.Argument(help="gnn, diffusion/flights, a signature; or none for failed.")
+    ] = None,
+    campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="The latest by default.")] = None,
+    point: Annotated[str | None, typer.Option("--point", "-p", help="A sweep point; the first by default.")] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Last lines of each attempt.")] = 40,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows, across attempts.")] = False,
+    output_dir: OutputDir = OUTPUTS,
+) -> None:
+    """Show the log of a stage across its attempts; without a stage, of those that failed or run."""
+    found = one_campaign(output_dir, campaign)
+    chosen = _chosen(found, stage, point)
+    if not chosen:
+        print(f"{found.name}: nothing failed and nothing runs. Name a stage: {listing(_labels(found), 20)}.")
+    for label, stage_id in chosen.items():
+        folder = found.store.folder(stage_id)
+        numbers = attempt_numbers(folder)
+        if not numbers:
+            print(f"{label}: not started")
+        for number in numbers:
+            print(f"== {label} attempt {number}: {log_path(folder, number)}")
+            print("\n".join(last_log_lines(log_path(folder, number), lines)))
+    if follow and chosen:
+        label, stage_id = next(iter(chosen.items()))
+        for line in _followed(found, stage_id):
+            print(line, flush=True)
+
+
+def _labels(campaign: Campaign) -> list[str]:
+    return list(dict.fromkeys(label for point in campaign.points.values() for label in point.stages))
+
+
+def _chosen(campaign: Campaign, stage: str | None, point: str | None) -> dict[str, str]:
+    """Return label -> id of the stages that are meant."""
+    if point is not None and point not in campaign.points:
+        raise ConfigError(f"--point: there is no {point!r}.{nearest(point, campaign.points)}")
+    points = [campaign.points[point]] if point is not None else list(campaign.points.values())
+    if stage is None:
+        pairs = {stage_id: label for each in points for label, stage_id in each.stages.items()}
+        wanted = (State.FAILED, State.RUNNING)
+        return {label: stage_id for stage_id, label in pairs.items() if campaign.store.state(stage_id) in wanted}
+    for each in points:
+        for label, stage_id in each.stages.items():
+            if stage in (label, stage_id) or stage_id.split("/")[1].startswith(stage):
+                return {label: stage_id}
+    known = _labels(campaign)
+    raise ConfigError(
+        f"{stage}: no such stage in {campaign.name}.{nearest(stage, known)} There are {listing(known, 30)}."
+    )
+
+
+def _followed(campaign: Campaign, stage_id: str) -> Iterator[str]:
+    """Yield lines as they come, moving on to the next attempt's log, until the stage is done or failed."""
+    folder = campaign.store.folder(stage_id)
+    number = (attempt_numbers(folder) or [1])[-1]
+    position = _size(log_path(folder, number))
+    while True:
+        state = campaign.store.state(stage_id)
+        path = log_path(folder, number)
+        if _size(path) > position:
+            with path.open("rb") as handle:
+                handle.seek(position)
+                text = handle.read()
+            position += len(text)
+            yield from text.decode("utf-8", errors="replace").splitlines()
+        later = [each for each in attempt_numbers(folder) if each > number]
+        if later:
+            number, position = later[0], 0
+            yield f"== attempt {number}"
+        elif state in (State.DONE, State.FAILED):
+            return
+        else:
+            time.sleep(_LOOK_S)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

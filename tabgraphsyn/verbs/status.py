@@ -1,0 +1,87 @@
+"""``tabgraphsyn status``: what became of the campaigns, from any shell, whether launch still runs or not."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus, campaign_status
+from tabgraphsyn.orchestration.view import duration
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
+
+_WATCH_S = 2.0
+_ORDER = ("done", "running", "waiting", "not started", "stopped", "failed", "blocked")
+
+
+def status(
+    campaign: Annotated[str | None, typer.Argument(help="Name of a campaign; all of them by default.")] = None,
+    output_dir: OutputDir = OUTPUTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again until nothing runs.")] = False,
+) -> None:
+    """Show every sweep point and stage: state, progress, why it waits."""
+    while True:
+        campaigns = chosen_campaigns(output_dir, campaign)
+        found = [_looked_at(each) for each in campaigns]
+        if as_json:
+            print(json.dumps({"campaigns": [asdict(each) for each in found]}, indent=2))
+        else:
+            _print(found, detailed=campaign is not None or len(found) == 1, clear=watch)
+        if not watch or all(each.is_settled for each in found):
+            return
+        time.sleep(_WATCH_S)
+
+
+def _looked_at(campaign: Campaign) -> CampaignStatus:
+    """Return the status, having shown results whose launch or worker could not."""
+    campaign.show_done()
+    return campaign_status(campaign)
+
+
+def _print(found: list[CampaignStatus], *, detailed: bool, clear: bool) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if clear and console.is_terminal:
+        console.clear()
+    if not found:
+        console.print("no campaigns here; python -m tabgraphsyn.launch starts one, --output-dir looks elsewhere")
+    for each in found:
+        counts = ", ".join(f"{each.counts[word]} {word}" for word in _ORDER if word in each.counts)
+        console.print(f"{each.name}: {len(each.points)} points, {counts}; runner: {each.runner}", markup=False)
+        if detailed:
+            _print_stages(each, console)
+        console.print(f"  results: {each.folder}", markup=False, soft_wrap=True)
+
+
+def _print_stages(campaign: CampaignStatus, console: Any) -> None:
+    """Print each stage once; a stage that several points share names how many."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("point", "stage", "state", "attempt", "since", "progress and reason"):
+        table.add_column(name, overflow="fold", no_wrap=name != "progress and reason")
+    points: dict[str, list[str]] = {}
+    stages: dict[str, StageStatus] = {}
+    for point in campaign.points:
+        for stage in point.stages:
+            points.setdefault(stage.id, []).append(point.name)
+            stages.setdefault(stage.id, stage)
+    for stage_id, stage in stages.items():
+        names = points[stage_id]
+        where = names[0] if len(names) == 1 else f"{len(names)} points"
+        age = "" if stage.age_s is None else duration(stage.age_s)
+        words = " ".join(text for text in (stage.progress, stage.reason) if text)
+        table.add_row(where, stage.label, stage.state, str(stage.attempt or ""), age, _escaped(words))
+    console.print(table)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
