@@ -64,12 +64,7 @@ def test_a_yaml_binds_to_its_constructor(where: str, component: dict[str, Any]):
     arguments = {key: value for key, value in component.items() if not key.startswith("_") and key != "defaults"}
     runtime = RUNTIME_ARGUMENTS.get(group(where), frozenset())
     assert not set(arguments) & runtime, f"{where}: {set(arguments) & runtime} is set by the stage"
-    signature = inspect.signature(found)
-    accepted = {
-        name: each
-        for name, each in signature.parameters.items()
-        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-    }
+    accepted = named_parameters(found)
     unknown = set(arguments) - accepted
     assert not unknown, f"{where}: {target} takes no {unknown}; it takes {sorted(accepted)}"
 

@@ -19,11 +19,8 @@ def pyproject() -> dict:
 
 def test_the_list_of_packages_is_the_tree():
     listed = set(pyproject()["tool"]["setuptools"]["packages"])
-    found = {
-        ".".join(path.parent.relative_to(ROOT).parts)
-        for path in (ROOT / "tabgraphsyn").rglob("*.py")
-        if "conf" not in path.parts
-    }
+    folders = {path.parent for path in (ROOT / "tabgraphsyn").rglob("*.py")}
+    found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert listed == found | {"tabgraphsyn.conf"}
 
 

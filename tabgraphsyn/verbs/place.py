@@ -1,0 +1,36 @@
+"""The options that every verb about campaigns shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.orchestration.campaigns import Campaign, find_campaigns, read_campaign
+
+OutputDir = Annotated[Path, typer.Option("--output-dir", help="The launch's output_dir.", envvar="TABGRAPHSYN_OUTPUT")]
+OUTPUTS = Path("outputs")
+
+
+def chosen_campaigns(output_dir: Path, name: str | None) -> list[Campaign]:
+    """Return the campaign of that name, or all of them, the latest first.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    folder = output_dir.expanduser().resolve()
+    return [read_campaign(folder, each) for each in ([name] if name else find_campaigns(folder))]
+
+
+def one_campaign(output_dir: Path, name: str | None) -> Campaign:
+    """Return the campaign of that name, or the latest.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found = chosen_campaigns(output_dir, name)
+    if not found:
+        raise ConfigError(f"{output_dir}: no campaign there. --output-dir names another folder.")
+    return found[0]
