@@ -98,5 +98,10 @@ class SiblingGroups:
 
     def to(self, device: str | torch.device) -> SiblingGroups:
         """Return the groups on another device."""
-        moved = (values.to(device) for values in (self.group, self.rank, self.size))
-        return SiblingGroups(*moved, count=self.count, exchange=self.exchange)
+        return SiblingGroups(
+            group=self.group.to(device),
+            rank=self.rank.to(device),
+            size=self.size.to(device),
+            count=self.count,
+            exchange=self.exchange,
+        )
