@@ -78,6 +78,7 @@ class DataSpace(Autoencoder):
     """
 
     is_trained = False
+    gates: Tensor
 
     def __init__(
         self,
