@@ -17,7 +17,7 @@ from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import json_block, render
 from tabgraphsyn.evaluation.report.sources import ReportSources
 
-VOID = {"meta", "rect", "path", "circle", "use", "br", "link", "img", "input"}
+VOID = {"wbr", "meta", "rect", "path", "circle", "use", "br", "link", "img", "input"}
 
 
 class Outline(HTMLParser):

@@ -100,6 +100,18 @@ def test_names_in_the_paragraph_are_escaped() -> None:
     assert "<i>" not in text
 
 
+def test_found_copying_comes_first_and_qualifies_the_rest() -> None:
+    scores = book(*c2st(0.2, 0.5), privacy("copies", 0.9, holdout=0.0, excess=0.9, excess_sd=0.01))
+    text = str(verdict(scores, copying(scores), None))
+    assert text.index("Copying was found") < text.index("how close a copy is") < text.index("cannot be told")
+    assert "rows repeat on both sides" in text
+
+
+def test_good_worst_column_is_no_news() -> None:
+    low = Score("column_shapes", "column", "t.c", 0.985, "higher")
+    assert "No column matches worse than .985." in verdict(book(low), copying(book(low)), ("t.c", low, "Nothing."))
+
+
 def test_tiles_stand_beside_their_baselines(make_scores: Callable[..., list[Score]]) -> None:
     scores = ScoreBook(make_scores(), (), TEXTS)
     shown = {tile.name: tile for tile in tiles(scores, copying(scores))}

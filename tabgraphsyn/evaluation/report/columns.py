@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -75,9 +75,9 @@ def drawn_columns(schema: Schema, table: str) -> list[Column]:
     return [schema.table(table).column(name) for name in schema.attribute_columns(table)]
 
 
-def read_views(sources: ReportSources, table: str, rows: int) -> Iterator[ColumnView]:
-    """Yield the columns of ``table`` one at a time, over at most ``rows`` rows of each side."""
-    for column in drawn_columns(sources.schema, table):
+def read_views(sources: ReportSources, table: str, columns: Iterable[Column], rows: int) -> Iterator[ColumnView]:
+    """Yield ``columns`` of ``table`` one at a time, over at most ``rows`` rows of each side."""
+    for column in columns:
         kind = _KINDS[column.sdtype]
         real, _ = _side(sources.real[table], column, kind, rows)
         synthetic, problem = _side(sources.synthetic[table], column, kind, rows)

@@ -10,7 +10,7 @@ import numpy as np
 from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.associations import AssociationView, association_view
 from tabgraphsyn.evaluation.report.column_panels import column_panel
-from tabgraphsyn.evaluation.report.columns import read_views
+from tabgraphsyn.evaluation.report.columns import drawn_columns, read_views
 from tabgraphsyn.evaluation.report.content import Content, PairTable, ScoredPanel, TableColumns, TableRows, WorstColumn
 from tabgraphsyn.evaluation.report.copying import copying
 from tabgraphsyn.evaluation.report.curves import TrainingView, training_views
@@ -113,25 +113,25 @@ def _table_columns(
     reasons: dict[str, str],
 ) -> TableColumns:
     """Return the pictures of one table; ``reasons`` is filled for the columns in ``low``."""
+    columns = drawn_columns(sources.schema, table)
+    left_out = max(0, len(columns) - options.panels_per_table)
+    if left_out:
+        columns = sorted(columns, key=lambda column: -_distance(book.of_column(table, column.name)))
+        columns = columns[: options.panels_per_table]
     wanted = {score.where for score in low}
-    panels: list[tuple[float, ScoredPanel]] = []
-    for view in read_views(sources, table, options.rows_per_table):
+    panels: list[ScoredPanel] = []
+    for view in read_views(sources, table, columns, options.rows_per_table):
         if view.where in wanted:
             reasons[view.where] = reason(view)
         score = book.of_column(table, view.column.name)
-        panels.append(
-            (
-                distance_from_ideal(score) if score else math.inf,
-                ScoredPanel(
-                    column_panel(view, options), score_text(score.value) if score else "", _beside(book, score)
-                ),
-            )
-        )
-    left_out = max(0, len(panels) - options.panels_per_table)
-    if left_out:
-        panels = sorted(panels, key=lambda each: -each[0])[: options.panels_per_table]
+        shown = score_text(score.value) if score else ""
+        panels.append(ScoredPanel(column_panel(view, options), shown, _beside(book, score)))
     rows = max(sources.real[table].num_rows, sources.synthetic[table].num_rows)
-    return TableColumns(table, tuple(panel for _, panel in panels), left_out, options.rows_per_table < rows)
+    return TableColumns(table, tuple(panels), left_out, options.rows_per_table < rows)
+
+
+def _distance(score: Score | None) -> float:
+    return distance_from_ideal(score) if score else math.inf
 
 
 def _beside(book: ScoreBook, score: Score | None) -> str:

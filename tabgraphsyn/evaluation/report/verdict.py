@@ -33,21 +33,30 @@ def verdict(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | Non
 
 def _sentences(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None) -> Iterator[Markup]:
     judged = book.at("c2st", "database", "database")
+    if found.severity == "bad":
+        yield _copying_sentence(found)
+        yield Markup("What follows is how close a copy is.")
     yield Markup("<strong>{}</strong>").format(_closeness(book, judged))
     if judged:
         yield _told_apart(book, judged)
     yield from _families(book)
     yield from _trends(book)
     if worst:
-        place, score, why = worst
-        text = Markup("The worst column is <strong>{}</strong> ({}): {}")
-        yield text.format(place, score_text(score.value), f"{why[:1].lower()}{why[1:]}")
+        yield _worst(*worst)
     keys = book.at("keys", "database", "database")
     if keys and keys.value < 1:
         yield Markup('<span class="bad">Keys are broken: {}.</span>').format(
             f"validity {score_text(keys.value)}, 1 is due"
         )
-    yield _copying_sentence(found)
+    if found.severity != "bad":
+        yield _copying_sentence(found)
+
+
+def _worst(place: str, score: Score, why: str) -> Markup:
+    if distance_from_ideal(score) <= 0.02:
+        return Markup("No column matches worse than {}.").format(score_text(score.value))
+    text = Markup("The worst column is <strong>{}</strong> ({}): {}")
+    return text.format(place, score_text(score.value), f"{why[:1].lower()}{why[1:]}")
 
 
 def _closeness(book: ScoreBook, judged: Score | None) -> str:
@@ -75,8 +84,9 @@ def _told_apart(book: ScoreBook, judged: Score) -> Markup:
     where = Markup(" in the worst table, {},").format(place) if place and not is_one else Markup("")
     baseline = book.beside(judged, "real_real")
     beside = f", real against real gives {percent(baseline.value)}" if baseline else ""
-    return Markup("A classifier that sees single rows{} is right for {} of them (guessing is 50&nbsp;%{}).").format(
-        where, percent(judged.value), beside
+    repeats = ": below half means that rows repeat on both sides" if judged.value < 0.45 else ""
+    return Markup("A classifier that sees single rows{} is right for {} of them (guessing is 50&nbsp;%{}{}).").format(
+        where, percent(judged.value), beside, repeats
     )
 
 
