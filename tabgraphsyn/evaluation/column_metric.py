@@ -31,6 +31,11 @@ class ColumnMetric(ComparisonMetric):
         everything: list[Result] = []
         columns: list[Result] = []
         for table in comparison.schema.table_names:
+            if comparison.is_baseline and comparison.candidate.num_rows(table) == 0:
+                everything.append(
+                    self.unscored(table, "the real part it is compared with has no rows", comparison.name)
+                )
+                continue
             pairs = [pair for pair in comparison.feature_pairs(table) if pair[0].kind in self.kinds]
             scored = data.map(partial(self._column, table, comparison), pairs)
             everything += [*mean_score(self, "table", table, scored), *scored]
