@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -131,7 +130,7 @@ def _table_columns(
 
 
 def _distance(score: Score | None) -> float:
-    return distance_from_ideal(score) if score else math.inf
+    return distance_from_ideal(score) if score else -1.0
 
 
 def _beside(book: ScoreBook, score: Score | None) -> str:
