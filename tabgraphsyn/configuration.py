@@ -55,7 +55,7 @@ class ClusterConfig:
     """Where stages run.
 
     Attributes:
-        executor: ``local`` (a process per stage), ``inline`` (in the calling process).
+        executor: ``local`` (a process per stage), ``inline`` (in the calling process), ``slurm`` (job arrays).
         workers: stages that may run side by side; 0 takes one per CPU core.
         threads: CPU threads that all running stages share; 0 takes one per CPU core.
         gpus: GPUs to lend; null takes all that are visible.
@@ -65,6 +65,23 @@ class ClusterConfig:
         heartbeat_s: how often a running stage says that it lives.
         lease_timeout_s: silence after which another process may take a stage over.
         verify_mb: inputs up to this size are hashed before a stage starts; larger ones are checked by size.
+        cpu_partition: Slurm only, like all below: where stages without a GPU go; null takes the cluster's default.
+        gpu_partition: where stages go that want a GPU; null: they run without one.
+        gpu_gres: generic resource of a GPU, e.g. ``gpu``, ``gpu:a100`` or ``gpu:1g.10gb``.
+        account: Slurm account.
+        qos: quality of service.
+        constraint: node features.
+        nice: lowers the priority by this much.
+        max_running: most elements that run at once; 0 for no limit of our own.
+        max_submit: most elements in the queue at once; 0 asks the cluster.
+        fuse: kinds of short stages that run in one job where they follow each other.
+        signal_s: seconds between the warning and the time limit.
+        max_preemptions: times that a stage may be preempted or time out.
+        max_failures: times in a row that a stage may be killed without progress.
+        setup: shell lines before a stage, e.g. ``module load``.
+        container: words before the command, e.g. ``[apptainer, exec, image.sif]``.
+        python: interpreter on the nodes; null takes the one of the launch.
+        sbatch: further arguments of sbatch; they win over all others.
     """
 
     executor: str = "local"
@@ -77,6 +94,23 @@ class ClusterConfig:
     heartbeat_s: float = 5.0
     lease_timeout_s: float = 60.0
     verify_mb: float = 64.0
+    cpu_partition: str | None = None
+    gpu_partition: str | None = None
+    gpu_gres: str = "gpu"
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    nice: int = 0
+    max_running: int = 0
+    max_submit: int = 0
+    fuse: list[str] = field(default_factory=list)
+    signal_s: int = 90
+    max_preemptions: int = 100
+    max_failures: int = 3
+    setup: list[str] = field(default_factory=list)
+    container: list[str] = field(default_factory=list)
+    python: str | None = None
+    sbatch: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -86,10 +120,16 @@ class StageResources:
     Attributes:
         threads: CPU threads; 0 takes all that the cluster shares out.
         device: ``auto`` (cuda where there is one), ``cpu`` or ``cuda``.
+        mem_gb: memory that a scheduler is asked for.
+        timeout_min: time limit that a scheduler is asked for.
+        gpus: GPUs that a scheduler is asked for where the device is not ``cpu``.
     """
 
     threads: int = 1
     device: str = "cpu"
+    mem_gb: float = 4.0
+    timeout_min: int = 60
+    gpus: int = 1
 
 
 @dataclass

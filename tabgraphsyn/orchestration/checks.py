@@ -66,11 +66,11 @@ def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
-    executors = ("local", "inline")
+    executors = ("local", "inline", "slurm")
     executor = cluster.get("executor", "local")
     if executor not in executors:
         yield f"cluster.executor: one of {listing(executors)}, found {executor!r}.{nearest(str(executor), executors)}"
-    for key in ("workers", "threads", "grace_s", "verify_mb"):
+    for key in ("workers", "threads", "grace_s", "verify_mb", "max_running", "max_submit", "max_failures"):
         if cluster.get(key, 0) < 0:
             yield f"cluster.{key}: at least 0, found {cluster[key]!r}."
     if cluster.get("stages_per_gpu", 1) < 1:
@@ -90,6 +90,9 @@ def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[s
             yield f"resources.{stage}.threads: at least 0 (0 takes all), found {wanted['threads']!r}."
         if wanted["device"] not in devices:
             yield f"resources.{stage}.device: one of {listing(devices)}, found {wanted['device']!r}."
+        for key in ("mem_gb", "timeout_min"):
+            if wanted.get(key, 1) <= 0:
+                yield f"resources.{stage}.{key}: above 0, found {wanted[key]!r}."
 
 
 def _component_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,181 @@
+"""Which job makes which stage: an append-only file beside the store, shared by all campaigns and users of it.
+
+A job found there counts only if the queue still knows it; a stage's own manifest says whether it is done. The lock
+keeps two launches from submitting the same stage at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import write_json
+from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.orchestration.lease import Owner
+
+FOLDER = "slurm"
+LEDGER = "ledger.jsonl"
+_LOCK = "submission.lock"
+_SILENCE_S = 300.0
+_WAIT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job or array as it was submitted.
+
+    Attributes:
+        job: Slurm's id.
+        campaign: name.
+        name: job name.
+        time: seconds since the epoch.
+        user: login name.
+        is_array: False for a plain job.
+        elements: index -> ids of the stages that the element makes.
+        script: batch script.
+        list_file: what each element runs.
+        request: cpus, mem_gb, timeout_min and gpus of an element.
+        dependency: as submitted.
+        cluster: Slurm's ClusterName.
+    """
+
+    job: str
+    campaign: str
+    name: str
+    time: float
+    user: str
+    is_array: bool
+    elements: Mapping[int, Sequence[str]]
+    script: str
+    list_file: str
+    request: Mapping[str, Any] = field(default_factory=dict)
+    dependency: str | None = None
+    cluster: str | None = None
+
+    def element_id(self, index: int) -> str:
+        """Return the id that squeue shows for an element."""
+        return f"{self.job}_{index}" if self.is_array else self.job
+
+    def log(self, index: int) -> Path:
+        """Return the file of what an element printed outside its stages' own logs."""
+        name = f"{self.job}_{index}" if self.is_array else self.job
+        return Path(self.script).parent / f"{name}_0_log.out"
+
+
+def folder_of(output_dir: Path) -> Path:
+    """Return the folder of ledger, lock and launches."""
+    return output_dir / FOLDER
+
+
+def append(output_dir: Path, submission: Submission) -> None:
+    """Add a line, flushed to disk: from here on every command knows the job."""
+    path = folder_of(output_dir) / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(asdict(submission), separators=(",", ":")) + "\n"
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(line)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def read(output_dir: Path) -> list[Submission]:
+    """Return all submissions, oldest first; a line that a kill cut off is left out."""
+    path = folder_of(output_dir) / LEDGER
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            raw = json.loads(line)
+            raw["elements"] = {int(index): stages for index, stages in raw["elements"].items()}
+            found.append(Submission(**raw))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return found
+
+
+def latest_elements(submissions: Sequence[Submission]) -> dict[str, tuple[Submission, int]]:
+    """Return the last submission and index of every stage that was ever submitted."""
+    return {
+        stage_id: (submission, index)
+        for submission in submissions
+        for index, stages in submission.elements.items()
+        for stage_id in stages
+    }
+
+
+@contextmanager
+def submission_lock(output_dir: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
+    """Hold the right to submit to this store.
+
+    Raises:
+        SubmissionError: another launch holds it for longer than ``wait_s``.
+    """
+    folder = folder_of(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _LOCK
+    aside = folder / f".lock.{uuid.uuid4().hex[:8]}.part"
+    write_json(aside, {"owner": asdict(Owner.current()), "started": time.time()})
+    try:
+        end = time.monotonic() + wait_s
+        while not _linked(aside, path):
+            if _is_left_over(path, aside):
+                _take_away(path)
+            elif time.monotonic() > end:
+                raise SubmissionError(
+                    f"{path}: another launch is submitting: {path.read_text(encoding='utf-8')[:300]}. "
+                    "Wait for it; remove the file if it is gone."
+                )
+            else:
+                time.sleep(0.1)
+        try:
+            yield
+        finally:
+            if path.exists() and path.samefile(aside):
+                path.unlink(missing_ok=True)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _linked(aside: Path, path: Path) -> bool:
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _is_left_over(path: Path, aside: Path) -> bool:
+    """Return True if the holder is dead or silent: the clock is the file server's."""
+    try:
+        owner = Owner(**json.loads(path.read_text(encoding="utf-8"))["owner"])
+        os.utime(aside)
+        return owner.is_dead() or aside.stat().st_mtime - path.stat().st_mtime > _SILENCE_S
+    except FileNotFoundError:
+        return False
+    except (ValueError, TypeError, KeyError):
+        return True
+
+
+def _take_away(path: Path) -> None:
+    """Remove a left-over lock; of two that try, one renames it and the other finds nothing."""
+    aside = path.with_name(f".stale.{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    aside.unlink(missing_ok=True)
+
+
+def touch_lock(output_dir: Path) -> None:
+    """Say that the holder still submits."""
+    path = folder_of(output_dir) / _LOCK
+    if path.exists():
+        os.utime(path)

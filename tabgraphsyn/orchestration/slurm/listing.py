@@ -1,0 +1,85 @@
+"""The list file of an array: a line of policy, then a line per element with the specs of its stages.
+
+One file for a thousand elements: a stage's own ``spec.json`` is written where and when it runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import written_aside
+from tabgraphsyn.errors import StageError
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an element does when it is interrupted or dies.
+
+    Attributes:
+        requeue: ``scontrol`` where it may requeue itself, else ``stay`` to be requeued by the cluster.
+        max_preemptions: times that an element may be preempted or time out.
+        max_failures: times in a row that it may die without a word (killed, out of memory) before it fails.
+        signal_s: seconds between the warning and the time limit.
+        memory_growth: factor on the memory after a death that may have been for want of it.
+    """
+
+    requeue: str = "scontrol"
+    max_preemptions: int = 100
+    max_failures: int = 3
+    signal_s: int = 90
+    memory_growth: float = 1.5
+
+
+@dataclass(frozen=True)
+class ListedStage:
+    """One stage of an element: its folder and its spec."""
+
+    id: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Element:
+    """What one task of an array does."""
+
+    store: Path
+    policy: Policy
+    stages: tuple[ListedStage, ...]
+
+    def folder(self, stage: ListedStage) -> Path:
+        """Return the folder of one of its stages."""
+        return self.store / stage.id
+
+
+def write_list(
+    path: Path, store: Path, policy: Policy, elements: Iterable[tuple[int, Iterable[tuple[str, Mapping[str, Any]]]]]
+) -> None:
+    """Write the list of ``(index, [(stage id, spec), ...])``."""
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8") as handle:
+        handle.write(json.dumps({"store": str(store), "policy": asdict(policy)}) + "\n")
+        for index, stages in elements:
+            listed = [{"id": stage_id, "spec": spec} for stage_id, spec in stages]
+            handle.write(f"{index} {json.dumps(listed, separators=(',', ':'), allow_nan=False)}\n")
+
+
+def read_element(path: Path, index: int) -> Element:
+    """Return one element of a list.
+
+    Raises:
+        StageError: the list cannot be read, or has no such element.
+    """
+    try:
+        with path.open(encoding="utf-8") as handle:
+            header = json.loads(next(handle))
+            for line in handle:
+                number, _, text = line.partition(" ")
+                if int(number) == index:
+                    stages = tuple(ListedStage(raw["id"], raw["spec"]) for raw in json.loads(text))
+                    return Element(Path(header["store"]), Policy(**header["policy"]), stages)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise StageError(f"{path}: not the list of an array ({error}). Run tabgraphsyn repair.") from error
+    raise StageError(f"{path}: no element {index}. Run tabgraphsyn repair.")

@@ -1,0 +1,199 @@
+"""Whether an element that was interrupted or died runs again: by asking Slurm what happened, within separate caps.
+
+Everything that a retry needs lies in the stage's folder: attempts, checkpoints, and ``requeues.jsonl`` with a line
+per decision. Nothing is guessed from elapsed time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.errors import EXIT_INTERRUPTED, EXIT_STAGE, SubmissionError
+from tabgraphsyn.orchestration.lease import attempt_numbers, latest_attempt
+from tabgraphsyn.orchestration.slurm.listing import Policy
+from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+
+REQUEUES = "requeues.jsonl"
+_CHECK_TURN_S = 60.0  # Slurm looks at time limits every 30 s, in whole minutes
+_STAY_S = 3600.0
+KINDS = ("preempted", "time limit", "requeued", "died")
+
+
+def requeues(folder: Path) -> list[dict[str, Any]]:
+    """Return the recorded decisions of a stage, oldest first."""
+    path = folder / REQUEUES
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
+def after_interruption(policy: Policy, folder: Path) -> int:
+    """Requeue an element that saved and stopped on a signal, unless it was cancelled; return the exit code.
+
+    A job that was cancelled must not come back. One that Slurm already requeues needs nothing.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    last = latest_attempt(folder)
+    if job is None or (last is not None and last.outcome == "fenced"):
+        return EXIT_INTERRUPTED
+    scheduler = Scheduler()
+    cause = interruption_cause(_fields(scheduler, job), policy.signal_s)
+    _say(f"attempt {last.number if last else 0} stopped: {cause}")
+    if cause == "cancelled":
+        return EXIT_INTERRUPTED
+    _note(folder, cause)
+    count = sum(entry["kind"] != "died" for entry in requeues(folder))
+    if count > policy.max_preemptions:
+        _say(f"interrupted {count} times, cluster.max_preemptions allows {policy.max_preemptions}: giving up")
+        return EXIT_STAGE
+    if policy.requeue == "scontrol" and _requeued(scheduler, job):
+        return EXIT_INTERRUPTED
+    if cause == "preempted":
+        # Leaving now would count as an end of its own accord, and what depends on this job would be lost.
+        _say("staying alive until the cluster requeues this job")
+        _stay()
+    return EXIT_INTERRUPTED
+
+
+def interruption_cause(fields: dict[str, str], signal_s: int, now: float | None = None) -> str:
+    """Return why Slurm signalled a job: ``cancelled``, ``preempted``, ``time limit`` or ``requeued``.
+
+    >>> interruption_cause({"JobState": "CANCELLED"}, 90)
+    'cancelled'
+    >>> interruption_cause({"JobState": "RUNNING", "PreemptTime": "2026-01-01T00:00:00"}, 90)
+    'preempted'
+    """
+    state = fields.get("JobState", "")
+    if state.startswith("CANCELLED"):
+        return "cancelled"
+    if fields.get("PreemptTime", "None") not in ("None", "Unknown", "N/A"):
+        return "preempted"
+    end = _seconds(fields.get("EndTime"))
+    if state in ("RUNNING", "TIMEOUT") and end is not None:
+        left = end - (time.time() if now is None else now)
+        if left <= signal_s + _CHECK_TURN_S:
+            return "time limit"
+    return "requeued"
+
+
+def after_death(policy: Policy, folder: Path, code: int) -> int:
+    """Requeue an element whose process was killed or left without a record, up to the cap; return the exit code."""
+    job = os.environ.get("SLURM_JOB_ID")
+    scheduler = Scheduler()
+    fields = _fields(scheduler, job) if job is not None else {}
+    if job is None or fields.get("JobState", "").startswith("CANCELLED"):
+        return code or EXIT_STAGE
+    entry = _note(folder, "died", exit_code=code, memory_mb=_memory_mb(fields))
+    count = deaths_in_a_row(requeues(folder))
+    how = f"signal {signal.Signals(code - 128).name}" if code - 128 in set(signal.Signals) else f"exit code {code}"
+    _say(f"the process ended without a done stage ({how}), {count} times in a row at step {entry['step']}")
+    if count > policy.max_failures:
+        _say(f"cluster.max_failures allows {policy.max_failures}: giving up")
+        return code or EXIT_STAGE
+    if not _requeued(scheduler, job):
+        return code or EXIT_STAGE
+    if code == 128 + signal.SIGKILL and entry["memory_mb"]:
+        _grow_memory(scheduler, job, round(entry["memory_mb"] * policy.memory_growth))
+    _stay(30.0)
+    return code or EXIT_STAGE
+
+
+def deaths_in_a_row(entries: list[dict[str, Any]]) -> int:
+    """Return how many of the last decisions were deaths at the same step: progress in between counts anew."""
+    count = 0
+    for entry in reversed(entries):
+        if entry["kind"] != "died" or (count and entry.get("step") != entries[-1].get("step")):
+            break
+        count += 1
+    return count
+
+
+def _fields(scheduler: Scheduler, job: str) -> dict[str, str]:
+    try:
+        return scheduler.job_fields(job)
+    except SubmissionError as error:
+        _say(str(error))
+        return {}
+
+
+def _requeued(scheduler: Scheduler, job: str) -> bool:
+    if not scheduler.has("scontrol"):
+        _say("no scontrol on this node: it cannot requeue itself")
+        return False
+    try:
+        done = scheduler.call("scontrol", "requeue", job, check=False, timeout_s=20)
+    except SubmissionError as error:
+        _say(str(error))
+        return False
+    if done.returncode:
+        _say(f"scontrol requeue {job}: {done.stderr.strip()}")
+        return False
+    _say(f"requeued job {job}")
+    return True
+
+
+def _grow_memory(scheduler: Scheduler, job: str, memory_mb: int) -> None:
+    done = scheduler.call("scontrol", "update", f"JobId={job}", f"MinMemoryNode={memory_mb}", check=False)
+    _say(f"next time with {memory_mb} MB" if not done.returncode else f"memory: {done.stderr.strip()}")
+
+
+def _note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
+    numbers = attempt_numbers(folder)
+    entry = {
+        "time": round(time.time(), 3),
+        "kind": kind,
+        "attempt": numbers[-1] if numbers else 0,
+        "job": os.environ.get("SLURM_JOB_ID"),
+        "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
+        "step": _last_step(folder),
+        **details,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / REQUEUES).open("a", encoding="utf-8") as handle:
+        handle.write(json.dumps(entry) + "\n")
+    return entry
+
+
+def _last_step(folder: Path) -> int:
+    from tabgraphsyn.tracking.jsonl import last_lines
+
+    lines = last_lines(folder / "metrics.jsonl")
+    return int(lines[-1]["step"]) if lines else 0
+
+
+def _memory_mb(fields: dict[str, str]) -> float | None:
+    found = re.match(r"(\d+(?:\.\d+)?)([KMGT]?)", fields.get("MinMemoryNode", ""))
+    if not found:
+        return None
+    return float(found.group(1)) * {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2}[found.group(2)]
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(text or "").timestamp()
+    except ValueError:
+        return None
+
+
+def _stay(longest_s: float = _STAY_S) -> None:
+    end = time.monotonic() + longest_s
+    while time.monotonic() < end:
+        time.sleep(1.0)
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,158 @@
+"""The only place that calls Slurm's commands; every call is counted."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tabgraphsyn.errors import SubmissionError
+
+_TIMEOUT_S = 60.0
+_QUEUE_FORMAT = "%i|%T|%r|%u|%M|%L|%N|%P|%E"
+FINISHED_STATES = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
+)
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A line of squeue: one element of an array, or a job of its own.
+
+    Attributes:
+        id: ``123`` or ``123_4``.
+        state: Slurm's word in full.
+        reason: why it waits, Slurm's word.
+        user: who submitted it.
+        elapsed: run time as Slurm writes it.
+        left: time to its limit as Slurm writes it.
+        nodes: where it runs.
+        partition: where it was submitted to.
+        dependency: what it still waits for.
+    """
+
+    id: str
+    state: str
+    reason: str = ""
+    user: str = ""
+    elapsed: str = ""
+    left: str = ""
+    nodes: str = ""
+    partition: str = ""
+    dependency: str = ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """True if what it depends on failed: it can never start as it is."""
+        return self.reason == "DependencyNeverSatisfied"
+
+
+class Scheduler:
+    """Slurm's commands as functions. ``calls`` counts them: controllers limit how often one may ask."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def has(self, command: str) -> bool:
+        """Return True if a command is at hand."""
+        return shutil.which(command) is not None
+
+    def call(self, *command: str, check: bool = True, timeout_s: float = _TIMEOUT_S) -> subprocess.CompletedProcess:
+        """Run a command.
+
+        Raises:
+            SubmissionError: it is not there, does not answer, or (with ``check``) ends with an error.
+        """
+        self.calls[command[0]] += 1
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False
+            )
+        except FileNotFoundError as error:
+            raise SubmissionError(
+                f"{command[0]}: not found on PATH. Run this where Slurm's commands are, or use cluster=local."
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise SubmissionError(
+                f"{command[0]}: no answer in {timeout_s:.0f} s. Is slurmctld up? Try again."
+            ) from error
+        if check and done.returncode:
+            said = (done.stderr or done.stdout).strip()[-1000:]
+            raise SubmissionError(f"{' '.join(command[:4])} ended with exit code {done.returncode}: {said}")
+        return done
+
+    def submit(self, script: str) -> str:
+        """Submit a batch script and return the job id."""
+        return str(self.call("sbatch", "--parsable", script).stdout).strip().split(";")[0]
+
+    def refusal(self, script: str) -> str | None:
+        """Return why the scheduler would refuse a script, or None."""
+        done = self.call("sbatch", "--test-only", script, check=False)
+        return (done.stderr or done.stdout).strip() if done.returncode else None
+
+    def queue(self, job_ids: Iterable[str]) -> dict[str, QueuedJob]:
+        """Return what is in the queue of these jobs, elements of arrays apart, by id: one call for all of them."""
+        wanted = sorted(set(job_ids))
+        if not wanted:
+            return {}
+        # A single unknown id is an error for squeue, one of several is not; id 0 never exists.
+        done = self.call("squeue", "-h", "-r", "-a", "-j", ",".join([*wanted, "0"]), "-o", _QUEUE_FORMAT, check=False)
+        if done.returncode and "Invalid job id" not in done.stderr:
+            raise SubmissionError(f"squeue ended with exit code {done.returncode}: {done.stderr.strip()}")
+        jobs = [QueuedJob(*line.split("|", 8)) for line in str(done.stdout).splitlines() if line.count("|") >= 8]
+        return {job.id: job for job in jobs if job.state not in FINISHED_STATES}
+
+    def history(self, job_ids: Iterable[str]) -> dict[str, str]:
+        """Return the last recorded state of finished jobs, by id; nothing where there is no accounting."""
+        wanted = sorted(set(job_ids))
+        if not wanted or not self.has("sacct"):
+            return {}
+        done = self.call("sacct", "-n", "-X", "-P", "-j", ",".join(wanted), "-o", "JobID,State", check=False)
+        pairs = [line.split("|") for line in str(done.stdout).splitlines() if "|" in line]
+        return {} if done.returncode else {pair[0]: pair[1].split()[0] for pair in pairs if pair[1]}
+
+    def job_fields(self, job_id: str) -> dict[str, str]:
+        """Return what ``scontrol show job`` says; nothing where it cannot be asked."""
+        if not self.has("scontrol"):
+            return {}
+        done = self.call("scontrol", "show", "job", "-o", job_id, check=False, timeout_s=20)
+        return fields(str(done.stdout)) if done.returncode == 0 else {}
+
+    def settings(self) -> dict[str, str]:
+        """Return slurmctld's configuration; nothing where it cannot be asked."""
+        if not self.has("scontrol"):
+            return {}
+        done = self.call("scontrol", "show", "config", check=False)
+        pairs = [line.split("=", 1) for line in str(done.stdout).splitlines() if "=" in line]
+        return {key.strip(): value.strip() for key, value in pairs}
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Cancel jobs or elements of arrays; one that is gone is none the worse."""
+        for start in range(0, len(job_ids), 500):
+            self.call("scancel", *job_ids[start : start + 500], check=False)
+
+    def counted(self) -> str:
+        """Return the calls in words: ``3 sbatch, 1 squeue``."""
+        return ", ".join(f"{count} {name}" for name, count in self.calls.most_common()) or "none"
+
+
+def fields(line: str) -> dict[str, str]:
+    """Return the ``Key=Value`` pairs of a line of scontrol.
+
+    >>> fields("JobId=7 JobState=RUNNING Reason=None")["JobState"]
+    'RUNNING'
+    """
+    return {key: value for key, sign, value in (word.partition("=") for word in line.split()) if sign}
