@@ -65,17 +65,22 @@ class Spec:
         return self.stage if self.table is None else f"{self.stage}/{self.table}"
 
 
-def save_spec(folder: Path, stage: Stage, runtime: Runtime) -> Path:
-    """Write the spec of a stage and return its path."""
-    identity = {
+def stage_spec(stage: Stage, runtime: Runtime) -> dict[str, Any]:
+    """Return what ``spec.json`` of a stage holds."""
+    return {
         "stage": stage.kind.name,
         "version": stage.kind.version,
         "table": stage.table,
         "config": stage.config,
         "inputs": stage.inputs,
         "content": stage.content,
+        "runtime": asdict(runtime),
     }
-    return write_spec(folder, {**identity, "runtime": asdict(runtime)})
+
+
+def save_spec(folder: Path, stage: Stage, runtime: Runtime) -> Path:
+    """Write the spec of a stage and return its path."""
+    return write_spec(folder, stage_spec(stage, runtime))
 
 
 def load_spec(path: Path) -> Spec:

@@ -244,7 +244,7 @@ def _inputs_first(groups: Mapping[tuple[object, ...], list[Unit]]) -> Iterator[l
 
 
 def _element_wise(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elements: int) -> list[JobArray]:
-    """Number each unit like most of what it reads; two of one number go to different arrays."""
+    """Give each unit the index of most of what it reads; two of one index go to different arrays."""
     found: dict[tuple[frozenset[Key], frozenset[Ref], int], JobArray] = {}
     copies: Counter[tuple[frozenset[Key], frozenset[Ref], int]] = Counter()
     free: Counter[tuple[frozenset[Key], frozenset[Ref]]] = Counter()

@@ -36,10 +36,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class ListedStage:
-    """One stage of an element: its folder and its spec."""
+    """One stage of an element: ``kind/signature``, its spec, and what it asks of the scheduler by itself."""
 
     id: str
     spec: Mapping[str, Any]
+    request: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,12 @@ class Element:
         return self.store / stage.id
 
 
-def write_list(
-    path: Path, store: Path, policy: Policy, elements: Iterable[tuple[int, Iterable[tuple[str, Mapping[str, Any]]]]]
-) -> None:
-    """Write the list of ``(index, [(stage id, spec), ...])``."""
+def write_list(path: Path, store: Path, policy: Policy, elements: Mapping[int, Iterable[ListedStage]]) -> None:
+    """Write the stages of each index."""
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as handle:
         handle.write(json.dumps({"store": str(store), "policy": asdict(policy)}) + "\n")
-        for index, stages in elements:
-            listed = [{"id": stage_id, "spec": spec} for stage_id, spec in stages]
+        for index, stages in elements.items():
+            listed = [vars(stage) for stage in stages]
             handle.write(f"{index} {json.dumps(listed, separators=(',', ':'), allow_nan=False)}\n")
 
 
@@ -78,8 +77,23 @@ def read_element(path: Path, index: int) -> Element:
             for line in handle:
                 number, _, text = line.partition(" ")
                 if int(number) == index:
-                    stages = tuple(ListedStage(raw["id"], raw["spec"]) for raw in json.loads(text))
+                    stages = tuple(ListedStage(**raw) for raw in json.loads(text))
                     return Element(Path(header["store"]), Policy(**header["policy"]), stages)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise StageError(f"{path}: not the list of an array ({error}). Run tabgraphsyn repair.") from error
     raise StageError(f"{path}: no element {index}. Run tabgraphsyn repair.")
+
+
+def read_stages(path: Path) -> dict[str, ListedStage]:
+    """Return all stages of a list by id.
+
+    Raises:
+        StageError: the list cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as handle:
+            next(handle)
+            lines = [json.loads(line.partition(" ")[2]) for line in handle]
+        return {raw["id"]: ListedStage(**raw) for line in lines for raw in line}
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise StageError(f"{path}: not the list of an array ({error}). Launch again.") from error
