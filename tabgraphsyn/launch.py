@@ -104,7 +104,8 @@ def _print_configs(overrides: list[str], *, multirun: bool) -> None:
     for point in composed.points:
         if multirun:
             print(f"--- # {point.name}")
-        print(yaml.safe_dump(point.config, sort_keys=False, allow_unicode=True))
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        print(yaml.dump(point.config, Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def _launch(given: list[str], catalog: Catalog | None) -> int:
@@ -114,7 +115,8 @@ def _launch(given: list[str], catalog: Catalog | None) -> int:
     points = _checked_points(overrides, multirun)
     config = points[0].config
     chosen = catalog or STAGES
-    if not config["wait"] and not config["dry_run"]:
+    is_local = config["cluster"]["executor"] != "slurm"
+    if is_local and not config["wait"] and not config["dry_run"]:
         return _detach(given, points, overrides)
     return _run(points, overrides, chosen)
 
@@ -168,11 +170,23 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     dry_run = bool(config["dry_run"])
     local = config["cluster"]["executor"] == "local" and not dry_run
     pool = submit.make_pool(config, catalog, submit.output_store(config)) if local else None
-    launch = submit.make_launch(points, catalog=catalog, command=command, place_keys=PLACE_KEYS, dry_run=dry_run)
+    launch = submit.make_launch(
+        points,
+        catalog=catalog,
+        command=command,
+        place_keys=PLACE_KEYS,
+        dry_run=dry_run,
+        warm_up=pool.warm_up if pool is not None else lambda: None,
+    )
+    on_slurm = config["cluster"]["executor"] == "slurm"
     if dry_run:
-        return _print_plan(launch)
+        return _dry_run_on_slurm(launch) if on_slurm else _print_plan(launch)
     campaign = submit.record(launch)
     _print_opening(launch)
+    if on_slurm:
+        from tabgraphsyn.orchestration.slurm.launching import run_on_slurm
+
+        return run_on_slurm(launch, campaign)
     with announced(campaign.folder):
         code, frontier = submit.run_here(launch, pool)
     submit.show_results(campaign, code)
@@ -203,6 +217,12 @@ def _print_plan(launch: Launch) -> int:
     where = launch.output_dir / "campaigns" / launch.campaign
     print(f"dry run: {counts}. Nothing was written. Results would stand in {where}")
     return EXIT_DONE
+
+
+def _dry_run_on_slurm(launch: Launch) -> int:
+    from tabgraphsyn.orchestration.slurm.launching import dry_run
+
+    return dry_run(launch)
 
 
 def _detach(given: list[str], points: list[Point], command: list[str]) -> int:

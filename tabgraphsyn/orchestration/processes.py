@@ -51,8 +51,8 @@ class WorkerPool(ABC):
     def wait(self, workers: Sequence[WorkerProcess], timeout_s: float) -> None:
         """Return when a worker ended, or after ``timeout_s``."""
 
-    def close(self) -> None:  # noqa: B027 - most pools hold nothing
-        """Let go of what the pool holds."""
+    def warm_up(self) -> None:  # noqa: B027 - most pools have nothing to prepare
+        """Prepare beside whatever the caller does next."""
 
 
 class _FreshWorker(WorkerProcess):

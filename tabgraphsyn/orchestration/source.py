@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,15 @@ class Source:
     was_done: bool
 
 
-def read_source(config: Mapping[str, Any], catalog: Catalog, store: Store, runtime: Runtime, *, keep: bool) -> Source:
+def read_source(
+    config: Mapping[str, Any],
+    catalog: Catalog,
+    store: Store,
+    runtime: Runtime,
+    warm_up: Callable[[], None],
+    *,
+    keep: bool,
+) -> Source:
     """Return the data's tables, running the source stage unless it is done.
 
     Args:
@@ -45,6 +53,7 @@ def read_source(config: Mapping[str, Any], catalog: Catalog, store: Store, runti
         catalog: the stage kinds.
         store: where the stage stands or will stand.
         runtime: how it runs.
+        warm_up: called before the stage is run.
         keep: write to the store; otherwise to a folder that is removed (a dry run).
 
     Raises:
@@ -55,6 +64,7 @@ def read_source(config: Mapping[str, Any], catalog: Catalog, store: Store, runti
     stage = source_stage(config, content, catalog)
     if store.done(stage.id) is not None:
         return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=True)
+    warm_up()
     if keep:
         _run(stage, store, runtime)
         return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=False)

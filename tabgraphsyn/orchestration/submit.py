@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tabgraphsyn.orchestration.campaigns import Campaign, record_campaign
 from tabgraphsyn.orchestration.frontier import FINISHED, Frontier, Progress
 from tabgraphsyn.orchestration.local import Limits, LocalRunner
 from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, Stage, plan
-from tabgraphsyn.orchestration.processes import ForkPool, WorkerPool, worker_pool
+from tabgraphsyn.orchestration.processes import WorkerPool, worker_pool
 from tabgraphsyn.orchestration.snapshot import code_version
 from tabgraphsyn.orchestration.source import Source, read_source
 from tabgraphsyn.orchestration.spec import Runtime
@@ -99,12 +99,9 @@ def output_store(config: Mapping[str, Any]) -> Store:
 
 
 def make_pool(config: Mapping[str, Any], catalog: Catalog, store: Store) -> WorkerPool:
-    """Return the pool that the config asks for; a forking one begins to import at once."""
+    """Return the pool that the config asks for."""
     preload = catalog.preload if config["cluster"]["preload"] else ()
-    pool = worker_pool(store.root.parent / "campaigns" / ".workers.log", preload)
-    if isinstance(pool, ForkPool):
-        pool.warm_up()
-    return pool
+    return worker_pool(store.root.parent / "campaigns" / ".workers.log", preload)
 
 
 def make_launch(
@@ -114,8 +111,11 @@ def make_launch(
     command: Sequence[str],
     place_keys: Sequence[str],
     dry_run: bool,
+    warm_up: Callable[[], None],
 ) -> Launch:
     """Read the data and return the checked, planned launch.
+
+    ``warm_up`` is called before data is read that is not in the store: then there surely is work for the pool.
 
     Raises:
         ConfigError, DataError: everything that is wrong, at once where it can be found at once.
@@ -124,7 +124,7 @@ def make_launch(
     store = output_store(points[0].config)
     code = code_version()
     name = campaign_name(points, command, place_keys)
-    sources = _read_sources(points, catalog, store, code, keep=not dry_run)
+    sources = _read_sources(points, catalog, store, code, warm_up, keep=not dry_run)
     planned = [
         PlannedPoint(point.name, point.config, sources[point.name].content, sources[point.name].tables)
         for point in points
@@ -154,7 +154,13 @@ def _check_same_place(points: Sequence[Point]) -> None:
 
 
 def _read_sources(
-    points: Sequence[Point], catalog: Catalog, store: Store, code: Mapping[str, Any], *, keep: bool
+    points: Sequence[Point],
+    catalog: Catalog,
+    store: Store,
+    code: Mapping[str, Any],
+    warm_up: Callable[[], None],
+    *,
+    keep: bool,
 ) -> dict[str, Source]:
     """Read each data set once, however many points use it."""
     key = catalog.kinds[catalog.source].config_keys[0]
@@ -165,7 +171,7 @@ def _read_sources(
         if identity not in known:
             kind = catalog.kinds[catalog.source]
             runtime = _runtime(kind.module, kind.is_resumable, kind.place_keys, catalog.source, point.config, "", code)
-            known[identity] = read_source(point.config, catalog, store, runtime, keep=keep)
+            known[identity] = read_source(point.config, catalog, store, runtime, warm_up, keep=keep)
         found[point.name] = known[identity]
     return found
 

@@ -30,6 +30,7 @@ class Constructor:
 _OPEN = Constructor(frozenset(), frozenset(), is_open=True)
 
 
+@lru_cache(maxsize=1024)
 def constructor(target: str) -> Constructor | None:
     """Return the arguments of a target in this package, or None if there is no such class or function."""
     module, _, name = target.rpartition(".")

@@ -159,5 +159,11 @@ STAGES = catalog(
         ),
         publishes=("report.html",),
     ),
-    preload=("torch", "pandas", "pyarrow.parquet", "tabgraphsyn.stages.build"),
+    preload=(
+        "pandas",
+        "pyarrow.parquet",
+        "tabgraphsyn.stages.autoencoder",
+        "tabgraphsyn.stages.gnn",
+        "tabgraphsyn.stages.diffusion",
+    ),
 )

@@ -26,7 +26,11 @@ VERBS = {
     "status": Verb("tabgraphsyn.verbs.status", "status", "every sweep point and stage: state, progress, why it waits"),
     "logs": Verb("tabgraphsyn.verbs.logs", "logs", "a stage's log, across attempts; -f follows"),
     "cancel": Verb("tabgraphsyn.verbs.cancel", "cancel", "stop a campaign; launching it again resumes"),
-    "sample": Verb("tabgraphsyn.verbs.sample", "sample", "synthetic tables from a trained bundle, without real data"),
+    "sample": Verb(
+        "tabgraphsyn.verbs.sample_command", "sample", "synthetic tables from a trained bundle, without real data"
+    ),
+    "evaluate": Verb("tabgraphsyn.verbs.evaluate", "evaluate", "score the tables of any generator against real ones"),
+    "metrics": Verb("tabgraphsyn.verbs.metrics", "metrics", "what each metric measures and how to read it"),
     "verify": Verb("tabgraphsyn.verbs.verify", "verify", "recompute the hashes of everything a campaign published"),
     "gc": Verb("tabgraphsyn.verbs.gc", "gc", "list, then with --yes delete, what no campaign refers to"),
 }

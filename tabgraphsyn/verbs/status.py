@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -39,7 +40,10 @@ def status(
 
 def _looked_at(campaign: Campaign) -> CampaignStatus:
     """Return the status, having shown results whose launch or worker could not."""
-    campaign.show_done()
+    try:
+        campaign.show_done()
+    except OSError as error:  # a full disk, or a worker that shows the same results right now
+        print(f"{campaign.name}: could not show results that are done: {error}", file=sys.stderr)
     return campaign_status(campaign)
 
 
@@ -50,7 +54,8 @@ def _print(found: list[CampaignStatus], *, detailed: bool, clear: bool) -> None:
     if clear and console.is_terminal:
         console.clear()
     if not found:
-        console.print("no campaigns here; python -m tabgraphsyn.launch starts one, --output-dir looks elsewhere")
+        text = "no campaigns here; python -m tabgraphsyn.launch starts one, --output-dir looks elsewhere"
+        console.print(text, soft_wrap=True)
     for each in found:
         counts = ", ".join(f"{each.counts[word]} {word}" for word in _ORDER if word in each.counts)
         console.print(f"{each.name}: {len(each.points)} points, {counts}; runner: {each.runner}", markup=False)

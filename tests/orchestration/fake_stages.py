@@ -121,6 +121,16 @@ def _sleep_long(context: StageContext) -> None:
     time.sleep(60.0)
 
 
+def _gpu(context: StageContext) -> None:
+    """Write which GPU this stage may see, and hold it for a moment."""
+    marks = context.folder.parents[2] / "gpus"
+    marks.mkdir(exist_ok=True)
+    name = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    with (marks / name).open("x"):  # fails if two stages hold one GPU
+        time.sleep(0.5)
+    (marks / name).rename(marks / f"{name}.{time.time_ns()}")
+
+
 def _hold(context: StageContext) -> None:
     """Wait until the test lets go."""
     release = context.folder.parents[2] / "release"
@@ -146,6 +156,7 @@ ACTIONS = {
     "sleep_long": _sleep_long,
     "print": _print,
     "hold": _hold,
+    "gpu": _gpu,
 }
 
 

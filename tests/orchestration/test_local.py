@@ -251,3 +251,33 @@ def test_hashes_decide_what_is_shown(launches: Launches):
         conf.write_text(text)
     assert shown.read_text() != first
     assert hashlib.sha256((launches.campaign() / "default" / "metrics.json").read_bytes()).hexdigest()
+
+
+def test_a_gpu_is_lent_to_one_stage(tmp_path: Path, environment: dict[str, str]):
+    """Names may be ids of MIG parts; they are never read as numbers."""
+    launches = Launches(tmp_path, {**environment, "CUDA_VISIBLE_DEVICES": "GPU-aa,MIG-bb"})
+    wanted = ("cluster.gpus=null", "cluster.preload=false", "resources.autoencoder.device=auto", "cluster.workers=4")
+    launches.run("dataset.tables=[a,b,c]", "fake.autoencoder=gpu", "cluster.threads=4", *wanted)
+    used = Counter(path.name.split(".")[0] for path in (launches.out / "gpus").iterdir())
+    assert sum(used.values()) == 3
+    assert set(used) == {"GPU-aa", "MIG-bb"}
+
+
+def test_a_terminal_gets_a_live_view(launches: Launches):
+    ours, theirs = os.openpty()
+    command = [sys.executable, str(HERE / "fake_launch.py"), *BASE, f"output_dir={launches.out}"]
+    environment = {**launches._environment, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(
+        [*command, "fake.autoencoder=train"], env=environment, stdout=theirs, stderr=theirs, cwd=launches._folder
+    )
+    os.close(theirs)
+    chunks = []
+    try:
+        while chunk := os.read(ours, 4096):
+            chunks.append(chunk)
+    except OSError:
+        pass  # the other end is closed: that is how a terminal says so
+    text = b"".join(chunks).decode()
+    assert process.wait(timeout=60) == 0, text
+    assert "of 7 stages" in text and "step " in text and "loss" in text
+    assert "7 stages (7 computed, 0 cached)" in text
