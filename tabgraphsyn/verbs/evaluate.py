@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tabgraphsyn.errors import ConfigError, raise_collected
+
 
 def evaluate(
     real: Annotated[Path, typer.Option(help="Folder (or file) of the real tables that the generator was trained on.")],
@@ -34,10 +36,19 @@ def evaluate(
     from tabgraphsyn.stages.protocol import described_table, evaluate_folders
     from tabgraphsyn.verbs.evaluate_view import show
 
+    given = {"--real": real, "--synthetic": synthetic, "--holdout": holdout}
+    missing = [f"{option}: there is no {str(path)!r}." for option, path in given.items() if path and not path.exists()]
+    raise_collected(ConfigError, missing)
+    beside = default_metadata_path(real)
+    if metadata is None and not beside.is_file():
+        raise ConfigError(
+            f"{beside}: both sides are read by one metadata file, found none. "
+            f"Write it with `tabgraphsyn ingest {real}`, or name another one: --metadata FILE."
+        )
     scored = evaluate_folders(
         real=real,
         synthetic=synthetic,
-        metadata=metadata or default_metadata_path(real),
+        metadata=metadata or beside,
         out=out,
         holdout=holdout,
         protocol=protocol,

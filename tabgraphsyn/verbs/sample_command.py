@@ -1,0 +1,50 @@
+"""The command line of ``tabgraphsyn sample``; the function behind it is ``verbs.sample.sample``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabgraphsyn.verbs.sample import parse_rows
+from tabgraphsyn.verbs.sample import sample as write_samples
+
+
+def sample(
+    bundle: Annotated[Path, typer.Argument(help="Folder 'bundle' of a sweep point; nothing else is read.")],
+    scale: Annotated[
+        float | None, typer.Option(help="Size relative to the real database; default: as the bundle was made.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed, other rows; default: the bundle's.", min=0)] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the tables; files of the same names are replaced.")] = Path(
+        "synthetic"
+    ),
+    rows: Annotated[
+        list[str] | None, typer.Option("--rows", help="Rows of one table: --rows users=500. May be repeated.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="parquet or csv. May be repeated; default: both.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto | cpu | cuda.")] = "auto",
+    allow_targets: Annotated[
+        list[str] | None,
+        typer.Option("--allow-target", help="A package besides tabgraphsyn whose components the bundle may build."),
+    ] = None,
+) -> None:
+    """Write synthetic tables from a trained bundle; no real data is needed or read."""
+    started = time.monotonic()
+    made = write_samples(
+        bundle.expanduser(),
+        scale=scale,
+        seed=seed,
+        out=out.expanduser(),
+        rows=parse_rows(rows) if rows else None,
+        formats=formats or None,
+        device=device,
+        allow_targets=tuple(allow_targets or ()),
+    )
+    for table, count in made.items():
+        print(f"{count:12,} rows  {table}")
+    print(f"{sum(made.values()):12,} rows in {time.monotonic() - started:.1f} s: {out.expanduser().resolve()}")
