@@ -5,6 +5,7 @@ This module imports nothing heavy when it is imported: it is the ``__main__`` of
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) closed early; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
 
 
 def _hydra(given: list[str]) -> int:

@@ -76,10 +76,16 @@ def campaign_name(points: Sequence[Point], command: Sequence[str], place_keys: S
     chosen = points[0].config.get("campaign")
     if chosen is not None:
         return str(chosen)
-    names = list(dict.fromkeys(str(point.config["dataset"].get("name") or "data") for point in points))
+    names = list(dict.fromkeys(_dataset_name(point.config["dataset"]) for point in points))
     what = json.dumps(_what(command, place_keys))
     digest = hashlib.sha256(what.encode()).hexdigest()[:_NAME_DIGITS]
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', '-'.join(names[:3]))}-{digest}"
+
+
+def _dataset_name(dataset: Mapping[str, Any]) -> str:
+    """Return the name of a data set, or that of the folder or file it is read from."""
+    path = Path(str(dataset.get("path") or "")).expanduser().resolve()
+    return str(dataset.get("name") or path.name.split(".")[0].lstrip("-") or "data")
 
 
 def _what(overrides: Sequence[str], place_keys: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -85,8 +86,11 @@ class PlainView(View):
         self._next = time.monotonic() + _PLAIN_EVERY_S
 
     def say(self, text: str) -> None:
-        """Print a line with the time."""
-        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+        """Print a line with the time. A reader that went away (head, a pager) does not end the run."""
+        try:
+            print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def update(self, frontier: Frontier, running: Sequence[RunningStage]) -> None:
         """Print the progress of running stages every half minute."""
