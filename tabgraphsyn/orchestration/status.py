@@ -55,7 +55,7 @@ class PointStatus:
 
 @dataclass(frozen=True)
 class CampaignStatus:
-    """One campaign; ``runner`` is ``alive``, ``ended``, ``died``, ``unknown`` or ``none``."""
+    """One campaign; ``runner`` is ``alive``, ``slurm``, ``ended``, ``died``, ``unknown`` or ``none``."""
 
     name: str
     folder: str
@@ -66,7 +66,7 @@ class CampaignStatus:
     @property
     def is_settled(self) -> bool:
         """True when nothing runs and nobody will start anything."""
-        return self.runner != "alive" and not self.counts.get("running")
+        return self.runner not in ("alive", "slurm") and not self.counts.get("running")
 
 
 def campaign_status(campaign: Campaign) -> CampaignStatus:

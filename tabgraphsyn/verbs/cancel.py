@@ -9,6 +9,9 @@ import typer
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaigns import Campaign, running_stages
 from tabgraphsyn.orchestration.running import ask_to_stop, read_runner
+from tabgraphsyn.orchestration.slurm.repair import cancel as cancel_jobs
+from tabgraphsyn.orchestration.slurm.repair import was_submitted
+from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
 
 
@@ -18,6 +21,10 @@ def cancel(
 ) -> None:
     """Ask the campaign's runner to stop; if it is gone, ask the stages that it left running."""
     found = one_campaign(output_dir, campaign)
+    if was_submitted(found):
+        _cancel_jobs(found)
+        if read_runner(found.folder) is None:
+            return
     record = read_runner(found.folder)
     if record is not None and record.is_alive() is None:
         raise StageError(
@@ -29,6 +36,14 @@ def cancel(
         )
         return
     _stop_orphans(found)
+
+
+def _cancel_jobs(campaign: Campaign) -> None:
+    scheduler = Scheduler()
+    cancelled, left = cancel_jobs(campaign, scheduler)
+    print(f"{campaign.name}: cancelled {len(cancelled)} elements in the queue; scheduler calls: {scheduler.counted()}")
+    if left:
+        print(f"{len(left)} elements run on, other campaigns' jobs wait for them: {', '.join(left[:10])}")
 
 
 def _stop_orphans(campaign: Campaign) -> None:

@@ -30,6 +30,10 @@ VERBS = {
         "tabgraphsyn.verbs.sample_command", "sample", "synthetic tables from a trained bundle, without real data"
     ),
     "evaluate": Verb("tabgraphsyn.verbs.evaluate", "evaluate", "score the tables of any generator against real ones"),
+    "repair": Verb("tabgraphsyn.verbs.repair", "repair", "Slurm: submit again what is missing, after an outage"),
+    "usage": Verb("tabgraphsyn.verbs.usage", "usage", "hours and GPU-hours: used, saved by sharing, lost"),
+    "doctor": Verb("tabgraphsyn.verbs.doctor", "doctor", "what this machine or cluster offers and what is chosen"),
+    "sync": Verb("tabgraphsyn.verbs.sync", "sync", "offline W&B runs to the server, in order, once"),
     "metrics": Verb("tabgraphsyn.verbs.metrics", "metrics", "what each metric measures and how to read it"),
     "verify": Verb("tabgraphsyn.verbs.verify", "verify", "recompute the hashes of everything a campaign published"),
     "gc": Verb("tabgraphsyn.verbs.gc", "gc", "list, then with --yes delete, what no campaign refers to"),

@@ -10,13 +10,31 @@ from typing import Annotated, Any
 
 import typer
 
+from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.slurm.queue_status import with_queue
+from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus, campaign_status
 from tabgraphsyn.orchestration.view import duration
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 
 _WATCH_S = 2.0
-_ORDER = ("done", "running", "waiting", "not started", "stopped", "failed", "blocked")
+_SLURM_WATCH_S = 30.0  # controllers ask clients not to poll
+_ORDER = (
+    "done",
+    "running",
+    "starting",
+    "waiting",
+    "held back",
+    "stuck",
+    "ended",
+    "unknown",
+    "not started",
+    "stopped",
+    "failed",
+    "blocked",
+)
 
 
 def status(
@@ -24,27 +42,38 @@ def status(
     output_dir: OutputDir = OUTPUTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again until nothing runs.")] = False,
+    rpc_report: Annotated[bool, typer.Option("--rpc-report", help="Say how often the scheduler was asked.")] = False,
 ) -> None:
     """Show every sweep point and stage: state, progress, why it waits."""
+    scheduler = Scheduler()
+    pause_s = read_site().poll_s
     while True:
         campaigns = chosen_campaigns(output_dir, campaign)
-        found = [_looked_at(each) for each in campaigns]
+        found = [_looked_at(each, scheduler) for each in campaigns]
         if as_json:
             print(json.dumps({"campaigns": [asdict(each) for each in found]}, indent=2))
         else:
             _print(found, detailed=campaign is not None or len(found) == 1, clear=watch)
+        if rpc_report:
+            print(f"scheduler calls: {scheduler.counted()}", file=sys.stderr)
         if not watch or all(each.is_settled for each in found):
             return
-        time.sleep(_WATCH_S)
+        on_slurm = any(each.runner == "slurm" for each in found)
+        time.sleep(max(_SLURM_WATCH_S, pause_s) if on_slurm else _WATCH_S)
 
 
-def _looked_at(campaign: Campaign) -> CampaignStatus:
+def _looked_at(campaign: Campaign, scheduler: Scheduler) -> CampaignStatus:
     """Return the status, having shown results whose launch or worker could not."""
     try:
         campaign.show_done()
     except OSError as error:  # a full disk, or a worker that shows the same results right now
         print(f"{campaign.name}: could not show results that are done: {error}", file=sys.stderr)
-    return campaign_status(campaign)
+    found = campaign_status(campaign)
+    try:
+        return with_queue(found, campaign, scheduler)
+    except SubmissionError as error:  # no scheduler here, or it does not answer: the files still tell
+        print(f"{campaign.name}: {error} What follows is from files alone.", file=sys.stderr)
+        return found
 
 
 def _print(found: list[CampaignStatus], *, detailed: bool, clear: bool) -> None:

@@ -222,6 +222,7 @@ def test_inline_runs_in_the_calling_process(launches: Launches):
     assert len(owners) == 1
 
 
+@pytest.mark.slow
 def test_fresh_interpreters_do_the_same(tmp_path: Path, environment: dict[str, str]):
     launches = Launches(tmp_path, environment)
     launches.run("cluster.preload=false")
@@ -255,8 +256,8 @@ def test_hashes_decide_what_is_shown(launches: Launches):
 
 def test_a_gpu_is_lent_to_one_stage(tmp_path: Path, environment: dict[str, str]):
     """Names may be ids of MIG parts; they are never read as numbers."""
-    launches = Launches(tmp_path, {**environment, "CUDA_VISIBLE_DEVICES": "GPU-aa,MIG-bb"})
-    wanted = ("cluster.gpus=null", "cluster.preload=false", "resources.autoencoder.device=auto", "cluster.workers=4")
+    launches = Launches(tmp_path, {**environment, "CUDA_VISIBLE_DEVICES": "GPU-aa,MIG-bb", "FAKE_PRELOAD": "torch"})
+    wanted = ("cluster.gpus=null", "resources.autoencoder.device=auto", "cluster.workers=4")
     launches.run("dataset.tables=[a,b,c]", "fake.autoencoder=gpu", "cluster.threads=4", *wanted)
     used = Counter(path.name.split(".")[0] for path in (launches.out / "gpus").iterdir())
     assert sum(used.values()) == 3
