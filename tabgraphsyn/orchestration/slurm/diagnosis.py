@@ -1,0 +1,204 @@
+"""What ``doctor`` looks at: this machine, the folder of results, Slurm's settings, and a node by a small job."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabgraphsyn.data.files import write_text
+from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.orchestration.compute import cpu_count, visible_gpus
+from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
+from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+
+_COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sacct")
+_TEST_WAIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; ``level`` is ``ok``, ``note`` or ``fails``."""
+
+    level: str
+    what: str
+    found: str
+    advice: str = ""
+
+
+def diagnose(output_dir: Path, scheduler: Scheduler) -> list[Finding]:
+    """Return what was found here and in Slurm's settings."""
+    findings = [*_machine(), *_files(output_dir)]
+    missing = [command for command in _COMMANDS if not scheduler.has(command)]
+    if "sbatch" in missing:
+        return [*findings, Finding("note", "Slurm", "no sbatch here", "cluster=local runs everything on this machine.")]
+    if missing:
+        advice = "status works without sacct; without scontrol a job stays alive until the cluster requeues it."
+        findings.append(Finding("note", "commands", f"missing: {', '.join(missing)}", advice))
+    try:
+        capabilities = ask(scheduler)
+    except SubmissionError as error:
+        return [*findings, Finding("fails", "Slurm", str(error), "Is slurmctld up, and SLURM_CONF right?")]
+    return [*findings, *_slurm(capabilities)]
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding("ok", "python", f"{sys.version.split()[0]} {sys.executable}")
+    missing = [name for name in ("torch", "pandas", "pyarrow", "submitit") if importlib.util.find_spec(name) is None]
+    if missing:
+        yield Finding("fails", "packages", f"missing: {', '.join(missing)}", "pip install tabgraphsyn")
+    gpus = visible_gpus()
+    yield Finding("ok", "this machine", f"{cpu_count()} CPUs, {len(gpus)} GPUs visible")
+
+
+def _files(output_dir: Path) -> Iterator[Finding]:
+    folder = output_dir
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("fails", "output_dir", f"{folder} cannot be written to", "output_dir=<folder> chooses another.")
+        return
+    free = shutil.disk_usage(folder).free / 1e9
+    level = "ok" if free > 5 else "note"
+    yield Finding(level, "output_dir", f"{output_dir}, {free:.0f} GB free")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as place:
+        yield _links(Path(place))
+
+
+def _links(place: Path) -> Finding:
+    """Try what leases and publication rest on: hard links, and a rename after a flush."""
+    source = place / "a"
+    started = time.monotonic()
+    write_text(source, "x")
+    flush_ms = (time.monotonic() - started) * 1000
+    try:
+        os.link(source, place / "b")
+    except OSError as error:
+        advice = "Leases fall back to exclusive creation: fine on one machine, unsafe on old NFS."
+        return Finding("note", "file system", f"no hard links ({error.strerror})", advice)
+    return Finding("ok", "file system", f"hard links, write with flush {flush_ms:.1f} ms")
+
+
+def _slurm(facts: Capabilities) -> Iterator[Finding]:
+    if not facts.has_scontrol:
+        yield Finding("note", "Slurm", "scontrol does not answer here", "Defaults are assumed: MaxArraySize 1001.")
+        return
+    yield Finding("ok", "Slurm", f"{facts.version}, cluster {facts.cluster}")
+    limit = f", at most {facts.max_submit} queued" if facts.max_submit else ""
+    yield Finding("ok", "arrays", f"MaxArraySize {facts.max_array_size}: up to {facts.max_array_size - 1} each{limit}")
+    yield from _preemption(facts)
+    if facts.can_requeue is False:
+        advice = "Jobs ask for --requeue themselves; if the site forbids it, tabgraphsyn repair resubmits."
+        yield Finding("note", "requeue", "JobRequeue=0", advice)
+    chosen = "scontrol requeue after saving" if facts.can_requeue is not False else "stay alive until requeued"
+    yield Finding("ok", "on preemption and time limit", f"chosen: {chosen}")
+    if not facts.kills_invalid_dependents:
+        yield Finding("ok", "failed inputs", "--kill-on-invalid-dep=yes is set per job, as the cluster does not")
+    if not facts.has_sacct:
+        advice = "status says 'unknown since' for jobs that left the queue without a record."
+        yield Finding("note", "accounting", "none", advice)
+    if facts.version and _older(facts.version, (23, 2)):
+        advice = "Handled: every stage checks its inputs' done.json and hashes before it starts."
+        yield Finding("note", "dependencies", "before 23.02 afterok on a forgotten job id is dropped silently", advice)
+
+
+def _preemption(facts: Capabilities) -> Iterator[Finding]:
+    mode = facts.preempt_mode or "unknown"
+    if "REQUEUE" not in mode and "OFF" not in mode:
+        advice = "Preempted jobs are not requeued by the cluster; they requeue themselves, or repair resubmits them."
+        yield Finding("note", "preemption", f"PreemptMode={mode}", advice)
+    else:
+        yield Finding("ok", "preemption", f"PreemptMode={mode}")
+    if facts.sends_user_signal is False:
+        advice = "Handled: the step gets SIGTERM when its grace time begins, and saves then."
+        yield Finding("ok", "preemption signal", "no send_user_signal", advice)
+
+
+def _older(version: str, than: tuple[int, int]) -> bool:
+    parts = version.replace("-", ".").split(".")
+    try:
+        return (int(parts[0]), int(parts[1])) < than
+    except (IndexError, ValueError):
+        return False
+
+
+_NODE_TEST = """\
+import json, os, shutil, subprocess, sys
+out = sys.argv[1]
+restart = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+found = {"restart": restart, "node": os.uname().nodename, "python": sys.version.split()[0],
+         "scontrol": shutil.which("scontrol") is not None, "cpus": len(os.sched_getaffinity(0)),
+         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", "")}
+try:
+    import tabgraphsyn
+    found["package"] = tabgraphsyn.__version__
+except ImportError as error:
+    found["package_error"] = str(error)
+with open(out, "a") as handle:
+    handle.write(json.dumps(found) + "\\n")
+if restart == 0 and found["scontrol"]:
+    done = subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]], capture_output=True, text=True)
+    if done.returncode:
+        with open(out, "a") as handle:
+            handle.write(json.dumps({"requeue_error": done.stderr.strip()}) + "\\n")
+    else:
+        import time
+        time.sleep(60)
+"""
+
+
+def test_on_node(folder: Path, partition: str | None, scheduler: Scheduler) -> list[Finding]:
+    """Submit a job that looks at its node and requeues itself once; return what it found."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
+        place = Path(name)
+        program, out = place / "test.py", place / "found.jsonl"
+        write_text(program, _NODE_TEST)
+        chosen = f"#SBATCH --partition={partition}\n" if partition else ""
+        head = f"#!/bin/bash\n{chosen}#SBATCH --job-name=tgs:doctor\n#SBATCH --time=5\n#SBATCH --requeue\n"
+        head += f"#SBATCH --output={place}/log --open-mode=append\n"
+        write_text(place / "test.sh", f"{head}srun {sys.executable} {program} {out}\n")
+        started = time.monotonic()
+        try:
+            job = scheduler.submit(str(place / "test.sh"))
+        except SubmissionError as error:
+            return [Finding("fails", "test job", str(error))]
+        lines = _waited(out, started)
+        scheduler.cancel([job])
+        return list(_node_findings(lines, time.monotonic() - started))
+
+
+def _waited(out: Path, started: float) -> list[dict[str, object]]:
+    """Return what the job wrote once it ran twice or said that it cannot be requeued. Files are asked, not Slurm."""
+    lines: list[dict[str, object]] = []
+    while time.monotonic() - started < _TEST_WAIT_S:
+        time.sleep(1.0)
+        lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+        if any(line.get("restart") or "requeue_error" in line or line.get("scontrol") is False for line in lines):
+            break
+    return lines
+
+
+def _node_findings(lines: list[dict[str, object]], took_s: float) -> Iterator[Finding]:
+    if not lines:
+        yield Finding("fails", "test job", f"no sign of life in {took_s:.0f} s", "Is output_dir shared with the nodes?")
+        return
+    first = lines[0]
+    yield Finding(
+        "ok", "node", f"{first['node']}, python {first['python']}, {first['cpus']} CPUs; output_dir is shared"
+    )
+    if "package_error" in first:
+        yield Finding("fails", "node", str(first["package_error"]), "cluster.python or cluster.setup must provide it.")
+    if not first["scontrol"]:
+        yield Finding("note", "requeue", "no scontrol on the node", "A preempted stage stays alive until requeued.")
+    elif any(line.get("restart") for line in lines):
+        yield Finding("ok", "requeue", f"the job requeued itself and ran again, {took_s:.0f} s in all")
+    else:
+        error = next((str(line["requeue_error"]) for line in lines if "requeue_error" in line), "it did not come back")
+        yield Finding("note", "requeue", error, "A preempted stage stays alive until requeued.")
