@@ -22,14 +22,11 @@ def usage(
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2))
         return
-    print(
-        f"{'stage':14}{'user':12}{'attempts':>9}{'used h':>9}{'saved h':>9}{'lost h':>9}{'GPU used':>10}{'GPU lost':>10}"
-    )
+    heads = ("attempts", "used h", "saved h", "lost h", "GPU used", "GPU lost")
+    print(f"{'stage':14}{'user':12}" + "".join(f"{head:>10}" for head in heads))
     for each in [*found, _total(found)]:
-        print(
-            f"{each.stage:14}{each.user:12}{each.attempts:9}{each.used_h:9.3f}{each.saved_h:9.3f}{each.lost_h:9.3f}"
-            f"{each.gpu_used_h:10.3f}{each.gpu_lost_h:10.3f}"
-        )
+        hours = (each.used_h, each.saved_h, each.lost_h, each.gpu_used_h, each.gpu_lost_h)
+        print(f"{each.stage:14}{each.user:12}{each.attempts:10}" + "".join(f"{value:10.3f}" for value in hours))
 
 
 def _total(found: list[Usage]) -> Usage:

@@ -91,7 +91,8 @@ def cancel(campaign: Campaign, scheduler: Scheduler) -> tuple[list[str], list[st
     submissions = [submission for submission in ledger.read(campaign.output_dir) if submission.job]
     jobs = scheduler.queue({submission.job for submission in submissions})
     needed = _needed_by_others(campaign, submissions, jobs)
-    chosen, left = [], []
+    chosen: list[str] = []
+    left: list[str] = []
     for submission in submissions:
         if submission.campaign != campaign.name:
             continue
