@@ -98,6 +98,10 @@ def _clean(folder: Path, existing: set[Path]) -> None:
 
 
 def _tables(artifacts: Path) -> tuple[str, ...]:
-    """Return the table names that the source stage wrote."""
+    """Return the tables' names, the one with most values first: the longest training starts first."""
     raw = read_json(artifacts / "schema.json")
-    return tuple(table["name"] for table in raw["tables"])
+    columns = {table["name"]: len(table.get("columns", ())) for table in raw["tables"]}
+    profile = artifacts / "profile.json"
+    rows = read_json(profile)["tables"] if profile.exists() else {}
+    values = {name: rows.get(name, {}).get("rows", 0) * count for name, count in columns.items()}
+    return tuple(sorted(columns, key=lambda name: -values[name]))
