@@ -108,9 +108,9 @@ class Scheduler:
         wanted = sorted(set(job_ids))
         if not wanted:
             return {}
-        # A single unknown id is an error for squeue, one of several is not; id 0 never exists.
-        done = self.call("squeue", "-h", "-r", "-a", "-j", ",".join([*wanted, "0"]), "-o", _QUEUE_FORMAT, check=False)
-        if done.returncode and "Invalid job id" not in done.stderr:
+        # A single forgotten id is an error for squeue, one of several is not.
+        done = self.call("squeue", "-h", "-r", "-a", "-j", ",".join(wanted), "-o", _QUEUE_FORMAT, check=False)
+        if done.returncode and "Invalid job id specified" not in done.stderr:
             raise SubmissionError(f"squeue ended with exit code {done.returncode}: {done.stderr.strip()}")
         jobs = [QueuedJob(*line.split("|", 8)) for line in str(done.stdout).splitlines() if line.count("|") >= 8]
         return {job.id: job for job in jobs if job.state not in FINISHED_STATES}

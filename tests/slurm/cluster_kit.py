@@ -1,0 +1,223 @@
+"""A devcluster and launches on it, for the tests and for scripts/chaos.py and scripts/bench_plan.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
+
+CONFIG = {
+    "config.yaml": """
+        defaults:
+          - schema
+          - dataset: small
+          - gnn: gin
+          - tracking: jsonl
+          - cluster: dev
+          - _self_
+        codec: {}
+        holdout: {}
+        structure: {}
+        autoencoder: {}
+        denoiser: {}
+        diffusion: {}
+        sampler: {}
+        training: {}
+        sampling: {}
+        evaluation: {}
+        report: {}
+        fake: {prepare: "", autoencoder: "", gnn: "", sample: "", evaluate: ""}
+        resources:
+          prepare: {mem_gb: 0.2}
+          autoencoder: {mem_gb: 0.2}
+          gnn: {mem_gb: 0.2}
+          sample: {mem_gb: 0.2}
+          evaluate: {mem_gb: 0.2}
+    """,
+    "dataset/small.yaml": "name: small\ntables: [a, b]\npath: x\n",
+    "dataset/single.yaml": "name: single\ntables: [a]\npath: x\n",
+    "gnn/gin.yaml": "name: gin\n",
+    "gnn/gat.yaml": "name: gat\n",
+    "gnn/sage.yaml": "name: sage\n",
+    "tracking/jsonl.yaml": "_target_: tabgraphsyn.tracking.none.NoTracker\n",
+    "cluster/here.yaml": "executor: local\nworkers: 2\nthreads: 2\ngpus: 0\npreload: false\n",
+    "cluster/dev.yaml": """
+        executor: slurm
+        threads: 1
+        preload: false
+        cpu_partition: cpu
+        heartbeat_s: 1
+        lease_timeout_s: 15
+        signal_s: 30
+        fuse: []
+    """,
+}
+
+
+def is_installed() -> bool:
+    path = f"{os.environ.get('PATH', '')}:{SBIN}"
+    return all(shutil.which(name, path=path) for name in ("slurmctld", "slurmd", "sbatch", "munged"))
+
+
+def write_conf(folder: Path) -> Path:
+    for name, text in CONFIG.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return folder
+
+
+def wait_until(is_true: Callable[[], object], timeout_s: float, what: str) -> None:
+    end = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < end, f"{what}: not in {timeout_s:.0f} s"
+        time.sleep(0.1)
+
+
+@dataclass
+class DevCluster:
+    """A running ``slurm/devcluster``."""
+
+    folder: Path
+
+    def up(self, *options: str) -> None:
+        subprocess.run(
+            [sys.executable, str(ROOT / "slurm" / "devcluster"), "up", "--folder", str(self.folder), *options],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def down(self) -> None:
+        command = [sys.executable, str(ROOT / "slurm" / "devcluster"), "down", "--folder", str(self.folder)]
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))},
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)]),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def call(self, *command: str, check: bool = True) -> str:
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        assert not check or done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout.strip()
+
+    def queue(self) -> dict[str, str]:
+        """State by element id."""
+        lines = self.call("squeue", "-h", "-r", "-o", "%i %T").splitlines()
+        return dict(line.split() for line in lines)  # type: ignore[misc]
+
+    def daemon(self, name: str) -> int:
+        return int((self.folder / f"{name}.pid").read_text())
+
+    def start_slurmd(self, node: str) -> None:
+        path = shutil.which("slurmd", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+        subprocess.run([str(path), "-N", node], env=self.environment, check=True, timeout=30, start_new_session=True)
+
+    def restore_nodes(self) -> None:
+        for node in ("node1", "node2"):
+            self.call("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+        wait_until(
+            lambda: set(self.call("sinfo", "-h", "-N", "-p", "cpu", "-o", "%T").split()) <= {"idle", "mixed"},
+            60,
+            "nodes back",
+        )
+
+
+@dataclass
+class Launches:
+    """Launches whose output lies in one folder."""
+
+    folder: Path
+    conf: Path
+    environment: Mapping[str, str]
+    base: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(HERE / "slurm_launch.py"), f"output_dir={self.out}", *self.base, *arguments]
+        return subprocess.Popen(
+            command,
+            env={**self.environment, "FAKE_CONF": str(self.conf)},
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        process = self.start(*arguments)
+        text, _ = process.communicate(timeout=280)
+        assert process.returncode == code, text
+        return text
+
+    def verb(self, *arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "tabgraphsyn", *arguments, "--output-dir", str(self.out)]
+        done = subprocess.run(
+            command,
+            env=dict(self.environment),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def states(self, campaign: str | None = None) -> dict[str, dict]:
+        """Stage status by id."""
+        found = json.loads(self.verb("status", *([campaign] if campaign else []), "--json"))["campaigns"]
+        return {stage["id"]: stage for each in found for point in each["points"] for stage in point["stages"]}
+
+    def marks(self, what: str) -> Counter[str]:
+        folder = self.out / "marks"
+        names = [path.name.rsplit("-", 1)[0] for path in folder.glob(f"{what}-*")] if folder.is_dir() else []
+        return Counter(names)
+
+    def hashes(self) -> dict[str, str]:
+        """Hash of every published file."""
+        found = {}
+        for path in sorted(self.out.glob("stages/*/*/done.json")):
+            for name, output in json.loads(path.read_text())["outputs"].items():
+                found[f"{path.parent.relative_to(self.out / 'stages')}/{name}"] = output["sha256"]
+        return found
+
+    def done(self, kind: str = "*") -> int:
+        return len(list(self.out.glob(f"stages/{kind}/*/done.json")))
+
+    def wait_for(self, pattern: str, timeout_s: float = 60) -> Path:
+        wait_until(lambda: next(iter(self.out.glob(pattern)), None), timeout_s, pattern)
+        return next(iter(self.out.glob(pattern)))
+
+    def wait_done(self, count: int, kind: str = "*", timeout_s: float = 90) -> None:
+        wait_until(lambda: self.done(kind) >= count, timeout_s, f"{count} done of {kind}")
+
+    def requeues(self) -> list[dict]:
+        paths = sorted(self.out.glob("stages/*/*/requeues.jsonl"))
+        return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+
+    def ledger(self) -> list[dict]:
+        path = self.out / "slurm" / "ledger.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

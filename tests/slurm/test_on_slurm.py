@@ -1,0 +1,260 @@
+"""The real launch on a real Slurm: arrays, joins, failures, preemption. Each trap by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from cluster_kit import DevCluster, Launches, wait_until
+
+pytestmark = pytest.mark.slurm
+
+ONE = ("dataset=single",)  # ingest, prepare, autoencoder/a, gnn, sample, evaluate
+
+
+def worker_pids(launches: Launches, kind: str) -> list[int]:
+    """Processes that run a stage of this test now."""
+    found = []
+    for path in launches.out.glob(f"stages/{kind}/*/attempts/*.json"):
+        owner = json.loads(path.read_text())["owner"]
+        if psutil.pid_exists(owner["pid"]) and "outcome" not in json.loads(path.read_text()):
+            found.append(owner["pid"])
+    return found
+
+
+def steps(launches: Launches, kind: str) -> list[int]:
+    (path,) = launches.out.glob(f"stages/{kind}/*/metrics.jsonl")
+    return [json.loads(line)["step"] for line in path.read_text().splitlines()]
+
+
+def attempts(launches: Launches, kind: str) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(launches.out.glob(f"stages/{kind}/*/attempts/*.json"))]
+
+
+def undisturbed(launches: Launches, *arguments: str) -> dict[str, str]:
+    """Hashes of the same launch on this machine, in another folder."""
+    here = Launches(launches.folder / "here", launches.conf, launches.environment)
+    here.run(*arguments, "cluster=here")
+    return here.hashes()
+
+
+def occupy(cluster: DevCluster) -> str:
+    """Take all nodes in the partition that preempts."""
+    command = ["sbatch", "--parsable", "-p", "high", "-N2", "--exclusive", "-t", "5", "-o", "/dev/null", "--wrap"]
+    return cluster.call(*command, "sleep 300")
+
+
+def test_a_sweep_is_arrays_and_ends_like_a_local_one(launches: Launches):
+    sweep = ("-m", "gnn=gin,gat", "seed=0,1,2")
+    text = launches.run(*sweep)
+    assert "submitted as 25 elements of 9 jobs" in text, text
+    names = [each["name"] for each in launches.ledger()]
+    assert all(name.startswith("tgs:small-") for name in names)
+    launches.wait_done(26)
+    assert set(launches.marks("computed").values()) == {1}
+    assert launches.hashes() == undisturbed(launches, *sweep)
+    points = list(launches.out.glob("campaigns/*/*/metrics.json"))
+    assert len(points) == 6
+    assert "0 submitted" in launches.run(*sweep)
+    logs = list(launches.out.glob("slurm/launches/*/*_log.out"))
+    assert len(logs) == 25
+
+
+def test_a_second_launch_joins_what_is_queued(launches: Launches):
+    launches.run("campaign=one", "fake.prepare=hold", "seed=0")
+    launches.wait_for("stages/prepare/*/attempts/1.json")
+    text = launches.run("campaign=two", "fake.prepare=hold", "-m", "seed=0,1")
+    assert "6 joined to jobs in the queue" in text, text
+    (launches.out / "release").touch()
+    launches.wait_done(12)
+    assert set(launches.marks("computed").values()) == {1}
+    assert len(list(launches.out.glob("campaigns/two/*/metrics.json"))) == 2
+
+
+def test_racing_launches_submit_nothing_twice(launches: Launches):
+    processes = [launches.start(f"campaign=c{number}", "-m", "seed=0,1") for number in range(3)]
+    texts = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], texts
+    submitted = Counter(stage for each in launches.ledger() for stages in each["elements"].values() for stage in stages)
+    assert set(submitted.values()) == {1}
+    launches.wait_done(12)
+    assert set(launches.marks("computed").values()) == {1}
+
+
+def test_a_failed_stage_stops_what_depends_on_it_and_only_that(launches: Launches, cluster: DevCluster):
+    launches.run("campaign=good", "-m", "seed=0,1", *ONE)
+    launches.run("campaign=bad", "fake.gnn=fail", *ONE)
+    launches.wait_done(9)
+    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    states = launches.states("bad")
+    words = {stage["label"]: stage["state"] for stage in states.values()}
+    assert words["gnn"] == "failed" and words["sample"] == words["evaluate"] == "blocked"
+    assert "made to fail" in next(stage["reason"] for stage in states.values() if stage["label"] == "gnn")
+    assert launches.done("evaluate") == 2
+
+
+def test_in_an_array_a_failed_element_stops_only_its_own(launches: Launches, cluster: DevCluster):
+    """aftercorr: whole-array afterok would lose all points for one."""
+    launches.run("-m", "fake.gnn='','fail'", "seed=0,1", *ONE)
+    wait_until(lambda: launches.done("evaluate") == 2 and not cluster.queue(), 60, "two good points")
+    assert launches.done("gnn") == 2
+
+
+def test_preempted_stage_saves_requeues_and_ends_the_same(launches: Launches, cluster: DevCluster):
+    """SIGTERM or USR2 comes with the grace time: save, requeue, node free; dependents wait; same bits."""
+    arguments = (*ONE, "fake.gnn=train:60:0.1")
+    launches.run(*arguments, "cluster.cpu_partition=low")
+    metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
+    wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
+    started = time.monotonic()
+    high = occupy(cluster)
+    wait_until(lambda: cluster.queue().get(high) == "RUNNING", 30, "the high job")
+    free_s = time.monotonic() - started
+    assert launches.done("gnn") == 0
+    requeued = time.monotonic()
+    before = len(attempts(launches, "gnn"))
+    cluster.call("scancel", high)
+    wait_until(lambda: len(attempts(launches, "gnn")) > before, 60, "a second attempt")
+    back_s = time.monotonic() - requeued
+    launches.wait_done(6)
+    print(f"preempt to node free {free_s:.1f} s, free node to next attempt {back_s:.1f} s")
+    assert free_s < 15
+    assert steps(launches, "gnn") == list(range(1, 61))
+    assert [entry["kind"] for entry in launches.requeues()] == ["preempted"]
+    assert launches.hashes() == undisturbed(launches, *arguments)
+
+
+def test_requeued_by_hand_it_resumes(launches: Launches, cluster: DevCluster):
+    launches.run(*ONE, "fake.gnn=train:40:0.1")
+    metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
+    wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
+    (job,) = [element for element, state in cluster.queue().items() if state == "RUNNING"]
+    cluster.call("scontrol", "requeue", job)
+    launches.wait_done(6)
+    assert steps(launches, "gnn") == list(range(1, 41))
+    assert len(attempts(launches, "gnn")) == 2
+
+
+def test_killed_process_is_retried_and_resumes(launches: Launches, cluster: DevCluster):
+    """SIGKILL and out of memory reach no handler: the batch script requeues, state comes from files."""
+    arguments = (*ONE, "fake.gnn=train:30:0.1")
+    launches.run(*arguments)
+    metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
+    wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
+    (pid,) = worker_pids(launches, "gnn")
+    os.kill(pid, signal.SIGKILL)
+    launches.wait_done(6)
+    (entry,) = launches.requeues()
+    assert (entry["kind"], entry["exit_code"]) == ("died", 137)
+    assert steps(launches, "gnn") == list(range(1, 31))
+    assert launches.hashes() == undisturbed(launches, *arguments)
+
+
+def test_deaths_in_a_row_have_their_own_cap(launches: Launches, cluster: DevCluster):
+    launches.run(*ONE, "fake.gnn=kill_always", "cluster.max_failures=1")
+    wait_until(lambda: len(launches.requeues()) == 2, 60, "two deaths")
+    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    assert launches.done() == 3
+    assert launches.marks("started")[next(name for name in launches.marks("started") if "-gnn-" in name)] == 2
+
+
+def test_exit_zero_in_mid_stage_is_no_success(launches: Launches, cluster: DevCluster):
+    launches.run(*ONE, "fake.gnn=exit_zero_once")
+    launches.wait_done(6)
+    (entry,) = launches.requeues()
+    assert (entry["kind"], entry["exit_code"]) == ("died", 0)
+    assert not any(attempt["outcome"] == "failed" for attempt in attempts(launches, "sample"))
+
+
+def test_node_failure_moves_the_stage(launches: Launches, cluster: DevCluster):
+    launches.run(*ONE, "fake.gnn=train:40:0.1")
+    metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
+    wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
+    node = cluster.call("squeue", "-h", "-t", "R", "-o", "%N")
+    cluster.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        launches.wait_done(6)
+    finally:
+        cluster.restore_nodes()
+    assert steps(launches, "gnn") == list(range(1, 41))
+
+
+def test_cancelled_is_not_requeued_and_repair_goes_on(launches: Launches, cluster: DevCluster):
+    arguments = (*ONE, "fake.gnn=train:40:0.1")
+    launches.run("campaign=c", *arguments)
+    metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
+    wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
+    assert "cancelled 3 elements" in launches.verb("cancel", "c")
+    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    time.sleep(8)  # longer than a requeued job is held back
+    assert not cluster.queue()
+    words = {stage["label"]: stage["state"] for stage in launches.states("c").values()}
+    assert words["gnn"] == "unknown" and words["evaluate"] in ("unknown", "blocked"), words
+    text = launches.verb("repair", "c")
+    assert "3 submitted as 3 elements" in text, text
+    launches.wait_done(6)
+    assert steps(launches, "gnn") == list(range(1, 41))
+    assert launches.hashes() == undisturbed(launches, *arguments)
+
+
+def test_cancel_leaves_what_another_campaign_waits_for(launches: Launches):
+    launches.run("campaign=one", "fake.prepare=hold", *ONE)
+    launches.run("campaign=two", "fake.prepare=hold", "fake.evaluate=train:2", *ONE)
+    text = launches.verb("cancel", "one")
+    assert "cancelled 1 elements" in text and "4 elements run on" in text, text
+    (launches.out / "release").touch()
+    launches.wait_done(6)
+
+
+def test_a_dependency_on_a_forgotten_job_does_not_start_a_stage_without_inputs(launches: Launches, cluster: DevCluster):
+    """afterok on an unknown id is dropped silently before 23.02: the job runs at once."""
+    launches.run(*ONE, "fake.prepare=hold")
+    launches.wait_for("stages/prepare/*/attempts/1.json")
+    script = next(Path(each["script"]) for each in launches.ledger() if ":gnn:" in each["name"])
+    cluster.call("sbatch", "--dependency=afterok:999999", str(script))
+    path = launches.wait_for("stages/gnn/*/attempts/1.json")
+    wait_until(lambda: "outcome" in json.loads(path.read_text()), 30, "the gate")
+    found = json.loads(path.read_text())
+    assert found["outcome"] == "failed" and "inputs are not true" in found["error"]
+    assert not any("-gnn-" in name for name in launches.marks("started"))
+
+
+@pytest.mark.parametrize("text", ["x" * 64, "short"])
+def test_a_damaged_input_stops_the_stage(launches: Launches, cluster: DevCluster, text: str):
+    launches.run(*ONE, "fake.gnn=hold")
+    launches.wait_for("stages/gnn/*/attempts/1.json")
+    (out,) = launches.out.glob("stages/autoencoder/*/artifacts/out.txt")
+    out.write_text(text)
+    (launches.out / "release").touch()
+    launches.wait_done(1, "gnn")
+    path = launches.wait_for("stages/sample/*/attempts/1.json")
+    wait_until(lambda: "outcome" in json.loads(path.read_text()), 30, "the gate")
+    assert "autoencoder/a" in json.loads(path.read_text())["error"]
+    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    assert launches.done("sample") == 0
+
+
+def test_a_time_limit_is_told_from_a_preemption(launches: Launches, cluster: DevCluster):
+    """Slurm checks limits every 30 s in whole minutes; the warning comes before, and the stage goes on after it."""
+    arguments = (*ONE, "fake.gnn=train:110:0.5")
+    launches.run(*arguments, "resources.gnn.timeout_min=1", "cluster.signal_s=15")
+    launches.wait_done(6, timeout_s=150)
+    assert {entry["kind"] for entry in launches.requeues()} == {"time limit"}
+    assert steps(launches, "gnn") == list(range(1, 111))
+
+
+def test_status_says_why_in_words(launches: Launches, cluster: DevCluster):
+    launches.run("campaign=c", "fake.prepare=hold", *ONE)
+    launches.wait_for("stages/prepare/*/attempts/1.json")
+    stages = {stage["label"]: stage for stage in launches.states("c").values()}
+    assert stages["prepare"]["state"] == "running"
+    assert stages["gnn"]["state"] == "waiting"
+    assert stages["gnn"]["reason"].startswith("for its inputs (afterok:")
+    (launches.out / "release").touch()
+    launches.wait_done(6)
