@@ -259,10 +259,7 @@ class _Run:
     def _leave_if_asked(self) -> None:
         if self.interrupt.requested:
             self._save()
-            raise Interrupted(
-                f"stopped at step {self.progress.step} of {self.config.steps} as asked; "
-                "the state is saved and the next run goes on from there."
-            )
+            raise Interrupted(f"stopped at step {self.progress.step} of {self.config.steps} as asked, its state saved")
 
     def _save(self) -> None:
         if self.progress.step == self.saved_step:

@@ -20,6 +20,7 @@ from tabgraphsyn.orchestration.view import duration
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 
 _WATCH_S = 2.0
+_FILE_COLUMNS = 250
 _SLURM_WATCH_S = 30.0  # controllers ask clients not to poll
 _ORDER = (
     "done",
@@ -80,6 +81,8 @@ def _print(found: list[CampaignStatus], *, detailed: bool, clear: bool) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_FILE_COLUMNS)  # what reads a pipe wraps lines itself
     if clear and console.is_terminal:
         console.clear()
     if not found:
@@ -99,7 +102,9 @@ def _print_stages(campaign: CampaignStatus, console: Any) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("point", "stage", "state", "attempt", "since", "progress and reason"):
-        table.add_column(name, overflow="fold", no_wrap=name != "progress and reason")
+        is_last = name == "progress and reason"
+        # Without a least width a narrow terminal leaves the last column nothing, and the rows have no lines at all.
+        table.add_column(name, overflow="fold", no_wrap=not is_last, min_width=20 if is_last else None)
     points: dict[str, list[str]] = {}
     stages: dict[str, StageStatus] = {}
     for point in campaign.points:
