@@ -26,6 +26,7 @@ from tabgraphsyn.orchestration.store import ARTIFACTS, SUBSCRIBERS, State, Store
 CAMPAIGN = "campaign.json"
 _SHOWN = ".shown"
 _LINK_FROM_BYTES = 16 << 20
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as quick: it counts in a sweep of 1,000 points
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,8 @@ def record_campaign(
     )
     campaign = Campaign(folder, whole, lease_timeout_s)
     for point, record in points.items():
-        text = yaml.safe_dump(dict(configs[point]), sort_keys=False, allow_unicode=True)
-        write_text(folder / point / "config.yaml", text)
+        text = yaml.dump(dict(configs[point]), Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+        write_text(folder / point / "config.yaml", text, flush=False)
         _subscribe(campaign, point, record)
     return campaign
 
@@ -191,7 +192,7 @@ def _subscribe(campaign: Campaign, point: str, record: PointRecord) -> None:
         key = hashlib.sha256(where.encode()).hexdigest()[:12]
         path = campaign.store.folder(stage_id) / SUBSCRIBERS / f"{key}.json"
         if not path.exists():
-            write_json(path, {"point": where, "names": names})
+            write_json(path, {"point": where, "names": names}, flush=False)
 
 
 def publish_subscribed(stage_folder: Path) -> None:
