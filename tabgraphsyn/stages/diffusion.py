@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.layout import EncodedTable
+from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.diffusion.edm import Edm
 from tabgraphsyn.generation.rows import TableModel
@@ -51,7 +52,7 @@ def run(context: StageContext) -> None:
         diffusion=diffusion,
         encoded=_encoded(context.input("prepare"), table),
         condition=torch.from_numpy(np.array(condition)),
-        families=_families(context.input("prepare"), table, len(condition), diffusion.window_limit),
+        families=_families(context.input("prepare"), table, len(condition), diffusion),
         batch_rows=loop.batch_rows,
         seed=seed,
         device=context.resources.device,
@@ -119,10 +120,29 @@ def _encoded(prepare: Path, table: str) -> EncodedTensors:
     return EncodedTensors.from_encoded(arrays)
 
 
-def _families(prepare: Path, table: str, rows: int, window_limit: int) -> Families:
-    driver = read_json(prepare / "plan.json")["driver"][table]
-    pointer = None if driver is None else np.load(prepare / "pointers" / f"{driver}.npy")
-    return Families.from_pointer(pointer, rows, window_limit)
+def table_families(
+    schema: Schema, plan: Mapping[str, Any], table: str, rows: int, pointers: Mapping[str, np.ndarray], diffusion: Edm
+) -> Families:
+    """Return the families in which a table's rows are denoised, in training and in sampling.
+
+    Args:
+        pointers: parent row per child row, at least of the table's driver relation.
+    """
+    driver = plan["driver"][table]
+    if driver is None:
+        return Families.from_pointer(None, rows)
+    parent = next(relation.parent_table for relation in schema.relations if relation.name == driver)
+    if parent in plan["reference_tables"]:
+        return Families.from_pointer(pointers[driver], rows, diffusion.reference_window_limit, anonymous=True)
+    return Families.from_pointer(pointers[driver], rows, diffusion.window_limit)
+
+
+def _families(prepare: Path, table: str, rows: int, diffusion: Edm) -> Families:
+    plan = read_json(prepare / "plan.json")
+    driver = plan["driver"][table]
+    pointers = {} if driver is None else {driver: np.load(prepare / "pointers" / f"{driver}.npy")}
+    schema = Schema.from_dict(read_json(prepare / "schema.json"))
+    return table_families(schema, plan, table, rows, pointers, diffusion)
 
 
 def _limited(loop: LoopConfig, rows: int, max_epochs: int) -> LoopConfig:

@@ -26,11 +26,10 @@ from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.structure_base import Skeleton
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.models.autoencoder.base import Autoencoder
-from tabgraphsyn.models.families import Families
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.conditioning import DatabaseConditions, load_conditions, refines
-from tabgraphsyn.stages.diffusion import load_table_model
+from tabgraphsyn.stages.diffusion import load_table_model, table_families
 from tabgraphsyn.stages.structure import load_structure
 
 
@@ -109,10 +108,7 @@ class Generation:
         model = load_table_model(self.bundle.folder / "diffusion", table, autoencoder, self.allow_targets)
         if model is None or rows == 0:
             return torch.zeros(rows, autoencoder.latent_dim)
-        driver = self.bundle.plan["driver"][table]
-        families = Families.from_pointer(
-            None if driver is None else skeleton.pointers[driver], rows, model.diffusion.window_limit
-        )
+        families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)

@@ -18,6 +18,10 @@ from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families, FamilyBatches
 
 VALIDATION_PASSES = 4
+VALIDATION_SHARE = 0.05
+VALIDATION_ROWS_MIN = 100
+# A table below this keeps all its rows for training: a tenth of it would say nothing.
+VALIDATED_ROWS_MIN = 200
 
 
 @dataclass
@@ -37,16 +41,12 @@ class DenoisingTask:
     batch_rows: int
     seed: int
     device: str = "cpu"
-    validation_share: float = 0.05
-    validation_rows_min: int = 100
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         shuffled = np.random.default_rng(derive_seed(self.seed, "validation")).permutation(self.families.windows)
-        rows = np.cumsum(self.families.window_rows[shuffled])
-        wanted = self.validation_share * self.families.rows
-        kept = int(np.searchsorted(rows, wanted)) if wanted >= self.validation_rows_min else 0
+        kept = _validation_windows(self.families.window_rows[shuffled])
         self.validation_windows = shuffled[:kept]
         self.batches = FamilyBatches(self.families, np.sort(shuffled[kept:]), self.batch_rows, self.seed)
 
@@ -102,3 +102,13 @@ class DenoisingTask:
             kept = torch.rand(count, generator=generator) >= self.diffusion.condition_dropout
             condition = condition * kept.to(condition.dtype)[group].unsqueeze(1)
         return condition
+
+
+def _validation_windows(window_rows: np.ndarray) -> int:
+    """Return how many of the shuffled windows are kept from training: 5 % of the rows, up to 10 % of a small table."""
+    ends = np.cumsum(window_rows)
+    rows = int(ends[-1]) if len(ends) else 0
+    if rows < VALIDATED_ROWS_MIN or len(ends) < 10:
+        return 0
+    wanted = max(VALIDATION_SHARE * rows, min(0.1 * rows, VALIDATION_ROWS_MIN))
+    return int(np.searchsorted(ends, wanted)) + 1
