@@ -186,7 +186,7 @@ def test_node_failure_moves_the_stage(launches: Launches, cluster: DevCluster):
 
 
 def test_cancelled_is_not_requeued_and_repair_goes_on(launches: Launches, cluster: DevCluster):
-    arguments = (*ONE, "fake.gnn=train:40:0.1")
+    arguments = (*ONE, "fake.gnn=train:80:0.1")
     launches.run("campaign=c", *arguments)
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
@@ -199,7 +199,7 @@ def test_cancelled_is_not_requeued_and_repair_goes_on(launches: Launches, cluste
     text = launches.verb("repair", "c")
     assert "3 submitted as 3 elements" in text, text
     launches.wait_done(6)
-    assert steps(launches, "gnn") == list(range(1, 41))
+    assert steps(launches, "gnn") == list(range(1, 81))
     assert launches.hashes() == undisturbed(launches, *arguments)
 
 
@@ -236,7 +236,7 @@ def test_a_damaged_input_stops_the_stage(launches: Launches, cluster: DevCluster
     path = launches.wait_for("stages/sample/*/attempts/1.json")
     wait_until(lambda: "outcome" in json.loads(path.read_text()), 30, "the gate")
     assert "autoencoder/a" in json.loads(path.read_text())["error"]
-    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    wait_until(lambda: not cluster.queue(), 30, f"queue empty: {cluster.call('squeue', '-r', '-o', '%i %j %T %r %E')}")
     assert launches.done("sample") == 0
 
 

@@ -24,7 +24,6 @@ from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 REQUEUES = "requeues.jsonl"
 _CHECK_TURN_S = 60.0  # Slurm looks at time limits every 30 s, in whole minutes
 _STAY_S = 3600.0
-KINDS = ("preempted", "time limit", "requeued", "died")
 
 
 def requeues(folder: Path) -> list[dict[str, Any]]:
@@ -51,11 +50,13 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     if job is None or (last is not None and last.outcome == "fenced"):
         return EXIT_INTERRUPTED
     scheduler = Scheduler()
-    cause = interruption_cause(_fields(scheduler, job), policy.signal_s)
+    cause = interruption_cause(_fields(scheduler, job), policy.signal_s, _restart())
     _say(f"attempt {last.number if last else 0} stopped: {cause}")
     if cause == "cancelled":
         return EXIT_INTERRUPTED
     _note(folder, cause)
+    if cause == "requeued":
+        return EXIT_INTERRUPTED
     count = sum(entry["kind"] != "died" for entry in requeues(folder))
     if count > policy.max_preemptions:
         _say(f"interrupted {count} times, cluster.max_preemptions allows {policy.max_preemptions}: giving up")
@@ -69,25 +70,49 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     return EXIT_INTERRUPTED
 
 
-def interruption_cause(fields: dict[str, str], signal_s: int, now: float | None = None) -> str:
-    """Return why Slurm signalled a job: ``cancelled``, ``preempted``, ``time limit`` or ``requeued``.
+def interruption_cause(fields: dict[str, str], signal_s: int, restart: int = 0, now: float | None = None) -> str:
+    """Return why Slurm signalled a job, from what ``scontrol show job`` says.
 
-    >>> interruption_cause({"JobState": "CANCELLED"}, 90)
-    'cancelled'
+    Args:
+        fields: of the job.
+        signal_s: seconds between the warning and the time limit.
+        restart: how often this run of the job was restarted.
+        now: seconds since the epoch.
+
+    Returns:
+        ``cancelled``, ``preempted``, ``time limit``, ``requeued`` (Slurm runs it again without our doing) or
+        ``signalled``.
+
     >>> interruption_cause({"JobState": "RUNNING", "PreemptTime": "2026-01-01T00:00:00"}, 90)
     'preempted'
+    >>> interruption_cause({"JobState": "COMPLETING", "Restarts": "0", "EndTime": "2026-01-01T00:00:00"}, 90)
+    'cancelled'
+    >>> interruption_cause({"JobState": "COMPLETING", "Restarts": "1", "EndTime": "Unknown"}, 90)
+    'requeued'
     """
     state = fields.get("JobState", "")
-    if state.startswith("CANCELLED"):
-        return "cancelled"
+    if int(fields.get("Restarts", "0")) > restart or state == "PENDING":
+        return "requeued"
     if fields.get("PreemptTime", "None") not in ("None", "Unknown", "N/A"):
         return "preempted"
-    end = _seconds(fields.get("EndTime"))
-    if state in ("RUNNING", "TIMEOUT") and end is not None:
-        left = end - (time.time() if now is None else now)
-        if left <= signal_s + _CHECK_TURN_S:
-            return "time limit"
-    return "requeued"
+    start, end, limit_s = _seconds(fields.get("StartTime")), _seconds(fields.get("EndTime")), _limit_s(fields)
+    # COMPLETING hides what it completes as: run time tells a limit, everything else was cancelled.
+    if state in ("COMPLETING", "TIMEOUT") and start is not None and end is not None and end - start >= limit_s:
+        return "time limit"
+    if state == "COMPLETING" or state.startswith("CANCELLED"):
+        return "cancelled"
+    if end is not None and end - (time.time() if now is None else now) <= signal_s + _CHECK_TURN_S:
+        return "time limit"
+    return "signalled"
+
+
+def _limit_s(fields: dict[str, str]) -> float:
+    """Return TimeLimit in seconds: ``1-02:03:04``, ``02:03:04`` or ``UNLIMITED``."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", fields.get("TimeLimit", ""))
+    if not found:
+        return float("inf")
+    days, hours, minutes, seconds = (int(group or 0) for group in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def after_death(policy: Policy, folder: Path, code: int) -> int:
@@ -95,7 +120,7 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
     job = os.environ.get("SLURM_JOB_ID")
     scheduler = Scheduler()
     fields = _fields(scheduler, job) if job is not None else {}
-    if job is None or fields.get("JobState", "").startswith("CANCELLED"):
+    if job is None or interruption_cause(fields, policy.signal_s, _restart()) in ("cancelled", "requeued"):
         return code or EXIT_STAGE
     entry = _note(folder, "died", exit_code=code, memory_mb=_memory_mb(fields))
     count = deaths_in_a_row(requeues(folder))
@@ -120,6 +145,10 @@ def deaths_in_a_row(entries: list[dict[str, Any]]) -> int:
             break
         count += 1
     return count
+
+
+def _restart() -> int:
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 
 
 def _fields(scheduler: Scheduler, job: str) -> dict[str, str]:
@@ -158,7 +187,7 @@ def _note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
         "kind": kind,
         "attempt": numbers[-1] if numbers else 0,
         "job": os.environ.get("SLURM_JOB_ID"),
-        "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
+        "restart": _restart(),
         "step": _last_step(folder),
         **details,
     }
