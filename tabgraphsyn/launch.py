@@ -5,17 +5,19 @@ This module imports nothing heavy when it is imported: it is the ``__main__`` of
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigError, TabGraphSynError, raise_collected
+from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USER, ConfigError, TabGraphSynError, raise_collected
 
 if TYPE_CHECKING:
     from tabgraphsyn.orchestration.submit import Launch, Point
     from tabgraphsyn.stages.catalog import Catalog
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
 
 _HELP = """\
@@ -61,6 +63,11 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
         # The reader (head, less) closed early; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        print(f"output_dir: {error.strerror}. Free space or choose another folder.", file=sys.stderr)
+        return EXIT_USER
 
 
 def _hydra(given: list[str]) -> int:
@@ -149,11 +156,14 @@ def _checked_points(overrides: list[str], multirun: bool) -> list[Point]:
     from tabgraphsyn.configuration import COMPONENT_GROUPS
     from tabgraphsyn.orchestration.checks import config_problems, place_problems
     from tabgraphsyn.orchestration.submit import Point
+    from tabgraphsyn.orchestration.values import value_problems
 
     composed = compose_points(overrides, multirun=multirun)
     problems = list(composed.problems)
     for point in composed.points:
         problems += config_problems(point.config, point.missing, (*COMPONENT_GROUPS, "tracking"))
+    if not problems:
+        problems += [text for point in composed.points for text in value_problems(point.config)]
     if composed.points:
         problems += place_problems(Path(composed.points[0].config["output_dir"]).expanduser().resolve())
     raise_collected(ConfigError, list(dict.fromkeys(problems)))

@@ -77,7 +77,11 @@ def read_source(
 def _run(stage: Stage, store: Store, runtime: Runtime) -> None:
     folder = store.folder(stage.id)
     existing = [parent for parent in (folder, *folder.parents) if parent.exists()]
-    code = run_stage(save_spec(folder, stage, runtime))
+    try:
+        code = run_stage(save_spec(folder, stage, runtime))
+    except BaseException:  # a full disk before the stage could even say so
+        _clean(folder, set(existing))
+        raise
     if store.done(stage.id) is not None:
         return
     attempt = latest_attempt(folder)

@@ -25,6 +25,7 @@ from tabgraphsyn.orchestration.view import view_for
 from tabgraphsyn.stages.catalog import Catalog
 
 _NAME_DIGITS = 6
+_NAME_LETTERS = 80
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,14 @@ def campaign_name(points: Sequence[Point], command: Sequence[str], place_keys: S
     names = list(dict.fromkeys(_dataset_name(point.config["dataset"]) for point in points))
     what = json.dumps(_what(command, place_keys))
     digest = hashlib.sha256(what.encode()).hexdigest()[:_NAME_DIGITS]
-    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', '-'.join(names[:3]))}-{digest}"
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(names[:3])).lstrip("._-")
+    return f"{plain[:_NAME_LETTERS] or 'data'}-{digest}"
 
 
 def _dataset_name(dataset: Mapping[str, Any]) -> str:
     """Return the name of a data set, or that of the folder or file it is read from."""
     path = Path(str(dataset.get("path") or "")).expanduser().resolve()
-    return str(dataset.get("name") or path.name.split(".")[0].lstrip("-") or "data")
+    return str(dataset.get("name") or path.name.split(".")[0])
 
 
 def _what(overrides: Sequence[str], place_keys: Sequence[str]) -> list[str]:

@@ -142,7 +142,7 @@ def test_a_corrupted_checkpoint_falls_back_to_the_one_before(
     shutil.rmtree(checkpoints.parent / "artifacts")
     assert here(*command(two_tables, finished, "cluster=inline")).counts[0] == 1
     log = (checkpoints.parent / "logs" / "attempt-2.log").read_text()
-    assert newest.name in log and before.name in log
+    assert f"{newest.name}: damaged checkpoint" in log and f"resumed at {before.name.replace('-', ' ')} of" in log
     assert results(finished) == results(undisturbed)
 
 
