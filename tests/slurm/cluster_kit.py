@@ -120,8 +120,13 @@ class DevCluster:
         return done.stdout.strip()
 
     def queue(self) -> dict[str, str]:
-        """State by element id."""
-        lines = self.call("squeue", "-h", "-r", "-o", "%i %T").splitlines()
+        """State by element id; a controller that is down for a moment is waited for."""
+        for _ in range(20):
+            text = self.call("squeue", "-h", "-r", "-o", "%i %T", check=False)
+            if text or "UP" in self.call("scontrol", "ping", check=False):
+                break
+            time.sleep(0.5)
+        lines = text.splitlines()
         return dict(line.split() for line in lines)  # type: ignore[misc]
 
     def daemon(self, name: str) -> int:
@@ -130,6 +135,11 @@ class DevCluster:
     def start_slurmd(self, node: str) -> None:
         path = shutil.which("slurmd", path=f"{os.environ.get('PATH', '')}:{SBIN}")
         subprocess.run([str(path), "-N", node], env=self.environment, check=True, timeout=30, start_new_session=True)
+
+    def start_slurmctld(self) -> None:
+        path = shutil.which("slurmctld", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+        subprocess.run([str(path)], env=self.environment, check=True, timeout=30, start_new_session=True)
+        wait_until(lambda: self.call("scontrol", "ping", check=False).find("UP") >= 0, 30, "slurmctld")
 
     def restore_nodes(self) -> None:
         for node in ("node1", "node2"):
