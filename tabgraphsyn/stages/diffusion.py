@@ -28,6 +28,10 @@ from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.training.denoising import DenoisingTask
 from tabgraphsyn.training.loop import LoopConfig, train
 
+BATCH_ROWS_MIN = 128
+SMALL_TABLE_REPEATS = 8
+STEPS_MIN = 500
+
 
 def run(context: StageContext) -> None:
     """Train the table's denoiser and write ``diffusion.json`` and ``diffusion.safetensors``.
@@ -45,7 +49,7 @@ def run(context: StageContext) -> None:
     diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.shape[1], context.allow_targets)
-    loop = LoopConfig(**context.config["training"]["diffusion"])
+    loop = _limited(LoopConfig(**context.config["training"]["diffusion"]), len(condition), diffusion.max_epochs)
     task = DenoisingTask(
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
@@ -59,7 +63,7 @@ def run(context: StageContext) -> None:
     )
     summary = train(
         task,
-        _limited(loop, len(condition), diffusion.max_epochs),
+        loop,
         seed=seed,
         checkpoints=context.checkpoints,
         tracker=context.tracker,
@@ -146,9 +150,14 @@ def _families(prepare: Path, table: str, rows: int, diffusion: Edm) -> Families:
 
 
 def _limited(loop: LoopConfig, rows: int, max_epochs: int) -> LoopConfig:
-    """Return the loop with fewer steps where a small table would be seen more than ``max_epochs`` times."""
-    steps = min(loop.steps, max(1, rows * max_epochs // loop.batch_rows))
-    return replace(loop, steps=steps, warmup_steps=min(loop.warmup_steps, steps // 4))
+    """Return the loop for a table of ``rows`` rows: a small one gets small batches, and fewer steps.
+
+    A batch repeats a row ``SMALL_TABLE_REPEATS`` times at most (each time with its own noise), and a row is seen
+    ``max_epochs`` times, but no table gets fewer than ``STEPS_MIN`` steps: what it conditions would suffer.
+    """
+    batch_rows = min(loop.batch_rows, max(BATCH_ROWS_MIN, SMALL_TABLE_REPEATS * rows))
+    steps = min(loop.steps, max(STEPS_MIN, rows * max_epochs // batch_rows))
+    return replace(loop, batch_rows=batch_rows, steps=steps, warmup_steps=min(loop.warmup_steps, steps // 4))
 
 
 def _write(context: StageContext, record: Mapping[str, Any], denoiser: Denoiser | None) -> None:
