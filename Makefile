@@ -8,7 +8,7 @@ TORCH_PIP_ARGS ?=
 PYTEST_ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-all lint format install clean
+.PHONY: demo test test-slow test-slurm test-all lint format install clean
 
 install: $(INSTALLED)
 
@@ -28,6 +28,10 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m "slow and not slurm" $(PYTEST_ARGS)
+
+# On a throw-away Slurm of slurm/devcluster, with real jobs; the packages it needs are named there.
+test-slurm: $(INSTALLED)
+	$(BIN)/python -m pytest -m slurm -n 2 tests/slurm $(PYTEST_ARGS)
 
 test-all: lint test test-slow
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
-from cluster_kit import DevCluster, Launches, wait_until
+from cluster_kit import ROOT, SBIN, DevCluster, Launches, wait_until, write_conf
 
 pytestmark = pytest.mark.slurm
 
@@ -258,3 +262,101 @@ def test_status_says_why_in_words(launches: Launches, cluster: DevCluster):
     assert stages["gnn"]["reason"].startswith("for its inputs (afterok:")
     (launches.out / "release").touch()
     launches.wait_done(6)
+
+
+@pytest.mark.timeout(900)
+def test_chaos_in_short(cluster: DevCluster):
+    """The long form is `python scripts/chaos.py --kills 30`."""
+    command = [sys.executable, str(ROOT / "scripts" / "chaos.py"), "--kills", "4", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=850, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_max_running_is_kept(launches: Launches, cluster: DevCluster):
+    launches.run("-m", "seed=range(0,8)", "cluster.max_running=2", "fake.autoencoder=train:10:0.1", *ONE)
+    most = 0
+    while launches.done("autoencoder") < 8:
+        lines = cluster.call("squeue", "-h", "-r", "-t", "R", "-o", "%j").splitlines()
+        most = max(most, sum(":autoencoder:" in line for line in lines))
+        time.sleep(0.2)
+    assert most == 2
+
+
+def test_a_refused_request_is_refused_before_anything_is_queued(launches: Launches, cluster: DevCluster):
+    text = launches.run("resources.gnn.mem_gb=4000", *ONE, code=3)
+    assert "the scheduler refuses" in text and "0" not in cluster.queue()
+    assert not launches.ledger()
+
+
+def test_a_dry_run_writes_and_submits_nothing(launches: Launches, cluster: DevCluster):
+    text = launches.run("-m", "seed=0,1", "dry_run=true", *ONE)
+    assert "#SBATCH --array=0-1%2" in text and "nothing was written or submitted" in text
+    assert "no history of" in text
+    assert not launches.out.exists() and not cluster.queue()
+
+
+def test_a_site_policy_is_enforced(launches: Launches, tmp_path: Path):
+    policy = tmp_path / "site.yaml"
+    policy.write_text("partitions: [low]\n")
+    environment = {**launches.environment, "TABGRAPHSYN_SITE": str(policy)}
+    strict = Launches(launches.folder, launches.conf, environment)
+    assert "this site allows 'low', found 'cpu'" in strict.run(*ONE, code=2)
+    assert not launches.ledger()
+
+
+def test_repair_after_an_outage_submits_only_what_is_missing(launches: Launches, cluster: DevCluster):
+    """All jobs gone, some stages done: one command goes on."""
+    launches.run("-m", "seed=0,1,2", "campaign=c", "fake.gnn=hold", *ONE)
+    launches.wait_done(5)
+    cluster.call("scancel", *[each["job"] for each in launches.ledger()])
+    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    (launches.out / "release").touch()
+    text = launches.verb("repair", "c")
+    assert "9 submitted as 9 elements of 3 jobs" in text, text
+    assert "0 submitted" in launches.verb("repair", "c")
+    launches.wait_done(14)
+    assert set(launches.marks("computed").values()) == {1}
+    usage = json.loads(launches.verb("usage", "c", "--json"))
+    assert {entry["stage"] for entry in usage} == {"ingest", "prepare", "autoencoder", "gnn", "sample", "evaluate"}
+
+
+def test_a_cap_on_queued_elements_holds_the_rest_back(launches: Launches, cluster: DevCluster):
+    text = launches.run("-m", "seed=range(0,4)", "campaign=c", "cluster.max_submit=8", *ONE)
+    assert "held back by the limit" in text
+    assert sum(len(each["elements"]) for each in launches.ledger() if each["job"]) == 8
+    assert "held back" in {stage["state"] for stage in launches.states("c").values()}
+    launches.wait_done(9)
+    wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    launches.verb("repair", "c")
+    launches.wait_done(17)
+    launches.verb("repair", "c")
+    launches.wait_done(18)
+
+
+def test_doctor_tests_a_node(launches: Launches):
+    found = {each["what"]: each for each in json.loads(launches.verb("doctor", "--test", "-p", "low", "--json"))}
+    assert found["Slurm"]["found"].startswith("22.") or found["Slurm"]["level"] == "ok"
+    assert "requeued itself and ran again" in found["requeue"]["found"]
+    assert found["arrays"]["found"].startswith("MaxArraySize 1001")
+
+
+def test_with_accounting_status_knows_how_a_job_ended(tmp_path: Path):
+    if shutil.which("slurmdbd", path=f"{os.environ['PATH']}:{SBIN}") is None or shutil.which("mariadbd") is None:
+        pytest.skip("slurmdbd and mariadb-server-core are not installed")
+    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
+        cluster = DevCluster(Path(name) / "c")
+        cluster.up("--accounting", "--min-job-age", "2")
+        try:
+            launches = Launches(tmp_path, write_conf(tmp_path / "conf"), cluster.environment)
+            launches.run("campaign=c", "fake.gnn=train:200:0.1", *ONE)
+            launches.wait_for("stages/gnn/*/metrics.jsonl")
+            launches.verb("cancel", "c")
+            wait_until(lambda: not cluster.queue(), 30, "queue empty")
+
+            def ended() -> bool:
+                stages = {stage["label"]: stage for stage in launches.states("c").values()}
+                return stages["gnn"]["state"] == "ended" and "CANCELLED" in stages["gnn"]["reason"]
+
+            wait_until(ended, 30, "sacct's word")
+        finally:
+            cluster.down()

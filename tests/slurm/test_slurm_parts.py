@@ -1,0 +1,368 @@
+"""What needs no Slurm: policy, ledger and lock, requeue decisions, words, upload order; and strict fakes on PATH."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from slurm_stages import slurm_catalog
+
+from tabgraphsyn.errors import ConfigError, SubmissionError
+from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.plan import source_stage
+from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.element import end_element, run_element
+from tabgraphsyn.orchestration.slurm.ledger import Submission
+from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
+from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
+from tabgraphsyn.orchestration.slurm.requeue import after_interruption, deaths_in_a_row, interruption_cause, requeues
+from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
+from tabgraphsyn.orchestration.slurm.site import read_site
+from tabgraphsyn.orchestration.spec import Runtime, stage_spec
+from tabgraphsyn.orchestration.wandb_sync import Uploader, find_runs
+
+CLUSTER = {"cpu_partition": None, "gpu_partition": None, "max_running": 0, "account": None, "nice": 0}
+
+
+def submission(job: str, **changed: object) -> Submission:
+    values: dict = {
+        "job": job,
+        "campaign": "c",
+        "name": "tgs:c:gnn:00000000",
+        "time": time.time(),
+        "user": "u",
+        "is_array": True,
+        "elements": {0: ("gnn/a",), 3: ("gnn/b",)},
+        "script": "/x/a.sh",
+        "list_file": "/x/a.list",
+    }
+    return Submission(**{**values, **changed})
+
+
+# -- policy of a site -------------------------------------------------------------------------------------------------
+
+
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(textwrap.dedent(text))
+    monkeypatch.setenv("TABGRAPHSYN_SITE", str(path))
+
+
+def test_a_site_sets_defaults_and_forbids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    site(tmp_path, monkeypatch, "defaults: {account: shared}\npartitions: [cpu]\nmax_running: 8\npoll_s: 60\n")
+    policy = read_site()
+    assert policy.poll_s == 60
+    assert policy.applied(CLUSTER) == {**CLUSTER, "account": "shared", "max_running": 8}
+    with pytest.raises(ConfigError, match="this site allows 'cpu', found 'gpu'"):
+        policy.applied({**CLUSTER, "gpu_partition": "gpu"})
+    with pytest.raises(ConfigError, match="at most 8, found 9"):
+        policy.applied({**CLUSTER, "max_running": 9})
+
+
+@pytest.mark.parametrize("text", ["partition: [cpu]", "- 1", "defaults: {"])
+def test_a_policy_that_cannot_be_read_is_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str):
+    site(tmp_path, monkeypatch, text)
+    with pytest.raises(ConfigError):
+        read_site()
+
+
+def test_a_default_must_be_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    site(tmp_path, monkeypatch, "defaults: {acount: x}")
+    with pytest.raises(ConfigError, match="Did you mean 'account'"):
+        read_site().applied(CLUSTER)
+
+
+# -- ledger and lock --------------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_survives_a_cut_off_line(tmp_path: Path):
+    ledger.append(tmp_path, submission("1"))
+    ledger.append(tmp_path, submission("2", elements={0: ("gnn/a",)}, is_array=False))
+    with (tmp_path / "slurm" / "ledger.jsonl").open("a") as handle:
+        handle.write('{"job": "3", "cam')
+    latest = ledger.latest_elements(ledger.read(tmp_path))
+    assert {stage: each.element_id(index) for stage, (each, index) in latest.items()} == {"gnn/a": "2", "gnn/b": "1_3"}
+
+
+def test_the_lock_is_exclusive_and_left_over_ones_are_taken(tmp_path: Path):
+    inside = []
+
+    def hold(number: int) -> None:
+        with ledger.submission_lock(tmp_path):
+            inside.append(number)
+            assert len(inside) == 1
+            time.sleep(0.05)
+            inside.remove(number)
+
+    threads = [threading.Thread(target=hold, args=(number,)) for number in range(5)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    code = """if True:
+        import os, sys
+        from pathlib import Path
+        from tabgraphsyn.orchestration.slurm.ledger import submission_lock
+        lock = submission_lock(Path(sys.argv[1]))
+        lock.__enter__()
+        os._exit(9)
+    """
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert (tmp_path / "slurm" / "submission.lock").exists()
+    refused = pytest.raises(SubmissionError, match="another launch is submitting")
+    with ledger.submission_lock(tmp_path, wait_s=5), refused, ledger.submission_lock(tmp_path, 0.2):
+        raise AssertionError("two held the lock")
+    assert not (tmp_path / "slurm" / "submission.lock").exists()
+
+
+# -- what an element does ---------------------------------------------------------------------------------------------
+
+
+def element(tmp_path: Path, tables: tuple[str, ...] = ("a",)) -> Element:
+    stages = []
+    for name in tables:
+        node = source_stage({"dataset": {"name": name, "tables": [name], "path": "x"}}, name, slurm_catalog())
+        spec = stage_spec(node, Runtime(module="slurm_stages", place_keys=node.kind.place_keys, heartbeat_s=0.2))
+        stages.append(ListedStage(node.id, spec, {"cpus": 1, "mem_gb": 1.0, "timeout_min": 1, "gpus": 0}))
+    path = tmp_path / "list"
+    write_list(path, tmp_path / "stages", Policy(), {4: stages})
+    return read_element(path, 4)
+
+
+def test_an_element_ends_with_zero_only_if_all_is_done(tmp_path: Path):
+    environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "4", "PYTHONPATH": os.pathsep.join(sys.path)}
+    found = element(tmp_path, ("a", "b"))
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.slurm.element", str(tmp_path / "list")]
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
+    assert subprocess.run([*command, "--ended", "0"], env=environment, check=False).returncode == 0
+    first, second = found.stages
+    (found.folder(second) / "done.json").unlink()
+    assert end_element(found, 0) == 3  # no job to requeue: not a success either
+    assert run_element(found) == 0
+    assert attempt_numbers(found.folder(first)) == [1]
+
+
+def test_two_copies_of_a_job_publish_once(tmp_path: Path):
+    """Only slurmd dead: Slurm runs the old and the new copy side by side. The older must not publish."""
+    element(tmp_path)
+    raw = (tmp_path / "list").read_text().replace('"module":"slurm_stages"', '"module":"slow_copy"')
+    (tmp_path / "list").write_text(raw)
+    (tmp_path / "slow_copy.py").write_text(
+        "import os, time\n"
+        "def run(context):\n"
+        "    time.sleep(4.0 if os.environ['SLURM_RESTART_COUNT'] == '0' else 0.2)\n"
+        "    (context.artifacts / 'out.txt').write_text(os.environ['SLURM_RESTART_COUNT'])\n"
+    )
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.slurm.element", str(tmp_path / "list")]
+
+    def copy(restart: int) -> subprocess.Popen:
+        paths = os.pathsep.join([str(tmp_path), *sys.path])
+        own = {"SLURM_ARRAY_TASK_ID": "4", "SLURM_JOB_ID": "77", "SLURM_RESTART_COUNT": str(restart)}
+        return subprocess.Popen(command, env={**os.environ, **own, "PYTHONPATH": paths, "PATH": "/nonexistent"})
+
+    old = copy(0)
+    end = time.monotonic() + 20
+    while not list(tmp_path.glob("stages/*/*/attempts/1.json")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    new = copy(1)
+    assert new.wait(timeout=30) == 0
+    assert old.wait(timeout=30) != 0 or len(list(tmp_path.glob("stages/*/*/attempts/*.json"))) == 2
+    (out,) = tmp_path.glob("stages/*/*/artifacts/out.txt")
+    assert out.read_text() == "1"
+
+
+# -- why it stopped ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"JobState": "CANCELLED", "Restarts": "0"}, "cancelled"),
+        ({"JobState": "COMPLETING", "Restarts": "0", "EndTime": "2026-01-01T00:00:00"}, "cancelled"),
+        ({"JobState": "COMPLETING", "Restarts": "1", "EndTime": "Unknown"}, "requeued"),
+        ({"JobState": "PENDING", "Restarts": "1"}, "requeued"),
+        ({"JobState": "RUNNING", "PreemptTime": "2026-01-01T00:00:00"}, "preempted"),
+        ({"JobState": "RUNNING", "PreemptTime": "None", "EndTime": "2026-01-01T01:00:00"}, "time limit"),
+        (
+            {
+                "JobState": "COMPLETING",
+                "StartTime": "2026-01-01T00:00:00",
+                "EndTime": "2026-01-01T01:00:10",
+                "TimeLimit": "01:00:00",
+            },
+            "time limit",
+        ),
+        ({"JobState": "RUNNING", "EndTime": "2036-01-01T01:00:00"}, "signalled"),
+        ({"JobState": "RUNNING", "EndTime": "Unknown"}, "signalled"),
+        ({}, "signalled"),
+    ],
+)
+def test_the_cause_is_asked_not_guessed(fields: Mapping[str, str], cause: str):
+    assert interruption_cause(dict(fields), 90) == cause
+
+
+def test_deaths_count_in_a_row_at_one_step():
+    died, preempted = {"kind": "died", "step": 5}, {"kind": "preempted", "step": 5}
+    assert deaths_in_a_row([died, died]) == 2
+    assert deaths_in_a_row([died, preempted, died]) == 1
+    assert deaths_in_a_row([{"kind": "died", "step": 4}, died]) == 1
+    assert deaths_in_a_row([preempted]) == 0
+
+
+def fake(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f'#!/bin/sh\necho {name} "$@" >> {folder}/calls\n{text}\n')
+    path.chmod(0o755)
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines() if (folder / "calls").exists() else []
+
+
+def test_where_requeue_is_refused_a_preempted_stage_stays_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fakes = tmp_path / "bin"
+    answer = 'case "$1" in show) echo JobId=7 JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; *) exit 1;; esac'
+    fake(fakes, "scontrol", answer)
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    stayed = []
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.requeue._stay", lambda *_: stayed.append(True))
+    assert after_interruption(Policy(), tmp_path / "stage") == 75
+    assert stayed and calls(fakes) == ["scontrol show job -o 7", "scontrol requeue 7"]
+    assert [entry["kind"] for entry in requeues(tmp_path / "stage")] == ["preempted"]
+
+
+def test_preemptions_have_their_own_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fakes = tmp_path / "bin"
+    fake(fakes, "scontrol", 'case "$1" in show) echo JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    codes = [after_interruption(Policy(max_preemptions=10), tmp_path / "stage") for _ in range(11)]
+    assert codes == [75] * 10 + [3]
+
+
+def test_without_scontrol_nothing_is_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert after_interruption(Policy(), tmp_path / "stage") == 75
+    assert [entry["kind"] for entry in requeues(tmp_path / "stage")] == ["signalled"]
+
+
+# -- what is asked of the scheduler -----------------------------------------------------------------------------------
+
+
+def test_one_question_for_all_jobs_and_every_call_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fakes = tmp_path / "bin"
+    line = "1_3|PENDING|Resources|u|0:00|1:00:00||cpu|(null)"
+    fake(fakes, "squeue", f"echo '{line}'; echo '2|COMPLETED|None|u|0:00|1:00|n|cpu|(null)'")
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    scheduler = Scheduler()
+    assert {job.id: job.state for job in scheduler.queue(["2", "1", "1"]).values()} == {"1_3": "PENDING"}
+    assert scheduler.queue([]) == {}
+    assert len(calls(fakes)) == 1 and "-j 1,2" in calls(fakes)[0]
+    assert scheduler.counted() == "1 squeue"
+
+
+def test_a_single_forgotten_job_is_an_empty_answer_and_other_errors_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fakes = tmp_path / "bin"
+    fake(fakes, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    assert Scheduler().queue(["9"]) == {}
+    fake(fakes, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(SubmissionError, match="Unable to contact"):
+        Scheduler().queue(["9"])
+
+
+def test_without_sacct_history_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Scheduler().history(["9"]) == {}
+    with pytest.raises(SubmissionError, match="not found on PATH"):
+        Scheduler().queue(["9"])
+
+
+def test_sacct_lists_every_run_and_the_last_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fakes = tmp_path / "bin"
+    fake(fakes, "sacct", "echo '9|NODE_FAIL'; echo '9|CANCELLED by 0'")
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    assert Scheduler().history(["9"]) == {"9": "CANCELLED"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("BeginTime", "it was requeued and is eligible again in up to two minutes"),
+        ("JobArrayTaskLimit", "cluster.max_running elements of its array run already"),
+        ("SomethingNew", "Slurm says SomethingNew"),
+        ("launch failed requeued held", "starting it failed; it is held, scontrol release tries again"),
+    ],
+)
+def test_reasons_in_words(reason: str, words: str):
+    assert reason_in_words(QueuedJob("1", "PENDING", reason)) == words
+
+
+# -- offline W&B ------------------------------------------------------------------------------------------------------
+
+
+def offline(stages: Path, stage: str, stamp: str, size: int = 10) -> Path:
+    folder = stages / stage / "wandb" / f"offline-run-{stamp}-{stage.split('/')[1]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run-x.wandb").write_bytes(b"x" * size)
+    return folder
+
+
+def uploader(tmp_path: Path, script: str, **settings: object) -> Uploader:
+    path = tmp_path / "upload.sh"
+    path.write_text(f'#!/bin/sh\n{script}\necho "$1" >> {tmp_path}/sent\n')
+    path.chmod(0o755)
+    return Uploader(tmp_path, [str(path)], **settings)  # type: ignore[arg-type]
+
+
+def test_directories_of_a_run_go_in_order_and_once(tmp_path: Path):
+    stages = tmp_path / "stages"
+    paths = [offline(stages, "gnn/a", stamp) for stamp in ("20260102_000000", "20260101_000000", "20260103_000000")]
+    offline(stages, "gnn/b", "20260101_000000")
+    report = uploader(tmp_path, "").upload(find_runs(stages), 4)
+    assert report == {"uploaded": 4, "known": 0, "failed": []}
+    sent = [line for line in (tmp_path / "sent").read_text().splitlines() if "/gnn/a/" in line]
+    assert sent == [str(paths[1]), str(paths[0]), str(paths[2])]
+    assert uploader(tmp_path, "").upload(find_runs(stages), 4)["known"] == 4
+    offline(stages, "gnn/a", "20260103_000000", size=20)  # the last attempt went on
+    assert uploader(tmp_path, "").upload(find_runs(stages), 4)["uploaded"] == 1
+
+
+def test_a_busy_server_is_asked_again_with_growing_pauses(tmp_path: Path):
+    stages = tmp_path / "stages"
+    offline(stages, "gnn/a", "20260101_000000")
+    offline(stages, "gnn/a", "20260102_000000")
+    pauses: list[float] = []
+    count = f"n=$(cat {tmp_path}/n 2>/dev/null || echo 0); echo $((n+1)) > {tmp_path}/n"
+    busy = f'{count}; [ "$n" -ge 3 ] || {{ echo 429 >&2; exit 1; }}'
+    report = uploader(tmp_path, busy, tries=5, sleep=pauses.append).upload(find_runs(stages), 1)
+    assert report["uploaded"] == 2 and pauses == [5.0, 10.0, 20.0]
+    gone = uploader(tmp_path, "exit 1", tries=2, sleep=pauses.append)
+    offline(stages, "gnn/a", "20260103_000000")
+    assert "exit code 1" in gone.upload(find_runs(stages), 1)["failed"][0]
+    ledger_lines = (tmp_path / "wandb_sync.jsonl").read_text().splitlines()
+    assert len([json.loads(line) for line in ledger_lines]) == 2
+
+
+def test_a_real_offline_run_is_found(tmp_path: Path):
+    wandb = pytest.importorskip("wandb")
+    folder = tmp_path / "stages" / "gnn" / "abc"
+    (folder / "wandb").mkdir(parents=True)
+    settings = wandb.Settings(console="off", silent=True)
+    run = wandb.init(project="x", mode="offline", id="abc", dir=str(folder), settings=settings)
+    run.log({"loss": 1.0})
+    run.finish()
+    (found,) = find_runs(tmp_path / "stages").values()
+    assert len(found) == 1 and list(found[0].glob("*.wandb"))
