@@ -35,7 +35,7 @@ def arrays_of(found: Plan, *, fused: tuple[str, ...] = (), most: int = 1000, lim
 
 
 def waits_for(arrays: list[JobArray]) -> Mapping[str, set[str]]:
-    """What each stage's element waits for, by the meaning of the dependency: stages that surely are done."""
+    """What each stage's element waits for, by the meaning of the dependencies: stages that surely are done."""
     at = {
         (array.number, index if array.is_array else None): unit
         for array in arrays
@@ -44,13 +44,13 @@ def waits_for(arrays: list[JobArray]) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     for array in arrays:
         for index, unit in array.elements.items():
-            stages: set[str] = set()
-            for key in array.corresponding:
-                stages |= set(at[(key, index)].stages)  # KeyError: an index that the parent lacks
-            for ref in array.common:
-                stages |= set(at[(ref.key, ref.index)].stages)
-            for stage in unit.stages:
-                found[stage] = stages | set(unit.stages)
+            # KeyError: an index that the parent lacks.
+            read = [at[(key, index)] for key in array.corresponding] + [
+                at[(ref.key, ref.index)] for ref in array.common
+            ]
+            stages = {stage for each in read for stage in each.stages}
+            stages |= {up for stage in stages for up in found[stage]}
+            found.update({stage: stages | set(unit.stages) for stage in unit.stages})
     return found
 
 
@@ -89,9 +89,10 @@ def test_a_failed_element_stops_only_its_own():
     arrays = arrays_of(found)
     check_exact(found, arrays)
     waited = waits_for(arrays)
+    reads: dict[str, set[str]] = {}
     for stage in found.stages.values():
-        surely = {stage.id, *stage.inputs.values()}
-        assert waited[stage.id] <= surely
+        reads[stage.id] = {stage.id}.union(*(reads[each] for each in stage.inputs.values()))
+        assert waited[stage.id] == reads[stage.id]
 
 
 def test_short_neighbours_run_in_one_job():
@@ -109,11 +110,7 @@ def test_queued_stages_are_waited_for_by_their_jobs():
     pending = [stage_id for stage_id in found.stages if not stage_id.startswith(("ingest", "prepare", "autoencoder"))]
     encoders = [stage_id for stage_id in found.stages if stage_id.startswith("autoencoder")]
     queued = {stage_id: Ref("77", index) for index, stage_id in enumerate(encoders)}
-    units = [
-        type(unit)(unit.name, unit.table, unit.request, unit.stages, unit.needs | reads)
-        for unit in make_units(found, pending, lambda _: SMALL, ())
-        for reads in [{each for each in found.stages[unit.stages[0]].inputs.values() if each in queued}]
-    ]
+    units = make_units(found, pending, lambda _: SMALL, (), queued)
     arrays = make_arrays(units, queued, 1000)
     assert arrays[0].dependency({}, {}) == "aftercorr:77"
 

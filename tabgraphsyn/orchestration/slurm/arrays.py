@@ -131,18 +131,28 @@ def _job(key: Key, job_ids: Mapping[Key, str]) -> str:
 
 
 def make_units(
-    plan: Plan, pending: Iterable[str], request_of: Callable[[Stage], Request], fused: Sequence[str]
+    plan: Plan,
+    pending: Iterable[str],
+    request_of: Callable[[Stage], Request],
+    fused: Sequence[str],
+    queued: Iterable[str] = (),
 ) -> list[Unit]:
-    """Return what the elements run, inputs first; neighbouring stages of the kinds in ``fused`` run as one."""
-    wanted = dict.fromkeys(pending)
+    """Return what the elements run, inputs first; neighbouring stages of the kinds in ``fused`` run as one.
+
+    A unit needs what it reads of ``pending`` and ``queued`` stages, less what those wait for themselves.
+    """
+    wanted = set(pending)
+    awaited = wanted.union(queued)
     chains: dict[str, list[str]] = {}  # first stage -> all stages of the unit
     head: dict[str, str] = {}  # stage -> first stage of its unit
     ancestors: dict[str, set[str]] = {}
     requests: dict[str, Request] = {}
-    for stage_id in (each for each in plan.stages if each in wanted):
+    for stage_id in (each for each in plan.stages if each in awaited):
         stage = plan.stages[stage_id]
-        inputs = [each for each in stage.inputs.values() if each in wanted]
-        ancestors[stage_id] = {up for each in inputs for up in (each, *ancestors[each])} if fused else set()
+        inputs = [each for each in stage.inputs.values() if each in awaited]
+        ancestors[stage_id] = {up for each in inputs for up in (each, *ancestors[each])}
+        if stage_id not in wanted:
+            continue
         request = request_of(stage)
         joined = _chain_to_join(stage, inputs, head, chains, ancestors, plan, fused)
         if joined is not None and bool(requests[joined].gpus) == bool(request.gpus):
@@ -151,7 +161,7 @@ def make_units(
             requests[joined] = requests[joined].joined(request)
         else:
             chains[stage_id], head[stage_id], requests[stage_id] = [stage_id], stage_id, request
-    return [_unit(plan, stages, requests[first], wanted) for first, stages in chains.items()]
+    return [_unit(plan, stages, requests[first], awaited, ancestors) for first, stages in chains.items()]
 
 
 def _chain_to_join(
@@ -166,7 +176,7 @@ def _chain_to_join(
     """Return the unit at whose end a stage can run because all it waits for is in it or before it."""
     if stage.kind.name not in fused:
         return None
-    for needed in reversed(inputs):
+    for needed in reversed([each for each in inputs if each in head]):
         first = head[needed]
         chain = chains[first]
         reached = {up for each in chain for up in (each, *ancestors[each])}
@@ -175,12 +185,15 @@ def _chain_to_join(
     return None
 
 
-def _unit(plan: Plan, stages: Sequence[str], request: Request, wanted: Mapping[str, None]) -> Unit:
+def _unit(
+    plan: Plan, stages: Sequence[str], request: Request, awaited: set[str], ancestors: Mapping[str, set[str]]
+) -> Unit:
     nodes = [plan.stages[stage_id] for stage_id in stages]
-    needs = {each for node in nodes for each in node.inputs.values() if each in wanted}
+    needs = {each for node in nodes for each in node.inputs.values() if each in awaited} - set(stages)
+    implied = {up for each in needs for up in ancestors[each]}
     names = list(dict.fromkeys(node.kind.name for node in nodes))
     table = nodes[0].table if len(nodes) == 1 else None
-    return Unit("+".join(names), table, request, tuple(stages), frozenset(needs - set(stages)))
+    return Unit("+".join(names), table, request, tuple(stages), frozenset(needs - implied))
 
 
 def make_arrays(

@@ -89,18 +89,11 @@ def prepare(work: Work, scheduler: Scheduler, capabilities: Capabilities) -> Pre
     missing = dict.fromkeys(stage_id for stage_id in work.plan.stages if stage_id not in set(cached))
     queued, stuck = queued_stages(work.output_dir, list(missing), scheduler)
     pending = [stage_id for stage_id in missing if stage_id not in queued]
-    units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"])
-    units = [_among(unit, work.plan, queued) for unit in units]
+    units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"], queued)
     room = (work.cluster["max_submit"] or capabilities.max_submit or len(units)) if units else 0
     arrays = make_arrays(units[:room], {stage_id: ref for stage_id, (ref, _) in queued.items()}, _most(capabilities))
     joined = {stage_id: job for stage_id, (_, job) in queued.items()}
     return Prepared(cached, joined, arrays, units[room:], stuck)
-
-
-def _among(unit: Unit, plan: Plan, queued: Mapping[str, Any]) -> Unit:
-    """Return the unit with the queued stages that it reads among its needs."""
-    reads = {each for stage_id in unit.stages for each in plan.stages[stage_id].inputs.values() if each in queued}
-    return Unit(unit.name, unit.table, unit.request, unit.stages, unit.needs | reads)
 
 
 def _most(capabilities: Capabilities) -> int:
