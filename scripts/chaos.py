@@ -58,7 +58,7 @@ class Chaos:
         self.launches = Launches(folder / "launches", write_conf(folder / "conf"), cluster.environment)
         self.here = Launches(folder / "here", folder / "conf", cluster.environment)
         self.has_own_disk = self._mount()
-        steps = max(40, 8 * options.kills)
+        steps = max(40, 12 * options.kills)
         self.sweep = (*SWEEP, f"fake.autoencoder=train:{steps}:0.1", f"fake.gnn=train:{steps}:0.1")
         self.counts: Counter[str] = Counter()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -18,11 +19,12 @@ from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
 def cancel(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     output_dir: OutputDir = OUTPUTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Jobs on Slurm: print json.")] = False,
 ) -> None:
     """Ask the campaign's runner to stop; if it is gone, ask the stages that it left running."""
     found = one_campaign(output_dir, campaign)
     if was_submitted(found):
-        _cancel_jobs(found)
+        _cancel_jobs(found, as_json)
         if read_runner(found.folder) is None:
             return
     record = read_runner(found.folder)
@@ -38,9 +40,12 @@ def cancel(
     _stop_orphans(found)
 
 
-def _cancel_jobs(campaign: Campaign) -> None:
+def _cancel_jobs(campaign: Campaign, as_json: bool) -> None:
     scheduler = Scheduler()
     cancelled, left = cancel_jobs(campaign, scheduler)
+    if as_json:
+        print(json.dumps({"cancelled": cancelled, "left": left, "calls": scheduler.calls}, indent=2))
+        return
     print(f"{campaign.name}: cancelled {len(cancelled)} elements in the queue; scheduler calls: {scheduler.counted()}")
     if left:
         print(f"{len(left)} elements run on, other campaigns' jobs wait for them: {', '.join(left[:10])}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +14,8 @@ from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.attempt_log import last_log_lines, log_path
 from tabgraphsyn.orchestration.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.slurm.ledger import Submission, latest_elements
+from tabgraphsyn.orchestration.slurm.ledger import read as read_ledger
 from tabgraphsyn.orchestration.store import State
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
 
@@ -28,10 +31,15 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="Last lines of each attempt.")] = 40,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows, across attempts.")] = False,
     output_dir: OutputDir = OUTPUTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
 ) -> None:
     """Show the log of a stage across its attempts; without a stage, of those that failed or run."""
     found = one_campaign(output_dir, campaign)
     chosen = _chosen(found, stage, point)
+    jobs = latest_elements(read_ledger(found.output_dir))
+    if as_json:
+        print(json.dumps([_described(found, label, chosen[label], jobs, lines) for label in chosen], indent=2))
+        return
     if not chosen:
         print(f"{found.name}: nothing failed and nothing runs. Name a stage: {listing(_labels(found), 20)}.")
     for label, stage_id in chosen.items():
@@ -42,10 +50,40 @@ def logs(
         for number in numbers:
             print(f"== {label} attempt {number}: {log_path(folder, number)}")
             print("\n".join(last_log_lines(log_path(folder, number), lines)))
+        job_log = _job_log(stage_id, jobs)
+        if job_log is not None and last_log_lines(job_log, lines):
+            print(f"== {label}, its job: {job_log}")
+            print("\n".join(last_log_lines(job_log, lines)))
     if follow and chosen:
         label, stage_id = next(iter(chosen.items()))
         for line in _followed(found, stage_id):
             print(line, flush=True)
+
+
+def _job_log(stage_id: str, jobs: Mapping[str, tuple[Submission, int]]) -> Path | None:
+    """Return what the job of a stage printed outside of its attempts: what Slurm says, and why it was requeued."""
+    if stage_id not in jobs:
+        return None
+    submission, index = jobs[stage_id]
+    return submission.log(index)
+
+
+def _described(
+    campaign: Campaign, label: str, stage_id: str, jobs: Mapping[str, tuple[Submission, int]], lines: int
+) -> dict[str, Any]:
+    folder = campaign.store.folder(stage_id)
+    job_log = _job_log(stage_id, jobs)
+    return {
+        "stage": label,
+        "id": stage_id,
+        "attempts": [
+            {"number": number, "log": str(path), "lines": last_log_lines(path, lines)}
+            for number in attempt_numbers(folder)
+            for path in [log_path(folder, number)]
+        ],
+        "job_log": str(job_log) if job_log is not None else None,
+        "job_lines": last_log_lines(job_log, lines) if job_log is not None else [],
+    }
 
 
 def _labels(campaign: Campaign) -> list[str]:

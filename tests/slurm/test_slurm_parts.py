@@ -191,6 +191,10 @@ def test_two_copies_of_a_job_publish_once(tmp_path: Path):
         ({"JobState": "RUNNING", "PreemptTime": "2026-01-01T00:00:00"}, "preempted"),
         ({"JobState": "RUNNING", "PreemptTime": "None", "EndTime": "2026-01-01T01:00:00"}, "time limit"),
         (
+            {"JobState": "RUNNING", "StartTime": "2026-01-01T00:00:00", "EndTime": "2026-01-01T00:01:00"},
+            "preempted",
+        ),
+        (
             {
                 "JobState": "COMPLETING",
                 "StartTime": "2026-01-01T00:00:00",

@@ -102,7 +102,8 @@ def interruption_cause(fields: dict[str, str], signal_s: int, restart: int = 0, 
     if state == "COMPLETING" or state.startswith("CANCELLED"):
         return "cancelled"
     if end is not None and end - (time.time() if now is None else now) <= signal_s + _CHECK_TURN_S:
-        return "time limit"
+        # A grace time shortens EndTime too; the note of the preemption is lost when slurmctld starts anew.
+        return "time limit" if start is None or end - start >= limit_s - _CHECK_TURN_S else "preempted"
     return "signalled"
 
 
