@@ -212,10 +212,13 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
 def _print_opening(launch: Launch) -> None:
     source = next(iter(launch.sources.values()))
     tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
-    print(
-        f"campaign {launch.campaign}: {len(launch.points)} sweep points, {len(launch.plan.stages)} stages", flush=True
-    )
+    print(f"campaign {launch.campaign}: {_counted(launch)}", flush=True)
     print(f"tables: {tables}", flush=True)
+
+
+def _counted(launch: Launch) -> str:
+    points = len(launch.points)
+    return f"{points} sweep point{'' if points == 1 else 's'}, {len(launch.plan.stages)} stages"
 
 
 def _print_plan(launch: Launch) -> int:
@@ -224,7 +227,7 @@ def _print_plan(launch: Launch) -> int:
 
     found = submit.decisions(launch, submit.local_limits(launch.config).gpus)
     shares = launch.plan.shares()
-    print(f"campaign {launch.campaign}: {len(launch.points)} sweep points, {len(launch.plan.stages)} stages")
+    print(f"campaign {launch.campaign}: {_counted(launch)}")
     for stage in launch.plan.stages.values():
         points = f"  {shares[stage.id]} points" if shares[stage.id] > 1 else ""
         print(f"  {found[stage.id]:8} {stage.label:32} {stage.signature}{points}")

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from tabgraphsyn.errors import listing
+from tabgraphsyn.verbs.console import output
 
 
 def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[str, Any], path: Path) -> None:
     """Print the scores of databases and tables beside their baselines, and what could not be scored."""
-    console = Console()
+    console = output()
     for problem in scored["problems"]:
         console.print(f"synthetic: {problem}", style="yellow", markup=False)
     table = Table("metric", "where", *scored["comparisons"])

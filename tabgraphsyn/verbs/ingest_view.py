@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tabgraphsyn.verbs.console import output
 from tabgraphsyn.verbs.ingest import Written
 
 
 def show(written: Written, console: Console | None = None) -> None:
     """Print tables, relations and notes with the reason of each guess, and the next command."""
-    console = console or Console()
+    console = console or output()
     for name, table in written.profile["tables"].items():
         console.print(_columns(name, table))
     if written.profile["relations"]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.verbs.console import output
 
 
 def metrics(
@@ -16,8 +17,6 @@ def metrics(
     """List the metrics: what each measures, its range and direction, how to read it, and its source."""
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
     import json
-
-    from rich.console import Console
 
     from tabgraphsyn.evaluation.run import described
     from tabgraphsyn.stages.protocol import all_metrics
@@ -29,7 +28,7 @@ def metrics(
     if as_json:
         typer.echo(json.dumps(chosen, indent=2, ensure_ascii=False))
         return
-    console = Console()
+    console = output()
     words = {"higher": "higher is better", "lower": "lower is better", "half": "0.5 is ideal"}
     for text in chosen:
         group = "privacy" if text["privacy"] else "fidelity"

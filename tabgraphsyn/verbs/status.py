@@ -17,10 +17,10 @@ from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus, campaign_status
 from tabgraphsyn.orchestration.view import duration
+from tabgraphsyn.verbs.console import output
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 
 _WATCH_S = 2.0
-_FILE_COLUMNS = 250
 _SLURM_WATCH_S = 30.0  # controllers ask clients not to poll
 _ORDER = (
     "done",
@@ -78,11 +78,7 @@ def _looked_at(campaign: Campaign, scheduler: Scheduler) -> CampaignStatus:
 
 
 def _print(found: list[CampaignStatus], *, detailed: bool, clear: bool) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_FILE_COLUMNS)  # what reads a pipe wraps lines itself
+    console = output()
     if clear and console.is_terminal:
         console.clear()
     if not found:
