@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,15 @@ LIMIT = 5.0
 class StructureFeatures:
     """Computes the structural features of every table, standardised with statistics of the training rows.
 
-    Counts that grow with the size of the database (children of a row of a reference table, siblings under one) are
-    taken relative to their mean in the same database, so that a larger synthetic database looks the same.
+    Counts that grow with the size of the database (children of a row of a reference table) are taken relative to
+    their mean in the same database, so that a larger synthetic database looks the same.
 
     Attributes:
         schema: tables and relations.
         driver: table -> name of its driver relation, or None.
         reference_tables: tables that do not grow with the database.
         mean, std: table -> statistics of each feature.
+        censored: relation name -> share of the training keys that point into the holdout.
     """
 
     schema: Schema
@@ -36,6 +37,7 @@ class StructureFeatures:
     reference_tables: frozenset[str]
     mean: Mapping[str, tuple[float, ...]]
     std: Mapping[str, tuple[float, ...]]
+    censored: Mapping[str, float] = field(default_factory=dict)
 
     @staticmethod
     def fit(
@@ -57,7 +59,24 @@ class StructureFeatures:
             mean[table] = tuple(float(value) for value in (raw.mean(axis=0) if len(raw) else spread * 0.0))
             # A feature that is constant in training must not turn a first small change into a huge number.
             std[table] = tuple(float(value) if value > 1e-6 else 1.0 for value in spread)
-        return StructureFeatures(blank.schema, blank.driver, blank.reference_tables, mean, std)
+        censored = {
+            name: float(np.mean(pointer[pointer != -1] == -2))
+            for name, pointer in pointers.items()
+            if (pointer != -1).any()
+        }
+        return StructureFeatures(blank.schema, blank.driver, blank.reference_tables, mean, std, censored)
+
+    def as_in_training(self, pointers: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the keys of a whole database with as many censored at random as the training rows had.
+
+        The training graph lacks the keys between the two parts of the split: its rows have fewer children, and some
+        have no edge where a whole database has one. A network that only ever saw that graph must be shown such a one.
+        """
+        seen = {}
+        for name, pointer in pointers.items():
+            hidden = rng.random(len(pointer)) < self.censored.get(name, 0.0)
+            seen[name] = np.where(hidden & (pointer >= 0), -2, pointer)
+        return seen
 
     def names(self, table: str) -> tuple[str, ...]:
         """Return what each feature of a table is."""
@@ -84,18 +103,26 @@ class StructureFeatures:
         driver = self._driver(table)
         if driver is not None:
             parent_row = checked_pointer(driver, rows, pointers)
-            columns.extend(rank_features(parent_row, relative=driver.parent_table in self.reference_tables))
+            columns.extend(rank_features(parent_row))
         return np.stack(columns, axis=1) if columns else np.zeros((rows[table], 0))
 
     def _driver(self, table: str) -> Relation | None:
+        """Return the relation whose families have a size and an order that mean something.
+
+        The few huge families under a reference table have none: their sizes change with the database, and a place
+        among thousands of rows names one row.
+        """
         name = self.driver.get(table)
-        return next((relation for relation in self.schema.relations_of_child(table) if relation.name == name), None)
+        driver = next((relation for relation in self.schema.relations_of_child(table) if relation.name == name), None)
+        return None if driver is None or driver.parent_table in self.reference_tables else driver
 
     def _children(self, relation: Relation, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray]) -> np.ndarray:
         parent_row = checked_pointer(relation, rows, pointers)
         count = np.bincount(parent_row[parent_row >= 0], minlength=rows[relation.parent_table])
-        grows = relation.parent_table in self.reference_tables
-        return np.log1p(count) - (np.log1p(count.mean()) if grows and len(count) else 0.0)
+        if relation.parent_table not in self.reference_tables or not count.any():
+            return np.log1p(count)
+        # A ratio inside the logarithm: no children is 0 in a database of any size.
+        return np.log1p(10 * count / count.mean())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
@@ -106,6 +133,7 @@ class StructureFeatures:
             "names": {table: list(self.names(table)) for table in self.schema.table_names},
             "mean": {table: list(values) for table, values in self.mean.items()},
             "std": {table: list(values) for table, values in self.std.items()},
+            "censored": dict(self.censored),
         }
 
     @staticmethod
@@ -117,6 +145,7 @@ class StructureFeatures:
             reference_tables=frozenset(raw["reference_tables"]),
             mean={table: tuple(values) for table, values in raw["mean"].items()},
             std={table: tuple(values) for table, values in raw["std"].items()},
+            censored=dict(raw["censored"]),
         )
 
 
@@ -125,18 +154,16 @@ def _rank_names() -> tuple[str, ...]:
     return ("log1p(rank)", "rank/size", "log1p(size)", *waves)
 
 
-def rank_features(parent_row: np.ndarray, *, relative: bool) -> list[np.ndarray]:
+def rank_features(parent_row: np.ndarray) -> list[np.ndarray]:
     """Return smooth functions of a row's place among its siblings, each (rows,) float64.
 
     Args:
         parent_row: the driver's pointers, (rows,) int64; a row without a parent is its own family.
-        relative: take sizes and ranks relative to the mean family.
     """
     rank, size = sibling_ranks(parent_row)
-    unit = np.log1p(size.mean()) if relative and len(size) else 0.0
     angles = [2 * np.pi * rank / period for period in RANK_PERIODS]
     waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
-    return [np.log1p(rank) - unit, rank / size, np.log1p(size) - unit, *waves]
+    return [np.log1p(rank), rank / size, np.log1p(size), *waves]
 
 
 def sibling_ranks(parent_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

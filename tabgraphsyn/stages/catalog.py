@@ -89,7 +89,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
@@ -112,7 +112,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="gnn",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.gnn",
         config_keys=("gnn", "training.gnn", "seed"),
         inputs=(_ONE_PREPARE, _ALL_AUTOENCODERS),
@@ -129,7 +129,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

@@ -77,7 +77,8 @@ class Generation:
         self.log.info("sample: keys of %d rows in %.1f s", sum(skeleton.rows.values()), time.monotonic() - start)
         keys = Keys(schema, spec, skeleton, numpy_generator(self.seed, "sample", "keys"))
         source = load_conditions(self.bundle.folder, self.device, allow_targets=self.allow_targets)
-        conditions = source.open(skeleton.rows, skeleton.pointers)
+        seen = source.features.as_in_training(skeleton.pointers, numpy_generator(self.seed, "sample", "censored"))
+        conditions = source.open(skeleton.rows, seen)
         latents: dict[str, Tensor] = {}
         with _files_together(folder) as aside:
             for table in self.bundle.tables:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tabgraphsyn.data.arrays import array_writer, save_array
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.codec.counts import training_batches
+from tabgraphsyn.data.counts import training_batches
 from tabgraphsyn.data.dependencies import discover, mark_kept
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.link import link_relation

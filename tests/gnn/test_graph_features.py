@@ -75,7 +75,7 @@ def test_ranks_count_siblings_in_row_order(parents: list[int]) -> None:
 
 def test_rank_features_are_floats_and_all_alive() -> None:
     parent_row = np.repeat(np.arange(20), np.arange(1, 21) * 10)
-    columns = np.stack(rank_features(parent_row, relative=False), axis=1)
+    columns = np.stack(rank_features(parent_row), axis=1)
     assert columns.dtype == np.float64
     # The ancestor computed its encodings in integers and nearly all channels were constant.
     assert np.all(columns.std(axis=0) > 0.05)
@@ -113,6 +113,26 @@ def test_table_without_rows_and_table_without_relations() -> None:
     computed = StructureFeatures.fit(schema, plan, rows, {FAMILY_KEY: np.zeros(0, np.int64)}).compute(
         rows, {FAMILY_KEY: np.zeros(0, np.int64)}
     )
-    assert computed["c"].shape == (0, 10)
+    # Under a reference table there is no family to have a place in: the null key is all that is left.
+    assert computed["c"].shape == (0, 1)
     assert computed["alone"].shape == (4, 0)
     assert np.isfinite(computed["p"]).all()
+
+
+def test_children_of_a_reference_table_look_the_same_in_a_database_of_any_size() -> None:
+    plan = {"driver": {"c": FAMILY_KEY}, "reference_tables": ["p"]}
+    pointer = np.repeat([0, 1], [30, 10])
+    features = StructureFeatures.fit(FAMILY, plan, {"p": 5, "c": 40}, {FAMILY_KEY: pointer})
+    larger = features.compute({"p": 5, "c": 400}, {FAMILY_KEY: np.repeat(pointer, 10)})
+    assert np.allclose(larger["p"], features.compute({"p": 5, "c": 40}, {FAMILY_KEY: pointer})["p"])
+
+
+def test_generated_keys_are_censored_as_often_as_training_keys() -> None:
+    pointer = np.array([0, 1, -2, -1] * 500)
+    plan = {"driver": {"c": None}, "reference_tables": []}
+    features = StructureFeatures.fit(FAMILY, plan, {"p": 2, "c": 2000}, {FAMILY_KEY: pointer})
+    whole = np.array([0, 1, 1, -1] * 500)
+    seen = features.as_in_training({FAMILY_KEY: whole}, np.random.default_rng(0))[FAMILY_KEY]
+    assert abs(np.mean(seen[whole >= 0] == -2) - 1 / 3) < 0.04
+    assert (seen[whole == -1] == -1).all()
+    assert StructureFeatures.from_dict(features.to_dict()) == features

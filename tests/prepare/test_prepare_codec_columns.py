@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.schema import Column, Table, TableSchema
 from tabgraphsyn.errors import ConfigError, DataError
@@ -140,10 +141,24 @@ categories = st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max
 @settings(max_examples=100, deadline=None)
 @given(values=categories)
 def test_categories_come_back(values):
+    given_values = [value for value in values if value is not None]
+    assume(not LabelCodec.fits(len(given_values), len(set(given_values))))
     array = pa.array(values, pa.string())
     codec = fit(Column("c", "categorical"), array)
     assert round_trip(codec, array).equals(array)
     assert bool(codec.layout.categorical) == (len(set(values)) > 1)
+
+
+def test_a_category_that_names_rows_is_dealt_out_and_not_modelled():
+    column = Column("name", "categorical")
+    names = pa.array([f"airport {number}" for number in range(40)] + [None])
+    codec = fit(column, names)
+    assert [field.levels for field in codec.layout.categorical] == [2]  # only whether there is a name
+    back = round_trip(codec, names, "name")
+    assert sorted(back.drop_null().to_pylist()) == sorted(names.drop_null().to_pylist())
+    assert back.is_null().to_pylist() == names.is_null().to_pylist()
+    again = TableCodec.from_dict(json.loads(json.dumps(codec.to_dict())))
+    assert round_trip(again, names, "name").equals(back)
 
 
 @settings(max_examples=50, deadline=None)

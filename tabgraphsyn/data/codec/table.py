@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
+from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
 from tabgraphsyn.data.counts import ValueCounts, even_sample, plain_zero, training_batches, training_values
@@ -32,6 +34,7 @@ CODECS: dict[str, type[ColumnCodec]] = {
         DatetimeCodec,
         DerivedCodec,
         IdentifierCodec,
+        LabelCodec,
         NumericalCodec,
         TextCodec,
     )
@@ -164,6 +167,9 @@ def _fit_column(table: Table, column: Column, is_training: np.ndarray, config: C
     distinct, occurrences = counts.with_null()
     if len(distinct) < 2:
         return ConstantCodec(column.name, Levels.of(distinct if len(distinct) else pa.nulls(1, distinct.type)))
+    values = pc.is_valid(distinct).to_numpy(zero_copy_only=False)
+    if LabelCodec.fits(int(occurrences[values].sum()), int(values.sum())):
+        return LabelCodec.fit(column.name, distinct, occurrences)
     return CategoricalCodec.fit(column.name, distinct, occurrences, config.min_count)
 
 
