@@ -76,6 +76,7 @@ class ClusterConfig:
         max_submit: most elements in the queue at once; 0 asks the cluster.
         fuse: kinds of short stages that run in one job where they follow each other.
         signal_s: seconds between the warning and the time limit.
+        requeue: a stage that is interrupted requeues itself; false where a site forbids ``scontrol requeue``.
         max_preemptions: times that a stage may be preempted or time out.
         max_failures: times in a row that a stage may be killed without progress.
         setup: shell lines before a stage, e.g. ``module load``.
@@ -105,6 +106,7 @@ class ClusterConfig:
     max_submit: int = 0
     fuse: list[str] = field(default_factory=list)
     signal_s: int = 90
+    requeue: bool = True
     max_preemptions: int = 100
     max_failures: int = 3
     setup: list[str] = field(default_factory=list)

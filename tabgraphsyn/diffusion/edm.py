@@ -14,7 +14,6 @@ class Edm:
         condition_noise: standard deviation of the noise added to conditions in training; conditions have unit
             variance. At sampling they come from generated rows, which are never exact.
         window_limit: largest number of siblings that are denoised together.
-        reference_window_limit: the same under a reference table, whose few families are huge.
         max_epochs: largest number of times that a row is seen in training; small tables stop there, before they are
             learnt by heart.
     """
@@ -29,12 +28,10 @@ class Edm:
         condition_dropout: float = 0.0,
         condition_noise: float = 0.0,
         window_limit: int = 256,
-        reference_window_limit: int = 32,
         max_epochs: int = 1000,
     ) -> None:
         self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
         self.condition_dropout = condition_dropout
         self.condition_noise = condition_noise
         self.window_limit = window_limit
-        self.reference_window_limit = reference_window_limit
         self.max_epochs = max_epochs

@@ -38,17 +38,13 @@ class Families:
     exchange: bool
 
     @staticmethod
-    def from_pointer(
-        parent_row: np.ndarray | None, rows: int, window_limit: int = 256, *, anonymous: bool = False
-    ) -> Families:
+    def from_pointer(parent_row: np.ndarray | None, rows: int, window_limit: int = 256) -> Families:
         """Return the families under a driver pointer.
 
         Args:
             parent_row: (rows,) int64, negative where the row has no parent; None where the table has no driver.
             rows: number of rows.
             window_limit: largest number of siblings that are denoised together; larger families are cut evenly.
-            anonymous: rank and size are those in the window, not in the family. For the few huge families under a
-                reference table, where the place in the family would name the row and invite learning it by heart.
         """
         exchange = parent_row is not None
         if parent_row is None:
@@ -67,15 +63,12 @@ class Families:
         piece = _concatenated_ranges(np.zeros_like(pieces), pieces)
         first, whole, cuts = (np.repeat(values, pieces) for values in (start, length, pieces))
         low, high = piece * whole // cuts, (piece + 1) * whole // cuts
-        window_start, window_rows = first + low, high - low
-        if anonymous:
-            start, length = window_start, window_rows
         return Families(
             order=order,
             rank=(np.arange(rows) - np.repeat(start, length)).astype(np.float32),
             size=np.repeat(length, length).astype(np.float32),
-            window_start=window_start,
-            window_rows=window_rows,
+            window_start=first + low,
+            window_rows=high - low,
             exchange=exchange,
         )
 

@@ -89,7 +89,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
@@ -120,7 +120,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="diffusion",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.diffusion",
         config_keys=("denoiser", "diffusion", "training.diffusion", "seed"),
         inputs=(_ONE_PREPARE, _OWN_AUTOENCODER, _ONE_GNN),

@@ -30,7 +30,7 @@ from tabgraphsyn.training.loop import LoopConfig, train
 
 BATCH_ROWS_MIN = 128
 SMALL_TABLE_REPEATS = 8
-STEPS_MIN = 500
+STEPS_MIN = 800
 
 
 def run(context: StageContext) -> None:
@@ -129,15 +129,16 @@ def table_families(
 ) -> Families:
     """Return the families in which a table's rows are denoised, in training and in sampling.
 
+    Rows under a reference table are no family: thousands of rows, of which a place names one, and a window of
+    neighbours that are drawn together says less about the whole table than rows drawn one by one.
+
     Args:
         pointers: parent row per child row, at least of the table's driver relation.
     """
     driver = plan["driver"][table]
-    if driver is None:
+    parent = next((relation.parent_table for relation in schema.relations if relation.name == driver), None)
+    if driver is None or parent in plan["reference_tables"]:
         return Families.from_pointer(None, rows)
-    parent = next(relation.parent_table for relation in schema.relations if relation.name == driver)
-    if parent in plan["reference_tables"]:
-        return Families.from_pointer(pointers[driver], rows, diffusion.reference_window_limit, anonymous=True)
     return Families.from_pointer(pointers[driver], rows, diffusion.window_limit)
 
 

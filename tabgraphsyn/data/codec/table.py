@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.codec.arithmetic import Rule, find_rules, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
@@ -26,6 +27,7 @@ from tabgraphsyn.data.schema import Column, Table
 from tabgraphsyn.errors import DataError, listing
 
 EXAMPLE_ROWS = 1_000_000
+RULE_ROWS = 200_000
 CODECS: dict[str, type[ColumnCodec]] = {
     codec.kind: codec
     for codec in (
@@ -48,10 +50,12 @@ class TableCodec:
     Attributes:
         table: table name.
         columns: column name -> codec.
+        rules: arithmetic between columns that is restored after decoding.
     """
 
     table: str
     columns: Mapping[str, ColumnCodec]
+    rules: tuple[Rule, ...] = ()
 
     @staticmethod
     def fit(table: Table, is_training: np.ndarray, columns: Sequence[str], config: CodecConfig) -> TableCodec:
@@ -72,7 +76,8 @@ class TableCodec:
             codecs[name] = DerivedCodec.fit(name, determinant, *(_whole(values) for values in pair))
         times = [name for name, codec in codecs.items() if codec is None]
         codecs |= _fit_times(table, is_training, times, config)
-        return TableCodec(table.schema.name, {name: codecs[name] for name in columns})  # type: ignore[misc]
+        rules = _rules(table, is_training, codecs) if config.dependencies == "keep" else ()
+        return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
 
     @cached_property
     def layout(self) -> TableLayout:
@@ -132,6 +137,8 @@ class TableCodec:
             given = decoded[codec.given] if codec.given is not None else None
             draw = Draw(rng, first_row, given)
             decoded[name] = codec.decode(numerical[:, numbers], categorical[:, categories], draw)
+        for rule in self.rules:
+            decoded[rule.column] = rule.restored(decoded)
         return pa.table({name: decoded[name] for name in self.columns})
 
     def _places(self) -> dict[str, tuple[slice, slice]]:
@@ -145,13 +152,14 @@ class TableCodec:
     def to_dict(self) -> dict[str, Any]:
         """Return the json form (``codec/<table>.json``)."""
         columns = [{"name": name, "codec": codec.to_dict()} for name, codec in self.columns.items()]
-        return {"table": self.table, "columns": columns, "layout": self.layout.to_dict()}
+        rules = rules_to_dict(self.rules)
+        return {"table": self.table, "columns": columns, "rules": rules, "layout": self.layout.to_dict()}
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> TableCodec:
         """Read the form that ``to_dict`` writes."""
         columns = {one["name"]: CODECS[one["codec"]["kind"]].from_dict(one["codec"]) for one in raw["columns"]}
-        return TableCodec(raw["table"], columns)
+        return TableCodec(raw["table"], columns, rules_from_dict(raw["rules"]))
 
 
 def _fit_column(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec | None:
@@ -190,6 +198,16 @@ def _derived(table: Table, is_training: np.ndarray, codecs: Mapping[str, ColumnC
     modelled = [name for name, codec in codecs.items() if codec is None or isinstance(codec, NumericalCodec)]
     dependents = [name for name in codecs if name in determinants or name in modelled]
     return exact_within(table, is_training, determinants, dependents)
+
+
+def _rules(table: Table, is_training: np.ndarray, codecs: Mapping[str, ColumnCodec | None]) -> tuple[Rule, ...]:
+    own = [name for name, codec in codecs.items() if not isinstance(codec, ConstantCodec | DerivedCodec)]
+    names = [name for name in own if table.schema.column(name).sdtype in ("numerical", "datetime")]
+    batches = list(training_batches(table, names, even_sample(is_training, RULE_ROWS))) if len(names) > 1 else []
+    if not batches:
+        return ()
+    rows = pa.Table.from_batches(batches)
+    return find_rules({name: _whole(rows.column(name)) for name in names})
 
 
 def _fit_times(

@@ -26,7 +26,7 @@ class Copies(PrivacyMetric):
         "Held-out real rows repeat training rows too where columns are few: the line to hold is the real-against-real "
         "value (holdout rows), not 0. `excess` is the difference, `excess_sd` its standard error."
     )
-    source = "The copy gate of models.md section 5; also called identical match share."
+    source = "Identical match share of the privacy literature, beside the share among held-out rows."
 
     def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
         """Return the share of copies in one table."""

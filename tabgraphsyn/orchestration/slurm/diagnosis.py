@@ -95,9 +95,9 @@ def _slurm(facts: Capabilities) -> Iterator[Finding]:
     yield Finding("ok", "arrays", f"MaxArraySize {facts.max_array_size}: up to {facts.max_array_size - 1} each{limit}")
     yield from _preemption(facts)
     if facts.can_requeue is False:
-        advice = "Jobs ask for --requeue themselves; if the site forbids it, tabgraphsyn repair resubmits."
+        advice = "Handled: jobs ask for --requeue themselves. If the site forbids it, cluster.requeue=false."
         yield Finding("note", "requeue", "JobRequeue=0", advice)
-    chosen = "scontrol requeue after saving" if facts.can_requeue is not False else "stay alive until requeued"
+    chosen = "save, scontrol requeue; where the node refuses that, save and stay alive until requeued"
     yield Finding("ok", "on preemption and time limit", f"chosen: {chosen}")
     if not facts.kills_invalid_dependents:
         yield Finding("ok", "failed inputs", "--kill-on-invalid-dep=yes is set per job, as the cluster does not")

@@ -86,43 +86,61 @@ class Report:
 def prepare(work: Work, scheduler: Scheduler, capabilities: Capabilities) -> Prepared:
     """Return what is done, what the queue will make, and the arrays for the rest."""
     cached = [stage_id for stage_id in work.plan.stages if work.store.done(stage_id) is not None]
-    missing = dict.fromkeys(stage_id for stage_id in work.plan.stages if stage_id not in set(cached))
-    queued, stuck = queued_stages(work.output_dir, list(missing), scheduler)
-    pending = [stage_id for stage_id in missing if stage_id not in queued]
+    queued, stuck = _alive(work.plan, set(cached), queued_stages(work, set(cached), scheduler))
+    pending = [stage_id for stage_id in work.plan.stages if stage_id not in queued and stage_id not in set(cached)]
     units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"], queued)
     room = (work.cluster["max_submit"] or capabilities.max_submit or len(units)) if units else 0
-    arrays = make_arrays(units[:room], {stage_id: ref for stage_id, (ref, _) in queued.items()}, _most(capabilities))
-    joined = {stage_id: job for stage_id, (_, job) in queued.items()}
+    arrays = make_arrays(units[:room], {stage_id: each.ref for stage_id, each in queued.items()}, _most(capabilities))
+    joined = {stage_id: each.job.id for stage_id, each in queued.items()}
     return Prepared(cached, joined, arrays, units[room:], stuck)
+
+
+@dataclass(frozen=True)
+class QueuedStage:
+    """A stage that an element in the queue is to make."""
+
+    ref: Ref
+    job: QueuedJob
+
+
+def _alive(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage]) -> tuple[dict[str, QueuedStage], list[str]]:
+    """Return the queued stages that will be made, and the elements that never start: what they read will not come."""
+    alive: dict[str, QueuedStage] = {}
+    stuck: dict[str, None] = {}
+    together: dict[str, set[str]] = {}
+    planned = set(plan.stages)
+    for stage_id, found in queued.items():
+        together.setdefault(found.job.id, set()).add(stage_id)
+    for stage_id, found in queued.items():
+        inputs = set(plan.stages[stage_id].inputs.values()) - together[found.job.id]
+        inputs &= planned  # a repair plans what is missing: the rest is done
+        is_waiting = found.job.state == "PENDING"
+        if found.job.is_stuck or (is_waiting and not all(each in done or each in alive for each in inputs)):
+            stuck[found.job.id] = None
+        elif found.job.id not in stuck:
+            alive[stage_id] = found
+    return {stage_id: found for stage_id, found in alive.items() if found.job.id not in stuck}, list(stuck)
 
 
 def _most(capabilities: Capabilities) -> int:
     return max(1, capabilities.max_array_size - 1)
 
 
-def queued_stages(
-    output_dir: Path, stage_ids: Sequence[str], scheduler: Scheduler
-) -> tuple[dict[str, tuple[Ref, str]], list[str]]:
-    """Return the stages that jobs in the queue will make, and elements that are stuck there; one call of squeue."""
-    known = ledger.latest_elements(ledger.read(output_dir))
-    wanted = {stage_id: known[stage_id] for stage_id in stage_ids if stage_id in known and known[stage_id][0].job}
+def queued_stages(work: Work, done: set[str], scheduler: Scheduler) -> dict[str, QueuedStage]:
+    """Return the stages of a plan, inputs first, that elements in the queue are to make; one call of squeue."""
+    known = ledger.latest_elements(ledger.read(work.output_dir))
+    wanted = {
+        stage_id: known[stage_id]
+        for stage_id in work.plan.stages
+        if stage_id in known and stage_id not in done and known[stage_id][0].job
+    }
     jobs = scheduler.queue({submission.job for submission, _ in wanted.values()})
-    found: dict[str, tuple[Ref, str]] = {}
-    stuck: dict[str, None] = {}
+    found: dict[str, QueuedStage] = {}
     for stage_id, (submission, index) in wanted.items():
-        element = submission.element_id(index)
-        job = _element(jobs, element)
-        if job is None:
-            continue
-        if job.is_stuck:
-            stuck[element] = None
-        else:
-            found[stage_id] = (Ref(submission.job, index if submission.is_array else None), element)
-    return found, list(stuck)
-
-
-def _element(jobs: Mapping[str, QueuedJob], element: str) -> QueuedJob | None:
-    return jobs.get(element)
+        job = jobs.get(submission.element_id(index))
+        if job is not None:
+            found[stage_id] = QueuedStage(Ref(submission.job, index if submission.is_array else None), job)
+    return found
 
 
 def submit(work: Work, scheduler: Scheduler) -> Report:
@@ -140,7 +158,7 @@ def submit(work: Work, scheduler: Scheduler) -> Report:
         if not prepared.arrays and not prepared.held:
             return Report(prepared, [], None, capabilities)
         folder = _launch_folder(work)
-        _write_lists(work, prepared, folder, capabilities)
+        _write_lists(work, prepared, folder)
         _ask_first(work, prepared.arrays, folder, scheduler)
         submissions: list[Submission] = []
         try:
@@ -179,8 +197,8 @@ def script_path(folder: Path, number: int | str) -> Path:
     return folder / f"array-{number}.sh"
 
 
-def _write_lists(work: Work, prepared: Prepared, folder: Path, capabilities: Capabilities) -> None:
-    policy = _policy(work.cluster, capabilities)
+def _write_lists(work: Work, prepared: Prepared, folder: Path) -> None:
+    policy = _policy(work.cluster)
     for array in prepared.arrays:
         elements = {index: _listed(work, unit) for index, unit in array.elements.items()}
         write_list(list_path(folder, array.number), work.store.root, policy, elements)
@@ -194,10 +212,10 @@ def _listed(work: Work, unit: Unit) -> list[ListedStage]:
     return [ListedStage(node.id, work.spec_of(node), asdict(work.request_of(node))) for node in nodes]
 
 
-def _policy(cluster: Mapping[str, Any], capabilities: Capabilities) -> Policy:
-    may = capabilities.has_scontrol and capabilities.can_requeue is not False
+def _policy(cluster: Mapping[str, Any]) -> Policy:
     return Policy(
-        requeue="scontrol" if may else "stay",
+        # Jobs ask for --requeue, so JobRequeue=0 forbids nothing; what the node refuses is found out there.
+        requeue="scontrol" if cluster.get("requeue", True) else "stay",
         max_preemptions=cluster["max_preemptions"],
         max_failures=cluster["max_failures"],
         signal_s=cluster["signal_s"],
