@@ -287,6 +287,11 @@ def test_a_single_forgotten_job_is_an_empty_answer_and_other_errors_are_not(
         Scheduler().queue(["9"])
 
 
+def test_a_failed_start_is_told_from_other_holds():
+    assert QueuedJob("1", "PENDING", "launch failed requeued held").is_held_by_a_failed_start
+    assert not QueuedJob("1", "PENDING", "JobHeldUser").is_held_by_a_failed_start
+
+
 def test_without_sacct_history_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Scheduler().history(["9"]) == {}

@@ -70,6 +70,8 @@ def described(report: Report, scheduler: Scheduler) -> Iterator[str]:
     )
     if prepared.stuck:
         yield f"{len(prepared.stuck)} elements could never have started; they were cancelled and submitted anew"
+    if prepared.released:
+        yield f"{len(prepared.released)} elements were held after a node failed to start them; they were released"
     if prepared.held:
         yield (
             f"{len(prepared.held)} elements are held back by the limit on queued jobs; "

@@ -59,6 +59,11 @@ class QueuedJob:
         """True if what it depends on failed: it can never start as it is."""
         return self.reason == "DependencyNeverSatisfied"
 
+    @property
+    def is_held_by_a_failed_start(self) -> bool:
+        """True if a node failed to start it: Slurm holds it until somebody releases it."""
+        return self.reason.startswith("launch failed") or self.reason == "JobHoldMaxRequeue"
+
 
 class Scheduler:
     """Slurm's commands as functions. ``calls`` counts them: controllers limit how often one may ask."""
@@ -143,6 +148,11 @@ class Scheduler:
         """Cancel jobs or elements of arrays; one that is gone is none the worse."""
         for start in range(0, len(job_ids), 500):
             self.call("scancel", *job_ids[start : start + 500], check=False)
+
+    def release(self, job_ids: Sequence[str]) -> None:
+        """Let held jobs go; one that is gone is none the worse."""
+        for job_id in job_ids:
+            self.call("scontrol", "release", job_id, check=False)
 
     def counted(self) -> str:
         """Return the calls in words: ``3 sbatch, 1 squeue``."""

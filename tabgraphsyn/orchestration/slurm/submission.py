@@ -64,6 +64,7 @@ class Prepared:
         arrays: what to submit, inputs first.
         held: ids that the limit on queued elements keeps back.
         stuck: elements in the queue that can never start; they are cancelled and submitted anew.
+        released: elements that Slurm holds because a node failed to start them; they are let go.
     """
 
     cached: list[str]
@@ -71,6 +72,7 @@ class Prepared:
     arrays: list[JobArray]
     held: list[Unit] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -92,7 +94,8 @@ def prepare(work: Work, scheduler: Scheduler, capabilities: Capabilities) -> Pre
     room = (work.cluster["max_submit"] or capabilities.max_submit or len(units)) if units else 0
     arrays = make_arrays(units[:room], {stage_id: each.ref for stage_id, each in queued.items()}, _most(capabilities))
     joined = {stage_id: each.job.id for stage_id, each in queued.items()}
-    return Prepared(cached, joined, arrays, units[room:], stuck)
+    released = sorted({each.job.id for each in queued.values() if each.job.is_held_by_a_failed_start})
+    return Prepared(cached, joined, arrays, units[room:], stuck, released)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ def submit(work: Work, scheduler: Scheduler) -> Report:
         prepared = prepare(work, scheduler, capabilities)
         if prepared.stuck:
             scheduler.cancel(prepared.stuck)
+        scheduler.release(prepared.released)
         if not prepared.arrays and not prepared.held:
             return Report(prepared, [], None, capabilities)
         folder = _launch_folder(work)
