@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
@@ -76,6 +79,11 @@ class Bundle:
     def dependencies(self) -> list[Dependency]:
         """Functional dependencies of the training rows."""
         return [Dependency.from_dict(one) for one in read_json(self.folder / "dependencies.json")]
+
+    def reference(self, table: str) -> pa.Table | None:
+        """Return the attributes that sampling may keep of a lookup table, None for any other table."""
+        path = self.folder / "reference" / f"{table}.parquet"
+        return pq.read_table(path) if path.exists() else None
 
     def codec(self, table: str) -> TableCodec:
         """Return a table's codec."""

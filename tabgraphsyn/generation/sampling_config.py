@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tabgraphsyn.errors import ConfigError, listing, raise_collected
 
 FORMATS = ("parquet", "csv")
+REFERENCE_TABLES = ("keep", "generate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class SamplingConfig:
         batch_rows: rows denoised and decoded at a time; bounds the memory, changes no distribution.
         enforce_dependencies: give rows that share their keys one value where the real data always has one.
         dependency_min_strength: share of real rows from which on a dependency is enforced.
+        reference_tables: ``keep`` the rows of lookup tables (airlines, airports) under new keys, or ``generate`` them.
         refinements: times a table without relations is generated again, conditioned on the rows similar to each row.
     """
 
@@ -28,8 +30,9 @@ class SamplingConfig:
     rows: Mapping[str, int] = field(default_factory=dict)
     formats: Sequence[str] = FORMATS
     batch_rows: int = 8192
-    enforce_dependencies: bool = True
+    enforce_dependencies: bool = False
     dependency_min_strength: float = 1.0
+    reference_tables: str = "keep"
     refinements: int = 1
 
     def __post_init__(self) -> None:
@@ -37,6 +40,9 @@ class SamplingConfig:
         unknown = [name for name in self.formats if name not in FORMATS]
         if unknown or not self.formats:
             problems.append(f"sampling.formats: one or more of {listing(FORMATS)} expected, found {listing(unknown)}.")
+        if self.reference_tables not in REFERENCE_TABLES:
+            found = self.reference_tables
+            problems.append(f"sampling.reference_tables: {listing(REFERENCE_TABLES)} expected, found {found!r}.")
         if not 0 < self.scale < float("inf"):
             problems.append(f"sampling.scale: a positive number expected, found {self.scale!r}.")
         if self.batch_rows < 1:

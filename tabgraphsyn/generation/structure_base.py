@@ -168,11 +168,14 @@ class Skeleton:
         rows: number of rows of each table.
         pointers: relation name -> (child rows,) int64, row of the parent, -1 null.
         dropped: rows left out because no unique key was found for them, per table.
+        templates: reference table -> (rows,) int64, the training row that each row stands for. Empty where the model
+            does not know.
     """
 
     rows: Mapping[str, int]
     pointers: Mapping[str, np.ndarray] = field(repr=False)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    templates: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
 class StructureModel(ABC):

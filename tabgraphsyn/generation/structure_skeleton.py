@@ -10,7 +10,7 @@ copy has more children than it should, a parent of the nearest degree steps in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,9 @@ class SkeletonStructure(StructureModel):
         choice = _entity_choice(self.topology, copies, rng)
         for link in plan.links:
             self._place_link(growing, copies, link.name, choice, numpy_generator(seed, "link", link.name))
-        return finish(growing, numpy_generator(seed, "attach"))
+        grown = finish(growing, numpy_generator(seed, "attach"))
+        lookups = {table: copies.template[table] for table in plan.reference if table in copies.template}
+        return replace(grown, templates={name: rows for name, rows in lookups.items() if len(rows) == grown.rows[name]})
 
     def _place_link(
         self,

@@ -28,6 +28,8 @@ def write_bundle(context: StageContext, folder: Path) -> None:
         for role, names in (("prepare", PREPARE_FILES), ("structure", STRUCTURE_FILES), ("gnn", GNN_FILES)):
             for name in names:
                 _copy(context.input(role) / name, aside / name)
+        for source in sorted((context.input("prepare") / "reference").glob("*.parquet")):
+            _copy(source, aside / "reference" / source.name)
         for table in tables:
             _copy(context.input("prepare") / "codec" / f"{table}.json", aside / "codec" / f"{table}.json")
             for kind in ("autoencoder", "diffusion"):

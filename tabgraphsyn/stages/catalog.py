@@ -89,14 +89,14 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=3,
+        version=4,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
     ),
     StageKind(
         name="structure",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_ONE_INGEST, _ONE_PREPARE),
@@ -129,7 +129,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

@@ -16,6 +16,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.generation.bundle import Bundle
@@ -26,6 +27,7 @@ from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.structure_base import Skeleton
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.conditioning import DatabaseConditions, load_conditions, refines
@@ -84,14 +86,35 @@ class Generation:
             for table in self.bundle.tables:
                 start = time.monotonic()
                 autoencoder = self._autoencoder(table)
-                latents[table] = self.latents(table, autoencoder, conditions, skeleton, latents)
+                kept = self._kept(table, skeleton)
+                if kept is None:
+                    latents[table] = self.latents(table, autoencoder, conditions, skeleton, latents)
+                else:
+                    latents[table] = self._kept_latents(table, autoencoder, kept)
                 between = time.monotonic()
-                batches = self.rows(table, autoencoder, latents[table], keys)
+                batches = self.rows(table, autoencoder, latents[table], keys, kept)
                 rows = write_table(schema.table(table), batches, aside, self.config.formats)
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
                 report(done)
         return dict(skeleton.rows)
+
+    def _kept(self, table: str, skeleton: Skeleton) -> pa.Table | None:
+        """Return the rows of a lookup table that keep their attributes, None for a table that is generated."""
+        if self.config.reference_tables != "keep" or table not in skeleton.templates:
+            return None
+        reference = self.bundle.reference(table)
+        return None if reference is None else reference.take(pa.array(skeleton.templates[table]))
+
+    @torch.no_grad()
+    def _kept_latents(self, table: str, autoencoder: Autoencoder, kept: pa.Table) -> Tensor:
+        """Return the latents of kept rows; columns that are made anew (ids, text) count as present."""
+        codec = self.bundle.codec(table)
+        absent = [name for name in codec.columns if name not in kept.column_names]
+        made = codec.decode(*_first_levels(codec, kept.num_rows), numpy_generator(self.seed, "sample", table, "absent"))
+        rows = pa.table({name: (made if name in absent else kept)[name] for name in codec.columns})
+        batch = EncodedTensors.from_encoded(codec.encode(rows)).middle()
+        return autoencoder.cpu().encode(batch)
 
     def _autoencoder(self, table: str) -> Autoencoder:
         return load_autoencoder(self.bundle.folder / "autoencoder", table, allow_targets=self.allow_targets)
@@ -126,9 +149,11 @@ class Generation:
             )
         return made[table]
 
-    def rows(self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys) -> Iterator[pa.Table]:
+    def rows(
+        self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys, kept: pa.Table | None
+    ) -> Iterator[pa.Table]:
         """Yield a table's rows in batches, keys and attributes, dependencies enforced."""
-        batches = self._decoded(table, autoencoder, latents, keys)
+        batches = self._decoded(table, autoencoder, latents, keys, kept)
         wanted = []
         if self.config.enforce_dependencies:
             strength = self.config.dependency_min_strength
@@ -142,7 +167,9 @@ class Generation:
             yield whole.slice(first, self.config.batch_rows)
 
     @torch.no_grad()
-    def _decoded(self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys) -> Iterator[pa.Table]:
+    def _decoded(
+        self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys, kept: pa.Table | None
+    ) -> Iterator[pa.Table]:
         codec = self.bundle.codec(table)
         values = keys.table(table)
         # Decoding is little work beside denoising and stays on the CPU, whose draws are the same on every machine.
@@ -154,8 +181,15 @@ class Generation:
             numerical, categorical = _encoded(autoencoder, part, generator)
             attributes = codec.decode(numerical, categorical, rng, first_row=first)
             columns = {name: attributes.column(name) for name in attributes.column_names}
+            if kept is not None:
+                columns |= {name: kept.column(name).slice(first, len(part)) for name in kept.column_names}
             columns |= {name: column.slice(first, len(part)) for name, column in values.items()}
             yield pa.table(columns)
+
+
+def _first_levels(codec: TableCodec, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    layout = codec.layout
+    return np.zeros((rows, len(layout.numerical)), np.float32), np.zeros((rows, len(layout.categorical)), np.int64)
 
 
 def _encoded(autoencoder: Autoencoder, latents: Tensor, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:

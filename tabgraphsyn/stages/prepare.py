@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tabgraphsyn.data.arrays import array_writer, save_array
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.counts import training_batches
 from tabgraphsyn.data.dependencies import discover, mark_kept
-from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
 from tabgraphsyn.data.schema import Database, Schema, Table
@@ -46,10 +48,24 @@ def run(context: StageContext) -> None:
         if context.interrupt.requested:
             raise Interrupted(f"prepare: asked to leave before table {table!r}; run it again.")
         derived[table] = _encode(database[table], database.schema, ~held[table], codec_config, context, step)
+    plan = read_json(context.artifacts / "plan.json")
+    for name in plan["reference_tables"]:
+        _keep_reference(database[name], database.schema, ~held[name], context.artifacts)
     dependencies = discover(database, {table: ~mask for table, mask in held.items()})
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
+
+
+def _keep_reference(table: Table, schema: Schema, is_training: np.ndarray, artifacts: Path) -> None:
+    """Write what sampling may keep of a lookup table: its attributes, never ids, text or what names a person."""
+    name = table.schema.name
+    columns = [table.schema.column(column) for column in schema.attribute_columns(name)]
+    kept = [column.name for column in columns if column.sdtype not in ("id", "text") and not column.pii]
+    if not kept:
+        return
+    with written_aside(artifacts / "reference" / f"{name}.parquet") as aside:
+        pq.write_table(table.read(kept).filter(pa.array(is_training)), aside)
 
 
 def _in_memory(table: Table) -> Table:
