@@ -106,12 +106,11 @@ def trained(line: Line, stage: str, table: str | None, seconds: float) -> Callab
     """Return a measurement of a training stage that takes about ``seconds``."""
 
     def once(steps: int) -> tuple[float, float, float]:
-        """Return the rows of a training, its seconds, and the processor time of the stage around it."""
-        start = time.process_time()
+        """Return the rows of a training, and the seconds and the processor time of its stage."""
+        start, processor = time.perf_counter(), time.process_time()
         artifacts = line.run(stage, table, {"steps": steps})
-        processor = time.process_time() - start
-        summary = read_json(artifacts / f"{stage}.json")["training"]
-        return summary["rows_per_s"] * summary["seconds"], summary["seconds"], processor
+        seconds, processor = time.perf_counter() - start, time.process_time() - processor
+        return read_json(artifacts / f"{stage}.json")["training"]["rows"], seconds, processor
 
     once(PROBE_STEPS)
     few_rows, few_seconds, few_processor = once(PROBE_STEPS)
@@ -119,8 +118,8 @@ def trained(line: Line, stage: str, table: str | None, seconds: float) -> Callab
 
     def measure() -> Speed:
         rows, clock, processor = once(steps)
-        # What a stage does around its training is in both processor times and cancels.
-        return Speed(rows / clock, (rows - few_rows) / (processor - few_processor))
+        # What a stage does around its training is in both times and cancels.
+        return Speed((rows - few_rows) / (clock - few_seconds), (rows - few_rows) / (processor - few_processor))
 
     return measure
 

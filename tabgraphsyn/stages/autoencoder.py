@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def run(context: StageContext) -> None:
             "layout": layout.to_dict(),
             "latent_dim": autoencoder.latent_dim,
             "output_dim": autoencoder.output_dim,
-            "training": None if summary is None else asdict(summary),
+            "training": None if summary is None else summary.result(),
         },
     )
 

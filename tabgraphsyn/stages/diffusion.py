@@ -74,13 +74,7 @@ def run(context: StageContext) -> None:
     record = {
         "table": table,
         "condition_dim": condition.shape[1],
-        "training": {
-            "steps": summary.steps,
-            "best_step": summary.best_step,
-            "best_validation": summary.best_validation,
-            "seconds": summary.seconds,
-            "rows_per_s": summary.rows_per_s,
-        },
+        "training": summary.result(),
         **settings,
     }
     _write(context, record, denoiser)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def _train(context: StageContext, encoder: ConditionEncoder, graph: DatabaseGrap
         device=context.resources.device,
         log=context.log,
     )
-    return asdict(summary)
+    return summary.result()
 
 
 def _conditions(encoder: ConditionEncoder, graph: DatabaseGraph, table: str) -> np.ndarray:

@@ -83,6 +83,7 @@ class TrainingSummary:
         steps: optimizer steps taken.
         best_step: step whose weights are the result; the last one where nothing was validated.
         best_validation: its validation loss, None where nothing was validated.
+        rows: rows consumed.
         seconds: over all attempts, checkpoints and validation included.
         rows_per_s: rows consumed over ``seconds``.
     """
@@ -90,8 +91,18 @@ class TrainingSummary:
     steps: int
     best_step: int
     best_validation: float | None
+    rows: int
     seconds: float
     rows_per_s: float
+
+    def result(self) -> dict[str, float | int | None]:
+        """Return what is the same in every run of the same training: all but the times."""
+        return {
+            "steps": self.steps,
+            "best_step": self.best_step,
+            "best_validation": self.best_validation,
+            "rows": self.rows,
+        }
 
 
 def train(
@@ -293,6 +304,7 @@ class _Run:
             steps=progress.step,
             best_step=progress.best_step or progress.step,
             best_validation=progress.best_validation,
+            rows=progress.rows,
             seconds=progress.seconds,
             rows_per_s=progress.rows / max(progress.seconds, 1e-9),
         )
