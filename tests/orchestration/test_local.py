@@ -171,11 +171,14 @@ def test_a_killed_launch_leaves_stages_that_the_next_one_joins(launches: Launche
     process.wait()
     process.stdout.close()
     second = launches.start("fake.autoencoder=hold")
-    time.sleep(3)
+    text = ""
+    while "join    autoencoder" not in text:  # however long a busy machine takes to get there
+        line = second.stdout.readline()
+        assert line, text
+        text += line
     (launches.out / "release").touch()
-    text, _ = second.communicate(timeout=60)
-    assert second.returncode == 0, text
-    assert "join    autoencoder" in text
+    rest, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, text + rest
     assert set(launches.computed().values()) == {1}
 
 
