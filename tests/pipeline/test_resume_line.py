@@ -86,11 +86,12 @@ def scores(outputs: Path) -> list[object]:
 
 
 def report(outputs: Path) -> list[str]:
-    """Return the report without what says how long something took and how much memory."""
+    """Return the report without what says when, how long something took and how much memory."""
     (path,) = (outputs / "stages" / "report").glob("*/artifacts/report.html")
     timed = ("rows_per_s", "<td>cpu</td>")
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not any(word in line for word in timed)]
-    return [re.sub(r"[\d.]+ s\b", "", line) for line in lines]
+    times = re.compile(r"([\d.]+ min )?[\d.]+ s\b|\d{4}-\d\d-\d\d \d\d:\d\d(?=</td>)")
+    return [times.sub("", line) for line in lines]
 
 
 @pytest.fixture(scope="module")
