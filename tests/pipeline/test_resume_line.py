@@ -132,7 +132,7 @@ def test_ctrl_c_ends_with_its_own_exit_code_and_resumes(two_tables: Path, undist
     running = start(shell, command(two_tables, outputs), outputs)
     running.wait_for("stages/diffusion/*/checkpoints/step-*")
     assert running.signal(signal.SIGINT) == 75
-    attempts = [json.loads(path.read_text()) for path in outputs.glob("stages/*/*/attempts/*.json")]
+    attempts = [json.loads(path.read_text()) for path in outputs.glob("stages/diffusion/*/attempts/*.json")]
     assert "interrupted" in {attempt["outcome"] for attempt in attempts}
     assert not list(outputs.glob("stages/*/*/.artifacts-*/manifest.json"))
     text = shell.verb("status", "--output-dir", str(outputs)).out

@@ -30,8 +30,8 @@ class ResidualBlock(nn.Module):
 class Mlp(Denoiser):
     """Residual blocks; siblings exchange messages before the first ones.
 
-    Noise level and condition are added once, at the start: modulating every block costs as much as the blocks and
-    was not better.
+    Noise level and condition are added once, at the start: modulating every block costs as much as the blocks
+    for a gain within the noise of one seed (docs/log.md).
 
     Args:
         latent_dim, output_dim, condition_dim: runtime widths.
