@@ -24,7 +24,8 @@ from tabgraphsyn.errors import Interrupted, StageError
 from tabgraphsyn.training import checkpoint
 from tabgraphsyn.training.config import LoopConfig, learning_rate
 from tabgraphsyn.training.interrupt import NeverInterrupted
-from tabgraphsyn.training.state import TrainingState, add_to_sums, seed_everything
+from tabgraphsyn.training.scoring import NOT_SCORED, PREFIX, VALIDATION, Scoring
+from tabgraphsyn.training.state import TrainingState, add_to_sums, random_state_kept, seed_everything
 
 __all__ = ["LoopConfig", "NeverInterrupted", "TrainingSummary", "TrainingTask", "train"]
 
@@ -82,7 +83,7 @@ class TrainingSummary:
     Attributes:
         steps: optimizer steps taken.
         best_step: step whose weights are the result; the last one where nothing was validated.
-        best_validation: its validation loss, None where nothing was validated.
+        best_validation: its validation loss (or the score that decided), None where nothing was validated.
         rows: rows consumed.
         seconds: over all attempts, checkpoints and validation included.
         rows_per_s: rows consumed over ``seconds``.
@@ -115,6 +116,7 @@ def train(
     interrupt: StopFlag,
     device: str,
     log: logging.Logger,
+    scoring: Scoring = NOT_SCORED,
 ) -> TrainingSummary:
     """Train ``task.network`` and leave the best (by validation) averaged weights in it, in eval mode.
 
@@ -125,7 +127,7 @@ def train(
         Interrupted: ``interrupt`` asked to stop; the state is saved.
         StageError: the loss is not finite, or the checkpoint belongs to another run.
     """
-    run = _Run(task, config, seed, checkpoints, tracker, interrupt, device, log)
+    run = _Run(task, config, seed, checkpoints, tracker, interrupt, device, log, scoring)
     run.resume()
     run.steps()
     return run.finish()
@@ -142,7 +144,9 @@ class _Run:
         interrupt: StopFlag,
         device: str,
         log: logging.Logger,
+        scoring: Scoring,
     ) -> None:
+        self.scoring = scoring
         self.task, self.config, self.seed, self.checkpoints = task, config, seed, checkpoints
         self.tracker, self.interrupt, self.device, self.log = tracker, interrupt, device, log
         task.network.to(device)
@@ -224,6 +228,8 @@ class _Run:
             metrics |= self._line()
         if config.validate_every and (is_last or step % config.validate_every == 0):
             metrics |= self._validate()
+        if self.scoring.is_due(step, is_last):
+            metrics |= self._score()
         if metrics:
             self.tracker.log(metrics, step)
         if time.monotonic() - self.saved_at >= config.save_every_s:
@@ -241,7 +247,7 @@ class _Run:
         return metrics
 
     def _validate(self) -> dict[str, float]:
-        network, progress = self.task.network, self.progress
+        network = self.task.network
         network.eval()
         with torch.no_grad(), self.state.average.in_place():
             value = self.task.validation_loss()
@@ -249,13 +255,30 @@ class _Run:
         if value is None:
             return {}
         self._require_finite(value, "validation loss")
-        if progress.best_validation is None or value < progress.best_validation:
+        if self.scoring.best_on == VALIDATION:
+            self._consider(value)
+        return {VALIDATION: value}
+
+    def _score(self) -> dict[str, float]:
+        """Score the averaged weights; the training goes on as if nobody had looked."""
+        network = self.task.network
+        network.eval()
+        with random_state_kept(self.device), torch.no_grad(), self.state.average.in_place():
+            scores = self.scoring.scores(self.progress.step)
+        network.train()
+        if self.scoring.best_on in scores:
+            self._consider(scores[self.scoring.best_on])
+        return {f"{PREFIX}{name}": value for name, value in scores.items()}
+
+    def _consider(self, value: float) -> None:
+        """Keep the averaged weights where ``value`` is the best so far."""
+        progress = self.progress
+        if self.scoring.is_better(value, progress.best_validation):
             progress.best_validation, progress.best_step = value, progress.step
             progress.validations_without_gain = 0
             self.state.keep_best()
         else:
             progress.validations_without_gain += 1
-        return {"validation_loss": value}
 
     def _require_finite(self, value: float, name: str) -> None:
         if not math.isfinite(value):

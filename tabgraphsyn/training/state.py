@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Progress:
         rows: rows consumed, the data position.
         seconds: time spent training, over all attempts.
         best_step: step of the best validation, 0 before the first.
-        best_validation: its loss, None before the first.
+        best_validation: its loss or score, None before the first.
         validations_without_gain: since the best one.
         counts: per metric, steps in the running sum since the last line of metrics.
     """
@@ -166,6 +167,16 @@ def _restore_rng(tensors: Mapping[str, Tensor], device: str) -> None:
     np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
     if device != "cpu" and "rng/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["rng/cuda"])
+
+
+@contextmanager
+def random_state_kept(device: str) -> Iterator[None]:
+    """Give Python's, numpy's and torch's global generators back as they were, whatever the block draws."""
+    kept = _rng_tensors(device)
+    try:
+        yield
+    finally:
+        _restore_rng(kept, device)
 
 
 def add_to_sums(sums: dict[str, Tensor], counts: dict[str, int], losses: Iterable[tuple[str, Tensor]]) -> None:

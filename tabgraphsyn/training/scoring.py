@@ -1,0 +1,89 @@
+"""Scores of what a network makes while it trains, and which number decides which weights are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tabgraphsyn.errors import ConfigError, nearest, raise_collected
+from tabgraphsyn.training.config import LoopConfig
+
+VALIDATION = "validation_loss"
+PREFIX = "score/"
+
+# What a sample is scored on, and True where higher is better.
+SCORES: Mapping[str, bool] = {"shapes": True, "pair_trends": True, "c2st": False}
+# Logged, but nothing to choose weights by: rows that repeat are rare in good and in bad models alike.
+WATCHED = ("copies", "copies_unseen", "dcr_share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredLoopConfig(LoopConfig):
+    """The loop's settings, and how it scores samples of itself.
+
+    Attributes:
+        evaluate_every: steps between samples that are drawn from the averaged weights and scored; 0 draws none.
+        evaluate_rows: rows of such a sample, about (whole windows of siblings are drawn).
+        best_on: what decides which weights are the result, and what ``patience`` waits for: ``validation_loss``, or
+            one of ``SCORES``, which then needs ``evaluate_every``.
+    """
+
+    evaluate_every: int = 0
+    evaluate_rows: int = 2_000
+    best_on: str = VALIDATION
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = [VALIDATION, *SCORES]
+        problems = []
+        if self.evaluate_every < 0:
+            problems.append(f"training.diffusion.evaluate_every: must be at least 0, found {self.evaluate_every!r}.")
+        if self.evaluate_rows < 1:
+            problems.append(f"training.diffusion.evaluate_rows: must be at least 1, found {self.evaluate_rows!r}.")
+        if self.best_on not in known:
+            hint = nearest(self.best_on, known)
+            problems.append(f"training.diffusion.best_on: one of {known} expected, found {self.best_on!r}.{hint}")
+        elif self.best_on != VALIDATION and self.evaluate_every == 0:
+            problems.append(
+                f"training.diffusion.best_on: {self.best_on!r} is never computed with evaluate_every=0. "
+                "Set training.diffusion.evaluate_every, for example to validate_every."
+            )
+        raise_collected(ConfigError, problems)
+
+
+def _no_scores(step: int) -> Mapping[str, float]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """When a training run is scored, by what, and what the scores decide.
+
+    Attributes:
+        every: steps between scorings; 0 for none.
+        best_on: name of the number that decides which weights are kept.
+        scores: returns the scores of the network as it is after a step; called in eval mode, without gradients, with
+            the averaged weights in place. What it draws from global generators is undone afterwards.
+    """
+
+    every: int = 0
+    best_on: str = VALIDATION
+    scores: Callable[[int], Mapping[str, float]] = _no_scores
+
+    def is_due(self, step: int, is_last: bool) -> bool:
+        """Return True where the network is scored after ``step`` steps."""
+        return self.every > 0 and (is_last or step % self.every == 0)
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Return True where ``value`` of ``best_on`` exceeds what was best so far.
+
+        An accuracy of C2ST below 0.5 counts as 0.5: it says that rows repeat, which is no gain.
+        """
+        if best is None:
+            return True
+        if self.best_on == "c2st":
+            return max(value, 0.5) < max(best, 0.5)
+        return value > best if SCORES.get(self.best_on, False) else value < best
+
+
+NOT_SCORED = Scoring()
