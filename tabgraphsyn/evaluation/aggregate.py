@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tabgraphsyn.data.schema import Relation
@@ -9,15 +11,16 @@ from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.side import FeatureDatabase, Side
 
 
-def with_aggregates(side: Side, table: str) -> list[Feature]:
+def with_aggregates(side: Side, table: str, relations: Sequence[Relation] | None = None) -> list[Feature]:
     """Return the scored columns of a parent table and, for each foreign key to it, aggregates of the children.
 
     Per foreign key: the number of children, the mean of each numerical column (missing without children), the number
     of distinct values of each categorical column. Two keys from one child table give two sets of aggregates. The
-    aggregates are taken over the whole database, then restricted to the rows of this side.
+    aggregates are taken over the whole database, then restricted to the rows of this side. ``relations`` names the keys
+    to aggregate over; all that refer to the table by default.
     """
     features = list(side.whole.features[table].values())
-    for relation in side.whole.schema.relations_of_parent(table):
+    for relation in side.whole.schema.relations_of_parent(table) if relations is None else relations:
         features += _aggregates(side.whole, relation)
     return features if side.rows is None else [feature.take(side.rows[table]) for feature in features]
 

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tabgraphsyn.data.schema import Database, Schema
+from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError, listing
 from tabgraphsyn.evaluation.base import ComparisonName
 from tabgraphsyn.evaluation.distance import Nearest, nearest_to_both
+from tabgraphsyn.evaluation.entities import entity_numbers, split_relations
 from tabgraphsyn.evaluation.side import (
     Comparison,
     FeatureDatabase,
@@ -23,6 +24,7 @@ from tabgraphsyn.evaluation.side import (
     with_copied_rows,
     with_independent_columns,
 )
+from tabgraphsyn.evaluation.view import View
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -110,22 +112,42 @@ class EvaluationData:
         """Tables that training and holdout share (airlines, airports)."""
         return frozenset(self.plan.get("reference_tables", ()))
 
-    def nearest(self, comparison: Comparison, table: str, cap_queries: int, cap_records: int) -> Nearest:
-        """Return how far the candidate's rows of ``table`` are from training and from holdout rows (computed once)."""
-        key = (comparison.name, table, cap_queries, cap_records)
+    def nearest(self, comparison: Comparison, view: View, cap_queries: int, cap_records: int) -> Nearest:
+        """Return how far the candidate's rows of a view are from training and from holdout rows (computed once)."""
+        key = (comparison.name, view.kind, view.where, cap_queries, cap_records)
         if key not in self._nearest:
             self._nearest[key] = nearest_to_both(
-                reference=Side(comparison.reference.whole).features(table),
-                candidate=comparison.candidate.features(table),
-                training_rows=self.training_rows[table],
-                holdout_rows=self.holdout_rows[table],
+                reference=view.reference,
+                candidate=view.candidate,
+                training_rows=self.training_rows[view.table],
+                holdout_rows=self.holdout_rows[view.table],
                 candidate_is_holdout=comparison.name == "real_real",
                 cap_queries=cap_queries,
                 cap_records=cap_records,
-                generator=self.generator("nearest", comparison.name, table),
+                generator=self.generator("nearest", comparison.name, view.kind, view.where),
                 threads=self.threads,
             )
         return self._nearest[key]
+
+    @cached_property
+    def split_relations(self) -> list[Relation]:
+        """Foreign keys along which the split never cuts: what hangs together by them is an entity."""
+        return split_relations(self._sides[0], self.is_holdout, self.reference_tables)
+
+    def entities(self, side: Side, table: str) -> np.ndarray:
+        """Return (rows,) int64: the entity of each row of ``table`` on this side."""
+        known = self._entities.get(id(side.whole))
+        if known is None:  # kept with its database, whose id could otherwise become another one's
+            known = self._entities[id(side.whole)] = (side.whole, entity_numbers(side.whole, self.split_relations))
+        return known[1][table][side.row_numbers(table)]
+
+    def real_entities(self, table: str) -> np.ndarray:
+        """Return (rows,) int64: the entity of each real row of ``table``."""
+        return self.entities(Side(self._sides[0]), table)
+
+    @cached_property
+    def _entities(self) -> dict[int, tuple[FeatureDatabase, dict[str, np.ndarray]]]:
+        return {}
 
     @cached_property
     def holdout_comparison(self) -> Comparison:

@@ -51,6 +51,8 @@ class Nearest:
     Shape:
         to_training, second_training, to_holdout: (queries,) float32 distance; infinite where there is no record.
         ties_training, ties_holdout: (queries,) int64 records at the smaller of both distances.
+        nearest_row: (queries,) int64 row of the real table that is nearest, ties drawn.
+        query_rows: (queries,) int64 rows of the candidate that were looked up.
 
     Attributes:
         training_records: number of training records searched.
@@ -63,6 +65,8 @@ class Nearest:
     to_holdout: np.ndarray
     ties_training: np.ndarray
     ties_holdout: np.ndarray
+    nearest_row: np.ndarray
+    query_rows: np.ndarray
     training_records: int
     holdout_records: int
     queries_of: int
@@ -126,31 +130,72 @@ def distances(queries: MixedRows, records: MixedRows) -> np.ndarray:
     return total / max(queries.columns, 1)
 
 
+@dataclass(frozen=True)
+class Found:
+    """Per query the two smallest distances to records.
+
+    Shape:
+        first, second: (queries,) float32 distance; infinite where there are too few records.
+        count: (queries,) int64 records at the smallest distance.
+        at: (queries,) int64 one of those records, drawn; -1 where there is none or none was asked for.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    count: np.ndarray
+    at: np.ndarray
+
+
+def search(queries: MixedRows, records: MixedRows, threads: int = 1, seed: int | None = None) -> Found:
+    """Return the nearest records; with a ``seed`` also which one is nearest, ties drawn alike on any threads."""
+    rows = len(queries)
+    made = Found(
+        first=np.full(rows, np.inf, np.float32),
+        second=np.full(rows, np.inf, np.float32),
+        count=np.zeros(rows, np.int64),
+        at=np.full(rows, -1),
+    )
+    if len(records) == 0:
+        return made
+    size = max(1, CHUNK_BYTES // (4 * len(records)))
+
+    def look(start: int) -> None:
+        part = slice(start, min(start + size, rows))
+        found = distances(queries.take(np.arange(part.start, part.stop)), records)
+        if found.shape[1] > 1:
+            found_two = np.partition(found, 1, axis=1)[:, :2]
+            made.first[part], made.second[part] = found_two[:, 0], found_two[:, 1]
+        else:
+            made.first[part] = found[:, 0]
+        is_nearest = found <= made.first[part, None] + TIE
+        made.count[part] = is_nearest.sum(1)
+        if seed is not None:
+            made.at[part] = _drawn(is_nearest, made.count[part], np.random.default_rng([seed, start]))
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(look, range(0, rows, size)))
+    return made
+
+
+def _drawn(is_nearest: np.ndarray, count: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return (rows,) int64: the column of one True per row, any of them with equal chance."""
+    at = is_nearest.argmax(1)
+    tied = np.flatnonzero(count > 1)
+    if len(tied):
+        wanted = generator.integers(0, count[tied])
+        # The columns of all Trues stand row after row; each row's own begin where those of the rows above end.
+        columns = np.nonzero(is_nearest[tied])[1]
+        at[tied] = columns[np.cumsum(count[tied]) - count[tied] + wanted]
+    return at
+
+
 def two_nearest(queries: MixedRows, records: MixedRows, threads: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return per query the smallest and second smallest distance to ``records``, and how many are at the smallest.
 
     Shape: three arrays (queries,). Distances are infinite where there are too few records.
     """
-    first = np.full(len(queries), np.inf, np.float32)
-    second = np.full(len(queries), np.inf, np.float32)
-    count = np.zeros(len(queries), np.int64)
-    if len(records) == 0:
-        return first, second, count
-    size = max(1, CHUNK_BYTES // (4 * len(records)))
-
-    def search(start: int) -> None:
-        rows = np.arange(start, min(start + size, len(queries)))
-        found = distances(queries.take(rows), records)
-        if found.shape[1] > 1:
-            found_two = np.partition(found, 1, axis=1)[:, :2]
-            first[rows], second[rows] = found_two[:, 0], found_two[:, 1]
-        else:
-            first[rows] = found[:, 0]
-        count[rows] = (found <= first[rows, None] + TIE).sum(1)
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(search, range(0, len(queries), size)))
-    return first, second, count
+    found = search(queries, records, threads)
+    return found.first, found.second, found.count
 
 
 def sampled(rows: np.ndarray, cap: int, generator: np.random.Generator) -> np.ndarray:
@@ -181,15 +226,24 @@ def nearest_to_both(
     holdout = sampled(holdout_rows, max(1, round(share * len(holdout_rows))), generator)
     if candidate_is_holdout:
         holdout = holdout[:0]
-    queries = other.take(sampled(np.arange(len(other)), cap_queries, generator))
-    to_training, second, at_training = two_nearest(queries, real.take(training), threads)
-    to_holdout, _, at_holdout = two_nearest(queries, real.take(holdout), threads)
+    chosen = sampled(np.arange(len(other)), cap_queries, generator)
+    queries = other.take(chosen)
+    seed = int(generator.integers(2**31))
+    to_training = search(queries, real.take(training), threads, seed)
+    to_holdout = search(queries, real.take(holdout), threads, seed + 1)
+    ties_training = np.where(to_training.first <= to_holdout.first + TIE, to_training.count, 0)
+    ties_holdout = np.where(to_holdout.first <= to_training.first + TIE, to_holdout.count, 0)
+    is_training = generator.random(len(chosen)) * (ties_training + ties_holdout) < ties_training
+    # A thinned or empty side is never drawn from where it has no record.
+    held = holdout[to_holdout.at] if len(holdout) else to_training.at
     return Nearest(
-        to_training=to_training,
-        second_training=second,
-        to_holdout=to_holdout,
-        ties_training=np.where(to_training <= to_holdout + TIE, at_training, 0),
-        ties_holdout=np.where(to_holdout <= to_training + TIE, at_holdout, 0),
+        to_training=to_training.first,
+        second_training=to_training.second,
+        to_holdout=to_holdout.first,
+        ties_training=ties_training,
+        ties_holdout=ties_holdout,
+        nearest_row=np.where(is_training, training[to_training.at], held),
+        query_rows=chosen,
         training_records=len(training),
         holdout_records=len(holdout),
         queries_of=len(other),

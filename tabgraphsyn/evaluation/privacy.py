@@ -1,51 +1,120 @@
-"""What the privacy metrics share: which tables can be judged at all."""
+"""What the privacy metrics share: which rows can be judged at all, and rows joined with their relatives."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result
+import numpy as np
+
+from tabgraphsyn.evaluation.base import ComparisonMetric, Result, Score, Unscored
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.distance import sampled
+from tabgraphsyn.evaluation.evidence import Evidence
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.view import View, family_view, parent_view, table_view
 
 
 class PrivacyMetric(ComparisonMetric):
-    """A metric that holds rows against what was trained on and what was held out, table by table."""
+    """A metric that holds rows against what was trained on and what was held out, table by table.
+
+    A score may carry ``evidence`` in its detail (``evaluation/evidence.py``): the excess that the gate judges.
+    """
 
     is_privacy: ClassVar[bool] = True
     needs_holdout: ClassVar[bool] = True
     # Fewer held-out rows than this say next to nothing; such tables are named, not judged.
     least_holdout_rows: ClassVar[int] = 10
+    least_training_rows: ClassVar[int] = 10
+    # What the gate says of a high score: filled with value, excess and usual (what unseen real rows or chance reach).
+    finding: ClassVar[str] = ""
+    # Attacks on real rows compare training rows with holdout rows: the holdout itself has nothing to be attacked with.
+    scores_holdout: ClassVar[bool] = True
 
     def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
-        """Return a score per table that has columns, training rows and holdout rows."""
+        """Return a score per view that has columns, training rows and holdout rows."""
+        if comparison.name == "real_real" and not self.scores_holdout:
+            return []
         results: list[Result] = []
-        for table in comparison.schema.table_names:
-            reason = self._cannot_judge(data, comparison, table)
+        for view in self.views(data, comparison):
+            if isinstance(view, Unscored):
+                results.append(view)
+                continue
+            reason = self._cannot_judge(data, comparison, view)
             if reason:
-                results.append(self.unscored(table, reason, comparison.name))
+                results.append(self.unscored(view.where, reason, comparison.name))
             else:
-                results += self.table(data, comparison, table)
+                results += self.judge(data, comparison, view)
         return results
 
-    def _cannot_judge(self, data: EvaluationData, comparison: Comparison, table: str) -> str:
-        held_out = len(data.holdout_rows[table])
-        if not comparison.reference.whole.features[table]:
+    def views(self, data: EvaluationData, comparison: Comparison) -> Iterator[View | Unscored]:
+        """Yield what to look at: every table with its own columns."""
+        for table in comparison.schema.table_names:
+            yield table_view(comparison, table)
+
+    def _cannot_judge(self, data: EvaluationData, comparison: Comparison, view: View) -> str:
+        held_out = len(data.holdout_rows[view.table])
+        if not view.reference:
             return "no columns besides keys"
-        if table in data.reference_tables:
+        if view.table in data.reference_tables:
             return "a reference table: training, holdout and synthetic rows share it by design"
         if self.needs_holdout and not data.trained_without_holdout:
             return "no holdout is known: the generator may have seen every real row"
         if held_out < self.least_holdout_rows:
             return f"tiny: {held_out} rows held out; at least {self.least_holdout_rows} are needed"
-        if len(data.training_rows[table]) == 0:
-            return "no training rows"
-        if comparison.candidate.num_rows(table) == 0:
+        if len(data.training_rows[view.table]) < self.least_training_rows:
+            return f"tiny: {len(data.training_rows[view.table])} training rows"
+        if view.rows == 0:
             return "no rows to hold against the real ones"
         return ""
 
     @abstractmethod
-    def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
-        """Return the scores of one table."""
+    def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
+        """Return the scores of one view."""
+
+    def of_view(
+        self, view: View, value: float, comparison: Comparison, evidence: Evidence | None = None, **detail: Any
+    ) -> Score:
+        """Return the score of a view; the gate judges its evidence."""
+        if evidence is not None:
+            usual = max((part.value for part in evidence.baselines), default=float(detail.get("holdout", 0.0)))
+            detail["finding"] = self.finding.format(value=value, excess=evidence.excess, usual=usual)
+            detail["evidence"] = evidence.to_dict()
+        return self.score(view.level, view.where, value, comparison.name, table=view.table, **detail)
+
+
+class JoinedRows(PrivacyMetric):
+    """Replaces the views of a privacy metric by rows joined with their relatives, along keys that follow the split."""
+
+    def views(self, data: EvaluationData, comparison: Comparison) -> Iterator[View | Unscored]:
+        """Yield parents with aggregates of their children, then children with their parent's columns."""
+        schema = comparison.schema
+        usable = data.split_relations
+        if not schema.relations:
+            yield self.unscored("database", "no foreign keys", comparison.name)
+        for table in schema.table_names:
+            below = [relation for relation in usable if relation.parent_table == table]
+            if below:
+                yield family_view(comparison, table, below)
+        for relation in schema.relations:
+            if relation in usable:
+                yield parent_view(comparison, relation)
+            else:
+                yield self.unscored(relation.name, _why_not(data, relation.parent_table), comparison.name)
+
+
+def _why_not(data: EvaluationData, parent: str) -> str:
+    if parent in data.reference_tables:
+        return f"{parent} is a reference table, which every row shares: the rows alone are judged"
+    return "training and holdout rows meet along this key, so that joined rows belong to neither"
+
+
+def attacked_rows(
+    data: EvaluationData, view: View, cap: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return real rows to attack, training rows first, with which of them were trained on, and their entities."""
+    members = sampled(data.training_rows[view.table], cap, generator)
+    others = sampled(data.holdout_rows[view.table], cap, generator)
+    rows = np.concatenate([members, others])
+    return rows, np.arange(len(rows)) < len(members), data.real_entities(view.table)[rows]

@@ -8,40 +8,51 @@ import numpy as np
 
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
-from tabgraphsyn.evaluation.side import Comparison, Side
+from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.view import View
+
+# Independent draws for the chance of a copy: enough rows that the yardstick itself is not uncertain.
+CHANCE_ROWS = 20_000
+MOST_DRAWS = 50
 
 
 class Copies(PrivacyMetric):
     """Share of rows whose non-key columns all equal those of some training row."""
 
     name = "copies"
+    # Real rows are held against real rows of other entities, so that no holdout is needed to judge.
     needs_holdout = False
+    least_holdout_rows = 0
     title = "Exact copies"
-    measures = "Share of rows that equal a training row in every column besides keys, beside the holdout rows' share."
+    measures = "Share of rows that equal a training row in every column besides keys."
     range = "0 to 1"
     direction = "lower"
     reading = (
-        "Held-out real rows repeat training rows too where columns are few: the line to hold is the real-against-real "
-        "value (holdout rows), not 0. `excess` is the difference, `excess_sd` its standard error."
+        "Real rows repeat each other too where columns are few and coarse. The line to hold is not 0 but `unseen` "
+        "(real rows that equal a training row of another entity) and `chance` (rows of columns drawn one by one); "
+        "`excess` is what exceeds the larger of both."
     )
-    source = "Identical match share of the privacy literature, beside the share among held-out rows."
+    finding = "{value:.1%} of rows equal a training row; {usual:.1%} are due by chance"
+    source = "Identical match share of the privacy literature, beside what real rows and independent draws reach."
 
-    def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
-        """Return the share of copies in one table."""
-        whole = Side(comparison.reference.whole).features(table)
-        codes, other = row_codes(whole, comparison.candidate.features(table))
-        training = np.unique(codes[data.training_rows[table]])
-        held_out = codes[data.holdout_rows[table]]
-        # Without a holdout every real row may have been seen; the baseline is then one half against the other.
-        seen = training if data.trained_without_holdout or comparison.name == "real_real" else np.unique(codes)
-        share = float(np.isin(other, seen).mean())
-        baseline = float(np.isin(held_out, training).mean())
-        error = float(np.sqrt(share * (1 - share) / len(other) + baseline * (1 - baseline) / len(held_out)))
-        detail = {"holdout": baseline, "excess": share - baseline, "excess_sd": error, "rows": len(other)}
-        detail |= {"columns": len(whole), "distinct_training": len(seen)}
-        return [self.score("table", table, share, comparison.name, table=table, **detail)]
+    def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
+        """Return the share of copies among the rows of one view."""
+        codes, other = row_codes(view.reference, view.candidate)
+        # Without a holdout every real row may have been seen; real against real is then one half against the other.
+        is_known = data.trained_without_holdout or comparison.name == "real_real"
+        training_rows = data.training_rows[view.table] if is_known else np.arange(len(codes))
+        seen = np.unique(codes[training_rows])
+        share = share_of(np.isin(other, seen), data.entities(comparison.candidate, view.table))
+        unseen = unseen_share(codes, training_rows, data.real_entities(view.table))
+        chance = chance_share(view.reference, training_rows, data.generator("chance", view.where))
+        excess = share.value - max(unseen.value, chance.value)
+        evidence = Evidence(excess, share=share, baselines=(unseen, chance))
+        detail = {"unseen": unseen.value, "chance": chance.value, "excess": excess}
+        detail |= {"rows": len(other), "columns": len(view.reference), "distinct_training": len(seen)}
+        return [self.of_view(view, share.value, comparison, evidence, **detail)]
 
 
 def row_codes(real: Sequence[Feature], other: Sequence[Feature]) -> tuple[np.ndarray, np.ndarray]:
@@ -54,3 +65,39 @@ def row_codes(real: Sequence[Feature], other: Sequence[Feature]) -> tuple[np.nda
         # Dense again after each column, so that the product of two codes stays below 2 ** 63.
         _, codes = np.unique(codes * (int(part.max(initial=0)) + 1) + part, return_inverse=True)
     return codes[:rows], codes[rows:]
+
+
+def unseen_share(codes: np.ndarray, training_rows: np.ndarray, entities: np.ndarray) -> Share:
+    """Return the share of real rows that equal a training row of another entity.
+
+    That is what a holdout measures, on all rows instead of a tenth of them.
+
+    Shape:
+        codes: (rows,) int64, equal for equal rows. entities: (rows,) int64.
+
+    >>> unseen_share(np.array([0, 0, 1, 1, 2]), np.arange(4), np.array([0, 0, 1, 2, 3])).value
+    0.4
+    """
+    both, number = np.unique(np.stack([codes, entities]), axis=1, return_inverse=True)
+    number = number.reshape(-1)
+    own = np.bincount(number[training_rows], minlength=both.shape[1])[number]
+    _, dense = np.unique(codes, return_inverse=True)
+    every = np.bincount(dense[training_rows], minlength=int(dense.max(initial=0)) + 1)[dense]
+    return share_of(every > own, entities)
+
+
+def chance_share(real: Sequence[Feature], training_rows: np.ndarray, generator: np.random.Generator) -> Share:
+    """Return the share of rows drawn column by column from the training rows that equal one of them."""
+    training = [feature.take(training_rows) for feature in real]
+    draws = min(MOST_DRAWS, max(1, CHANCE_ROWS // len(training_rows)))
+    shuffled = [
+        Feature(
+            feature.name,
+            feature.kind,
+            np.concatenate([feature.values[generator.permutation(len(training_rows))] for _ in range(draws)]),
+            feature.levels,
+        )
+        for feature in training
+    ]
+    codes, drawn = row_codes(training, shuffled)
+    return Share(float(np.isin(drawn, codes).mean()), float(len(drawn)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.distance import Nearest
+from tabgraphsyn.evaluation.evidence import Evidence, weighted_entities
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.view import View
 
 
 class DCR(PrivacyMetric):
@@ -22,6 +25,7 @@ class DCR(PrivacyMetric):
     """
 
     name = "dcr"
+    scores_holdout = False
     title = "DCR share"
     measures = (
         "How often the closest real record is a training row rather than a holdout row, each set weighted by its size "
@@ -31,7 +35,12 @@ class DCR(PrivacyMetric):
     direction = "half"
     reading = (
         "0.5: no nearer to what was trained on than to unseen real rows; 1: always nearer to training rows, which is "
-        "copying. Below 0.5 is chance or a small holdout."
+        "copying. Below 0.5 is chance or a small holdout. `memorised` estimates the share of rows made from a training "
+        "row; its spread is that under random labels of the real entities."
+    )
+    finding = (
+        "rows lie closer to training rows than to unseen ones (DCR share {value:.2f}; .50 is even), as if {excess:.0%} "
+        "of them were made from one"
     )
     source = (
         "Distance to closest record (Platzer and Reutterer 2021; TabSyn), with odds weighted by size instead of "
@@ -42,17 +51,27 @@ class DCR(PrivacyMetric):
         self.cap_queries = cap_queries
         self.cap_records = cap_records
 
-    def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
-        """Return the weighted share of one table; the holdout itself has none."""
-        if comparison.name == "real_real":
-            return []
-        found = data.nearest(comparison, table, self.cap_queries, self.cap_records)
+    def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
+        """Return the weighted share of one view; the holdout itself has none."""
+        found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
         plain = training_share(found)
         value = weighted_share(plain, found.training_records, found.holdout_records)
+        evidence = preference(found, plain, data.real_entities(view.table))
         detail = {"plain_share": plain, "expected_share": _expected(found), "rows": len(found.to_training)}
         detail |= {"training_records": found.training_records, "holdout_records": found.holdout_records}
-        detail |= {"capped": found.queries_of > len(found.to_training)}
-        return [self.score("table", table, value, comparison.name, table=table, **detail)]
+        detail |= {"capped": found.queries_of > len(found.to_training), "memorised": evidence.excess}
+        return [self.of_view(view, value, comparison, evidence, **detail)]
+
+
+def preference(found: Nearest, plain: float, entities: np.ndarray) -> Evidence:
+    """Return the share of rows made from a training row, were the others indifferent, and its spread by chance.
+
+    When a share f of rows is copied, training is nearest to f + (1 - f) * p of all rows. By chance the real entities'
+    labels are exchangeable: an entity that is nearest to many rows then counts once.
+    """
+    p = _expected(found)
+    concentration = weighted_entities(entities[found.nearest_row], np.ones(len(found.nearest_row)))
+    return Evidence((plain - p) / (1 - p), sd=math.sqrt(p * (1 - p) * concentration) / (1 - p))
 
 
 def training_share(found: Nearest) -> float:

@@ -9,8 +9,10 @@ import numpy as np
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.distance import TIE
+from tabgraphsyn.evaluation.evidence import Evidence, share_of
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
-from tabgraphsyn.evaluation.side import Comparison, Side
+from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.view import View, table_view
 
 
 class NearCopies(PrivacyMetric):
@@ -33,6 +35,7 @@ class NearCopies(PrivacyMetric):
     reading = (
         "The real-against-real value is what unseen real rows reach (0.05, more where rows repeat); above it, copying."
     )
+    finding = "{value:.0%} of rows lie as near to a training row as the nearest {usual:.0%} of unseen real rows"
     source = "Distance-to-closest-record thresholds as in Platzer and Reutterer 2021."
 
     def __init__(self, *, percentile: float = 5.0, cap_queries: int = 5_000, cap_records: int = 50_000) -> None:
@@ -40,27 +43,31 @@ class NearCopies(PrivacyMetric):
         self.cap_queries = cap_queries
         self.cap_records = cap_records
 
-    def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
-        """Return the share of near copies in one table."""
-        whole = comparison.reference.whole
-        held_out = data.nearest(data.holdout_comparison, table, self.cap_queries, self.cap_records).to_training
+    def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
+        """Return the share of near copies among the rows of one view."""
+        real = data.holdout_comparison
+        beside = data.nearest(real, table_view(real, view.table), self.cap_queries, self.cap_records)
+        held_out = beside.to_training
         threshold = float(np.percentile(held_out, self.percentile))
-        found = data.nearest(comparison, table, self.cap_queries, self.cap_records)
-        share = float((found.to_training <= threshold + TIE).mean())
-        baseline = float((held_out <= threshold + TIE).mean())
+        found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
+        entities = data.entities(comparison.candidate, view.table)[found.query_rows]
+        share = share_of(found.to_training <= threshold + TIE, entities)
+        held_entities = data.entities(real.candidate, view.table)[beside.query_rows]
+        baseline = share_of(held_out <= threshold + TIE, held_entities)
+        excess = share.value - baseline.value
         return [
-            self.score(
-                "table",
-                table,
-                share,
-                comparison.name,
-                table=table,
-                holdout=baseline,
+            self.of_view(
+                view,
+                share.value,
+                comparison,
+                Evidence(excess, share=share, baselines=(baseline,)),
+                holdout=baseline.value,
+                excess=excess,
                 threshold=threshold,
                 median_distance=float(np.median(found.to_training)),
                 median_distance_holdout=float(np.median(held_out)),
                 rows=len(found.to_training),
                 training_records=found.training_records,
-                columns=len(Side(whole).features(table)),
+                columns=len(view.reference),
             )
         ]

@@ -10,6 +10,7 @@ from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.view import View, table_view
 
 
 class NNDR(PrivacyMetric):
@@ -28,7 +29,8 @@ class NNDR(PrivacyMetric):
     range = "0 to 1"
     direction = "higher"
     reading = (
-        "Well below the real-against-real value: rows sit on single training rows. Equal: no closer than unseen rows."
+        "Well below the real-against-real value: rows sit on single training rows. Equal: no closer than unseen rows. "
+        "The gate does not judge it: what it shows, near copies and DCR show with an interval."
     )
     source = "Nearest-neighbour distance ratio, as used for synthetic data by Zhao et al. 2021 (CTAB-GAN)."
 
@@ -36,16 +38,16 @@ class NNDR(PrivacyMetric):
         self.cap_queries = cap_queries
         self.cap_records = cap_records
 
-    def table(self, data: EvaluationData, comparison: Comparison, table: str) -> Sequence[Result]:
-        """Return the mean ratio of one table."""
-        if len(data.training_rows[table]) < 2:
-            return [self.unscored(table, "fewer than two training rows", comparison.name)]
-        value = _mean_ratio(data, comparison, table, self.cap_queries, self.cap_records)
-        holdout = _mean_ratio(data, data.holdout_comparison, table, self.cap_queries, self.cap_records)
-        return [self.score("table", table, value, comparison.name, table=table, holdout=holdout)]
+    def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
+        """Return the mean ratio of one view."""
+        if len(data.training_rows[view.table]) < 2:
+            return [self.unscored(view.where, "fewer than two training rows", comparison.name)]
+        real = data.holdout_comparison
+        value = self._mean_ratio(data, comparison, view)
+        holdout = self._mean_ratio(data, real, table_view(real, view.table))
+        return [self.of_view(view, value, comparison, holdout=holdout)]
 
-
-def _mean_ratio(data: EvaluationData, comparison: Comparison, table: str, queries: int, records: int) -> float:
-    found = data.nearest(comparison, table, queries, records)
-    first, second = found.to_training.astype(np.float64), found.second_training.astype(np.float64)
-    return float(np.where(second > 0, first / np.maximum(second, 1e-12), 1.0).mean())
+    def _mean_ratio(self, data: EvaluationData, comparison: Comparison, view: View) -> float:
+        found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
+        first, second = found.to_training.astype(np.float64), found.second_training.astype(np.float64)
+        return float(np.where(second > 0, first / np.maximum(second, 1e-12), 1.0).mean())

@@ -1,0 +1,200 @@
+"""The gate: whether the privacy scores allow that fidelity be believed, with what chance alone may do.
+
+A check is one privacy score with evidence. It *fails* when the excess over what unseen real rows reach is above its
+limit with a confidence that holds for all checks of the database together (Bonferroni); it *warns* when the excess is
+above a lower limit, each check taken by itself. Small tables have wide intervals: they cannot fail by chance, and the
+gate says how much copying would have gone unnoticed in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.evaluation.base import Score, Unscored
+from tabgraphsyn.evaluation.evidence import Evidence
+
+Verdict = Literal["pass", "warn", "fail", "not judged"]
+ACTIONS = ("warn", "fail", "off")
+OTHERS = "default"
+_ORDER: Mapping[str, int] = {"fail": 0, "warn": 1, "pass": 2}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Excess, as a share, up to which a check passes (``warn``) and up to which it does not fail (``fail``)."""
+
+    warn: float
+    fail: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One privacy score, judged.
+
+    Attributes:
+        metric: name.
+        where: table or relation.
+        table: the table whose rows were judged.
+        verdict: ``pass``, ``warn`` or ``fail``.
+        value: the score.
+        excess: over what unseen real rows or chance reach.
+        low: lower bound of the excess at the confidence of a warning.
+        certain: lower bound at the confidence of a failure, over all checks together.
+        unnoticed: an excess up to this could have been there without a warning.
+        limits: what it was judged by.
+        text: the finding in words; empty when it passes.
+    """
+
+    metric: str
+    where: str
+    table: str
+    verdict: Verdict
+    value: float
+    excess: float
+    low: float
+    certain: float
+    unnoticed: float
+    limits: Limits
+    text: str
+
+
+class Gate:
+    """Judges privacy scores.
+
+    Args:
+        action: what a launch and ``tabgraphsyn evaluate`` do about a verdict: ``warn`` says it, ``fail`` also ends with
+            exit code 3 when it is ``fail``, ``off`` says nothing. The verdict is always made and written.
+        confidence: with which a failure is no chance, over all checks of the database together.
+        warn_confidence: with which a warning is no chance, each check by itself.
+        blind: a table in which copying of more than this share of the rows could go unnoticed is named as tiny.
+        limits: per metric ``warn`` and ``fail``; ``default`` is for those that are not listed.
+    """
+
+    def __init__(
+        self,
+        *,
+        action: str,
+        confidence: float,
+        warn_confidence: float,
+        blind: float,
+        limits: Mapping[str, Mapping[str, float]],
+    ) -> None:
+        if action not in ACTIONS:
+            raise ConfigError(
+                f"evaluation.gate.action: one of {listing(ACTIONS)}, found {action!r}.{nearest(str(action), ACTIONS)}"
+            )
+        for key, value in (("confidence", confidence), ("warn_confidence", warn_confidence)):
+            if not 0.5 <= value < 1:
+                raise ConfigError(f"evaluation.gate.{key}: a probability in [0.5, 1), found {value!r}.")
+        self.action = action
+        self.confidence = confidence
+        self.warn_confidence = warn_confidence
+        self.blind = blind
+        if OTHERS not in limits:
+            raise ConfigError(f"evaluation.gate.limits: {OTHERS!r} is missing, which holds for metrics not listed.")
+        self.limits = {name: _limits(name, pair) for name, pair in limits.items()}
+
+    def judge(self, scores: Iterable[Score], unscored: Iterable[Unscored], privacy: Iterable[str]) -> dict[str, Any]:
+        """Return the ``gate`` block of ``metrics.json``.
+
+        Args:
+            scores: every score.
+            unscored: what could not be scored.
+            privacy: names of the privacy metrics that were computed.
+        """
+        judged = [score for score in scores if score.comparison == "synthetic" and "evidence" in score.detail]
+        checks = sorted((self._check(score, len(judged)) for score in judged), key=_worst_first)
+        return {
+            "verdict": _verdict(checks),
+            "text": _summary(checks, list(privacy)),
+            "confidence": self.confidence,
+            "warn_confidence": self.warn_confidence,
+            "checks": [asdict(check) for check in checks],
+            "tiny": self._tiny(checks),
+            "not_judged": _not_judged(checks, unscored, set(privacy)),
+        }
+
+    def _check(self, score: Score, checks: int) -> Check:
+        evidence = Evidence.from_dict(score.detail["evidence"])
+        limits = self.limits.get(score.metric, self.limits[OTHERS])
+        low, _ = evidence.interval(self.warn_confidence)
+        certain, _ = evidence.interval(1 - (1 - self.confidence) / checks)
+        verdict: Verdict = "fail" if certain > limits.fail else "warn" if low > limits.warn else "pass"
+        return Check(
+            metric=score.metric,
+            where=score.where,
+            table=str(score.detail.get("table", score.where)),
+            verdict=verdict,
+            value=score.value,
+            excess=evidence.excess,
+            low=low,
+            certain=certain,
+            unnoticed=max(0.0, evidence.excess - low) + limits.warn,
+            limits=limits,
+            text=""
+            if verdict == "pass"
+            else str(score.detail.get("finding") or f"{score.metric} is {score.value:.3f}"),
+        )
+
+    def _tiny(self, checks: Sequence[Check]) -> dict[str, str]:
+        """Return the tables in which even the sharpest check of rows sees only coarse copying."""
+        found: dict[str, str] = {}
+        for table in dict.fromkeys(check.table for check in checks):
+            best = min(check.unnoticed for check in checks if check.table == table)
+            near = [check.unnoticed for check in checks if check.table == table and check.metric in _NEARNESS]
+            if near and min(near) > self.blind:
+                found[table] = (
+                    f"copying is noticed where it is exact and over {best:.1%} of the rows, or near and over "
+                    f"{min(near):.0%}; less goes unnoticed in so few rows"
+                )
+        return found
+
+
+# Checks that see copies with noise; exact copies alone are seen in small tables too, and easily avoided.
+_NEARNESS = frozenset({"near_copies", "dcr", "membership"})
+
+
+def _limits(name: str, pair: Mapping[str, float]) -> Limits:
+    given = dict(pair)
+    if set(given) != {"warn", "fail"} or not 0 <= given["warn"] <= given["fail"] <= 1:
+        raise ConfigError(
+            f"evaluation.gate.limits.{name}: {{warn: w, fail: f}} with 0 <= w <= f <= 1 expected, found {given!r}."
+        )
+    return Limits(float(given["warn"]), float(given["fail"]))
+
+
+def _worst_first(check: Check) -> tuple[int, float]:
+    return _ORDER[check.verdict], check.limits.fail - check.certain
+
+
+def _verdict(checks: Sequence[Check]) -> Verdict:
+    if not checks:
+        return "not judged"
+    return checks[0].verdict
+
+
+def _summary(checks: Sequence[Check], privacy: Sequence[str]) -> str:
+    if not privacy:
+        return "this protocol has no privacy metric"
+    if not checks:
+        return "no table could be judged"
+    tables = len({check.table for check in checks})
+    judged = f"{tables} {'table' if tables == 1 else 'tables'} judged, {len(checks)} checks"
+    worst = checks[0]
+    if worst.verdict == "pass":
+        return judged
+    more = sum(check.verdict != "pass" for check in checks) - 1
+    return f"{worst.where}: {worst.text}{f' ({more} more findings)' if more else ''}; {judged}"
+
+
+def _not_judged(checks: Sequence[Check], unscored: Iterable[Unscored], privacy: set[str]) -> dict[str, str]:
+    """Return the places that no check could judge, and why; a table that one metric could judge is judged."""
+    judged = {check.where for check in checks}
+    found: dict[str, str] = {}
+    for note in unscored:
+        if note.comparison == "synthetic" and note.metric in privacy and note.where not in judged:
+            found.setdefault(note.where, note.reason)
+    return found
