@@ -178,6 +178,7 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     from tabgraphsyn.configuration import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.running import announced
+    from tabgraphsyn.orchestration.verdicts import closing_lines, exit_code, read_verdicts
     from tabgraphsyn.orchestration.view import duration
 
     started = time.time()
@@ -205,8 +206,11 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     with announced(campaign.folder):
         code, frontier = submit.run_here(launch, pool)
     submit.show_results(campaign, code)
+    verdicts = read_verdicts(campaign.folder, {point.name: point.config for point in launch.points})
+    for line in closing_lines(verdicts):
+        print(line)
     print(submit.summary(launch, campaign, frontier, code, duration(time.time() - started)), flush=True)
-    return code
+    return exit_code(verdicts, code)
 
 
 def _print_opening(launch: Launch) -> None:

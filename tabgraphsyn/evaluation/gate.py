@@ -21,6 +21,8 @@ ACTIONS = ("warn", "fail", "off")
 OTHERS = "default"
 _ORDER: Mapping[str, int] = {"fail": 0, "warn": 1, "pass": 2}
 
+NOT_JUDGED: Mapping[str, Any] = {"verdict": "not judged", "text": "", "checks": [], "tiny": {}, "not_judged": {}}
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tabgraphsyn.errors import StageError, TabGraphSynError
-from tabgraphsyn.evaluation.base import Metric, Result, Score
+from tabgraphsyn.evaluation.base import Metric, Result, Score, Unscored
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.gate import NOT_JUDGED, Gate
 
 PACKAGES = ("tabgraphsyn", "sdmetrics", "xgboost", "xgboost-cpu", "scikit-learn", "numpy", "pandas", "pyarrow")
 
@@ -20,21 +21,27 @@ def run_metrics(
     data: EvaluationData,
     log: logging.Logger,
     finished: Callable[[int, str, float], None] | None = None,
+    gate: Gate | None = None,
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``: privacy metrics first, then the others, each in the order given.
+
+    The gate speaks as soon as the last privacy metric has ended, before any fidelity is computed or shown.
 
     Args:
         metrics: by name.
         data: what they look at.
         log: told of each metric as it ends.
         finished: told (number, name, seconds) of each metric as it ends.
+        gate: judges the privacy scores; None judges nothing.
 
     Raises:
         StageError: a metric failed; the others are not reported without it.
     """
     ordered = sorted(metrics.items(), key=lambda item: not item[1].is_privacy)
+    privacy = [metric.name for _, metric in ordered if metric.is_privacy]
     results: list[Result] = []
     seconds: dict[str, float] = {}
+    judgement = judged(gate, results, privacy, log) if not privacy else {}
     for number, (name, metric) in enumerate(ordered, 1):
         start = time.perf_counter()
         results += _computed(metric, data)
@@ -42,7 +49,10 @@ def run_metrics(
         log.info("%d/%d %s: %.1f s", number, len(ordered), name, seconds[name])
         if finished is not None:
             finished(number, name, seconds[name])
+        if number == len(privacy):
+            judgement = judged(gate, results, privacy, log)
     return {
+        "gate": judgement,
         "versions": versions(),
         "metrics": [described(metric) for _, metric in ordered],
         "comparisons": list(data.wanted),
@@ -53,6 +63,17 @@ def run_metrics(
         "dependencies": list(data.dependencies),
         "timing": {"total_s": round(sum(seconds.values()), 3), "metrics_s": seconds},
     }
+
+
+def judged(gate: Gate | None, results: Sequence[Result], privacy: Sequence[str], log: logging.Logger) -> dict[str, Any]:
+    """Return the ``gate`` block, having said in the log what it found."""
+    if gate is None:
+        return {**NOT_JUDGED, "text": "evaluation.gate is null: nothing judges the privacy scores"}
+    scores = [result for result in results if isinstance(result, Score)]
+    block = gate.judge(scores, [result for result in results if isinstance(result, Unscored)], privacy)
+    level = logging.INFO if block["verdict"] == "pass" or gate.action == "off" else logging.WARNING
+    log.log(level, "privacy gate: %s: %s", block["verdict"], block["text"])
+    return block
 
 
 def _computed(metric: Metric, data: EvaluationData) -> Sequence[Result]:

@@ -137,11 +137,12 @@ STAGES = catalog(
     ),
     StageKind(
         name="evaluate",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_ONE_INGEST, _ONE_PREPARE, _ONE_SAMPLE),
-        publishes=("metrics.json",),
+        publishes=("metrics.json", "gate.json"),
+        place_keys=("evaluation.gate.action",),
     ),
     StageKind(
         name="report",

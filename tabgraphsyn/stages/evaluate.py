@@ -1,4 +1,4 @@
-"""Stage ``evaluate``: real rows and synthetic rows in, ``metrics.json`` out."""
+"""Stage ``evaluate``: real rows and synthetic rows in, ``metrics.json`` and ``gate.json`` out."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.gate import Gate
 from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
-VERSION = 1
+VERSION = 2
 
 
 def run(context: StageContext) -> None:
-    """Score the synthetic database of the sweep point and write ``metrics.json``."""
+    """Score the synthetic database of the sweep point and write ``metrics.json`` and, small, its ``gate.json``.
+
+    The stage is done whatever the gate says: scores and report must exist to see why. What a verdict means for the exit
+    code is up to those who wait: a launch, or ``tabgraphsyn evaluate``.
+    """
     config = context.config["evaluation"]
     metrics = built_metrics(config["metrics"], context.allow_targets)
     data = read_data(context, config)
@@ -29,7 +34,10 @@ def run(context: StageContext) -> None:
     def finished(number: int, name: str, seconds: float) -> None:
         context.tracker.log({f"seconds/{name}": seconds, "metrics_done": number, "metrics": len(metrics)}, number)
 
-    write_json(context.artifacts / "metrics.json", run_metrics(metrics, data, context.log, finished))
+    gate = built_gate(config, context.allow_targets)
+    scored = run_metrics(metrics, data, context.log, finished, gate)
+    write_json(context.artifacts / "metrics.json", scored)
+    write_json(context.artifacts / "gate.json", scored["gate"])
 
 
 def built_metrics(configs: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -> dict[str, Metric]:
@@ -45,6 +53,20 @@ def built_metrics(configs: Mapping[str, Any], allow_targets: tuple[str, ...] = (
         if not isinstance(metric, Metric):
             raise ConfigError(f"evaluation.metrics.{name}: {type(metric).__name__!r} is no metric.")
     return metrics
+
+
+def built_gate(config: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -> Gate | None:
+    """Return the gate of a protocol, or None where it has none.
+
+    Raises:
+        ConfigError: an entry that is no gate, or limits that cannot be.
+    """
+    if not config.get("gate"):
+        return None
+    gate = build(config["gate"], allow_targets=allow_targets)
+    if not isinstance(gate, Gate):
+        raise ConfigError(f"evaluation.gate: {type(gate).__name__!r} is no gate.")
+    return gate
 
 
 def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationData:

@@ -19,7 +19,7 @@ from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.foreign import found_dependencies, random_halves, read_database, with_holdout
 from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.build import build
-from tabgraphsyn.stages.evaluate import built_metrics
+from tabgraphsyn.stages.evaluate import built_gate, built_metrics
 
 
 def protocol_names() -> list[str]:
@@ -87,7 +87,7 @@ def evaluate_folders(
     """
     log = logging.getLogger("tabgraphsyn")
     config = composed_protocol(protocol, overrides)
-    metrics = built_metrics(config["metrics"])
+    metrics, gate = built_metrics(config["metrics"]), built_gate(config)
     schema = read_metadata(metadata, real.name.split(".")[0])
     with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as scratch:
         parts = [("real", real), ("synthetic", synthetic), *([("holdout", holdout)] if holdout else [])]
@@ -118,7 +118,8 @@ def evaluate_folders(
             threads=threads,
             trained_without_holdout=holdout is not None,
         )
-        scored = run_metrics(metrics, data, log)
+        scored = run_metrics(metrics, data, log, gate=gate)
+    scored["gate"]["action"] = gate.action if gate is not None else "off"
     scored["problems"] = read["synthetic"].problems
     write_json(out / "metrics.json", scored)
     return scored

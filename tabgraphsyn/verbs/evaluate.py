@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tabgraphsyn.errors import ConfigError, raise_collected
+from tabgraphsyn.errors import ConfigError, StageError, raise_collected
 
 
 def evaluate(
@@ -30,7 +30,10 @@ def evaluate(
     ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes one per core.", min=0)] = 0,
 ) -> None:
-    """Score synthetic tables of any generator against the real ones: privacy first, then fidelity."""
+    """Score synthetic tables of any generator against the real ones: privacy first, then fidelity.
+
+    With --set evaluation.gate.action=fail the command ends with exit code 3 when copying is found; scores are written.
+    """
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
     from tabgraphsyn.data.options import default_metadata_path
     from tabgraphsyn.stages.protocol import described_table, evaluate_folders
@@ -55,4 +58,8 @@ def evaluate(
         overrides=tuple(override or ()),
         threads=threads or len(os.sched_getaffinity(0)),
     )
-    show(described_table(scored), scored, out / "metrics.json")
+    path = out / "metrics.json"
+    show(described_table(scored), scored, path)
+    gate = scored["gate"]
+    if gate["verdict"] == "fail" and gate["action"] == "fail":
+        raise StageError(f"evaluation.gate.action=fail and the privacy gate fails: {gate['text']}. All scores: {path}")

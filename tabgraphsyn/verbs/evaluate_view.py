@@ -6,15 +6,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from tabgraphsyn.errors import listing
 from tabgraphsyn.verbs.console import output
 
+_STYLES = {"pass": "green", "fail": "bold red"}
+_SHOWN_FINDINGS = 10
+
+
+def show_gate(gate: Mapping[str, Any], console: Console) -> None:
+    """Print what the privacy gate found, before anything about fidelity."""
+    if gate["action"] == "off":
+        return
+    console.print(
+        f"privacy gate: {gate['verdict']}: {gate['text']}", style=_STYLES.get(gate["verdict"], "yellow"), markup=False
+    )
+    loud = [check for check in gate["checks"] if check["verdict"] != "pass"]
+    for check in loud[:_SHOWN_FINDINGS]:
+        console.print(f"  {check['verdict']}: {check['where']}: {check['text']}", markup=False)
+    if len(loud) > _SHOWN_FINDINGS:
+        console.print(f"  {len(loud) - _SHOWN_FINDINGS} more findings in the file")
+    for table, text in gate["tiny"].items():
+        console.print(f"  tiny: {table}: {text}", markup=False)
+    for where, reason in gate["not_judged"].items():
+        console.print(f"  not judged: {where}: {reason}", markup=False)
+
 
 def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[str, Any], path: Path) -> None:
-    """Print the scores of databases and tables beside their baselines, and what could not be scored."""
+    """Print the gate, then the scores of databases and tables beside their baselines, and what could not be scored."""
     console = output()
+    show_gate(scored["gate"], console)
     for problem in scored["problems"]:
         console.print(f"synthetic: {problem}", style="yellow", markup=False)
     table = Table("metric", "where", *scored["comparisons"])
