@@ -15,9 +15,15 @@ EXIT_INTERRUPTED = 75
 
 
 class TabGraphSynError(Exception):
-    """An error whose message is meant for the user; the traceback goes to the log."""
+    """An error whose message is meant for the user; the traceback goes to the log.
+
+    Attributes:
+        exit_code: what a command that it ends exits with.
+        problems: the single mistakes where several were collected, else empty.
+    """
 
     exit_code = EXIT_STAGE
+    problems: tuple[str, ...] = ()
 
 
 class ConfigError(TabGraphSynError):
@@ -78,7 +84,7 @@ def raise_collected(error: type[TabGraphSynError], problems: list[str]) -> None:
     """Raise one ``error`` that lists every problem, or return when there are none."""
     if not problems:
         return
-    if len(problems) == 1:
-        raise error(problems[0])
     lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
-    raise error(f"{len(problems)} problems:\n{lines}")
+    raised = error(problems[0] if len(problems) == 1 else f"{len(problems)} problems:\n{lines}")
+    raised.problems = tuple(problems)
+    raise raised

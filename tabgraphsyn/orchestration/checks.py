@@ -10,27 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.errors import listing, nearest
-from tabgraphsyn.orchestration.targets import constructor, names_in_module
-
-# What the stage passes itself: the contracts of the components' base classes.
-RUNTIME_ARGUMENTS: Mapping[str, frozenset[str]] = {
-    "autoencoder": frozenset({"layout"}),
-    "gnn": frozenset({"graph_schema"}),
-    "denoiser": frozenset({"latent_dim", "output_dim", "condition_dim"}),
-    "tracking": frozenset({"run"}),
-}
+from tabgraphsyn.orchestration.component_checks import (
+    added_problems,
+    component_problems,
+    evaluation_problems,
+    section_problems,
+)
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$")
-_PACKAGE = "tabgraphsyn"
 
 
-def config_problems(config: Mapping[str, Any], missing: Sequence[str], groups: Sequence[str]) -> list[str]:
+def config_problems(
+    config: Mapping[str, Any], missing: Sequence[str], groups: Sequence[str], added: Sequence[str] = ()
+) -> list[str]:
     """Return what is wrong with one composed config.
 
     Args:
         config: plain values.
         missing: keys left at ``???``.
         groups: groups that every config needs.
+        added: keys that the command line added with ``+``.
     """
     problems = []
     for key in missing:
@@ -43,7 +42,10 @@ def config_problems(config: Mapping[str, Any], missing: Sequence[str], groups: S
         for group in groups
         if group not in missing and config.get(group) is None
     ]
-    problems += _component_problems(config)
+    problems += added_problems(added)
+    problems += component_problems(config)
+    problems += section_problems(config)
+    problems += evaluation_problems(config)
     problems += _setting_problems(config)
     return problems
 
@@ -70,6 +72,14 @@ def _cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
     executor = cluster.get("executor", "local")
     if executor not in executors:
         yield f"cluster.executor: one of {listing(executors)}, found {executor!r}.{nearest(str(executor), executors)}"
+    choices = {"on_interrupt": ("auto", "requeue", "wait", "successor"), "code": ("snapshot", "live")}
+    for key, known in choices.items():
+        chosen = cluster.get(key, known[0])
+        if chosen not in known:
+            yield f"cluster.{key}: one of {listing(known)}, found {chosen!r}.{nearest(str(chosen), known)}"
+    for key in ("lanes", "successors"):
+        if cluster.get(key, 1) < 1:
+            yield f"cluster.{key}: at least 1, found {cluster[key]!r}."
     for key in ("workers", "threads", "grace_s", "verify_mb", "max_running", "max_submit", "max_failures"):
         if cluster.get(key, 0) < 0:
             yield f"cluster.{key}: at least 0, found {cluster[key]!r}."
@@ -93,51 +103,6 @@ def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[s
         for key in ("mem_gb", "timeout_min"):
             if wanted.get(key, 1) <= 0:
                 yield f"resources.{stage}.{key}: above 0, found {wanted[key]!r}."
-
-
-def _component_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    allowed = (_PACKAGE, *(config.get("allow_targets") or ()))
-    for key, component in _components(config, ""):
-        target = component["_target_"]
-        if not isinstance(target, str):
-            yield f"{key}._target_: the name of a class, found {target!r}."
-        elif target.split(".", 1)[0] not in allowed:
-            package = target.split(".", 1)[0]
-            yield (
-                f"{key}._target_: {target!r} is outside the package. "
-                f"Add allow_targets=[{package}] if you trust {package!r}."
-            )
-        elif target.startswith(f"{_PACKAGE}."):
-            yield from _argument_problems(key, target, component)
-
-
-def _components(value: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, Mapping):
-        if "_target_" in value:
-            yield key, value
-        for name, inner in value.items():
-            yield from _components(inner, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _components(inner, f"{key}[{number}]")
-
-
-def _argument_problems(key: str, target: str, component: Mapping[str, Any]) -> Iterator[str]:
-    accepted = constructor(target)
-    if accepted is None:
-        name = target.rpartition(".")[2]
-        yield f"{key}._target_: there is no {target!r}.{nearest(name, names_in_module(target))}"
-        return
-    runtime = RUNTIME_ARGUMENTS.get(key, frozenset())
-    for name in component:
-        if str(name).startswith("_"):
-            continue
-        if name in runtime:
-            yield f"{key}.{name}: the stage sets it at run time. Remove it from the yaml or the command."
-        elif not accepted.is_open and name not in accepted.names:
-            known = sorted(accepted.names - runtime)
-            close = nearest(str(name), known)
-            yield f"{key}.{name}: {target} takes no such argument.{close} It takes {listing(known, 30)}."
 
 
 def place_problems(output_dir: Path) -> list[str]:

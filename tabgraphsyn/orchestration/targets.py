@@ -1,15 +1,17 @@
-"""What a ``_target_`` accepts, read from its source: a login node checks a config without importing torch."""
+"""What a ``_target_`` accepts, read from its source: names, types, and what must be given."""
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
-import tabgraphsyn
+from tabgraphsyn.orchestration.argument_types import Accepts, accepts
+from tabgraphsyn.orchestration.definitions import Definition, Source, find, read_source
 
-_PACKAGE = "tabgraphsyn"
+# Bases that add no argument to a dataclass.
+_BARE = ("ABC", "object", "Generic", "Protocol")
 
 
 @dataclass(frozen=True)
@@ -17,78 +19,63 @@ class Constructor:
     """The arguments of a class or function.
 
     Attributes:
-        names: all arguments that may be given by name.
+        types: all arguments that may be given by name, and the values that each of them takes.
         required: those without a default.
         is_open: it takes any keyword, or its source does not tell; only the other fields' names are known.
     """
 
-    names: frozenset[str]
-    required: frozenset[str]
+    types: Mapping[str, Accepts] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
     is_open: bool = False
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All arguments that may be given by name."""
+        return frozenset(self.types)
 
-_OPEN = Constructor(frozenset(), frozenset(), is_open=True)
+
+_OPEN = Constructor(is_open=True)
 
 
 @lru_cache(maxsize=1024)
 def constructor(target: str) -> Constructor | None:
-    """Return the arguments of a target in this package, or None if there is no such class or function."""
+    """Return the arguments of a target, or None if no such class or function is found in any source."""
     module, _, name = target.rpartition(".")
-    tree = _module(module)
-    if tree is None:
-        return None
-    return _in_module(tree, name)
+    found = find(read_source(module), name)
+    return None if found is None else _of(found)
 
 
 def names_in_module(target: str) -> list[str]:
     """Return the classes and functions beside a target, for suggestions."""
-    tree = _module(target.rpartition(".")[0])
-    if tree is None:
+    source = read_source(target.rpartition(".")[0])
+    if source is None:
         return []
-    return [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    return [node.name for node in source.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
 
 
-@lru_cache(maxsize=256)
-def _module(name: str) -> ast.Module | None:
-    parts = name.split(".")
-    if parts[0] != _PACKAGE:
-        return None
-    base = Path(tabgraphsyn.__file__).parent.joinpath(*parts[1:])
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    return None
+def _of(found: Definition) -> Constructor:
+    if isinstance(found.node, ast.FunctionDef):
+        return _of_function(found.node, found.source, skip=0)
+    if isinstance(found.node, ast.ClassDef):
+        return _of_class(found.node, found.source)
+    return _OPEN
 
 
-def _in_module(tree: ast.Module, name: str) -> Constructor | None:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return _of_function(node, skip=0)
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return _of_class(node, tree)
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    return constructor(f"{node.module}.{alias.name}")
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return _OPEN
-    return None
-
-
-def _of_class(node: ast.ClassDef, tree: ast.Module) -> Constructor:
+def _of_class(node: ast.ClassDef, source: Source) -> Constructor:
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            return _of_function(item, skip=1)
-    inherited = [_base(base, tree) for base in node.bases]
+            return _of_function(item, source, skip=1)
+    bases = [base for base in node.bases if not (isinstance(base, ast.Name) and base.id in _BARE)]
+    found = [_base(base, source) for base in bases]
     if _is_dataclass(node):
-        return _of_fields(node, [found for found in inherited if found is not None])
-    own = [found for found in inherited if found is not None]
-    return own[0] if own else _OPEN
+        return _of_fields(node, source, found)
+    return next((base for base in found if not base.is_open), _OPEN)
 
 
-def _base(base: ast.expr, tree: ast.Module) -> Constructor | None:
-    """Return the arguments of a base class in this package; None for ABC, Module and the like."""
-    return _in_module(tree, base.id) if isinstance(base, ast.Name) else None
+def _base(base: ast.expr, source: Source) -> Constructor:
+    """Return the arguments of a base class; open where its source does not tell (``nn.Module``)."""
+    found = find(source, base.id) if isinstance(base, ast.Name) else None
+    return _OPEN if found is None else _of(found)
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:
@@ -100,26 +87,26 @@ def _is_dataclass(node: ast.ClassDef) -> bool:
     )
 
 
-def _of_fields(node: ast.ClassDef, inherited: list[Constructor]) -> Constructor:
-    names = {name for found in inherited for name in found.names}
-    required = {name for found in inherited for name in found.required}
+def _of_fields(node: ast.ClassDef, source: Source, inherited: list[Constructor]) -> Constructor:
+    types = {name: kind for base in inherited for name, kind in base.types.items()}
+    required = {name for base in inherited for name in base.required}
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             if "ClassVar" in ast.unparse(item.annotation):
                 continue
-            names.add(item.target.id)
+            types[item.target.id] = accepts(item.annotation, source)
             required.discard(item.target.id)
             if item.value is None:
                 required.add(item.target.id)
-    return Constructor(frozenset(names), frozenset(required), any(found.is_open for found in inherited))
+    return Constructor(types, frozenset(required), any(base.is_open for base in inherited))
 
 
-def _of_function(node: ast.FunctionDef, skip: int) -> Constructor:
-    positional = [argument.arg for argument in node.args.args][skip:]
+def _of_function(node: ast.FunctionDef, source: Source, skip: int) -> Constructor:
+    positional = [*node.args.posonlyargs, *node.args.args][skip:]
     defaults = len(node.args.defaults)
-    required = set(positional[: len(positional) - defaults])
+    required = {argument.arg for argument in positional[: len(positional) - defaults]}
     for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-        positional.append(argument.arg)
         if default is None:
             required.add(argument.arg)
-    return Constructor(frozenset(positional), frozenset(required), node.args.kwarg is not None)
+    types = {argument.arg: accepts(argument.annotation, source) for argument in (*positional, *node.args.kwonlyargs)}
+    return Constructor(types, frozenset(required), bool(node.args.kwarg))

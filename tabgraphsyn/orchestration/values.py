@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.orchestration.component_checks import SECTIONS
 
+_SECTION = re.compile(r"^training\.(?:(?:autoencoder|gnn|diffusion)\.)?")
 _SETTINGS = ("codec", "holdout", "sampling", "report")
-_TRAINED = ("autoencoder", "gnn", "diffusion")
 
 
-def value_problems(config: Mapping[str, Any]) -> list[str]:
+def value_problems(config: Mapping[str, Any], known: Sequence[str] = ()) -> list[str]:
     """Return what the settings of a composed config refuse.
 
-    ``scale=0`` must be known before hours of training, not when sampling begins. Models check themselves where they
-    are built: importing them takes longer than planning.
+    ``scale=0`` must be known before hours of training, not when sampling begins. Models load torch, so their ranges
+    are declared in ``ranges``.
+
+    Args:
+        config: plain values.
+        known: problems found before; settings that one of them names cannot be built.
     """
-    return [*_settings_problems(config), *_training_problems(config)]
+    problems: list[str] = []
+    for key, target, values in _buildable(config):
+        if not any(text.startswith((f"{key}.", f"{key}:", f"{key}=")) for text in known):
+            problems += _refusals(key, target, values)
+    return problems
 
 
-def _settings_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    for group in _SETTINGS:
-        settings = config.get(group) or {}
-        module, _, name = str(settings.get("_target_", "")).rpartition(".")
-        if module.startswith("tabgraphsyn."):
-            setting = getattr(import_module(module), name)
-            yield from _refusal(setting, {key: value for key, value in settings.items() if key != "_target_"})
-
-
-def _training_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    from tabgraphsyn.training.config import LoopConfig
-
-    known = {each.name for each in fields(LoopConfig)}
-    for stage in _TRAINED:
-        settings = (config.get("training") or {}).get(stage) or {}
-        if not settings:
+def _buildable(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for key in _SETTINGS:
+        settings = config.get(key)
+        if not isinstance(settings, Mapping):
             continue
-        for text in _refusal(LoopConfig, {key: value for key, value in settings.items() if key in known}):
-            yield text.replace("training.", f"training.{stage}.")
+        target = str(settings.get("_target_", ""))
+        if target.startswith("tabgraphsyn."):
+            yield key, target, {name: value for name, value in settings.items() if name != "_target_"}
+    for key, target in SECTIONS.items():
+        section = (config.get("training") or {}).get(key.partition(".")[2])
+        if isinstance(section, Mapping):
+            yield key, target, section
 
 
-def _refusal(setting: Any, values: Mapping[str, Any]) -> Iterator[str]:
+def _refusals(key: str, target: str, values: Mapping[str, Any]) -> Iterator[str]:
+    module, _, name = target.rpartition(".")
     try:
-        setting(**values)
+        getattr(import_module(module), name)(**values)
     except ConfigError as error:
-        yield str(error)
+        # The loop's settings do not know which stage they train.
+        for text in error.problems or (str(error),):
+            yield _SECTION.sub(f"{key}.", text) if key in SECTIONS else text
     except TypeError as error:
-        name = f"{setting.__module__}.{setting.__qualname__}"
-        yield f"{name}: a value has the wrong type ({error}). Found {dict(values)!r}."
+        yield f"{key}: {target} takes no such values ({error}). Found {dict(values)!r}."

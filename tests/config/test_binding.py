@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tabgraphsyn.configuration import config_dir
-from tabgraphsyn.orchestration.checks import RUNTIME_ARGUMENTS
+from tabgraphsyn.orchestration.component_checks import RUNTIME_ARGUMENTS
 from tabgraphsyn.orchestration.targets import constructor
 
 

@@ -1,0 +1,93 @@
+"""Classes and functions found in source text: a login node checks a config without importing torch."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_MOST_IMPORTS = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module's source.
+
+    Attributes:
+        module: its dotted name.
+        package: what its relative imports start from.
+        tree: its syntax tree.
+    """
+
+    module: str
+    package: str
+    tree: ast.Module
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A statement that defines a name, and the module that it stands in."""
+
+    source: Source
+    node: ast.stmt
+
+
+@lru_cache(maxsize=512)
+def read_source(module: str) -> Source | None:
+    """Return the source of a module, without importing it or its packages; None where there is none to read."""
+    for path in _candidates(module):
+        if path.is_file():
+            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            try:
+                tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+            except (SyntaxError, UnicodeDecodeError):
+                return None
+            return Source(module, package, tree)
+    return None
+
+
+def _candidates(module: str) -> Iterator[Path]:
+    top, *rest = module.split(".")
+    try:
+        # Of a name without a dot this imports nothing.
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return
+    if spec is None:
+        return
+    if not rest and spec.origin and spec.origin.endswith(".py"):
+        yield Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        base = Path(folder).joinpath(*rest)
+        yield base.with_name(f"{base.name}.py")
+        yield base / "__init__.py"
+
+
+def find(source: Source | None, name: str, depth: int = 0) -> Definition | None:
+    """Return what defines ``name`` at the top level of a module, its imports followed."""
+    if source is None or depth > _MOST_IMPORTS:
+        return None
+    for node in source.tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return Definition(source, node)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return Definition(source, node)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
+            return Definition(source, node)
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return find(read_source(_imported(source, node)), alias.name, depth + 1)
+    return None
+
+
+def _imported(source: Source, node: ast.ImportFrom) -> str:
+    """Return the module that ``from ... import`` names, relative ones resolved."""
+    if not node.level:
+        return node.module or ""
+    parts = source.package.split(".")
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, *([node.module] if node.module else [])])
