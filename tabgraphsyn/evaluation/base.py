@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from tabgraphsyn.evaluation.spread import Moves, described, mean_moves, standard_error
 
 if TYPE_CHECKING:
     from tabgraphsyn.evaluation.data import EvaluationData
@@ -29,7 +31,9 @@ class Score:
         value: always finite.
         direction: ``higher`` or ``lower`` is better, or ``half``: 0.5 is ideal.
         comparison: what was held against the real data.
-        detail: whatever helps to read the value; plain json values.
+        detail: whatever helps to read the value; plain json values. Where the score has a spread: ``sd`` (standard
+            error), ``interval`` (95 %) and ``spread`` (over what: ``entities``, ``rows`` or ``folds``).
+        moves: (2, groups) by how much each group of entities moves the value, to combine scores; not in the json.
     """
 
     metric: str
@@ -39,6 +43,7 @@ class Score:
     direction: Direction
     comparison: ComparisonName = "synthetic"
     detail: Mapping[str, Any] = field(default_factory=dict)
+    moves: Moves | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -111,6 +116,13 @@ class Metric(ABC):
         """Return a score under this metric's name and direction."""
         return Score(self.name, level, where, float(value), self.direction, comparison, detail)
 
+    def moved(self, score: Score, moves: Moves | None) -> Score:
+        """Return the score with its spread over entities; unchanged where there are too few to tell."""
+        if moves is None:
+            return score
+        detail = {**score.detail, **described(score.value, standard_error(moves), "entities")}
+        return replace(score, detail=detail, moves=moves)
+
     def unscored(self, where: str, reason: str, comparison: ComparisonName = "synthetic") -> Unscored:
         """Return a note that ``where`` has no score."""
         return Unscored(self.name, where, reason, comparison)
@@ -129,9 +141,17 @@ class ComparisonMetric(Metric):
 
 
 def mean_score(metric: Metric, level: Level, where: str, parts: Sequence[Result], **detail: Any) -> list[Result]:
-    """Return one score: the mean over those of ``parts`` that are scores; nothing when there is none."""
+    """Return one score: the mean over those of ``parts`` that are scores; nothing when there is none.
+
+    Its spread is that of the mean when all parts tell how entities move them, otherwise the mean of the parts'
+    standard errors, which is what the error of the mean is at most.
+    """
     scores = [part for part in parts if isinstance(part, Score)]
     if not scores:
         return []
     value = math.fsum(part.value for part in scores) / len(scores)
-    return [metric.score(level, where, value, scores[0].comparison, parts=len(scores), **detail)]
+    moves = mean_moves([part.moves for part in scores])
+    errors = [part.detail["sd"] for part in scores if "sd" in part.detail]
+    if moves is None and len(errors) == len(scores):
+        detail |= described(value, math.fsum(errors) / len(errors), str(scores[0].detail.get("spread", "rows")))
+    return [metric.moved(metric.score(level, where, value, scores[0].comparison, parts=len(scores), **detail), moves)]

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.entity_groups import entity_groups
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import GroupPair, Moves, jackknifed
 
 
 class ColumnMetric(ComparisonMetric):
@@ -37,13 +41,16 @@ class ColumnMetric(ComparisonMetric):
                 )
                 continue
             pairs = [pair for pair in comparison.feature_pairs(table) if pair[0].kind in self.kinds]
-            scored = data.map(partial(self._column, table, comparison), pairs)
+            groups = entity_groups(data, comparison, table) if pairs else None
+            scored = data.map(partial(self._column, table, comparison, groups), pairs)
             everything += [*mean_score(self, "table", table, scored), *scored]
             columns += scored
         overall = mean_score(self, "database", "database", columns)
         return [*(overall or [self.unscored("database", "no column to score", comparison.name)]), *everything]
 
-    def _column(self, table: str, comparison: Comparison, pair: tuple[Feature, Feature]) -> Result:
+    def _column(
+        self, table: str, comparison: Comparison, groups: GroupPair | None, pair: tuple[Feature, Feature]
+    ) -> Result:
         real, other = pair
         where = f"{table}.{real.name}"
         detail: dict[str, Any] = {"table": table, "column": real.name, "kind": real.kind}
@@ -59,8 +66,18 @@ class ColumnMetric(ComparisonMetric):
         value = self.column(real, other)
         if value is None:
             return self.unscored(where, self.undefined, comparison.name)
-        return self.score("column", where, value, comparison.name, **detail)
+        moves = self.moves(real, other, groups) if groups else None
+        return self.moved(self.score("column", where, value, comparison.name, **detail), moves)
 
     @abstractmethod
     def column(self, real: Feature, other: Feature) -> float | None:
         """Return the value of one column whose real side has values; None where it is undefined."""
+
+    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+        """Return by how much each group of entities moves the value of one column."""
+
+        def without(rows: np.ndarray, other_rows: np.ndarray) -> float | None:
+            left, right = real.take(rows), other.take(other_rows)
+            return None if left.missing.all() or right.missing.all() else self.column(left, right)
+
+        return jackknifed(groups, without)

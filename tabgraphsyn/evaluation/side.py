@@ -78,12 +78,16 @@ class Side:
 
         Child columns come first, then the ancestor's, one row per child row.
         """
+        start, reached = self.joined_rows(path)
+        child = [feature.take(start) for feature in self.whole.features[path.child].values()]
+        parent = [feature.take(reached) for feature in self.whole.features[path.parent].values()]
+        return child, parent
+
+    def joined_rows(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Return this side's child rows that reach an ancestor along ``path``, and the ancestors they reach."""
         start = self.row_numbers(path.child)
         reached = path.ancestor_rows(self.whole.pointers, start)
-        found = reached >= 0
-        child = [feature.take(start[found]) for feature in self.whole.features[path.child].values()]
-        parent = [feature.take(reached[found]) for feature in self.whole.features[path.parent].values()]
-        return child, parent
+        return start[reached >= 0], reached[reached >= 0]
 
     def frame(self, table: str, as_text: Sequence[str] = ()) -> pd.DataFrame:
         """Return this side's rows of ``table`` with raw values, some columns as text."""

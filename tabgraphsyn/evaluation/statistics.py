@@ -7,6 +7,8 @@ counting codes. None of them returns NaN: what is undefined is ``None``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tabgraphsyn.evaluation.feature import Feature
@@ -28,11 +30,20 @@ def ks_distance(real: np.ndarray, other: np.ndarray) -> float:
     """
     if len(real) == 0 or len(other) == 0:
         return 0.0 if len(real) == len(other) else 1.0
+    return abs(largest_gap(real, other)[0])
+
+
+def largest_gap(real: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Return the largest gap between two empirical distribution functions, real - other, and the value it lies at.
+
+    >>> largest_gap(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    (0.5, 1.0)
+    """
     real, other = np.sort(real), np.sort(other)
     points = np.concatenate([real, other])
-    below_real = np.searchsorted(real, points, "right") / len(real)
-    below_other = np.searchsorted(other, points, "right") / len(other)
-    return float(np.abs(below_real - below_other).max())
+    gaps = np.searchsorted(real, points, "right") / len(real) - np.searchsorted(other, points, "right") / len(other)
+    at = int(np.abs(gaps).argmax())
+    return float(gaps[at]), float(points[at])
 
 
 def frequencies(codes: np.ndarray, levels: int) -> np.ndarray:
@@ -83,8 +94,26 @@ def _edges(feature: Feature, bins: int) -> np.ndarray:
     return np.histogram_bin_edges(values, bins) if len(values) else np.linspace(0.0, 1.0, bins + 1)
 
 
-def contingency_similarity(real: tuple[Feature, Feature], other: tuple[Feature, Feature]) -> float:
-    """Return 1 - total variation between two joint distributions of categories, missing being a category."""
+@dataclass(frozen=True)
+class Contingency:
+    """Two joint distributions of two categories each.
+
+    Shape:
+        cells: per side (rows,) int64, the cell of each row.
+        gaps: (cells,) share of the real rows - share of the other rows.
+    """
+
+    cells: tuple[np.ndarray, np.ndarray]
+    gaps: np.ndarray
+
+    @property
+    def similarity(self) -> float:
+        """1 - total variation."""
+        return float(1.0 - np.abs(self.gaps).sum() / 2)
+
+
+def contingency(real: tuple[Feature, Feature], other: tuple[Feature, Feature]) -> Contingency:
+    """Return the joint distributions of two pairs of categories, missing being a category."""
     width = real[1].levels + 1
     cells = (real[0].levels + 1) * width
     joint = [(first.values.astype(np.int64) + 1) * width + second.values + 1 for first, second in (real, other)]
@@ -93,7 +122,12 @@ def contingency_similarity(real: tuple[Feature, Feature], other: tuple[Feature, 
         cells = int(dense.max(initial=0)) + 1
         joint = [dense[: len(joint[0])], dense[len(joint[0]) :]]
     shares = [np.bincount(codes, minlength=cells) / max(len(codes), 1) for codes in joint]
-    return float(1.0 - np.abs(shares[0] - shares[1]).sum() / 2)
+    return Contingency((joint[0], joint[1]), shares[0] - shares[1])
+
+
+def contingency_similarity(real: tuple[Feature, Feature], other: tuple[Feature, Feature]) -> float:
+    """Return 1 - total variation between two joint distributions of categories, missing being a category."""
+    return contingency(real, other).similarity
 
 
 def pearson(left: np.ndarray, right: np.ndarray) -> float | None:

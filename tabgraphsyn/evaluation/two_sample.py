@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.spread import described, folds_error
 
 # Repetitions aim at so many judged rows, so that small tables are drawn and folded more often.
 ROWS_TO_JUDGE = 4_000
@@ -43,6 +44,11 @@ class TwoSample:
     repeats: int
     folds: int
     importance: np.ndarray
+
+    def spread(self, value: float, deviation: float) -> dict[str, Any]:
+        """Return the spread over folds of a value whose standard deviation over them is ``deviation``."""
+        error = folds_error(deviation, self.folds, self.repeats)
+        return described(value, error, "folds", self.folds * self.repeats - 1)
 
 
 @dataclass(frozen=True)

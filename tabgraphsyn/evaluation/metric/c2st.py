@@ -58,9 +58,9 @@ class C2ST(ComparisonMetric):
             return [*results, self.unscored("database", "no table could be judged", comparison.name)]
         worst = max(scores, key=lambda score: score.value)
         mean = sum(score.value for score in scores) / len(scores)
-        database = self.score(
-            "database", "database", worst.value, comparison.name, worst=worst.where, mean=mean, parts=len(scores)
-        )
+        spread = {key: worst.detail[key] for key in ("sd", "interval", "spread") if key in worst.detail}
+        detail = {"worst": worst.where, "mean": mean, "parts": len(scores), **spread}
+        database = self.score("database", "database", worst.value, comparison.name, **detail)
         return [database, *results]
 
     def _table(self, data: EvaluationData, comparison: Comparison, table: str) -> Result:
@@ -94,4 +94,5 @@ class C2ST(ComparisonMetric):
             repeats=result.repeats,
             capped=min(rows) > self.cap_rows,
             telling=most_telling([feature.name for feature in real], result),
+            **result.spread(result.accuracy, result.accuracy_std),
         )

@@ -9,6 +9,8 @@ import numpy as np
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.entity_groups import entity_groups
+from tabgraphsyn.evaluation.gaps import ks_moves
 from tabgraphsyn.evaluation.side import Comparison, Side
 from tabgraphsyn.evaluation.statistics import ks_distance
 
@@ -30,10 +32,10 @@ class Cardinality(ComparisonMetric):
         """Return a score per foreign key and their mean."""
         if not comparison.schema.relations:
             return [self.unscored("database", "no foreign keys", comparison.name)]
-        scores = data.map(lambda relation: self._relation(relation, comparison), comparison.schema.relations)
+        scores = data.map(lambda relation: self._relation(relation, data, comparison), comparison.schema.relations)
         return [*mean_score(self, "database", "database", scores), *scores]
 
-    def _relation(self, relation: Relation, comparison: Comparison) -> Result:
+    def _relation(self, relation: Relation, data: EvaluationData, comparison: Comparison) -> Result:
         real = children_per_parent(comparison.reference, relation)
         other = children_per_parent(comparison.candidate, relation)
         if len(real) == 0:
@@ -47,7 +49,9 @@ class Cardinality(ComparisonMetric):
             "childless_real": float((real == 0).mean()),
             "childless_other": float((other == 0).mean()) if len(other) else 0.0,
         }
-        return self.score("relation", relation.name, 1 - ks_distance(real, other), comparison.name, **detail)
+        value = 1 - ks_distance(real, other)
+        moves = ks_moves(real, other, entity_groups(data, comparison, relation.parent_table)) if len(other) else None
+        return self.moved(self.score("relation", relation.name, value, comparison.name, **detail), moves)
 
 
 def children_per_parent(side: Side, relation: Relation) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.gaps import ks_moves, tv_moves
+from tabgraphsyn.evaluation.spread import GroupPair, Moves
 from tabgraphsyn.evaluation.statistics import known, ks_distance, tv_distance
 
 
@@ -26,3 +28,9 @@ class ColumnShapes(ColumnMetric):
         if real.kind == "numerical":
             return 1 - ks_distance(known(real), known(other))
         return 1 - tv_distance(real, other)
+
+    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+        """Return by how much each group of entities moves the value of one column."""
+        if real.kind == "numerical":
+            return ks_moves(real.values, other.values, groups)
+        return tv_moves(real, other, groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.keys import column_names
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import described, share_error
 
 
 class Dependencies(ComparisonMetric):
@@ -49,10 +51,14 @@ class Dependencies(ComparisonMetric):
             return self.score("pair", where, 0.0, comparison.name, reason=reason)
         rows = None if candidate.rows is None else candidate.rows[table]
         value = score(_part(candidate.whole.database, table, columns, rows), dependency)
-        detail = {"table": table, "determinant": list(dependency.determinant), "dependent": dependency.dependent}
-        return self.score(
-            "pair", where, value, comparison.name, real=score(real, dependency), kept=dependency.kept, **detail
-        )
+        detail: dict[str, Any] = {
+            "table": table,
+            "determinant": list(dependency.determinant),
+            "dependent": dependency.dependent,
+        }
+        detail |= {"real": score(real, dependency), "kept": dependency.kept}
+        spread = described(value, share_error(value, candidate.num_rows(table)), "rows")
+        return self.score("pair", where, value, comparison.name, **detail, **spread)
 
 
 def _part(database: Database, table: str, columns: Sequence[str], rows: np.ndarray | None) -> Database:

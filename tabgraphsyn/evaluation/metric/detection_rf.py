@@ -71,4 +71,5 @@ class DetectionRF(ComparisonMetric):
             rows=result.rows,
             folds=result.folds,
             repeats=result.repeats,
+            **result.spread(value, 2 * result.auc_std),
         )

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from tabgraphsyn.evaluation.base import ComparisonMetric, Result
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.entity_groups import side_groups
 from tabgraphsyn.evaluation.keys import Path
 from tabgraphsyn.evaluation.pairs import PairTrend, pair_trend, prepared
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import Moves, mean_moves
 
 WORST_SHOWN = 12
 
@@ -43,21 +45,22 @@ class KHopTrends(ComparisonMetric):
         """Return a score per path and, for each k, the mean over all pairs of all its paths."""
         results: list[Result] = []
         for hops in range(1, self.longest + 1):
-            values: list[float] = []
+            values: list[PairTrend] = []
             at_hops: list[Result] = []
             for path in comparison.paths(hops):
                 result, pairs = self._path(data, comparison, path, hops)
                 at_hops.append(result)
                 values += pairs
             if values:
-                mean = sum(values) / len(values)
-                at_hops.insert(
-                    0, self.score("database", f"{hops}-hop", mean, comparison.name, k=hops, parts=len(values))
-                )
+                mean, moves = _mean(values)
+                score = self.score("database", f"{hops}-hop", mean, comparison.name, k=hops, parts=len(values))
+                at_hops.insert(0, self.moved(score, moves))
             results += at_hops
         return results or [self.unscored("database", "no foreign key to follow", comparison.name)]
 
-    def _path(self, data: EvaluationData, comparison: Comparison, path: Path, hops: int) -> tuple[Result, list[float]]:
+    def _path(
+        self, data: EvaluationData, comparison: Comparison, path: Path, hops: int
+    ) -> tuple[Result, list[PairTrend]]:
         real, other = comparison.reference.joined(path), comparison.candidate.joined(path)
         if comparison.is_baseline and comparison.candidate.num_rows(path.child) == 0:
             reason = "the real part it is compared with has no rows"
@@ -66,18 +69,27 @@ class KHopTrends(ComparisonMetric):
             prepared(list(zip(real[end], other[end], strict=True)), self.bins, self.own_edges) for end in (0, 1)
         )
         pairs = list(itertools.product(child, parent))
-        trends = data.map(lambda pair: pair_trend(*pair), pairs)
+        sides = (comparison.reference, comparison.candidate)
+        reference, candidate = (side_groups(data, side, path.child, side.joined_rows(path)[0]) for side in sides)
+        trends = data.map(lambda pair: pair_trend(*pair, (reference, candidate)), pairs)
         named = [
             (f"{path.child}.{left.name} ~ {path.parent}.{right.name}", trend)
             for (left, right), trend in zip(pairs, trends, strict=True)
         ]
-        values = [trend.value for _, trend in named if trend.value is not None]
+        values = [trend for _, trend in named if trend.value is not None]
         if not values:
             return self.unscored(path.name, _why_none(named), comparison.name), []
         detail = {"k": hops, "path": [relation.name for relation in path.relations], "parts": len(values)}
         worst = sorted((trend.value, name) for name, trend in named if trend.value is not None)[:WORST_SHOWN]
         detail["worst"] = [{"where": name, "value": value} for value, name in worst]
-        return self.score("relation", path.name, sum(values) / len(values), comparison.name, **detail), values
+        mean, moves = _mean(values)
+        return self.moved(self.score("relation", path.name, mean, comparison.name, **detail), moves), values
+
+
+def _mean(trends: Sequence[PairTrend]) -> tuple[float, Moves | None]:
+    """Return the mean of the values, which all are numbers, and by how much each group of entities moves it."""
+    values = [trend.value for trend in trends if trend.value is not None]
+    return sum(values) / len(values), mean_moves([trend.moves for trend in trends])
 
 
 def _why_none(named: list[tuple[str, PairTrend]]) -> str:

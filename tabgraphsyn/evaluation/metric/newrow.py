@@ -12,6 +12,7 @@ from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.distance import sampled
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import described, share_error
 
 CHUNK_CELLS = 4_000_000
 
@@ -52,7 +53,8 @@ class NewRow(ComparisonMetric):
             return self.unscored(table, "no rows to look up", comparison.name)
         chosen = sampled(np.arange(rows), self.cap_rows, data.generator(self.name, comparison.name, table))
         value = 1 - float(self._matched(pairs, chosen, data.threads).mean())
-        return self.score("table", table, value, comparison.name, rows=len(chosen), capped=rows > len(chosen))
+        spread = described(value, share_error(value, len(chosen)), "rows")
+        return self.score("table", table, value, comparison.name, rows=len(chosen), capped=rows > len(chosen), **spread)
 
     def _matched(self, pairs: list[tuple[Feature, Feature]], chosen: np.ndarray, threads: int) -> np.ndarray:
         size = max(1, CHUNK_CELLS // max(len(pairs[0][0].values), 1))

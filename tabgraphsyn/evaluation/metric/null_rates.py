@@ -8,8 +8,10 @@ import numpy as np
 
 from tabgraphsyn.evaluation.base import ComparisonMetric, Level, Result, mean_score
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.entity_groups import entity_groups
 from tabgraphsyn.evaluation.keys import NULL_KEY
 from tabgraphsyn.evaluation.side import Comparison, Side
+from tabgraphsyn.evaluation.spread import GroupPair, joined
 
 
 class NullRates(ComparisonMetric):
@@ -25,27 +27,33 @@ class NullRates(ComparisonMetric):
 
     def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
         """Return a score per column and per foreign key, and their mean."""
-        parts = [result for table in comparison.schema.table_names for result in self._table(comparison, table)]
+        parts = [result for table in comparison.schema.table_names for result in self._table(data, comparison, table)]
         return [*mean_score(self, "database", "database", parts), *parts]
 
-    def _table(self, comparison: Comparison, table: str) -> list[Result]:
+    def _table(self, data: EvaluationData, comparison: Comparison, table: str) -> list[Result]:
         sides = (comparison.reference, comparison.candidate)
         if min(side.num_rows(table) for side in sides) == 0:
             return [self.unscored(table, "one side has no rows", comparison.name)]
+        groups = entity_groups(data, comparison, table)
         columns = [
-            self._compared("column", f"{table}.{real.name}", [real.missing, other.missing], comparison)
+            self._compared("column", f"{table}.{real.name}", [real.missing, other.missing], comparison, groups)
             for real, other in comparison.feature_pairs(table)
         ]
         keys = [
-            self._compared("relation", name, [_null_keys(side, name, table) for side in sides], comparison)
+            self._compared("relation", name, [_null_keys(side, name, table) for side in sides], comparison, groups)
             for name in (relation.name for relation in comparison.schema.relations_of_child(table))
         ]
         return [*columns, *keys]
 
-    def _compared(self, level: Level, where: str, missing: list[np.ndarray], comparison: Comparison) -> Result:
+    def _compared(
+        self, level: Level, where: str, missing: list[np.ndarray], comparison: Comparison, groups: GroupPair
+    ) -> Result:
         real, other = (float(side.mean()) for side in missing)
         value = 1 - abs(real - other)
-        return self.score(level, where, value, comparison.name, share_real=real, share_other=other)
+        used = [side[group.rows].astype(np.float64) for side, group in zip(missing, groups, strict=True)]
+        moves = joined(-np.sign(real - other), used[0], used[1], groups)
+        score = self.score(level, where, value, comparison.name, share_real=real, share_other=other)
+        return self.moved(score, moves)
 
 
 def _null_keys(side: Side, relation: str, table: str) -> np.ndarray:

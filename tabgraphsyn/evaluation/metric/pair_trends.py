@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.entity_groups import entity_groups
 from tabgraphsyn.evaluation.pairs import PairTrend, PreparedColumn, pair_trend, prepared
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import GroupPair
 
 
 class PairTrends(ComparisonMetric):
@@ -45,7 +48,7 @@ class PairTrends(ComparisonMetric):
                 results.append(self.unscored(table, "the real part it is compared with has no rows", comparison.name))
                 continue
             pairs = list(itertools.combinations(columns, 2))
-            trends = data.map(lambda pair: pair_trend(*pair), pairs)
+            trends = data.map(partial(_trend, entity_groups(data, comparison, table)), pairs)
             scores = [self._pair(table, *pair, trend, comparison) for pair, trend in zip(pairs, trends, strict=True)]
             results += [*scores, *mean_score(self, "table", table, scores)]
         pairs_scored = [result for result in results if getattr(result, "level", None) == "pair"]
@@ -62,4 +65,8 @@ class PairTrends(ComparisonMetric):
         detail: dict[str, Any] = {"table": table, "columns": [left.name, right.name], "kind": trend.kind}
         extra = {"real_r": trend.real, "other_r": trend.other, "reason": trend.reason or None}
         detail |= {key: value for key, value in extra.items() if value is not None}
-        return self.score("pair", where, trend.value, comparison.name, **detail)
+        return self.moved(self.score("pair", where, trend.value, comparison.name, **detail), trend.moves)
+
+
+def _trend(groups: GroupPair, pair: tuple[PreparedColumn, PreparedColumn]) -> PairTrend:
+    return pair_trend(*pair, groups)

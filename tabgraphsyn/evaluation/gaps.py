@@ -1,0 +1,82 @@
+"""By how much each group of entities moves the distances of ``statistics``: their first-order influences.
+
+A largest gap moves like the gap at its place, a sum of absolute gaps like the sum with fixed signs, a correlation like
+the mean of ``z z' - r (z^2 + z'^2) / 2`` (Devlin, Gnanadesikan and Kettenring 1975).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.spread import GroupPair, Groups, Moves, joined
+from tabgraphsyn.evaluation.statistics import Contingency, frequencies, known, largest_gap
+
+
+def ks_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
+    """Return the moves of 1 - KS.
+
+    Shape:
+        real, other: (rows of the side,) numbers, NaN for missing.
+    """
+    sides = [side[~np.isnan(side)] for side in (real, other)]
+    if not len(sides[0]) or not len(sides[1]):
+        return None
+    gap, place = largest_gap(*sides)
+    below = [_below(side, place, group) for side, group in zip((real, other), groups, strict=True)]
+    return joined(-np.sign(gap), below[0], below[1], groups)
+
+
+def _below(values: np.ndarray, place: float, groups: Groups) -> np.ndarray:
+    used = values[groups.rows]
+    return np.where(np.isnan(used), np.nan, used <= place)
+
+
+def tv_moves(real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+    """Return the moves of 1 - total variation of two categorical columns, missing values left out."""
+    signs = np.sign(frequencies(known(real), real.levels) - frequencies(known(other), other.levels))
+    values = [
+        np.where(side.missing[group.rows], np.nan, signs[side.values[group.rows]])
+        for side, group in zip((real, other), groups, strict=True)
+    ]
+    return joined(-0.5, values[0], values[1], groups)
+
+
+def contingency_moves(found: Contingency, groups: GroupPair) -> Moves | None:
+    """Return the moves of 1 - total variation of two joint distributions."""
+    signs = np.sign(found.gaps)
+    values = [signs[cells[group.rows]] for cells, group in zip(found.cells, groups, strict=True)]
+    return joined(-0.5, values[0], values[1], groups)
+
+
+def correlation_moves(
+    real: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], gap: float, groups: GroupPair
+) -> Moves | None:
+    """Return the moves of ``1 - |r - r'| / 2``.
+
+    Shape:
+        real, other: the two columns of each side, (rows,) with NaN for missing.
+
+    Args:
+        real: of the real side.
+        other: of the compared side.
+        gap: r - r'.
+        groups: of both sides.
+    """
+    values = [_correlation_influence(*side, group) for side, group in zip((real, other), groups, strict=True)]
+    return joined(-np.sign(gap) / 2, values[0], values[1], groups)
+
+
+def _correlation_influence(left: np.ndarray, right: np.ndarray, groups: Groups) -> np.ndarray:
+    left, right = left[groups.rows], right[groups.rows]
+    both = ~(np.isnan(left) | np.isnan(right))
+    influence = np.full(len(left), np.nan)
+    deviations = [side[both].std() if both.any() else 0.0 for side in (left, right)]
+    if min(deviations) <= 0:
+        return influence
+    scaled = [
+        (side[both] - side[both].mean()) / deviation for side, deviation in zip((left, right), deviations, strict=True)
+    ]
+    product = scaled[0] * scaled[1]
+    influence[both] = product - product.mean() * (scaled[0] ** 2 + scaled[1] ** 2) / 2
+    return influence

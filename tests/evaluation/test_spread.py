@@ -1,0 +1,149 @@
+"""The spread of a score: it is what redrawing the entities would show, and every fidelity score of size has one."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tabgraphsyn.evaluation.base import Score
+from tabgraphsyn.evaluation.metric.c2st import C2ST
+from tabgraphsyn.evaluation.metric.cardinality import Cardinality
+from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
+from tabgraphsyn.evaluation.metric.jaccard import Jaccard
+from tabgraphsyn.evaluation.metric.khop_trends import KHopTrends
+from tabgraphsyn.evaluation.metric.ks import KS
+from tabgraphsyn.evaluation.metric.null_rates import NullRates
+from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
+from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
+from tabgraphsyn.evaluation.pairs import pair_trend, prepared
+from tabgraphsyn.evaluation.spread import (
+    GROUPS,
+    Groups,
+    entity_draws,
+    interval,
+    joined,
+    mean_moves,
+    standard_error,
+)
+from tabgraphsyn.evaluation.statistics import ks_distance
+
+METRICS = [ColumnShapes(), PairTrends(), KHopTrends(), Cardinality(), NullRates(), KS(), Wasserstein(), Jaccard()]
+
+
+def by_buyer(real):
+    """Customers are held out with the orders that they buy: orders follow the split along one of their two keys."""
+    customer = np.arange(real["customer"].num_rows) % 5 == 0
+    buyer = real["orders"].read(["buyer"]).column(0).to_numpy()
+    number = {name: row for row, name in enumerate(real["orders"].read(["number"]).column(0).to_pylist())}
+    tagged = [number[name] for name in real["tag"].read(["order"]).column(0).to_pylist()]
+    return {"customer": customer, "orders": customer[buyer], "tag": customer[buyer][tagged]}
+
+
+def shifted(rows):
+    rows["orders"]["amount"] = np.asarray(rows["orders"]["amount"]) + 4.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "where"),
+    [(ColumnShapes(), "orders.amount"), (KHopTrends(longest=1), "1-hop"), (Wasserstein(), "orders.amount")],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_the_error_is_that_of_redrawing_customers_with_their_orders(metric, where, shop, evaluation):
+    values, errors, of_rows = [], [], []
+    for seed in range(20):
+        real, other = shop(1000 + seed), shop(5000 + seed, change=shifted)
+        data = evaluation(real, other, wanted=("synthetic",), is_holdout=by_buyer(real))
+        found = next(r for r in metric.compute(data) if r.where == where)
+        values.append(found.value)
+        errors.append(found.detail["sd"])
+        plain = evaluation(real, other, wanted=("synthetic",))  # rows split one by one: no entities
+        of_rows.append(next(r for r in metric.compute(plain) if r.where == where).detail["sd"])
+    assert 0.65 < np.mean(errors) / np.std(values, ddof=1) < 1.6
+    assert np.mean(of_rows) < 0.85 * np.mean(errors)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_comparison_has_an_interval_around_the_value(metric, shop, evaluation):
+    data = evaluation(shop(0), shop(1), wanted=("synthetic", "real_real", "independent", "copy"))
+    found = [r for r in metric.compute(data) if isinstance(r, Score)]
+    assert {score.comparison for score in found} == {"synthetic", "real_real", "independent", "copy"}
+    for score in found:
+        assert score.detail["spread"] == "entities"
+        low, high = score.detail["interval"]
+        assert low - 1e-6 <= score.value <= high + 1e-6
+        assert score.detail["sd"] < 0.2
+    assert all("moves" not in score.to_dict() for score in found)
+
+
+def test_real_against_itself_has_no_spread_and_more_rows_have_less(shop, evaluation):
+    def error(customers, orders):
+        sides = [shop(seed, customers=customers, orders=orders) for seed in (0, 1)]
+        found = ColumnShapes().compute(evaluation(*sides, wanted=("synthetic",)))
+        return next(r for r in found if r.where == "database").detail["sd"]
+
+    same = ColumnShapes().compute(evaluation(shop(), shop(), wanted=("synthetic",)))
+    assert all(r.detail["sd"] == 0 for r in same if isinstance(r, Score))
+    assert error(1_200, 3_600) == pytest.approx(error(300, 900) / 2, rel=0.35)
+
+
+def test_folds_give_the_spread_of_a_classifier_and_the_worst_table_that_of_the_database(shop, evaluation):
+    found = {r.where: r for r in C2ST(rounds=10).compute(evaluation(shop(0), shop(1), wanted=("synthetic",)))}
+    orders, database = found["orders"], found["database"]
+    assert orders.detail["spread"] == "folds"
+    assert orders.detail["sd"] == pytest.approx(
+        orders.detail["std"] * math.sqrt(1 / (5 * orders.detail["repeats"]) + 1 / 4), abs=1e-6
+    )
+    assert database.detail["interval"] == found[database.detail["worst"]].detail["interval"]
+
+
+def test_too_few_entities_are_no_spread():
+    groups = Groups.of(entity_draws(np.arange(3), 0))
+    assert joined(1.0, np.ones(3), np.ones(3), (groups, groups)) is None
+    assert mean_moves([None, None]) is None
+
+
+def test_many_rows_are_thinned_by_whole_entities_and_the_error_stays():
+    generator = np.random.default_rng(0)
+    entity = np.repeat(np.arange(20_000), 5)
+    values = np.repeat(generator.normal(size=20_000), 5)  # five equal rows an entity
+    draws = entity_draws(entity, 1)
+    true = 1 / math.sqrt(20_000)
+    for most in (1_000_000, 10_000):
+        groups = Groups.of(draws, most)
+        assert len(groups.rows) == pytest.approx(min(most, 100_000), rel=0.05)
+        assert set(np.unique(entity[groups.rows], return_counts=True)[1]) == {5}
+        error = math.sqrt((groups.mean_moves(values[groups.rows]) ** 2).sum())
+        assert error == pytest.approx(true, rel=0.4)
+
+
+def test_draws_are_even_equal_within_an_entity_and_change_with_the_seed():
+    draws = entity_draws(np.repeat(np.arange(10_000), 2), 5)
+    assert (draws[::2] == draws[1::2]).all()
+    assert np.histogram(draws, GROUPS, (0, 1))[0].std() < 50
+    assert not np.array_equal(draws, entity_draws(np.repeat(np.arange(10_000), 2), 6))
+
+
+def test_moves_add_up_over_correlated_columns(one_table, evaluation):
+    """Two equal columns are one piece of evidence: their mean is no surer than either."""
+    rng = np.random.default_rng(0)
+
+    def twice(values):
+        return one_table({"x": ("numerical", values), "y": ("numerical", values)})
+
+    data = evaluation(twice(rng.normal(size=400)), twice(rng.normal(0.3, 1, 400)), wanted=("synthetic",))
+    found = {r.where: r for r in ColumnShapes().compute(data)}
+    assert found["t"].detail["sd"] == found["t.x"].detail["sd"] == found["t.y"].detail["sd"]
+    assert standard_error(found["t"].moves) == pytest.approx(found["t"].detail["sd"], abs=1e-6)
+
+
+def test_intervals_stay_where_scores_can_be():
+    assert interval(0.99, 0.02) == (pytest.approx(0.949, abs=1e-3), 1.0)
+    assert interval(0.01, 0.02)[0] == 0.0
+    assert interval(3.0, 1.0)[1] > 4.0
+
+
+def test_a_pair_without_groups_has_no_moves(shop, evaluation):
+    comparison = evaluation(shop(0), shop(1), wanted=("synthetic",)).comparisons[0]
+    columns = prepared(comparison.feature_pairs("orders"), 10, False)
+    assert pair_trend(columns[0], columns[1]).moves is None
+    assert ks_distance(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])) == pytest.approx(1 / 3)
