@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import DataError, listing, raise_collected
 
@@ -84,6 +85,10 @@ class Bundle:
         """Return the attributes that sampling may keep of a lookup table, None for any other table."""
         path = self.folder / "reference" / f"{table}.parquet"
         return pq.read_table(path) if path.exists() else None
+
+    def known(self, table: str) -> Known:
+        """Return what keys into lookup tables say of a table's rows."""
+        return Known.load(self.folder / "known", table)
 
     def codec(self, table: str) -> TableCodec:
         """Return a table's codec."""

@@ -16,6 +16,7 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families
+from tabgraphsyn.models.row_conditions import RowConditions
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def generate_latents(
     *,
     model: TableModel,
     sampler: Sampler,
-    condition: Tensor,
+    condition: RowConditions,
     siblings: Families,
     seed: int,
     batch_rows: int = 8192,
@@ -61,7 +62,7 @@ def generate_latents(
     Args:
         model: the table's networks.
         sampler: the solver.
-        condition: (rows, condition_dim), in row order.
+        condition: of all rows, in row order.
         siblings: families of the rows.
         seed: the noise of batch ``i`` depends on ``seed`` and ``i`` only.
         batch_rows: rows denoised at a time; bounds the memory.
@@ -76,7 +77,7 @@ def generate_latents(
         rows, groups = siblings.batch(windows)
         groups = groups.to(device)
         start = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
-        context = model.denoiser.context(condition[rows].to(device), groups)
+        context = model.denoiser.context(condition.take(rows).to(device), groups)
 
         def denoised(noisy: Tensor, sigma: float, context: Tensor = context, groups: SiblingGroups = groups) -> Tensor:
             return model.denoised(noisy, sigma, context, groups)

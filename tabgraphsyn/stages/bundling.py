@@ -30,6 +30,8 @@ def write_bundle(context: StageContext, folder: Path) -> None:
                 _copy(context.input(role) / name, aside / name)
         for source in sorted((context.input("prepare") / "reference").glob("*.parquet")):
             _copy(source, aside / "reference" / source.name)
+        for source in sorted((context.input("prepare") / "known").glob("*")):
+            _copy(source, aside / "known" / source.name)
         for table in tables:
             _copy(context.input("prepare") / "codec" / f"{table}.json", aside / "codec" / f"{table}.json")
             for kind in ("autoencoder", "diffusion"):

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.seeding import derive_seed
@@ -22,6 +23,7 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families
+from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
@@ -45,17 +47,17 @@ def run(context: StageContext) -> None:
         _write(context, {"table": table, "condition_dim": 0, "training": None, **settings}, None)
         return
     seed = derive_seed(int(context.config["seed"]), "diffusion", table)
-    condition = np.load(context.input("gnn") / "condition" / f"{table}.npy", mmap_mode="r")
+    condition = _conditions(context.input("prepare"), context.input("gnn"), table)
     diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
     torch.manual_seed(seed)
-    denoiser = _denoiser(settings["denoiser"], autoencoder, condition.shape[1], context.allow_targets)
+    denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
     loop = _limited(LoopConfig(**context.config["training"]["diffusion"]), len(condition), diffusion.max_epochs)
     task = DenoisingTask(
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
         diffusion=diffusion,
         encoded=_encoded(context.input("prepare"), table),
-        condition=torch.from_numpy(np.array(condition)),
+        condition=condition,
         families=_families(context.input("prepare"), table, len(condition), diffusion),
         batch_rows=loop.batch_rows,
         seed=seed,
@@ -73,7 +75,7 @@ def run(context: StageContext) -> None:
     )
     record = {
         "table": table,
-        "condition_dim": condition.shape[1],
+        "condition_dim": condition.width,
         "training": summary.result(),
         **settings,
     }
@@ -110,6 +112,13 @@ def _denoiser(
         output_dim=autoencoder.output_dim,
         condition_dim=condition_dim,
     )
+
+
+def _conditions(prepare: Path, gnn: Path, table: str) -> RowConditions:
+    graph = torch.from_numpy(np.load(gnn / "condition" / f"{table}.npy"))
+    known = Known.load(prepare / "known", table)
+    pointers = {name: np.load(prepare / "pointers" / f"{name}.npy") for name in known.relations}
+    return RowConditions.of(graph, known, known.rows(pointers))
 
 
 def _encoded(prepare: Path, table: str) -> EncodedTensors:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.generation.bundle import Bundle
@@ -28,6 +29,7 @@ from tabgraphsyn.generation.structure_base import Skeleton
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.conditioning import DatabaseConditions, load_conditions, refines
@@ -92,7 +94,7 @@ class Generation:
                 else:
                     latents[table] = self._kept_latents(table, autoencoder, kept)
                 between = time.monotonic()
-                batches = self.rows(table, autoencoder, latents[table], keys, kept)
+                batches = self.rows(table, autoencoder, latents[table], keys, skeleton, kept)
                 rows = write_table(schema.table(table), batches, aside, self.config.formats)
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
@@ -134,6 +136,8 @@ class Generation:
             return torch.zeros(rows, autoencoder.latent_dim)
         families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
+        known = self.bundle.known(table)
+        facts = known.rows(self._lookup(known, skeleton))
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
         for _ in range(passes):
@@ -141,7 +145,7 @@ class Generation:
             made[table] = generate_latents(
                 model=model,
                 sampler=sampler,
-                condition=conditions.condition(table, {**latents, **made}),
+                condition=RowConditions.of(conditions.condition(table, {**latents, **made}), known, facts),
                 siblings=families,
                 seed=derive_seed(self.seed, "sample", table),
                 batch_rows=self.config.batch_rows,
@@ -149,11 +153,26 @@ class Generation:
             )
         return made[table]
 
+    def _lookup(self, known: Known, skeleton: Skeleton) -> dict[str, np.ndarray]:
+        """Return for each relation to a lookup table the training row that each new row refers to, -1 for none."""
+        parent = {relation.name: relation.parent_table for relation in self.bundle.schema.relations}
+        return {
+            name: _through(skeleton.pointers[name], skeleton.templates.get(parent[name])) for name in known.relations
+        }
+
     def rows(
-        self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys, kept: pa.Table | None
+        self,
+        table: str,
+        autoencoder: Autoencoder,
+        latents: Tensor,
+        keys: Keys,
+        skeleton: Skeleton,
+        kept: pa.Table | None,
     ) -> Iterator[pa.Table]:
         """Yield a table's rows in batches, keys and attributes, dependencies enforced."""
         batches = self._decoded(table, autoencoder, latents, keys, kept)
+        if self.config.reference_tables == "keep":
+            batches = self._looked_up(table, batches, skeleton)
         wanted = []
         if self.config.enforce_dependencies:
             strength = self.config.dependency_min_strength
@@ -165,6 +184,15 @@ class Generation:
         whole = enforce(pa.concat_tables(batches), wanted, self.bundle.codec(table), rng)
         for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
             yield whole.slice(first, self.config.batch_rows)
+
+    def _looked_up(self, table: str, batches: Iterator[pa.Table], skeleton: Skeleton) -> Iterator[pa.Table]:
+        """Yield rows whose columns that follow from keys into lookup tables are looked up."""
+        known = self.bundle.known(table)
+        lookup = self._lookup(known, skeleton)
+        first = 0
+        for rows in batches:
+            yield known.filled(rows, {name: part[first : first + len(rows)] for name, part in lookup.items()})
+            first += len(rows)
 
     @torch.no_grad()
     def _decoded(
@@ -199,6 +227,12 @@ def _encoded(autoencoder: Autoencoder, latents: Tensor, generator: torch.Generat
         return np.zeros((rows, 0), dtype=np.float32), np.zeros((rows, 0), dtype=np.int64)
     batch = autoencoder.decode(latents, generator)
     return batch.numerical.numpy(), batch.categorical.numpy()
+
+
+def _through(pointer: np.ndarray, template: np.ndarray | None) -> np.ndarray:
+    if template is None or not len(template):
+        return np.full(len(pointer), -1, dtype=np.int64)
+    return np.where(pointer >= 0, template[np.maximum(pointer, 0)], -1)
 
 
 @contextmanager

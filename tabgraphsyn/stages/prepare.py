@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.arrays import array_writer, save_array
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.counts import training_batches
-from tabgraphsyn.data.dependencies import discover, mark_kept
+from tabgraphsyn.data.counts import training_batches, training_values
+from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.known import Known, known_candidates
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
 from tabgraphsyn.data.schema import Database, Schema, Table
@@ -52,6 +53,8 @@ def run(context: StageContext) -> None:
     for name in plan["reference_tables"]:
         _keep_reference(database[name], database.schema, ~held[name], context.artifacts)
     dependencies = discover(database, {table: ~mask for table, mask in held.items()})
+    for name in database.schema.table_names:
+        _keep_known(database[name], database.schema, ~held[name], plan, dependencies, context.artifacts)
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
@@ -66,6 +69,29 @@ def _keep_reference(table: Table, schema: Schema, is_training: np.ndarray, artif
         return
     with written_aside(artifacts / "reference" / f"{name}.parquet") as aside:
         pq.write_table(table.read(kept).filter(pa.array(is_training)), aside)
+
+
+def _keep_known(
+    table: Table,
+    schema: Schema,
+    is_training: np.ndarray,
+    plan: Mapping[str, Any],
+    dependencies: list[Dependency],
+    artifacts: Path,
+) -> None:
+    """Write what the keys into lookup tables say of a table's rows."""
+    name, lookups = table.schema.name, plan["reference_tables"]
+    if name in lookups or not any(r.parent_table in lookups for r in schema.relations_of_child(name)):
+        return
+    pointers = {
+        relation.name: np.load(artifacts / "pointers" / f"{relation.name}.npy")
+        for relation in schema.relations_of_child(name)
+        if relation.parent_table in lookups
+    }
+    columns = known_candidates(name, schema, lookups, dependencies)
+    values = {column: training_values(table, column, is_training) for column in columns}
+    known = Known.fit(name, schema, lookups, pointers, plan["real_rows"], dependencies, values)
+    known.save(artifacts / "known")
 
 
 def _in_memory(table: Table) -> Table:

@@ -13,9 +13,10 @@ from tabgraphsyn.diffusion.edm import Edm
 from tabgraphsyn.diffusion.noise import stratified_uniform
 from tabgraphsyn.diffusion.preconditioning import input_scaling, noise_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
-from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
+from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors, SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families, FamilyBatches
+from tabgraphsyn.models.row_conditions import RowConditions
 
 VALIDATION_PASSES = 4
 VALIDATION_SHARE = 0.05
@@ -26,17 +27,13 @@ VALIDATED_ROWS_MIN = 200
 
 @dataclass
 class DenoisingTask:
-    """Denoising score matching under conditions (Karras et al. 2022, eq. 2), one noise level a family window.
-
-    Shape:
-        condition: (rows, condition_dim), in row order.
-    """
+    """Denoising score matching under conditions (Karras et al. 2022, eq. 2), one noise level a family window."""
 
     denoiser: Denoiser
     autoencoder: Autoencoder
     diffusion: Edm
     encoded: EncodedTensors
-    condition: Tensor
+    condition: RowConditions
     families: Families
     batch_rows: int
     seed: int
@@ -80,9 +77,7 @@ class DenoisingTask:
         drawn = self.encoded.draw(rows, generator)
         sigma = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))[siblings.group]
         noise = torch.randn((len(rows), self.autoencoder.latent_dim), generator=generator)
-        condition = self.condition[rows]
-        if training:
-            condition = self._disturbed(condition, siblings.group, siblings.count, generator)
+        condition = self._condition(rows, siblings, generator, training=training)
         # Everything is drawn on the CPU, so that a GPU trains on the same numbers.
         siblings, condition = siblings.to(self.device), condition.to(self.device)
         sigma, noise = sigma.unsqueeze(1).to(self.device), noise.to(self.device)
@@ -94,13 +89,17 @@ class DenoisingTask:
         raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), context, siblings)
         return self.autoencoder.diffusion_loss(raw, noisy, sigma, clean, batch)
 
-    def _disturbed(self, condition: Tensor, group: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        if self.diffusion.condition_noise and condition.shape[1]:
-            noise = torch.randn(condition.shape, generator=generator)
-            condition = condition + self.diffusion.condition_noise * noise
-        if self.diffusion.condition_dropout:
-            kept = torch.rand(count, generator=generator) >= self.diffusion.condition_dropout
-            condition = condition * kept.to(condition.dtype)[group].unsqueeze(1)
+    def _condition(
+        self, rows: Tensor, siblings: SiblingGroups, generator: torch.Generator, *, training: bool
+    ) -> Tensor:
+        noise = None
+        graph_dim = self.condition.graph.shape[1]
+        if training and self.diffusion.condition_noise and graph_dim:
+            noise = self.diffusion.condition_noise * torch.randn((len(rows), graph_dim), generator=generator)
+        condition = self.condition.take(rows, noise)
+        if training and self.diffusion.condition_dropout:
+            kept = torch.rand(siblings.count, generator=generator) >= self.diffusion.condition_dropout
+            condition = condition * kept.to(condition.dtype)[siblings.group].unsqueeze(1)
         return condition
 
 

@@ -118,6 +118,12 @@ def find_rules(columns: Mapping[str, pa.Array]) -> tuple[Rule, ...]:
     return tuple(accepted)
 
 
+def clocks(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Return the columns that rules read as times of day and do not restore themselves."""
+    read = [rule.clock if isinstance(rule, HourRule) else rule.start for rule in rules if rule.clock]
+    return tuple(dict.fromkeys(read))
+
+
 def rules_to_dict(rules: Sequence[Rule]) -> list[dict[str, Any]]:
     """Return the json form."""
     return [{"rule": "hour" if isinstance(rule, HourRule) else "sum", **asdict(rule)} for rule in rules]

@@ -20,6 +20,7 @@ class CodecConfig:
         atom_share: a number that this share of the rows repeats becomes a level of a category.
         max_discrete: a column with at most this many distinct values is a category altogether.
         missing: ``category``: missing is one more level of a number's category; ``factor``: a category of its own.
+        digits_over: a category with more levels than this is written as two digits.
         min_count: categories that occur less often share one level.
         text: ``vocabulary`` reproduces texts that occur at least ``text_min_count`` times, by frequency, and masks
             the others; ``mask`` masks all.
@@ -34,6 +35,7 @@ class CodecConfig:
     atom_share: float = 0.02
     max_discrete: int = 50
     missing: Literal["category", "factor"] = "category"
+    digits_over: int = 200
     min_count: int = 1
     text: Literal["vocabulary", "mask"] = "vocabulary"
     text_min_count: int = 10
@@ -54,6 +56,6 @@ class CodecConfig:
             raise ConfigError(f"codec.outlier_quantile: in (0, 0.5) expected, found {self.outlier_quantile!r}.")
         if not 0 < self.atom_share <= 1:
             raise ConfigError(f"codec.atom_share: a share in (0, 1] expected, found {self.atom_share!r}.")
-        for key in ("max_discrete", "min_count", "text_min_count"):
+        for key in ("max_discrete", "digits_over", "min_count", "text_min_count"):
             if getattr(self, key) < 0:
                 raise ConfigError(f"codec.{key}: 0 or more expected, found {getattr(self, key)!r}.")

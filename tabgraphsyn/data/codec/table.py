@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codec.arithmetic import Rule, find_rules, rules_from_dict, rules_to_dict
+from tabgraphsyn.data.codec.arithmetic import Rule, clocks, find_rules, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
+from tabgraphsyn.data.codec.clock import ClockCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
+from tabgraphsyn.data.codec.digits import DigitsCodec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.levels import Levels
@@ -32,9 +34,11 @@ CODECS: dict[str, type[ColumnCodec]] = {
     codec.kind: codec
     for codec in (
         CategoricalCodec,
+        ClockCodec,
         ConstantCodec,
         DatetimeCodec,
         DerivedCodec,
+        DigitsCodec,
         IdentifierCodec,
         LabelCodec,
         NumericalCodec,
@@ -77,6 +81,12 @@ class TableCodec:
         times = [name for name, codec in codecs.items() if codec is None]
         codecs |= _fit_times(table, is_training, times, config)
         rules = _rules(table, is_training, codecs) if config.dependencies == "keep" else ()
+        for name, codec in codecs.items():
+            if isinstance(codec, CategoricalCodec) and codec.categorical_fields[0].levels > config.digits_over:
+                codecs[name] = DigitsCodec(codec)
+        for name in clocks(rules):
+            if isinstance(codecs[name], NumericalCodec):
+                codecs[name] = ClockCodec.fit(name, training_values(table, name, is_training))
         return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
 
     @cached_property

@@ -1,0 +1,66 @@
+"""All that conditions the rows of one table: the graph network's vectors and the lookup rows that they refer to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tabgraphsyn.data.known import Known, KnownRows
+
+
+@dataclass(frozen=True)
+class RowConditions:
+    """Conditions in parts, put side by side for the rows of a batch only: one-hot codes of a whole table are large.
+
+    Shape:
+        graph: (rows, condition_dim) of the graph network; width 0 without one.
+        level: (rows, relations) int64. numbers: (rows, numbers) float32.
+
+    Attributes:
+        levels: number of levels of each relation.
+    """
+
+    graph: Tensor
+    level: Tensor
+    numbers: Tensor
+    levels: tuple[int, ...]
+
+    @staticmethod
+    def of(graph: Tensor, known: Known, rows: KnownRows) -> RowConditions:
+        """Return the conditions of a table's rows.
+
+        Without a graph network (width 0) keys condition nothing: that is what such a baseline is for.
+        """
+        if not graph.shape[1] or not known.relations:
+            return RowConditions.alone(graph)
+        return RowConditions(graph, torch.from_numpy(rows.level), torch.from_numpy(rows.numbers), known.levels)
+
+    @staticmethod
+    def alone(graph: Tensor) -> RowConditions:
+        """Return conditions that are a graph network's vectors and nothing else."""
+        rows = graph.shape[0]
+        return RowConditions(graph, torch.zeros(rows, 0, dtype=torch.int64), torch.zeros(rows, 0), ())
+
+    @property
+    def width(self) -> int:
+        """Width of what ``take`` returns."""
+        return self.graph.shape[1] + sum(self.levels) + self.numbers.shape[1]
+
+    def __len__(self) -> int:
+        return self.graph.shape[0]
+
+    def take(self, rows: Tensor, graph_noise: Tensor | None = None) -> Tensor:
+        """Return the conditions of some rows, (len(rows), width) float32.
+
+        Args:
+            rows: (n,) int64.
+            graph_noise: (n, condition_dim), added to the graph network's part.
+        """
+        graph = self.graph[rows]
+        parts = [graph if graph_noise is None else graph + graph_noise, self.numbers[rows]]
+        for place, levels in enumerate(self.levels):
+            parts.append(F.one_hot(self.level[rows, place], levels).to(graph.dtype))
+        return torch.cat(parts, dim=1)

@@ -1,0 +1,72 @@
+"""Categories as two digits and times of day as hour and minute come back as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabgraphsyn.data.codec.categorical import CategoricalCodec
+from tabgraphsyn.data.codec.clock import ClockCodec
+from tabgraphsyn.data.codec.column import Draw
+from tabgraphsyn.data.codec.digits import DigitsCodec
+from tabgraphsyn.data.counts import ValueCounts
+
+DRAW = Draw(np.random.default_rng(0))
+
+
+def digits(values: pa.Array, min_count: int = 1) -> DigitsCodec:
+    return DigitsCodec(CategoricalCodec.fit("c", *ValueCounts.of(values).with_null(), min_count))
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 5, 120, 121, 122, 1625])
+def test_digits_come_back(levels: int) -> None:
+    values = pa.array([None if i == 1 else f"v{i:04d}" for i in np.random.default_rng(1).integers(0, levels, 5000)])
+    codec = DigitsCodec.from_dict(digits(values).to_dict())
+    encoded = codec.encode(values)
+    sizes = [field.levels for field in codec.categorical_fields]
+    assert (encoded.categorical.max(axis=0) < sizes).all()
+    assert sum(sizes) <= 2 * np.ceil(np.sqrt(levels + 1)) + 1
+    assert codec.decode(encoded.numerical, encoded.categorical, DRAW).equals(values)
+
+
+def test_every_pair_of_digits_is_some_value() -> None:
+    values = pa.array(np.repeat(np.arange(123), 3))
+    codec = digits(values)
+    blocks, places = (field.levels for field in codec.categorical_fields)
+    pairs = np.stack(np.meshgrid(np.arange(blocks), np.arange(places)), axis=-1).reshape(-1, 2)
+    decoded = codec.decode(np.zeros((len(pairs), 0, 2)), pairs, DRAW).to_numpy()
+    assert set(decoded) == set(range(123))
+
+
+def test_neighbouring_values_share_a_block() -> None:
+    values = pa.array(np.random.default_rng(0).permutation(400))
+    codec = digits(values)
+    block = codec.encode(pa.array(np.arange(400))).categorical[:, 0]
+    assert (np.diff(block) >= 0).all()
+
+
+def test_rare_values_share_the_last_place_and_are_drawn_again() -> None:
+    values = pa.array([f"often{i}" for i in range(30) for _ in range(20)] + ["rare1", "rare2"])
+    codec = digits(values, min_count=5)
+    encoded = codec.encode(values)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, DRAW).to_pylist()
+    assert decoded[:600] == values.to_pylist()[:600]
+    assert set(decoded[600:]) <= {"rare1", "rare2"}
+
+
+@given(st.lists(st.one_of(st.none(), st.tuples(st.integers(0, 23), st.integers(0, 59))), min_size=1))
+def test_a_clock_comes_back(times: list[tuple[int, int] | None]) -> None:
+    values = pa.array([None if time is None else 100 * time[0] + time[1] for time in [*times, (7, 30)]], pa.int64())
+    codec = ClockCodec.from_dict(ClockCodec.fit("c", values).to_dict())
+    encoded = codec.encode(values)
+    assert codec.decode(encoded.numerical, encoded.categorical, DRAW).equals(values)
+
+
+def test_midnight_written_as_2400_has_no_minutes_after_it() -> None:
+    codec = ClockCodec.fit("c", pa.array([2400.0, 1215.0, 930.0]))
+    hour = codec.encode(pa.array([2400.0])).categorical[0, 0]
+    minute = codec.encode(pa.array([1215.0])).categorical[0, 1]
+    assert codec.decode(np.zeros((1, 0, 2)), np.array([[hour, minute]]), DRAW).to_pylist() == [2400.0]
