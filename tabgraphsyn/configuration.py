@@ -76,7 +76,12 @@ class ClusterConfig:
         max_submit: most elements in the queue at once; 0 asks the cluster.
         fuse: kinds of short stages that run in one job where they follow each other.
         signal_s: seconds between the warning and the time limit.
-        requeue: a stage that is interrupted requeues itself; false where a site forbids ``scontrol requeue``.
+        on_interrupt: what a stage does that is preempted or times out: ``requeue`` (itself, by scontrol), ``wait``
+            (stay alive until the cluster requeues it), ``successor`` (leave; a task submitted beforehand goes on),
+            or ``auto``: what doctor and the nodes found out decides.
+        successors: on_interrupt=successor only: spare tasks of a lane, one for each interruption.
+        lanes: on_interrupt=successor only: most lanes of a stage kind; a lane runs its stages one after the other.
+        code: ``snapshot``: jobs run from a copy of a checkout's code as it is at launch; ``live``: from what is there.
         max_preemptions: times that a stage may be preempted or time out.
         max_failures: times in a row that a stage may be killed without progress.
         setup: shell lines before a stage, e.g. ``module load``.
@@ -106,7 +111,10 @@ class ClusterConfig:
     max_submit: int = 0
     fuse: list[str] = field(default_factory=list)
     signal_s: int = 90
-    requeue: bool = True
+    on_interrupt: str = "auto"
+    successors: int = 10
+    lanes: int = 40
+    code: str = "snapshot"
     max_preemptions: int = 100
     max_failures: int = 3
     setup: list[str] = field(default_factory=list)

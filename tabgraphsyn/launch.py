@@ -242,7 +242,7 @@ def _print_plan(launch: Launch) -> int:
 
 
 def _dry_run_on_slurm(launch: Launch) -> int:
-    from tabgraphsyn.orchestration.slurm.launching import dry_run
+    from tabgraphsyn.orchestration.slurm.dry_run import dry_run
 
     return dry_run(launch)
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import tabgraphsyn
 
+_SOURCES = frozenset({".py", ".j2", ".js", ".css", ".html"})
 _LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "sklearn", "sdmetrics", "xgboost")
 
 
 def code_version() -> dict[str, str]:
-    """Return ``{"package": "0.1.0", "commit": ..., "changes": ...}``; the last two in a git checkout only."""
-    version = {"package": tabgraphsyn.__version__}
+    """Return ``{"package": "0.1.0", "source": ..., "commit": ..., "changes": ...}``.
+
+    ``source`` is the hash of the package's own files; ``commit`` and ``changes`` (hash of what differs from it) are
+    there in a git checkout only.
+    """
+    version = {"package": tabgraphsyn.__version__, "source": source_hash()}
     checkout = Path(tabgraphsyn.__file__).resolve().parent.parent
     if not (checkout / ".git").exists():
         return version
@@ -28,6 +36,28 @@ def code_version() -> dict[str, str]:
     if changes:
         version["changes"] = hashlib.sha256(changes.encode()).hexdigest()[:12]
     return version
+
+
+@cache
+def source_hash() -> str:
+    """Return the hash of the package's code: names and contents of its python files and templates."""
+    package = Path(tabgraphsyn.__file__).resolve().parent
+    digest = hashlib.sha256()
+    paths = (Path(parent) / name for parent, _, names in os.walk(package) for name in names)
+    for path in sorted(path for path in paths if path.suffix in _SOURCES):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def running_code(planned: Mapping[str, str]) -> dict[str, str]:
+    """Return the version that this process runs, given the one that the plan was made with.
+
+    Where they differ, what was planned stands under ``planned``: a stage that was queued while its code was edited.
+    """
+    if planned.get("source") in (None, source_hash()):
+        return dict(planned)
+    return {**code_version(), "planned": str(planned["source"])}
 
 
 def _git(checkout: Path, *arguments: str) -> str | None:

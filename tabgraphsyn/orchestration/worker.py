@@ -26,7 +26,7 @@ from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, Interrup
 from tabgraphsyn.orchestration import campaigns, compute, store
 from tabgraphsyn.orchestration.attempt_log import attempt_log
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
-from tabgraphsyn.orchestration.snapshot import library_versions
+from tabgraphsyn.orchestration.snapshot import library_versions, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.base import RunIdentity, Tracker, Trackers
@@ -222,7 +222,7 @@ def _manifest(spec: Spec, folder: Path, context: StageContext, started: float, c
         "peak_memory_mb": round(_peak_memory_mb(), 1),
         "device": context.resources.device,
         "threads": context.resources.threads,
-        "code": dict(spec.runtime.code),
+        "code": running_code(spec.runtime.code),
         "libraries": library_versions(),
     }
 

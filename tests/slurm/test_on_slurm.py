@@ -163,8 +163,9 @@ def test_killed_process_is_retried_and_resumes(launches: Launches, cluster: DevC
 
 def test_deaths_in_a_row_have_their_own_cap(launches: Launches, cluster: DevCluster):
     launches.run(*ONE, "fake.gnn=kill_always", "cluster.max_failures=1")
-    wait_until(lambda: len(launches.requeues()) == 2, 60, "two deaths")
+    wait_until(lambda: len(launches.requeues()) == 3, 60, "two deaths, and giving up")
     wait_until(lambda: not cluster.queue(), 30, "queue empty")
+    assert [entry["kind"] for entry in launches.requeues()] == ["died", "died", "gave up"]
     assert launches.done() == 3
     assert launches.marks("started")[next(name for name in launches.marks("started") if "-gnn-" in name)] == 2
 
@@ -291,7 +292,7 @@ def test_a_refused_request_is_refused_before_anything_is_queued(launches: Launch
 
 def test_a_dry_run_writes_and_submits_nothing(launches: Launches, cluster: DevCluster):
     text = launches.run("-m", "seed=0,1", "dry_run=true", *ONE)
-    assert "#SBATCH --array=0-1%2" in text and "nothing was written or submitted" in text
+    assert "#SBATCH --array=0-1%2" in text and "Nothing was written or submitted" in text
     assert "no history of" in text
     assert not launches.out.exists() and not cluster.queue()
 

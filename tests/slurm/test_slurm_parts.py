@@ -19,11 +19,12 @@ from tabgraphsyn.errors import ConfigError, SubmissionError
 from tabgraphsyn.orchestration.lease import attempt_numbers
 from tabgraphsyn.orchestration.plan import source_stage
 from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.decisions import deaths_in_a_row, decisions
 from tabgraphsyn.orchestration.slurm.element import end_element, run_element
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
 from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
-from tabgraphsyn.orchestration.slurm.requeue import after_interruption, deaths_in_a_row, interruption_cause, requeues
+from tabgraphsyn.orchestration.slurm.requeue import after_interruption, interruption_cause
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.spec import Runtime, stage_spec
@@ -239,9 +240,9 @@ def test_where_requeue_is_refused_a_preempted_stage_stays_alive(tmp_path: Path, 
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     stayed = []
     monkeypatch.setattr("tabgraphsyn.orchestration.slurm.requeue._stay", lambda *_: stayed.append(True))
-    assert after_interruption(Policy(), tmp_path / "stage") == 75
+    assert after_interruption(Policy(), tmp_path / "out" / "stages" / "gnn" / "x") == 75
     assert stayed and calls(fakes) == ["scontrol show job -o 7", "scontrol requeue 7"]
-    assert [entry["kind"] for entry in requeues(tmp_path / "stage")] == ["preempted"]
+    assert [entry["kind"] for entry in decisions(tmp_path / "out" / "stages" / "gnn" / "x")] == ["preempted"]
 
 
 def test_preemptions_have_their_own_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -249,15 +250,17 @@ def test_preemptions_have_their_own_cap(tmp_path: Path, monkeypatch: pytest.Monk
     fake(fakes, "scontrol", 'case "$1" in show) echo JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    codes = [after_interruption(Policy(max_preemptions=10), tmp_path / "stage") for _ in range(11)]
+    codes = [
+        after_interruption(Policy(max_preemptions=10), tmp_path / "out" / "stages" / "gnn" / "x") for _ in range(11)
+    ]
     assert codes == [75] * 10 + [3]
 
 
 def test_without_scontrol_nothing_is_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    assert after_interruption(Policy(), tmp_path / "stage") == 75
-    assert [entry["kind"] for entry in requeues(tmp_path / "stage")] == ["signalled"]
+    assert after_interruption(Policy(), tmp_path / "out" / "stages" / "gnn" / "x") == 75
+    assert [entry["kind"] for entry in decisions(tmp_path / "out" / "stages" / "gnn" / "x")] == ["signalled"]
 
 
 # -- what is asked of the scheduler -----------------------------------------------------------------------------------

@@ -21,10 +21,14 @@ Key = int | str
 
 @dataclass(frozen=True)
 class Ref:
-    """An element of an array; ``index`` is None for a job that is no array."""
+    """An element of an array; ``index`` is None for a job that is no array.
+
+    ``is_lane``: an array whose tasks take its stages one after the other; only its end means something.
+    """
 
     key: Key
     index: int | None
+    is_lane: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class JobArray:
         corresponding: arrays whose element of the same index each element waits for.
         common: elements that every element waits for.
         after_any: arrays that every element waits for whatever becomes of them; what is true is checked at the start.
+        spares: of a lane, tasks beyond one per element; 0 for an array that is none. A lane's tasks run one after the
+            other, and each takes the first element that is not done.
     """
 
     number: int
@@ -86,14 +92,27 @@ class JobArray:
     corresponding: frozenset[Key] = frozenset()
     common: frozenset[Ref] = frozenset()
     after_any: frozenset[Key] = frozenset()
+    spares: int = 0
+
+    @property
+    def is_lane(self) -> bool:
+        """True if its tasks run one after the other."""
+        return self.spares > 0
 
     @property
     def is_array(self) -> bool:
         """False for one element of index 0: that is submitted as a plain job."""
-        return len(self.elements) > 1 or 0 not in self.elements
+        return self.is_lane or len(self.elements) > 1 or 0 not in self.elements
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks it puts into the queue."""
+        return len(self.elements) + self.spares
 
     def index_expression(self) -> str:
         """Return the indices as sbatch takes them: ``0-3,7``."""
+        if self.is_lane:
+            return f"0-{self.tasks - 1}"
         runs = []
         for _, run in groupby(enumerate(sorted(self.elements)), lambda pair: pair[1] - pair[0]):
             indices = [index for _, index in run]
@@ -224,12 +243,12 @@ def _grouped(
         groups[key(unit)].append(unit)
     where = dict(queued)
     arrays: list[JobArray] = []
-    for group in _inputs_first(groups):
+    for group in inputs_first(groups):
         refs = [frozenset(where[stage_id] for stage_id in unit.needs) for unit in group]
         options = [_element_wise(group, refs, max_elements), _in_common(group, refs, max_elements)]
         chosen = min(options, key=len)
         if len(chosen) > max_arrays:
-            chosen = _whatever_becomes(group, refs, max_elements)
+            chosen = whatever_becomes(group, refs, max_elements)
         for array in chosen:
             array.number = len(arrays)
             arrays.append(array)
@@ -239,7 +258,7 @@ def _grouped(
     return arrays
 
 
-def _inputs_first(groups: Mapping[tuple[object, ...], list[Unit]]) -> Iterator[list[Unit]]:
+def inputs_first(groups: Mapping[tuple[object, ...], list[Unit]]) -> Iterator[list[Unit]]:
     """Yield groups such that what a group reads was yielded before. Fusing can leave them in another order."""
     made_by = {stage_id: key for key, group in groups.items() for unit in group for stage_id in unit.stages}
     reads = {
@@ -258,24 +277,25 @@ def _inputs_first(groups: Mapping[tuple[object, ...], list[Unit]]) -> Iterator[l
 
 def _element_wise(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elements: int) -> list[JobArray]:
     """Give each unit the index of most of what it reads; two of one index go to different arrays."""
-    found: dict[tuple[frozenset[Key], frozenset[Ref], int], JobArray] = {}
-    copies: Counter[tuple[frozenset[Key], frozenset[Ref], int]] = Counter()
-    free: Counter[tuple[frozenset[Key], frozenset[Ref]]] = Counter()
-    for unit, needed in zip(group, refs, strict=True):
+    found: dict[tuple[frozenset[Key], frozenset[Ref], frozenset[Key], int], JobArray] = {}
+    copies: Counter[tuple[frozenset[Key], frozenset[Ref], frozenset[Key], int]] = Counter()
+    free: Counter[tuple[frozenset[Key], frozenset[Ref], frozenset[Key]]] = Counter()
+    for unit, read in zip(group, refs, strict=True):
+        needed, ends = split_lanes(read)
         per_array = Counter(ref.key for ref in needed)
         single = [ref for ref in needed if ref.index is not None and per_array[ref.key] == 1]
         votes = Counter(ref.index for ref in single)
         index = min(votes, key=lambda each: (-votes[each], each or 0)) if votes else None
         corresponding = frozenset(ref.key for ref in single if ref.index == index) if votes else frozenset()
         common = frozenset(ref for ref in needed if ref.key not in corresponding)
-        kind = (corresponding, common)
+        kind = (corresponding, common, ends)
         if index is None:
             copy, index = divmod(free[kind], max_elements)
             free[kind] += 1
         else:
             copy = copies[(*kind, index)]
             copies[(*kind, index)] += 1
-        array = found.setdefault((*kind, copy), _array(unit, corresponding, common))
+        array = found.setdefault((*kind, copy), _array(unit, corresponding, common, ends))
         array.elements[index] = unit
     return list(found.values())
 
@@ -287,22 +307,27 @@ def _in_common(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elemen
     for unit, needed in zip(group, refs, strict=True):
         copy, index = divmod(counts[needed], max_elements)
         counts[needed] += 1
-        found.setdefault((needed, copy), _array(unit, frozenset(), needed)).elements[index] = unit
+        common, ends = split_lanes(needed)
+        found.setdefault((needed, copy), _array(unit, frozenset(), common, ends)).elements[index] = unit
     return list(found.values())
 
 
-def _whatever_becomes(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elements: int) -> list[JobArray]:
+def whatever_becomes(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elements: int) -> list[JobArray]:
     """Wait for the end of all that the group reads: the check at the start tells true inputs from others."""
     arrays = []
     for start in range(0, len(group), max_elements):
         part = group[start : start + max_elements]
         keys = frozenset(ref.key for needed in refs[start : start + max_elements] for ref in needed)
-        array = _array(part[0], frozenset(), frozenset())
-        array.after_any = keys
+        array = _array(part[0], frozenset(), frozenset(), keys)
         array.elements = dict(enumerate(part))
         arrays.append(array)
     return arrays
 
 
-def _array(unit: Unit, corresponding: frozenset[Key], common: frozenset[Ref]) -> JobArray:
-    return JobArray(0, unit.name, unit.request, {}, corresponding, common)
+def split_lanes(refs: frozenset[Ref]) -> tuple[frozenset[Ref], frozenset[Key]]:
+    """Return the elements whose success can be waited for, and the lanes whose end must be."""
+    return frozenset(ref for ref in refs if not ref.is_lane), frozenset(ref.key for ref in refs if ref.is_lane)
+
+
+def _array(unit: Unit, corresponding: frozenset[Key], common: frozenset[Ref], ends: frozenset[Key]) -> JobArray:
+    return JobArray(0, unit.name, unit.request, {}, corresponding, common, ends)

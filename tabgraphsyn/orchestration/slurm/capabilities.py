@@ -19,6 +19,7 @@ class Capabilities:
         version: of Slurm.
         max_array_size: one more than the largest index.
         max_submit: tasks that this user may have in the queue.
+        max_jobs: MaxJobCount: tasks that all users together may have in the queue.
         preempt_mode: of the cluster.
         can_requeue: JobRequeue.
         sends_user_signal: a preempted job gets USR2 before SIGTERM.
@@ -32,6 +33,7 @@ class Capabilities:
     version: str | None
     max_array_size: int
     max_submit: int | None
+    max_jobs: int | None
     preempt_mode: str | None
     can_requeue: bool | None
     sends_user_signal: bool | None
@@ -55,6 +57,7 @@ def ask(scheduler: Scheduler) -> Capabilities:
         version=settings.get("SLURM_VERSION"),
         max_array_size=_number(settings.get("MaxArraySize")) or 1001,
         max_submit=_max_submit(scheduler) if has_accounting else None,
+        max_jobs=_number(settings.get("MaxJobCount")),
         preempt_mode=settings.get("PreemptMode"),
         can_requeue=settings["JobRequeue"] == "1" if "JobRequeue" in settings else None,
         sends_user_signal="send_user_signal" in parameters if settings else None,

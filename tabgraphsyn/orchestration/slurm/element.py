@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
+from tabgraphsyn.orchestration.slurm.decisions import array_job
+from tabgraphsyn.orchestration.slurm.lane_task import after_task, end_lane_if_over, lane_element, nothing_to_run
 from tabgraphsyn.orchestration.slurm.listing import Element, read_element
 from tabgraphsyn.orchestration.slurm.requeue import after_death, after_interruption
 from tabgraphsyn.orchestration.slurm.script import mark_done
 from tabgraphsyn.orchestration.store import done_manifest, write_spec
 
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGCONT)
+_ENDINGS = frozenset({EXIT_USER, EXIT_STAGE, EXIT_INTERRUPTED})
 
 
 def run_element(element: Element) -> int:
@@ -41,12 +44,30 @@ def run_element(element: Element) -> int:
     return EXIT_DONE
 
 
+def run_lane_task(list_file: Path, job: str) -> int:
+    """Run the first element of a lane that is neither done nor given up; return the exit code."""
+    element = lane_element(list_file, job)
+    if element is None:
+        return nothing_to_run(list_file, job)
+    return after_task(element, run_element(element), list_file, job)
+
+
+def end_lane_task(list_file: Path, job: str, code: int) -> int:
+    """Return the exit code of a task of a lane after its process ended with ``code`` and without a word."""
+    element = lane_element(list_file, job)
+    if element is None or code in _ENDINGS:
+        return code
+    code = end_element(element, code)
+    end_lane_if_over(list_file, job)
+    return code
+
+
 def end_element(element: Element, code: int) -> int:
     """Return the exit code of the job after its process ended with ``code`` and not every stage done for sure."""
     missing = [stage for stage in element.stages if done_manifest(element.folder(stage)) is None]
     if not missing:
         return EXIT_DONE
-    if code in (EXIT_USER, EXIT_STAGE, EXIT_INTERRUPTED):
+    if code in _ENDINGS:
         return code
     return after_death(element.policy, element.folder(missing[0]), code)
 
@@ -55,12 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="tabgraphsyn.orchestration.slurm.element", description="Run one element.")
     parser.add_argument("list", type=Path, help="list file of the array")
+    parser.add_argument("--lane", action="store_true", help="the first element of the list that is not done")
     parser.add_argument("--ended", type=int, default=None, metavar="CODE", help="how the element's process ended")
     options = parser.parse_args(arguments)
     # A second signal must not end this process between the stage's last save and the call that requeues the job.
     for number in _SIGNALS:
         signal.signal(number, _ignore)
     try:
+        if options.lane:
+            job = array_job() or ""
+            is_end = options.ended is not None
+            return end_lane_task(options.list, job, options.ended) if is_end else run_lane_task(options.list, job)
         element = read_element(options.list, int(os.environ.get("SLURM_ARRAY_TASK_ID") or 0))
         return run_element(element) if options.ended is None else end_element(element, options.ended)
     except TabGraphSynError as error:

@@ -44,6 +44,7 @@ class Submission:
         request: cpus, mem_gb, timeout_min and gpus of an element.
         dependency: as submitted.
         cluster: Slurm's ClusterName.
+        is_lane: its tasks run one after the other, and each takes the first element that is not done.
     """
 
     job: str
@@ -58,15 +59,15 @@ class Submission:
     request: Mapping[str, Any] = field(default_factory=dict)
     dependency: str | None = None
     cluster: str | None = None
+    is_lane: bool = False
 
     def element_id(self, index: int) -> str:
-        """Return the id that squeue shows for an element."""
-        return f"{self.job}_{index}" if self.is_array else self.job
+        """Return the id that squeue shows for an element; of a lane, the id of all its tasks."""
+        return f"{self.job}_{index}" if self.is_array and not self.is_lane else self.job
 
     def log(self, index: int) -> Path:
         """Return the file of what an element printed outside its stages' own logs."""
-        name = f"{self.job}_{index}" if self.is_array else self.job
-        return Path(self.script).parent / f"{name}_0_log.out"
+        return Path(self.script).parent / f"{self.element_id(index)}_0_log.out"
 
 
 def folder_of(output_dir: Path) -> Path:

@@ -20,14 +20,14 @@ class Policy:
     """What an element does when it is interrupted or dies.
 
     Attributes:
-        requeue: ``scontrol`` where it may requeue itself, else ``stay`` to be requeued by the cluster.
+        on_interrupt: a name of ``strategy``.
         max_preemptions: times that an element may be preempted or time out.
         max_failures: times in a row that it may die without a word (killed, out of memory) before it fails.
         signal_s: seconds between the warning and the time limit.
         memory_growth: factor on the memory after a death that may have been for want of it.
     """
 
-    requeue: str = "scontrol"
+    on_interrupt: str = "requeue"
     max_preemptions: int = 100
     max_failures: int = 3
     signal_s: int = 90
@@ -82,6 +82,23 @@ def read_element(path: Path, index: int) -> Element:
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise StageError(f"{path}: not the list of an array ({error}). Run tabgraphsyn repair.") from error
     raise StageError(f"{path}: no element {index}. Run tabgraphsyn repair.")
+
+
+def read_elements(path: Path) -> list[Element]:
+    """Return all elements of a list, in the order of their indices.
+
+    Raises:
+        StageError: the list cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as handle:
+            header = json.loads(next(handle))
+            lines = sorted((int(line.partition(" ")[0]), line.partition(" ")[2]) for line in handle)
+        store, policy = Path(header["store"]), Policy(**header["policy"])
+        stages = [tuple(ListedStage(**raw) for raw in json.loads(text)) for _, text in lines]
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise StageError(f"{path}: not the list of an array ({error}). Run tabgraphsyn repair.") from error
+    return [Element(store, policy, each) for each in stages]
 
 
 def read_stages(path: Path) -> dict[str, ListedStage]:

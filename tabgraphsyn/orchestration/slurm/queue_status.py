@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from tabgraphsyn.orchestration.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus
 
@@ -36,6 +37,7 @@ _REASONS: Mapping[str, str] = {
     "AssocMaxJobsLimit": "your account's limit of running jobs is reached",
     "AssocGrpGRES": "your account's limit of GPUs is reached",
     "AssocGrpCpuLimit": "your account's limit of CPUs is reached",
+    BEHIND_OTHERS: "others of its lane come first (cluster.lanes)",
     "launch": "starting it failed; it is held, scontrol release tries again",
 }
 
@@ -80,18 +82,15 @@ def stage_jobs(campaign: Campaign, scheduler: Scheduler) -> dict[str, StageJob]:
         for stage_id in campaign.stage_ids()
         if stage_id in known and campaign.store.done(stage_id) is None
     }
-    jobs = scheduler.queue({submission.job for submission, _ in wanted.values() if submission.job})
-    gone = {
-        submission.job
-        for submission, index in wanted.values()
-        if submission.job and submission.element_id(index) not in jobs
-    }
+    queued = {stage_id: found for stage_id, found in wanted.items() if found[0].job}
+    jobs = queued_jobs(campaign.store, queued, scheduler.queue({found[0].job for found in queued.values()}))
+    gone = {submission.job for stage_id, (submission, _) in queued.items() if stage_id not in jobs}
     ended = scheduler.history(gone)
     found = {}
     for stage_id, (submission, index) in wanted.items():
         element = submission.element_id(index) if submission.job else ""
         log = str(submission.log(index))
-        found[stage_id] = StageJob(element, jobs.get(element), ended.get(element), submission.time, log)
+        found[stage_id] = StageJob(element, jobs.get(stage_id), ended.get(element), submission.time, log)
     return found
 
 

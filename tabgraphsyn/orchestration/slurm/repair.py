@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import Request
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, read_stages
+from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, Work, submit
 from tabgraphsyn.stages.catalog import StageKind
@@ -25,7 +27,7 @@ def was_submitted(campaign: Campaign) -> bool:
 
 
 def repair(campaign: Campaign, scheduler: Scheduler) -> Report:
-    """Submit again what is not done and in no queue; elements that can never start are cancelled first.
+    """Submit again what is not done and in no queue; what waits for lost inputs is told to wait for the new ones.
 
     Raises:
         StageError: a stage was never submitted, so nothing says how it runs.
@@ -44,6 +46,7 @@ def _missing_work(campaign: Campaign) -> Work:
             f"{campaign.name}: {len(unknown)} stages were never submitted: {listing(unknown, 5)}. "
             "Launch the campaign again with the same command; it goes on from what is done."
         )
+    settings = _settings(campaign, submissions)
     listed: dict[str, ListedStage] = {}
     for path in dict.fromkeys(known[stage_id][0].list_file for stage_id in missing):
         listed.update(read_stages(Path(path)))
@@ -52,23 +55,32 @@ def _missing_work(campaign: Campaign) -> Work:
         campaign=campaign.name,
         plan=Plan(stages, {}),
         store=campaign.store,
-        cluster=_settings(campaign, submissions),
+        cluster=settings["cluster"],
         spec_of=lambda stage: listed[stage.id].spec,
         request_of=lambda stage: Request(**listed[stage.id].request),
+        # An outage is no reason for other code; to have what was edited since, launch again.
+        code_folder=Path(settings["code_folder"]) if settings.get("code_folder") else None,
     )
 
 
 def _settings(campaign: Campaign, submissions: Sequence[Submission]) -> Mapping[str, Any]:
-    """Return the cluster settings of the campaign's last launch."""
+    """Return the record of the campaign's last launch."""
     own = [submission for submission in submissions if submission.campaign == campaign.name]
     if not own:
         raise StageError(f"{campaign.name}: no job was ever submitted for it. Launch it with cluster=slurm.")
     path = Path(own[-1].script).parent / LAUNCH
     try:
-        settings: Mapping[str, Any] = read_json(path)["cluster"]
-    except (OSError, ValueError, KeyError) as error:
+        settings: Mapping[str, Any] = read_json(path)
+        return {**settings, "cluster": _current(settings["cluster"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StageError(f"{path}: not the record of a launch ({error}). Launch again.") from error
-    return settings
+
+
+def _current(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    """Return recorded settings with defaults for those that the version which recorded them did not have."""
+    from tabgraphsyn.configuration import ClusterConfig  # omegaconf: only where something is repaired
+
+    return {**asdict(ClusterConfig()), **cluster}
 
 
 def _stage(listed: ListedStage) -> Stage:
@@ -90,46 +102,49 @@ def cancel(campaign: Campaign, scheduler: Scheduler) -> tuple[list[str], list[st
     """Cancel a campaign's elements; return those, and the ones left because other campaigns' jobs wait for them."""
     submissions = [submission for submission in ledger.read(campaign.output_dir) if submission.job]
     jobs = scheduler.queue({submission.job for submission in submissions})
-    needed = _needed_by_others(campaign, submissions, jobs)
+    queued = [(submission, *_members(campaign, submission, jobs)) for submission in submissions]
+    needed = _needed_by_others(campaign, queued)
     chosen: list[str] = []
     left: list[str] = []
-    for submission in submissions:
-        if submission.campaign != campaign.name:
+    whole: list[str] = []
+    for submission, members, _ in queued:
+        if submission.campaign != campaign.name or not members:
             continue
-        for index, stages in submission.elements.items():
-            element = submission.element_id(index)
-            if element in jobs:
-                (left if needed.intersection(stages) else chosen).append(element)
+        ours = [element for element, stages in members.items() if not needed.intersection(stages)]
+        chosen += ours
+        left += [element for element in members if element not in ours]
+        whole += [submission.job] if len(ours) == len(members) else ours
     # What waits goes first, or it would start while what runs is being cancelled.
-    chosen.sort(key=lambda element: jobs[element].state != "PENDING")
-    scheduler.cancel(_whole_arrays(chosen, submissions, jobs))
+    running = {name for job in jobs.values() if job.state != "PENDING" for name in (job.id, job.id.split("_")[0])}
+    scheduler.cancel(sorted(whole, key=lambda element: element in running))
     return chosen, left
 
 
-def _whole_arrays(chosen: Sequence[str], submissions: Sequence[Submission], jobs: Mapping[str, QueuedJob]) -> list[str]:
-    """Return the same with arrays named as a whole where all of their elements in the queue are chosen."""
-    wanted = set(chosen)
-    names: dict[str, None] = {}
-    for submission in submissions:
-        queued = [element for index in submission.elements if (element := submission.element_id(index)) in jobs]
-        if queued and wanted.issuperset(queued):
-            names[submission.job] = None
-        else:
-            names.update(dict.fromkeys(element for element in queued if element in wanted))
-    return list(names)
+def _members(
+    campaign: Campaign, submission: Submission, jobs: Mapping[str, QueuedJob]
+) -> tuple[dict[str, list[str]], list[int]]:
+    """Return the elements of a submission in the queue with their stages, and their indices; a lane is one element."""
+    wanted = {stages[0]: (submission, index) for index, stages in submission.elements.items()}
+    found = queued_jobs(campaign.store, wanted, jobs)
+    indices = [index for index, stages in submission.elements.items() if stages[0] in found]
+    members: dict[str, list[str]] = {}
+    for index in indices:
+        members.setdefault(submission.element_id(index), []).extend(submission.elements[index])
+    return members, indices
 
 
-def _needed_by_others(campaign: Campaign, submissions: Sequence[Submission], jobs: Mapping[str, QueuedJob]) -> set[str]:
+def _needed_by_others(
+    campaign: Campaign, queued: Sequence[tuple[Submission, Mapping[str, Sequence[str]], Sequence[int]]]
+) -> set[str]:
     """Return the stages that elements of other campaigns in the queue make or read, directly or not."""
     inputs: dict[str, list[str]] = {}
     pending: list[str] = []
-    for submission in submissions:
-        alive = [index for index in submission.elements if submission.element_id(index) in jobs]
-        if not alive:
+    for submission, members, indices in queued:
+        if not members:
             continue
         inputs.update({key: list(stage.spec["inputs"].values()) for key, stage in _stages_of(submission).items()})
         if submission.campaign != campaign.name:
-            pending += [stage_id for index in alive for stage_id in submission.elements[index]]
+            pending += [stage_id for index in indices for stage_id in submission.elements[index]]
     needed: set[str] = set()
     while pending:
         stage_id = pending.pop()

@@ -1,12 +1,11 @@
 """Whether an element that was interrupted or died runs again: by asking Slurm what happened, within separate caps.
 
-Everything that a retry needs lies in the stage's folder: attempts, checkpoints, and ``requeues.jsonl`` with a line
-per decision. Nothing is guessed from elapsed time.
+Everything that a retry needs lies in the stage's folder: attempts, checkpoints, and ``requeues.jsonl`` with a line per
+decision (``decisions``). Nothing is guessed from elapsed time.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -14,34 +13,32 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tabgraphsyn.errors import EXIT_INTERRUPTED, EXIT_STAGE, SubmissionError
-from tabgraphsyn.orchestration.lease import attempt_numbers, latest_attempt
+from tabgraphsyn.orchestration.lease import latest_attempt
+from tabgraphsyn.orchestration.slurm.decisions import (
+    DIED,
+    GAVE_UP,
+    array_job,
+    deaths_in_a_row,
+    decisions,
+    interruptions,
+    note,
+    restart,
+)
+from tabgraphsyn.orchestration.slurm.findings import record_findings
+from tabgraphsyn.orchestration.slurm.ledger import FOLDER
 from tabgraphsyn.orchestration.slurm.listing import Policy
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, SUCCESSOR, WAIT
 
-REQUEUES = "requeues.jsonl"
 _CHECK_TURN_S = 60.0  # Slurm looks at time limits every 30 s, in whole minutes
 _STAY_S = 3600.0
-
-
-def requeues(folder: Path) -> list[dict[str, Any]]:
-    """Return the recorded decisions of a stage, oldest first."""
-    path = folder / REQUEUES
-    if not path.exists():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return [entry for entry in found if isinstance(entry, dict)]
+_FORBIDDEN = ("access", "denied", "permission", "not allowed", "forbidden", "disabled", "not permitted")
 
 
 def after_interruption(policy: Policy, folder: Path) -> int:
-    """Requeue an element that saved and stopped on a signal, unless it was cancelled; return the exit code.
+    """See that a stage that saved and stopped on a signal goes on, unless it was cancelled; return the exit code.
 
     A job that was cancelled must not come back. One that Slurm already requeues needs nothing.
     """
@@ -50,24 +47,41 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     if job is None or (last is not None and last.outcome == "fenced"):
         return EXIT_INTERRUPTED
     scheduler = Scheduler()
-    cause = interruption_cause(_fields(scheduler, job), policy.signal_s, _restart())
+    cause = interruption_cause(_fields(scheduler, job), policy.signal_s, restart())
     _say(f"attempt {last.number if last else 0} stopped: {cause}")
     if cause == "cancelled":
+        # Noted, so that no later task of a lane takes it up again.
+        note(folder, GAVE_UP, why=cause)
         return EXIT_INTERRUPTED
-    _note(folder, cause)
+    note(folder, cause)
     if cause == "requeued":
         return EXIT_INTERRUPTED
-    count = sum(entry["kind"] != "died" for entry in requeues(folder))
+    count = interruptions(decisions(folder))
     if count > policy.max_preemptions:
         _say(f"interrupted {count} times, cluster.max_preemptions allows {policy.max_preemptions}: giving up")
+        note(folder, GAVE_UP, why="max_preemptions")
         return EXIT_STAGE
-    if policy.requeue == "scontrol" and _requeued(scheduler, job):
-        return EXIT_INTERRUPTED
+    _CONTINUE[policy.on_interrupt](scheduler, job, cause, folder)
+    return EXIT_INTERRUPTED
+
+
+def _requeue_itself(scheduler: Scheduler, job: str, cause: str, folder: Path) -> None:
+    if not _requeued(scheduler, job, folder):
+        _wait_for_the_cluster(scheduler, job, cause, folder)
+
+
+def _wait_for_the_cluster(_: Scheduler, __: str, cause: str, ___: Path) -> None:
+    """Leaving now would count as an end of its own accord, and what depends on this job would be lost."""
     if cause == "preempted":
-        # Leaving now would count as an end of its own accord, and what depends on this job would be lost.
         _say("staying alive until the cluster requeues this job")
         _stay()
-    return EXIT_INTERRUPTED
+
+
+def _leave_to_the_next_task(_: Scheduler, __: str, ___: str, ____: Path) -> None:
+    _say("the next task of this lane goes on")
+
+
+_CONTINUE = {REQUEUE: _requeue_itself, WAIT: _wait_for_the_cluster, SUCCESSOR: _leave_to_the_next_task}
 
 
 def interruption_cause(fields: dict[str, str], signal_s: int, restart: int = 0, now: float | None = None) -> str:
@@ -117,39 +131,34 @@ def _limit_s(fields: dict[str, str]) -> float:
 
 
 def after_death(policy: Policy, folder: Path, code: int) -> int:
-    """Requeue an element whose process was killed or left without a record, up to the cap; return the exit code."""
+    """See that a stage goes on whose process was killed or left without a record, up to the cap.
+
+    Returns:
+        The exit code of the job.
+    """
     job = os.environ.get("SLURM_JOB_ID")
     scheduler = Scheduler()
     fields = _fields(scheduler, job) if job is not None else {}
-    if job is None or interruption_cause(fields, policy.signal_s, _restart()) in ("cancelled", "requeued"):
+    if job is None or interruption_cause(fields, policy.signal_s, restart()) in ("cancelled", "requeued"):
         return code or EXIT_STAGE
-    entry = _note(folder, "died", exit_code=code, memory_mb=_memory_mb(fields))
-    count = deaths_in_a_row(requeues(folder))
+    entry = note(folder, DIED, exit_code=code, memory_mb=_memory_mb(fields))
+    count = deaths_in_a_row(decisions(folder))
     how = f"signal {signal.Signals(code - 128).name}" if code - 128 in set(signal.Signals) else f"exit code {code}"
     _say(f"the process ended without a done stage ({how}), {count} times in a row at step {entry['step']}")
     if count > policy.max_failures:
         _say(f"cluster.max_failures allows {policy.max_failures}: giving up")
+        note(folder, GAVE_UP, why="max_failures")
         return code or EXIT_STAGE
-    if not _requeued(scheduler, job):
+    grows = code == 128 + signal.SIGKILL and entry["memory_mb"]
+    memory_mb = round(entry["memory_mb"] * policy.memory_growth) if grows else None
+    if policy.on_interrupt == SUCCESSOR:
+        _grow_memory(scheduler, array_job() or job, memory_mb)
         return code or EXIT_STAGE
-    if code == 128 + signal.SIGKILL and entry["memory_mb"]:
-        _grow_memory(scheduler, job, round(entry["memory_mb"] * policy.memory_growth))
+    if not _requeued(scheduler, job, folder):
+        return code or EXIT_STAGE
+    _grow_memory(scheduler, job, memory_mb)
     _stay(30.0)
     return code or EXIT_STAGE
-
-
-def deaths_in_a_row(entries: list[dict[str, Any]]) -> int:
-    """Return how many of the last decisions were deaths at the same step: progress in between counts anew."""
-    count = 0
-    for entry in reversed(entries):
-        if entry["kind"] != "died" or (count and entry.get("step") != entries[-1].get("step")):
-            break
-        count += 1
-    return count
-
-
-def _restart() -> int:
-    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 
 
 def _fields(scheduler: Scheduler, job: str) -> dict[str, str]:
@@ -160,49 +169,40 @@ def _fields(scheduler: Scheduler, job: str) -> dict[str, str]:
         return {}
 
 
-def _requeued(scheduler: Scheduler, job: str) -> bool:
+def _requeued(scheduler: Scheduler, job: str, folder: Path) -> bool:
+    """Requeue this job; a node where that cannot be done is remembered for the next launch."""
     if not scheduler.has("scontrol"):
-        _say("no scontrol on this node: it cannot requeue itself")
-        return False
+        return _refused(folder, job, "no scontrol on this node")
     try:
         done = scheduler.call("scontrol", "requeue", job, check=False, timeout_s=20)
     except SubmissionError as error:
         _say(str(error))
         return False
     if done.returncode:
-        _say(f"scontrol requeue {job}: {done.stderr.strip()}")
-        return False
+        return _refused(folder, job, f"scontrol requeue: {done.stderr.strip()}")
     _say(f"requeued job {job}")
     return True
 
 
-def _grow_memory(scheduler: Scheduler, job: str, memory_mb: int) -> None:
+def _refused(folder: Path, job: str, why: str) -> bool:
+    _say(f"{why}: this job cannot requeue itself")
+    # "Already pending" and the like say nothing about what the site allows.
+    if why.startswith("no scontrol") or any(word in why.lower() for word in _FORBIDDEN):
+        slurm_folder = folder.parents[2] / FOLDER
+        try:
+            record_findings(
+                slurm_folder, os.environ.get("SLURM_CLUSTER_NAME"), can_requeue=False, why=why, source=f"job {job}"
+            )
+        except OSError as error:
+            _say(f"could not remember that: {error}")
+    return False
+
+
+def _grow_memory(scheduler: Scheduler, job: str, memory_mb: int | None) -> None:
+    if memory_mb is None or not scheduler.has("scontrol"):
+        return
     done = scheduler.call("scontrol", "update", f"JobId={job}", f"MinMemoryNode={memory_mb}", check=False)
     _say(f"next time with {memory_mb} MB" if not done.returncode else f"memory: {done.stderr.strip()}")
-
-
-def _note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
-    numbers = attempt_numbers(folder)
-    entry = {
-        "time": round(time.time(), 3),
-        "kind": kind,
-        "attempt": numbers[-1] if numbers else 0,
-        "job": os.environ.get("SLURM_JOB_ID"),
-        "restart": _restart(),
-        "step": _last_step(folder),
-        **details,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / REQUEUES).open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(entry) + "\n")
-    return entry
-
-
-def _last_step(folder: Path) -> int:
-    from tabgraphsyn.tracking.jsonl import last_lines
-
-    lines = last_lines(folder / "metrics.jsonl")
-    return int(lines[-1]["step"]) if lines else 0
 
 
 def _memory_mb(fields: dict[str, str]) -> float | None:

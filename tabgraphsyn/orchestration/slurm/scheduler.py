@@ -149,6 +149,11 @@ class Scheduler:
         for start in range(0, len(job_ids), 500):
             self.call("scancel", *job_ids[start : start + 500], check=False)
 
+    def rearm(self, job_id: str, dependency: str | None) -> bool:
+        """Give a pending job, or all pending elements of an array, another dependency; return False if refused."""
+        done = self.call("scontrol", "update", f"JobId={job_id}", f"Dependency={dependency or ''}", check=False)
+        return done.returncode == 0
+
     def release(self, job_ids: Sequence[str]) -> None:
         """Let held jobs go; one that is gone is none the worse."""
         for job_id in job_ids:

@@ -20,18 +20,52 @@ _MARK = "TABGRAPHSYN_ELEMENT_DONE"
 
 
 def batch_script(
-    array: JobArray, name: str, folder: Path, list_file: Path, dependency: str | None, cluster: Mapping[str, Any]
+    array: JobArray,
+    name: str,
+    folder: Path,
+    list_file: Path,
+    dependency: str | None,
+    cluster: Mapping[str, Any],
+    code_folder: Path | None = None,
 ) -> str:
-    """Return the text of the script."""
+    """Return the text of the script.
+
+    Args:
+        array: what is submitted.
+        name: of the job.
+        folder: for logs.
+        list_file: what the elements run.
+        dependency: sbatch's expression.
+        cluster: settings of ``conf/cluster``.
+        code_folder: what the package is imported from; None for what the interpreter finds.
+    """
     from submitit import SlurmExecutor  # 0.16 s: only where something is submitted
 
     executor = SlurmExecutor(folder=folder)
     run = [*cluster["container"], cluster["python"] or sys.executable, "-m", _MODULE, str(list_file)]
-    map_count = len(array.elements) if array.is_array else None
+    run += ["--lane"] if array.is_lane else []
     executor.update_parameters(**_parameters(array, name, run, dependency, cluster))
-    executor.parameters["map_count"] = map_count
+    executor.parameters["setup"] = _setup(array, list_file, cluster, code_folder)
+    executor.parameters["map_count"] = array.tasks if array.is_array else None
     text: str = executor._make_submission_file_text(shlex.join(run), uid="")
-    return text
+    # The tasks of a lane follow each other, so they share a log: one file, in order.
+    return text.replace("%A_%a_", "%A_") if array.is_lane else text
+
+
+def over_path(list_file: Path) -> Path:
+    """Return the file whose existence says that a lane has nothing left to do: its tasks then end in the shell."""
+    return list_file.with_name(f"{list_file.name}.over")
+
+
+def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any], code_folder: Path | None) -> list[str]:
+    """Return what comes before the command."""
+    lines = [f"[ -e {shlex.quote(str(over_path(list_file)))} ] && exit 0"] if array.is_lane else []
+    lines += [f'export {_MARK}="$(mktemp -u)"', *cluster["setup"]]
+    if code_folder is not None:
+        # The folder where sbatch was called stays importable, but behind the snapshot: it may hold the checkout.
+        path = f'{shlex.quote(str(code_folder))}:"${{PYTHONPATH:+$PYTHONPATH:}}${{SLURM_SUBMIT_DIR:-.}}"'
+        lines += [f"export PYTHONPATH={path} PYTHONSAFEPATH=1"]
+    return lines
 
 
 def _parameters(
@@ -47,7 +81,7 @@ def _parameters(
         "signal": f"USR2@{cluster['signal_s']}",
     }
     if array.is_array:
-        running = min(cluster["max_running"] or len(array.elements), len(array.elements))
+        running = 1 if array.is_lane else min(cluster["max_running"] or len(array.elements), len(array.elements))
         further["array"] = f"{array.index_expression()}%{running}"
     if cluster["nice"]:
         further["nice"] = cluster["nice"]
@@ -70,7 +104,6 @@ def _parameters(
         "stderr_to_stdout": True,
         # Since 22.05 a step does not inherit the job's CPUs; and a step's output is truncated unless told otherwise.
         "srun_args": [f"--cpus-per-task={request.cpus}", "--open-mode=append"],
-        "setup": [f'export {_MARK}="$(mktemp -u)"', *cluster["setup"]],
         "teardown": _teardown(shlex.join([*run, "--ended"])),
         "additional_parameters": {**further, **cluster["sbatch"]},
     }

@@ -7,25 +7,32 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import write_json, write_text
 from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Ref, Request, Unit, make_arrays, make_units
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
+from tabgraphsyn.orchestration.slurm.findings import read_findings
+from tabgraphsyn.orchestration.slurm.lanes import fitting_lanes
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, Policy, write_list
+from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.script import batch_script
 from tabgraphsyn.orchestration.slurm.site import read_site
+from tabgraphsyn.orchestration.slurm.standing import MOST_UPDATES, QueuedStage, Standing, Update, sorted_out, updates_of
+from tabgraphsyn.orchestration.slurm.strategy import SUCCESSOR, Strategy, choose
 from tabgraphsyn.orchestration.store import Store
 
 LAUNCHES = "launches"
 LAUNCH = "launch.json"
+_MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class Work:
         cluster: settings of ``conf/cluster``.
         spec_of: what the worker of a stage reads.
         request_of: what a stage asks of the scheduler.
+        code_folder: copy of the code that an earlier launch made; a repair goes on with it.
+        made_here: ids of stages that the launch runs itself before it submits anything.
     """
 
     campaign: str
@@ -47,6 +56,8 @@ class Work:
     cluster: Mapping[str, Any]
     spec_of: Callable[[Stage], Mapping[str, Any]]
     request_of: Callable[[Stage], Request]
+    code_folder: Path | None = None
+    made_here: frozenset[str] = frozenset()
 
     @property
     def output_dir(self) -> Path:
@@ -62,16 +73,20 @@ class Prepared:
         cached: ids of done stages.
         joined: id -> job or element in the queue that makes it.
         arrays: what to submit, inputs first.
-        held: ids that the limit on queued elements keeps back.
+        strategy: what interrupted stages do.
+        held: what the limit on queued elements keeps back.
         stuck: elements in the queue that can never start; they are cancelled and submitted anew.
+        updates: elements in the queue that wait for what will not come; they are told what to wait for instead.
         released: elements that Slurm holds because a node failed to start them; they are let go.
     """
 
     cached: list[str]
-    joined: dict[str, str]
+    joined: dict[str, QueuedJob]
     arrays: list[JobArray]
+    strategy: Strategy
     held: list[Unit] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
 
 
@@ -83,50 +98,60 @@ class Report:
     submissions: list[Submission]
     folder: Path | None
     capabilities: Capabilities
+    rearmed: int = 0
 
 
-def prepare(work: Work, scheduler: Scheduler, capabilities: Capabilities) -> Prepared:
-    """Return what is done, what the queue will make, and the arrays for the rest."""
-    cached = [stage_id for stage_id in work.plan.stages if work.store.done(stage_id) is not None]
-    queued, stuck = _alive(work.plan, set(cached), queued_stages(work, set(cached), scheduler))
-    pending = [stage_id for stage_id in work.plan.stages if stage_id not in queued and stage_id not in set(cached)]
-    units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"], queued)
-    room = (work.cluster["max_submit"] or capabilities.max_submit or len(units)) if units else 0
-    arrays = make_arrays(units[:room], {stage_id: each.ref for stage_id, each in queued.items()}, _most(capabilities))
-    joined = {stage_id: each.job.id for stage_id, each in queued.items()}
-    released = sorted({each.job.id for each in queued.values() if each.job.is_held_by_a_failed_start})
-    return Prepared(cached, joined, arrays, units[room:], stuck, released)
+def prepare(
+    work: Work, scheduler: Scheduler, capabilities: Capabilities, without: frozenset[str] = frozenset()
+) -> Prepared:
+    """Return what is done, what the queue will make, and the arrays for the rest.
+
+    ``without`` names elements in the queue that are as good as gone.
+    """
+    slurm_folder = ledger.folder_of(work.output_dir)
+    strategy = choose(work.cluster["on_interrupt"], capabilities, read_findings(slurm_folder, capabilities.cluster))
+    done = {stage_id for stage_id in work.plan.stages if work.store.done(stage_id) is not None} | work.made_here
+    queued = {
+        stage_id: each for stage_id, each in queued_stages(work, done, scheduler).items() if each.job.id not in without
+    }
+    for can_update in (scheduler.has("scontrol"), False):
+        standing = sorted_out(work.plan, done, queued, can_update=can_update)
+        arrays, held = _arrays(work, standing, done, capabilities, strategy)
+        updates = updates_of(work.plan, done, standing, arrays)
+        if len(updates) <= MOST_UPDATES:
+            break
+    return Prepared(
+        cached=[stage_id for stage_id in work.plan.stages if stage_id in done],
+        joined={stage_id: each.job for stage_id, each in standing.alive.items()},
+        arrays=arrays,
+        strategy=strategy,
+        held=held,
+        stuck=standing.stuck,
+        updates=updates,
+        released=sorted({each.job.id for each in standing.alive.values() if each.job.is_held_by_a_failed_start}),
+    )
 
 
-@dataclass(frozen=True)
-class QueuedStage:
-    """A stage that an element in the queue is to make."""
-
-    ref: Ref
-    job: QueuedJob
-
-
-def _alive(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage]) -> tuple[dict[str, QueuedStage], list[str]]:
-    """Return the queued stages that will be made, and the elements that never start: what they read will not come."""
-    alive: dict[str, QueuedStage] = {}
-    stuck: dict[str, None] = {}
-    together: dict[str, set[str]] = {}
-    planned = set(plan.stages)
-    for stage_id, found in queued.items():
-        together.setdefault(found.job.id, set()).add(stage_id)
-    for stage_id, found in queued.items():
-        inputs = set(plan.stages[stage_id].inputs.values()) - together[found.job.id]
-        inputs &= planned  # a repair plans what is missing: the rest is done
-        is_waiting = found.job.state == "PENDING"
-        if found.job.is_stuck or (is_waiting and not all(each in done or each in alive for each in inputs)):
-            stuck[found.job.id] = None
-        elif found.job.id not in stuck:
-            alive[stage_id] = found
-    return {stage_id: found for stage_id, found in alive.items() if found.job.id not in stuck}, list(stuck)
-
-
-def _most(capabilities: Capabilities) -> int:
-    return max(1, capabilities.max_array_size - 1)
+def _arrays(
+    work: Work, standing: Standing, done: set[str], capabilities: Capabilities, strategy: Strategy
+) -> tuple[list[JobArray], list[Unit]]:
+    """Return the arrays that make what is neither done nor queued, and what the limit on elements keeps back."""
+    refs = {stage_id: each.ref for stage_id, each in standing.alive.items()}
+    pending = [stage_id for stage_id in work.plan.stages if stage_id not in refs and stage_id not in done]
+    units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"], refs)
+    most = max(1, capabilities.max_array_size - 1)
+    limit = work.cluster["max_submit"] or capabilities.max_submit
+    if strategy.name == SUCCESSOR:
+        return fitting_lanes(
+            units,
+            refs,
+            limit or (capabilities.max_jobs or _MANY) // 2,
+            max_elements=most,
+            lanes=min(work.cluster["lanes"], work.cluster["max_running"] or _MANY),
+            successors=work.cluster["successors"],
+        )
+    room = limit or len(units)
+    return make_arrays(units[:room], refs, most), units[room:]
 
 
 def queued_stages(work: Work, done: set[str], scheduler: Scheduler) -> dict[str, QueuedStage]:
@@ -139,10 +164,11 @@ def queued_stages(work: Work, done: set[str], scheduler: Scheduler) -> dict[str,
     }
     jobs = scheduler.queue({submission.job for submission, _ in wanted.values()})
     found: dict[str, QueuedStage] = {}
-    for stage_id, (submission, index) in wanted.items():
-        job = jobs.get(submission.element_id(index))
-        if job is not None:
-            found[stage_id] = QueuedStage(Ref(submission.job, index if submission.is_array else None), job)
+    for stage_id, job in queued_jobs(work.store, wanted, jobs).items():
+        submission, index = wanted[stage_id]
+        is_element = submission.is_array and not submission.is_lane
+        ref = Ref(submission.job, index if is_element else None, submission.is_lane)
+        found[stage_id] = QueuedStage(ref, job)
     return found
 
 
@@ -152,22 +178,41 @@ def submit(work: Work, scheduler: Scheduler) -> Report:
     Raises:
         SubmissionError: the scheduler refuses; what was submitted before stays, and the next call goes on from there.
     """
-    work = _under_policy(work)
+    work = under_policy(work)
     capabilities = ask(scheduler)
     with ledger.submission_lock(work.output_dir):
-        prepared = prepare(work, scheduler, capabilities)
-        if prepared.stuck:
-            scheduler.cancel(prepared.stuck)
-        scheduler.release(prepared.released)
-        if not prepared.arrays and not prepared.held:
-            return Report(prepared, [], None, capabilities)
-        folder = _launch_folder(work)
+        report, refused = _submit_once(work, scheduler, capabilities, frozenset())
+        if refused:
+            # What cannot be told to wait for something else is taken out and submitted anew.
+            scheduler.cancel(sorted(refused))
+            again, _ = _submit_once(work, scheduler, capabilities, refused)
+            again.prepared.stuck += sorted(refused)
+            again.submissions[:0] = report.submissions
+            again.rearmed += report.rearmed
+            report = again
+    return report
+
+
+def _submit_once(
+    work: Work, scheduler: Scheduler, capabilities: Capabilities, without: frozenset[str]
+) -> tuple[Report, frozenset[str]]:
+    """Submit and re-arm; return the elements whose dependencies could not be changed too."""
+    prepared = prepare(work, scheduler, capabilities, without)
+    if prepared.stuck:
+        scheduler.cancel(prepared.stuck)
+    scheduler.release(prepared.released)
+    submissions: list[Submission] = []
+    folder = None
+    if prepared.arrays or prepared.held:
+        code_folder = _code_folder(work)
+        folder = _launch_folder(work, prepared.strategy, code_folder)
         _write_lists(work, prepared, folder)
-        _ask_first(work, prepared.arrays, folder, scheduler)
-        submissions: list[Submission] = []
         try:
+            _ask_first(work, prepared.arrays, folder, scheduler)
             for array in prepared.arrays:
-                submissions.append(_submit_array(work, array, prepared, submissions, folder, scheduler, capabilities))
+                submissions.append(
+                    _submit_array(work, array, prepared, submissions, folder, scheduler, capabilities, code_folder)
+                )
                 ledger.append(work.output_dir, submissions[-1])
                 ledger.touch_lock(work.output_dir)
         except SubmissionError as error:
@@ -176,18 +221,49 @@ def submit(work: Work, scheduler: Scheduler) -> Report:
                 f"then `tabgraphsyn repair {work.campaign}` submits the rest."
             ) from error
         _note_held(work, prepared, folder, capabilities)
-    return Report(prepared, submissions, folder, capabilities)
+    refused = frozenset(
+        update.job
+        for update in prepared.updates
+        if not scheduler.rearm(update.job, update.dependency(_job_ids(prepared.arrays, submissions)))
+    )
+    report = Report(prepared, submissions, folder, capabilities, rearmed=len(prepared.updates) - len(refused))
+    return report, refused
 
 
-def _under_policy(work: Work) -> Work:
-    return Work(work.campaign, work.plan, work.store, read_site().applied(work.cluster), work.spec_of, work.request_of)
+def _job_ids(arrays: Sequence[JobArray], submissions: Sequence[Submission]) -> dict[Key, str]:
+    return {array.number: done.job for array, done in zip(arrays, submissions, strict=False)}
 
 
-def _launch_folder(work: Work) -> Path:
+def under_policy(work: Work) -> Work:
+    """Return the same with the site's defaults.
+
+    Raises:
+        ConfigError: it asks for what the site forbids.
+    """
+    return replace(work, cluster=read_site().applied(work.cluster))
+
+
+def _code_folder(work: Work) -> Path | None:
+    """Return the copy of the code that the jobs run from; None for the code that is there when they start."""
+    if work.cluster["code"] != SNAPSHOT:
+        return None
+    if work.code_folder is not None and work.code_folder.is_dir():
+        return work.code_folder
+    return code_copy(ledger.folder_of(work.output_dir))
+
+
+def _launch_folder(work: Work, strategy: Strategy, code_folder: Path | None) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = ledger.folder_of(work.output_dir) / LAUNCHES / f"{work.campaign}-{stamp}-{uuid.uuid4().hex[:4]}"
     folder.mkdir(parents=True)
-    write_json(folder / LAUNCH, {"campaign": work.campaign, "cluster": dict(work.cluster), "time": time.time()})
+    record = {
+        "campaign": work.campaign,
+        "cluster": dict(work.cluster),
+        "time": time.time(),
+        "on_interrupt": asdict(strategy),
+        "code_folder": str(code_folder) if code_folder is not None else None,
+    }
+    write_json(folder / LAUNCH, record)
     return folder
 
 
@@ -202,7 +278,7 @@ def script_path(folder: Path, number: int | str) -> Path:
 
 
 def _write_lists(work: Work, prepared: Prepared, folder: Path) -> None:
-    policy = _policy(work.cluster)
+    policy = _policy(work.cluster, prepared.strategy)
     for array in prepared.arrays:
         elements = {index: _listed(work, unit) for index, unit in array.elements.items()}
         write_list(list_path(folder, array.number), work.store.root, policy, elements)
@@ -216,10 +292,10 @@ def _listed(work: Work, unit: Unit) -> list[ListedStage]:
     return [ListedStage(node.id, work.spec_of(node), asdict(work.request_of(node))) for node in nodes]
 
 
-def _policy(cluster: Mapping[str, Any]) -> Policy:
+def _policy(cluster: Mapping[str, Any], strategy: Strategy) -> Policy:
     return Policy(
         # Jobs ask for --requeue, so JobRequeue=0 forbids nothing; what the node refuses is found out there.
-        requeue="scontrol" if cluster.get("requeue", True) else "stay",
+        on_interrupt=strategy.name,
         max_preemptions=cluster["max_preemptions"],
         max_failures=cluster["max_failures"],
         signal_s=cluster["signal_s"],
@@ -233,9 +309,12 @@ def job_name(work: Work, array: JobArray) -> str:
     return f"tgs:{work.campaign}:{array.name}:{key[:8]}"
 
 
-def script_of(work: Work, array: JobArray, folder: Path, dependency: str | None) -> str:
+def script_of(
+    work: Work, array: JobArray, folder: Path, dependency: str | None, code_folder: Path | None = None
+) -> str:
     """Return the batch script of an array."""
-    return batch_script(array, job_name(work, array), folder, list_path(folder, array.number), dependency, work.cluster)
+    path = list_path(folder, array.number)
+    return batch_script(array, job_name(work, array), folder, path, dependency, work.cluster, code_folder)
 
 
 def _ask_first(work: Work, arrays: Sequence[JobArray], folder: Path, scheduler: Scheduler) -> None:
@@ -261,12 +340,12 @@ def _submit_array(
     folder: Path,
     scheduler: Scheduler,
     capabilities: Capabilities,
+    code_folder: Path | None,
 ) -> Submission:
-    job_ids: dict[Key, str] = {each.number: done.job for each, done in zip(prepared.arrays, before, strict=False)}
     sizes: dict[Key, int] = {each.number: len(each.elements) for each in prepared.arrays}
-    dependency = array.dependency(job_ids, sizes)
+    dependency = array.dependency(_job_ids(prepared.arrays, before), sizes)
     path = script_path(folder, array.number)
-    write_text(path, script_of(work, array, folder, dependency))
+    write_text(path, script_of(work, array, folder, dependency, code_folder))
     job = scheduler.submit(str(path))
     return _submission(work, array, folder, job, dependency, capabilities)
 
@@ -287,6 +366,7 @@ def _submission(
         request=asdict(array.request),
         dependency=dependency,
         cluster=capabilities.cluster,
+        is_lane=array.is_lane,
     )
 
 

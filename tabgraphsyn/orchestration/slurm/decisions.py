@@ -1,0 +1,92 @@
+"""``requeues.jsonl`` of a stage: one line per interruption or death, and per decision to give up."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.orchestration.lease import attempt_numbers
+
+REQUEUES = "requeues.jsonl"
+DIED = "died"
+GAVE_UP = "gave up"
+
+
+def decisions(folder: Path) -> list[dict[str, Any]]:
+    """Return the recorded decisions of a stage, oldest first; a line that a kill cut off is left out."""
+    path = folder / REQUEUES
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
+def note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
+    """Add a line: what happened, or that the stage was given up."""
+    numbers = attempt_numbers(folder)
+    entry = {
+        "time": round(time.time(), 3),
+        "kind": kind,
+        "attempt": numbers[-1] if numbers else 0,
+        "job": os.environ.get("SLURM_JOB_ID"),
+        "array": array_job(),
+        "restart": restart(),
+        "step": _last_step(folder),
+        **details,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / REQUEUES).open("a", encoding="utf-8") as handle:
+        handle.write(json.dumps(entry) + "\n")
+    return entry
+
+
+def interruptions(entries: Sequence[dict[str, Any]]) -> int:
+    """Return how often the stage was preempted or timed out since it was last given up."""
+    return sum(entry["kind"] != DIED for entry in _since_given_up(entries))
+
+
+def deaths_in_a_row(entries: Sequence[dict[str, Any]]) -> int:
+    """Return how many of the last decisions were deaths at the same step: progress in between counts anew."""
+    count = 0
+    for entry in reversed(_since_given_up(entries)):
+        if entry["kind"] != DIED or (count and entry.get("step") != entries[-1].get("step")):
+            break
+        count += 1
+    return count
+
+
+def is_given_up(folder: Path, job: str) -> bool:
+    """Return True if a job or an array of it gave the stage up: no task of it will try again."""
+    return any(entry["kind"] == GAVE_UP and job in (entry.get("array"), entry["job"]) for entry in decisions(folder))
+
+
+def array_job() -> str | None:
+    """Return the id of the array that this task belongs to, or of the job that is none."""
+    return os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ.get("SLURM_JOB_ID")
+
+
+def restart() -> int:
+    """Return how often Slurm restarted this job."""
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
+def _since_given_up(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the decisions since a person submitted the stage again: the caps count anew."""
+    last = max((number for number, entry in enumerate(entries) if entry["kind"] == GAVE_UP), default=-1)
+    return list(entries[last + 1 :])
+
+
+def _last_step(folder: Path) -> int:
+    from tabgraphsyn.tracking.jsonl import last_lines
+
+    lines = last_lines(folder / "metrics.jsonl")
+    return int(lines[-1]["step"]) if lines else 0
