@@ -16,10 +16,11 @@ from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order, reference_tables
 from tabgraphsyn.data.raw_table import read_raw
 from tabgraphsyn.data.reading.find import find_tables
+from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
-from tabgraphsyn.errors import DataError, nearest, raise_collected
+from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 from tabgraphsyn.evaluation.keys import joint_codes, pointers
 
 # Of a table that stands there in two formats (our own results do) the typed one is read.
@@ -70,13 +71,27 @@ def _readers(source: Path, schema: Schema) -> dict[str, TableReader]:
             chosen[table] = found.readers[0]
     if len(chosen) == len(schema.tables):
         return chosen
+    if not chosen and source.is_dir() and not data_files(source):
+        raise DataError(f"{source}: no tables there. Give the folder that holds {_files_of(schema)}.")
     found = find_tables(DatasetOptions(path=source))
     if not found.readers:
         raise_collected(DataError, found.problems)
     only = found.readers[0] if len(found.readers) == 1 == len(schema.tables) else None
     named = {reader.name: reader for reader in found.readers} | chosen
-    # One table alone may have any file name.
-    return named if only is None or schema.table_names[0] in named else {schema.table_names[0]: only}
+    if not set(named) & set(schema.table_names):
+        # One table alone may have any file name.
+        if only is not None:
+            return {schema.table_names[0]: only}
+        # A folder without any of the tables is a wrong folder, not a generator that made nothing.
+        raise DataError(
+            f"{source}: none of the tables {listing(schema.table_names)} is there, found {listing(named)}. "
+            f"Give the folder that holds {_files_of(schema)}, or rename the files."
+        )
+    return named
+
+
+def _files_of(schema: Schema) -> str:
+    return listing([f"{name}.csv" for name in schema.table_names], 3)
 
 
 def _read(reader: TableReader, table: TableSchema, scratch: Path, number: int) -> tuple[Table, list[str]]:

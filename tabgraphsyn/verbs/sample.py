@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.errors import ConfigError, listing
 
 
 def sample(
@@ -32,7 +32,7 @@ def sample(
 
     Raises:
         DataError: a bundle that is incomplete or was changed.
-        ConfigError: a size or device that cannot be.
+        ConfigError: a size or device that cannot be, or a folder that holds the tables in a format not asked for.
     """
     # Imported here: a command line that only shows its help must not load torch.
     from tabgraphsyn.generation.bundle import Bundle
@@ -42,14 +42,40 @@ def sample(
     opened = Bundle.open(bundle)
     chosen = {"scale": scale, "rows": None if rows is None else dict(rows), "formats": formats}
     settings = {**opened.manifest["sampling"], **{key: value for key, value in chosen.items() if value is not None}}
+    config = build(settings, allow_targets=tuple(allow_targets))
+    folder = Path("synthetic") if out is None else out
+    _refuse_leftovers(folder, opened.tables, config.formats)
     generation = Generation(
         bundle=opened,
-        config=build(settings, allow_targets=tuple(allow_targets)),
+        config=config,
         seed=int(opened.manifest["provenance"]["seed"]) if seed is None else seed,
         device=_resolved(device),
         allow_targets=tuple(allow_targets),
     )
-    return generation.run(Path("synthetic") if out is None else out)
+    return generation.run(folder)
+
+
+def _refuse_leftovers(folder: Path, tables: Sequence[str], formats: Sequence[str]) -> None:
+    """Refuse a folder that would hold a table twice, new in one format and old in the other.
+
+    The old file may be anything, real data too, so it is for the user to remove.
+    """
+    from tabgraphsyn.generation.sampling_config import FORMATS
+
+    others = [name for name in FORMATS if name not in formats]
+    left = [f"{table}.{name}" for table in tables for name in others if (folder / f"{table}.{name}").exists()]
+    if left:
+        raise ConfigError(
+            f"--out: {str(folder)!r} holds {listing(left, 5)} already, which --format {' '.join(formats)} would leave "
+            "beside other rows of the same name. Remove them, add their format, or choose another folder."
+        )
+
+
+def first_seed(bundle: Path, seed: int | None) -> int:
+    """Return ``seed``, or the one that the bundle was made with."""
+    from tabgraphsyn.generation.bundle import Bundle
+
+    return int(Bundle.open(bundle).manifest["provenance"]["seed"]) if seed is None else seed
 
 
 def parse_rows(pairs: Sequence[str]) -> dict[str, int]:
