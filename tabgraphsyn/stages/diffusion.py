@@ -27,8 +27,10 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.training_scores import TrainingScores
 from tabgraphsyn.training.denoising import DenoisingTask
-from tabgraphsyn.training.loop import LoopConfig, train
+from tabgraphsyn.training.loop import train
+from tabgraphsyn.training.scoring import NOT_SCORED, VALIDATION, ScoredLoopConfig, Scoring
 
 BATCH_ROWS_MIN = 128
 SMALL_TABLE_REPEATS = 8
@@ -51,7 +53,7 @@ def run(context: StageContext) -> None:
     diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
-    loop = _limited(LoopConfig(**context.config["training"]["diffusion"]), len(condition), diffusion.max_epochs)
+    loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), len(condition), diffusion.max_epochs)
     task = DenoisingTask(
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
@@ -63,6 +65,7 @@ def run(context: StageContext) -> None:
         seed=seed,
         device=context.resources.device,
     )
+    scoring = _scoring(context, task, loop, seed)
     summary = train(
         task,
         loop,
@@ -72,14 +75,28 @@ def run(context: StageContext) -> None:
         interrupt=context.interrupt,
         device=context.resources.device,
         log=context.log,
+        scoring=scoring,
     )
     record = {
         "table": table,
         "condition_dim": condition.width,
-        "training": summary.result(),
+        "training": {**summary.result(), "best_on": scoring.best_on},
         **settings,
     }
     _write(context, record, denoiser)
+
+
+def _scoring(context: StageContext, task: DenoisingTask, loop: ScoredLoopConfig, seed: int) -> Scoring:
+    """Return when and by what this training is scored; a table without the score goes by its validation loss."""
+    if loop.evaluate_every == 0:
+        return NOT_SCORED
+    table, derived = str(context.table), derive_seed(seed, "scores")
+    scorer = TrainingScores.read(context.input("prepare"), table, task, loop.evaluate_rows, derived)
+    best_on = loop.best_on
+    if best_on != VALIDATION and best_on not in scorer.available:
+        context.log.warning("%s has no %s to go by; the validation loss decides what is kept.", table, best_on)
+        best_on = VALIDATION
+    return Scoring(every=loop.evaluate_every, best_on=best_on, scores=scorer.scores)
 
 
 def load_table_model(
@@ -153,7 +170,7 @@ def _families(prepare: Path, table: str, rows: int, diffusion: Edm) -> Families:
     return table_families(schema, plan, table, rows, pointers, diffusion)
 
 
-def _limited(loop: LoopConfig, rows: int, max_epochs: int) -> LoopConfig:
+def _limited(loop: ScoredLoopConfig, rows: int, max_epochs: int) -> ScoredLoopConfig:
     """Return the loop for a table of ``rows`` rows: a small one gets small batches, and fewer steps.
 
     A batch repeats a row ``SMALL_TABLE_REPEATS`` times at most (each time with its own noise), and a row is seen
