@@ -24,6 +24,7 @@ class Verb:
 VERBS = {
     "ingest": Verb("tabgraphsyn.verbs.ingest", "ingest", "profile your own tables; write metadata.json and a dataset"),
     "status": Verb("tabgraphsyn.verbs.status", "status", "every sweep point and stage: state, progress, why it waits"),
+    "report": Verb("tabgraphsyn.verbs.report", "report", "a campaign's sweep points side by side: tables and figures"),
     "logs": Verb("tabgraphsyn.verbs.logs", "logs", "a stage's log, across attempts; -f follows"),
     "cancel": Verb("tabgraphsyn.verbs.cancel", "cancel", "stop a campaign; launching it again resumes"),
     "sample": Verb(

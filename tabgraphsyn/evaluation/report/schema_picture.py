@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from tabgraphsyn.data.schema import Relation, Schema, TableSchema
 from tabgraphsyn.evaluation.report.relations import RelationView
 from tabgraphsyn.evaluation.report.schema_layout import Placement, place
 from tabgraphsyn.evaluation.report.sources import ReportSources
@@ -20,9 +22,34 @@ _GAP = 26
 _MARGIN = 8
 
 
+@dataclass(frozen=True)
+class DrawnKey:
+    """A foreign key and how many children a parent has on average, real and synthetic; None where nobody counted."""
+
+    relation: Relation
+    real: float | None
+    synthetic: float | None
+
+
 def schema_picture(sources: ReportSources, views: Sequence[RelationView]) -> Markup:
-    """Return the picture; parents stand left of their children, and each foreign key is a line into its row."""
-    keys = {name: [view for view in views if view.relation.child_table == name] for name in sources.schema.table_names}
+    """Return the picture of the schema of one sweep point."""
+    rows = {
+        name: (sources.real[name].num_rows, sources.synthetic[name].num_rows) for name in sources.schema.table_names
+    }
+    return drawn_schema(
+        sources.schema, rows, [DrawnKey(view.relation, view.real.mean, view.synthetic.mean) for view in views]
+    )
+
+
+def drawn_schema(schema: Schema, rows: Mapping[str, tuple[int, int]], views: Sequence[DrawnKey]) -> Markup:
+    """Return the picture; parents stand left of their children, and each foreign key is a line into its row.
+
+    Args:
+        schema: tables and keys.
+        rows: real and synthetic rows by table.
+        views: every foreign key.
+    """
+    keys = {name: [view for view in views if view.relation.child_table == name] for name in schema.table_names}
     heights = {name: _HEAD + _ROW * len(found) + (8 if found else 0) for name, found in keys.items()}
     placement = place(heights, [(v.relation.parent_table, v.relation.child_table) for v in views], _GAP)
     layers = max(placement.layer.values()) + 1
@@ -31,7 +58,9 @@ def schema_picture(sources: ReportSources, views: Sequence[RelationView]) -> Mar
     lines = Markup("").join(
         _line(view, index, placement, heights) for found in keys.values() for index, view in enumerate(found)
     )
-    boxes = Markup("").join(_box(sources, name, found, placement, heights[name]) for name, found in keys.items())
+    boxes = Markup("").join(
+        _box(schema.table(name), rows[name], found, placement, heights[name]) for name, found in keys.items()
+    )
     alt = f"Schema of {len(keys)} tables and {len(views)} foreign keys; the tables below hold the same numbers."
     return Markup(
         '<svg class="schema" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}" role="img" '
@@ -45,12 +74,12 @@ def _left(placement: Placement, name: str) -> float:
 
 
 def _box(
-    sources: ReportSources, name: str, views: Sequence[RelationView], placement: Placement, height: float
+    table: TableSchema, rows: tuple[int, int], views: Sequence[DrawnKey], placement: Placement, height: float
 ) -> Markup:
+    name = table.name
     left, top = _left(placement, name), _MARGIN + placement.top[name]
-    table = sources.schema.table(name)
     key = ", ".join(table.primary_key) or "no primary key"
-    rows = Markup("").join(_key_row(view, index, left, top) for index, view in enumerate(views))
+    foreign = Markup("").join(_key_row(view, index, left, top) for index, view in enumerate(views))
     rule = Markup('<path class="axis" d="M{} {}h{}"/>').format(left, top + _HEAD, _BOX) if views else Markup("")
     return Markup(
         '<g><rect class="box" x="{left}" y="{top}" width="{width}" height="{height}" rx="6"/>'
@@ -58,7 +87,7 @@ def _box(
         '<text class="rows" x="{right}" y="{line1}" text-anchor="end"><tspan class="ink-real">{real}</tspan>'
         '<tspan dx="6" class="ink-synthetic">{synthetic}</tspan></text>'
         '<text class="key" x="{text}" y="{line2}">{key}</text>'
-        '<text class="key" x="{text}" y="{line3}">{columns} columns</text>{rule}{rows}</g>'
+        '<text class="key" x="{text}" y="{line3}">{columns} columns</text>{rule}{foreign}</g>'
     ).format(
         left=left,
         top=top,
@@ -72,29 +101,29 @@ def _box(
         name=_cut(name, 18),
         key=_cut(f"key: {key}" if table.primary_key else key, 36),
         columns=len(table.columns),
-        real=count(sources.real[name].num_rows),
-        synthetic=count(sources.synthetic[name].num_rows),
+        real=count(rows[0]),
+        synthetic=count(rows[1]),
         rule=rule,
-        rows=rows,
+        foreign=foreign,
     )
 
 
-def _key_row(view: RelationView, index: int, left: float, top: float) -> Markup:
+def _key_row(view: DrawnKey, index: int, left: float, top: float) -> Markup:
     y = top + _HEAD + _ROW * index + 19
     return Markup(
         '<text class="foreign" x="{}" y="{y}">{}</text><text class="rows" x="{}" y="{y}" text-anchor="end">'
         '<tspan class="ink-real">{}</tspan><tspan dx="6" class="ink-synthetic">{}</tspan></text>'
     ).format(
         left + 12,
-        _cut(f"{view.columns} → {view.relation.parent_table}", 24),
+        _cut(f"{', '.join(view.relation.child_columns)} → {view.relation.parent_table}", 24),
         left + _BOX - 12,
-        f"\N{MULTIPLICATION SIGN}{short(view.real.mean)}",
-        short(view.synthetic.mean),
+        f"\N{MULTIPLICATION SIGN}{short(view.real)}",
+        short(view.synthetic),
         y=y,
     )
 
 
-def _line(view: RelationView, index: int, placement: Placement, heights: Mapping[str, float]) -> Markup:
+def _line(view: DrawnKey, index: int, placement: Placement, heights: Mapping[str, float]) -> Markup:
     parent, child = view.relation.parent_table, view.relation.child_table
     end = (_left(placement, child), _MARGIN + placement.top[child] + _HEAD + _ROW * index + 15)
     start = (_left(placement, parent) + _BOX, _MARGIN + placement.top[parent] + min(30.0, heights[parent] / 2))

@@ -1,7 +1,6 @@
 "use strict";
-// Draws the interactive figures when they come near the window, and answers theme, tips and the section list.
+// Draws the interactive figures when they come near the window, and again in the colours of another theme.
 (() => {
-  const root = document.documentElement;
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const probe = document.createElement("span");
   probe.hidden = true;
@@ -92,36 +91,7 @@
   plots.forEach((plot) => watcher.observe(plot));
   addEventListener("beforeprint", () => plots.forEach((plot) => show(plot)));
 
-  const button = document.getElementById("theme");
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
-  const applied = () => {
-    button.textContent = isDark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", `Switch to ${isDark() ? "light" : "dark"} colours`);
+  document.addEventListener("themechange", () => {
     plots.filter((plot) => plot.dataset.drawn).forEach((plot) => show(plot));
-  };
-  button.hidden = false;
-  button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; applied(); });
-  system.addEventListener("change", applied);
-  applied();
-
-  const tip = document.getElementById("tip");
-  document.addEventListener("pointermove", (event) => {
-    const text = event.target.closest?.("[data-tip]")?.dataset.tip;
-    tip.hidden = !text;
-    if (!text) return;
-    tip.textContent = text;
-    const left = Math.min(event.clientX + 12, innerWidth - tip.offsetWidth - 8);
-    tip.style.transform = `translate(${Math.max(4, left)}px, ${event.clientY + 16}px)`;
   });
-
-  const links = new Map([...document.querySelectorAll("nav.sections a")].map((a) => [a.hash.slice(1), a]));
-  const current = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      links.forEach((link) => link.removeAttribute("aria-current"));
-      links.get(target.id)?.setAttribute("aria-current", "true");
-    }
-  }, { rootMargin: "-15% 0px -75% 0px" });
-  document.querySelectorAll("main > section").forEach((section) => current.observe(section));
 })();

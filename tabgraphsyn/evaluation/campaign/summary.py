@@ -1,0 +1,261 @@
+"""What a campaign found, as plain values: the content of ``report.json``, from which pages, tables and figures come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.errors import ConfigError, StageError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ScoreColumn:
+    """One score that models are compared by.
+
+    Attributes:
+        key: ``<metric>/<level>/<where>``.
+        metric: its metric.
+        title: what a reader sees, without the place.
+        where: place, empty for the whole database.
+        level: ``database``, ``table`` or ``relation``.
+        direction: ``higher``, ``lower`` or ``half``.
+        is_privacy: looks for copying.
+        is_headline: shown in the first table and in the figures.
+        aim: value that ``half`` scores should come near: that of real rows against real rows, 0.5 at most.
+    """
+
+    key: str
+    metric: str
+    title: str
+    where: str
+    level: str
+    direction: str
+    is_privacy: bool
+    is_headline: bool
+    aim: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score of one model.
+
+    Attributes:
+        mean: over seeds.
+        sd: over seeds, None with one seed.
+        low: lower end of the 95 % t interval over seeds, None below three seeds.
+        high: upper end, None below three seeds.
+        values: by seed.
+        within: mean standard error inside one run (over entities or folds), None where a run has none.
+    """
+
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    values: Mapping[str, float]
+    within: float | None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What real rows, independent columns or a copy score in the same place, and its interval within the run."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The privacy gate of a model: the worst verdict of its points, and which point it is of."""
+
+    verdict: str
+    text: str
+    point: str
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One model.
+
+    Attributes:
+        name: overrides that make it.
+        points: sweep points, by seed.
+        gate: verdict on copying.
+        settings: config keys in which models differ, with this model's values.
+        estimates: by score key.
+        hours: of running, shared stages counted; None where no record is left.
+        gpu_hours: of these on GPUs.
+    """
+
+    name: str
+    points: Mapping[str, str]
+    gate: Gate
+    settings: Mapping[str, str]
+    estimates: Mapping[str, Estimate]
+    hours: float | None
+    gpu_hours: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better one model is than another by one score.
+
+    Attributes:
+        score: key.
+        first: model with the better mean.
+        second: the other one.
+        advantage: mean gain of the first, in the unit of the score; never negative.
+        low: lower end of its 95 % interval (not corrected), or None.
+        high: upper end, or None.
+        p: two-sided p value, or None.
+        p_holm: corrected over all pairs of models by this score on these data, or None.
+        seeds: seeds that it rests on.
+        is_paired: seed by seed.
+        verdict: ``significant``, ``not significant``, ``equal`` or ``no statement``.
+        note: why there is no statement.
+    """
+
+    score: str
+    first: str
+    second: str
+    advantage: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    seeds: int
+    is_paired: bool
+    verdict: str
+    note: str
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """The models on one data set.
+
+    Attributes:
+        name: of the data.
+        rows: per table the rows of each part; synthetic ones of the first point.
+        scores: columns, in the order of the metrics.
+        models: in the order in which they were launched.
+        baselines: by score key and comparison.
+        differences: of every pair of models by every score of the database.
+        best: by score key the model that is significantly better than every other that did not fail the gate, or None.
+        schema: of the database, as its json form; None where no point published it.
+        children: by foreign key the mean number of children of a real and of a synthetic parent.
+    """
+
+    name: str
+    rows: Mapping[str, Mapping[str, int]]
+    scores: tuple[ScoreColumn, ...]
+    models: tuple[ModelSummary, ...]
+    baselines: Mapping[str, Mapping[str, Baseline]]
+    differences: tuple[Difference, ...]
+    best: Mapping[str, str | None]
+    schema: Mapping[str, Any] | None
+    children: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What one needs to make the same campaign again.
+
+    Attributes:
+        command: overrides as typed.
+        commits: of the code that ran the stages.
+        versions: of packages, joined where points differ.
+        hours: of the whole campaign, None where no record is left.
+        gpu_hours: of these on GPUs.
+        saved_hours: what sharing of stages between points saved.
+    """
+
+    command: tuple[str, ...]
+    commits: tuple[str, ...]
+    versions: Mapping[str, str]
+    hours: float | None
+    gpu_hours: float | None
+    saved_hours: float | None
+
+
+@dataclass(frozen=True)
+class CampaignSummary:
+    """A whole campaign.
+
+    Attributes:
+        name: folder of the campaign.
+        datasets: one block per data set.
+        missing: sweep points without scores.
+        reports: points whose own report stands in their folder.
+        provenance: where it comes from.
+    """
+
+    name: str
+    datasets: tuple[DatasetSummary, ...]
+    missing: tuple[str, ...]
+    reports: tuple[str, ...]
+    provenance: Provenance
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> CampaignSummary:
+        """Read the json form."""
+        return CampaignSummary(
+            name=raw["name"],
+            datasets=tuple(_dataset(each) for each in raw["datasets"]),
+            missing=tuple(raw["missing"]),
+            reports=tuple(raw["reports"]),
+            provenance=Provenance(**{**raw["provenance"], **_tuples(raw["provenance"], "command", "commits")}),
+        )
+
+
+def read_summary(path: Path) -> CampaignSummary:
+    """Return the summary of a campaign's ``report.json``, or of the folder that holds it.
+
+    Raises:
+        ConfigError: there is none.
+        StageError: it is of another format.
+    """
+    file = path / "report.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigError(f"{file}: no summary of a campaign. `tabgraphsyn report {path.name}` writes it.")
+    try:
+        raw = read_json(file)
+        if raw["format"] != FORMAT:
+            raise StageError(f"{file}: format {FORMAT} expected, found {raw['format']!r}. Make the report again.")
+        return CampaignSummary.from_dict(raw)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StageError(f"{file}: not a campaign's summary ({error}). Make the report again.") from error
+
+
+def _dataset(raw: Mapping[str, Any]) -> DatasetSummary:
+    return DatasetSummary(
+        name=raw["name"],
+        rows=raw["rows"],
+        scores=tuple(ScoreColumn(**each) for each in raw["scores"]),
+        models=tuple(_model(each) for each in raw["models"]),
+        baselines={
+            key: {name: Baseline(**value) for name, value in found.items()} for key, found in raw["baselines"].items()
+        },
+        differences=tuple(Difference(**each) for each in raw["differences"]),
+        best=raw["best"],
+        schema=raw["schema"],
+        children={name: (real, synthetic) for name, (real, synthetic) in raw["children"].items()},
+    )
+
+
+def _model(raw: Mapping[str, Any]) -> ModelSummary:
+    estimates = {key: Estimate(**value) for key, value in raw["estimates"].items()}
+    return ModelSummary(**{**raw, "gate": Gate(**raw["gate"]), "estimates": estimates})
+
+
+def _tuples(raw: Mapping[str, Any], *keys: str) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(raw[key]) for key in keys}
