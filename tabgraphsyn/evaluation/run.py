@@ -5,15 +5,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tabgraphsyn.errors import StageError, TabGraphSynError
-from tabgraphsyn.evaluation.base import Metric, Result, Score, Unscored
+from tabgraphsyn.evaluation.base import ComparisonMetric, Metric, Result, Score, Unscored
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.gate import NOT_JUDGED, Gate
 
 PACKAGES = ("tabgraphsyn", "sdmetrics", "xgboost", "xgboost-cpu", "scikit-learn", "numpy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the work that begins: one metric on one comparison.
+
+    Attributes:
+        done: parts that have ended.
+        total: number of parts; 0 before it is known.
+        name: what begins.
+    """
+
+    done: int
+    total: int
+    name: str
 
 
 def run_metrics(
@@ -22,6 +39,7 @@ def run_metrics(
     log: logging.Logger,
     finished: Callable[[int, str, float], None] | None = None,
     gate: Gate | None = None,
+    begins: Callable[[Part], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``: privacy metrics first, then the others, each in the order given.
 
@@ -33,6 +51,7 @@ def run_metrics(
         log: told of each metric as it ends.
         finished: told (number, name, seconds) of each metric as it ends.
         gate: judges the privacy scores; None judges nothing.
+        begins: told of each part as it begins, and of the end.
 
     Raises:
         StageError: a metric failed; the others are not reported without it.
@@ -42,15 +61,24 @@ def run_metrics(
     results: list[Result] = []
     seconds: dict[str, float] = {}
     judgement = judged(gate, results, privacy, log) if not privacy else {}
+    begins(Part(0, 0, "reading columns"))
+    reading = time.perf_counter()
+    parts = {name: _parts(metric, data) for name, metric in ordered}
+    reading_s = round(time.perf_counter() - reading, 3)
+    done, total = 0, sum(map(len, parts.values()))
     for number, (name, metric) in enumerate(ordered, 1):
         start = time.perf_counter()
-        results += _computed(metric, data)
+        for title, part in parts[name]:
+            begins(Part(done, total, title))
+            results += _computed(metric, part)
+            done += 1
         seconds[name] = round(time.perf_counter() - start, 3)
         log.info("%d/%d %s: %.1f s", number, len(ordered), name, seconds[name])
         if finished is not None:
             finished(number, name, seconds[name])
         if number == len(privacy):
             judgement = judged(gate, results, privacy, log)
+    begins(Part(done, total, ""))
     return {
         "gate": judgement,
         "versions": versions(),
@@ -61,7 +89,11 @@ def run_metrics(
         "scores": [result.to_dict() for result in results if isinstance(result, Score)],
         "unscored": [result.to_dict() for result in results if not isinstance(result, Score)],
         "dependencies": list(data.dependencies),
-        "timing": {"total_s": round(sum(seconds.values()), 3), "metrics_s": seconds},
+        "timing": {
+            "total_s": round(reading_s + sum(seconds.values()), 3),
+            "reading_s": reading_s,
+            "metrics_s": seconds,
+        },
     }
 
 
@@ -76,9 +108,19 @@ def judged(gate: Gate | None, results: Sequence[Result], privacy: Sequence[str],
     return block
 
 
-def _computed(metric: Metric, data: EvaluationData) -> Sequence[Result]:
+def _parts(metric: Metric, data: EvaluationData) -> list[tuple[str, Callable[[], Sequence[Result]]]]:
+    """Return what a metric computes, comparison by comparison where it can be taken apart."""
+    if isinstance(metric, ComparisonMetric) and type(metric).compute is ComparisonMetric.compute:
+        return [
+            (f"{metric.name} ({comparison.name})", partial(metric.compare, data, comparison))
+            for comparison in data.comparisons
+        ]
+    return [(metric.name, partial(metric.compute, data))]
+
+
+def _computed(metric: Metric, part: Callable[[], Sequence[Result]]) -> Sequence[Result]:
     try:
-        return metric.compute(data)
+        return part()
     except TabGraphSynError:
         raise
     except Exception as error:

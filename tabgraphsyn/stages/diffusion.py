@@ -27,7 +27,6 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
-from tabgraphsyn.stages.training_scores import TrainingScores
 from tabgraphsyn.training.denoising import DenoisingTask
 from tabgraphsyn.training.loop import train
 from tabgraphsyn.training.scoring import NOT_SCORED, VALIDATION, ScoredLoopConfig, Scoring
@@ -90,6 +89,9 @@ def _scoring(context: StageContext, task: DenoisingTask, loop: ScoredLoopConfig,
     """Return when and by what this training is scored; a table without the score goes by its validation loss."""
     if loop.evaluate_every == 0:
         return NOT_SCORED
+    # Imported here: a training that is not scored needs neither XGBoost nor pandas.
+    from tabgraphsyn.stages.training_scores import TrainingScores
+
     table, derived = str(context.table), derive_seed(seed, "scores")
     scorer = TrainingScores.read(context.input("prepare"), table, task, loop.evaluate_rows, derived)
     best_on = loop.best_on

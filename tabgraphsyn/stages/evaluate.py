@@ -32,7 +32,8 @@ def run(context: StageContext) -> None:
     data = read_data(context, config)
 
     def finished(number: int, name: str, seconds: float) -> None:
-        context.tracker.log({f"seconds/{name}": seconds, "metrics_done": number, "metrics": len(metrics)}, number)
+        done = {"metrics_done": number, "metrics": len(metrics), "progress": number / len(metrics)}
+        context.tracker.log({f"seconds/{name}": seconds, **done}, number)
 
     gate = built_gate(config, context.allow_targets)
     scored = run_metrics(metrics, data, context.log, finished, gate)

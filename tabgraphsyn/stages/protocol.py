@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_c
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.foreign import found_dependencies, random_halves, read_database, with_holdout
-from tabgraphsyn.evaluation.run import run_metrics
+from tabgraphsyn.evaluation.run import Part, run_metrics
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.evaluate import built_gate, built_metrics
 
@@ -66,6 +66,7 @@ def evaluate_folders(
     protocol: str = "default",
     overrides: tuple[str, ...] = (),
     threads: int = 1,
+    begins: Callable[[Part], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Score any generator's tables and write ``out/metrics.json``; return its content.
 
@@ -79,6 +80,7 @@ def evaluate_folders(
         protocol: name of a yaml in ``conf/evaluation``.
         overrides: Hydra overrides, ``evaluation.seed=1``.
         threads: CPU threads.
+        begins: told of each part of the work as it begins.
 
     Raises:
         ConfigError: no such protocol.
@@ -89,6 +91,7 @@ def evaluate_folders(
     config = composed_protocol(protocol, overrides)
     metrics, gate = built_metrics(config["metrics"]), built_gate(config)
     schema = read_metadata(metadata, real.name.split(".")[0])
+    begins(Part(0, 0, "reading tables"))
     with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as scratch:
         parts = [("real", real), ("synthetic", synthetic), *([("holdout", holdout)] if holdout else [])]
         for name, _ in parts:
@@ -118,7 +121,7 @@ def evaluate_folders(
             threads=threads,
             trained_without_holdout=holdout is not None,
         )
-        scored = run_metrics(metrics, data, log, gate=gate)
+        scored = run_metrics(metrics, data, log, gate=gate, begins=begins)
     scored["gate"]["action"] = gate.action if gate is not None else "off"
     scored["problems"] = read["synthetic"].problems
     write_json(out / "metrics.json", scored)

@@ -12,8 +12,19 @@ from tabgraphsyn.errors import ConfigError, StageError, raise_collected
 
 
 def evaluate(
-    real: Annotated[Path, typer.Option(help="Folder (or file) of the real tables that the generator was trained on.")],
-    synthetic: Annotated[Path, typer.Option(help="Folder (or file) of the tables that it made.")],
+    synthetic: Annotated[
+        Path,
+        typer.Option(
+            help="Folder (or file) of the tables that it made, or a folder of SyntheRela's layout: all its samples."
+        ),
+    ],
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder (or file) of the real tables that the generator was trained on; in SyntheRela's layout they "
+            "are found beside the synthetic ones."
+        ),
+    ] = None,
     metadata: Annotated[
         Path | None, typer.Option(help="SDV metadata of both; default: metadata.json beside the real tables.")
     ] = None,
@@ -35,31 +46,31 @@ def evaluate(
     With --set evaluation.gate.action=fail the command ends with exit code 3 when copying is found; scores are written.
     """
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
-    from tabgraphsyn.data.options import default_metadata_path
     from tabgraphsyn.stages.protocol import described_table, evaluate_folders
-    from tabgraphsyn.verbs.evaluate_view import show
+    from tabgraphsyn.verbs.evaluate_progress import progress_bar
+    from tabgraphsyn.verbs.evaluate_sources import sources
+    from tabgraphsyn.verbs.evaluate_view import show, show_name
 
-    given = {"--real": real, "--synthetic": synthetic, "--holdout": holdout}
-    missing = [f"{option}: there is no {str(path)!r}." for option, path in given.items() if path and not path.exists()]
-    raise_collected(ConfigError, missing)
-    beside = default_metadata_path(real)
-    if metadata is None and not beside.is_file():
-        raise ConfigError(
-            f"{beside}: both sides are read by one metadata file, found none. "
-            f"Write it with `tabgraphsyn ingest {real}`, or name another one: --metadata FILE."
-        )
-    scored = evaluate_folders(
-        real=real,
-        synthetic=synthetic,
-        metadata=metadata or beside,
-        out=out,
-        holdout=holdout,
-        protocol=protocol,
-        overrides=tuple(override or ()),
-        threads=threads or len(os.sched_getaffinity(0)),
-    )
-    path = out / "metrics.json"
-    show(described_table(scored), scored, path)
-    gate = scored["gate"]
-    if gate["verdict"] == "fail" and gate["action"] == "fail":
-        raise StageError(f"evaluation.gate.action=fail and the privacy gate fails: {gate['text']}. All scores: {path}")
+    if holdout is not None and not holdout.exists():
+        raise ConfigError(f"--holdout: there is no {str(holdout)!r}.")
+    failed = []
+    for source in sources(real, synthetic, metadata, out):
+        with progress_bar(source.name) as begins:
+            scored = evaluate_folders(
+                real=source.real,
+                synthetic=source.synthetic,
+                metadata=source.metadata,
+                out=source.out,
+                holdout=holdout,
+                protocol=protocol,
+                overrides=tuple(override or ()),
+                threads=threads or len(os.sched_getaffinity(0)),
+                begins=begins,
+            )
+        path = source.out / "metrics.json"
+        show_name(source.name)
+        show(described_table(scored), scored, path)
+        gate = scored["gate"]
+        if gate["verdict"] == "fail" and gate["action"] == "fail":
+            failed.append(f"evaluation.gate.action=fail and the privacy gate fails: {gate['text']}. All scores: {path}")
+    raise_collected(StageError, failed)

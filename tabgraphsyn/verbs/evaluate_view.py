@@ -28,10 +28,16 @@ def show_gate(gate: Mapping[str, Any], console: Console) -> None:
         console.print(f"  {check['verdict']}: {check['where']}: {check['text']}", markup=False)
     if len(loud) > _SHOWN_FINDINGS:
         console.print(f"  {len(loud) - _SHOWN_FINDINGS} more findings in the file")
-    for table, text in gate["tiny"].items():
-        console.print(f"  tiny: {table}: {text}", markup=False)
+    for table, text in gate["weak"].items():
+        console.print(f"  {table}: {text}", markup=False)
     for where, reason in gate["not_judged"].items():
         console.print(f"  not judged: {where}: {reason}", markup=False)
+
+
+def show_name(name: str) -> None:
+    """Print which of several databases follows; nothing where there is one only."""
+    if name:
+        output().print(f"\n{name}", style="bold", markup=False)
 
 
 def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[str, Any], path: Path) -> None:

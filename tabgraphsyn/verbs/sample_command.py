@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tabgraphsyn.verbs.sample import parse_rows
+from tabgraphsyn.verbs.sample import first_seed, parse_rows
 from tabgraphsyn.verbs.sample import sample as write_samples
+from tabgraphsyn.verbs.sample_places import SYNTHERELA, sample_places
 
 
 def sample(
@@ -32,19 +33,34 @@ def sample(
         list[str] | None,
         typer.Option("--allow-target", help="A package besides tabgraphsyn whose components the bundle may build."),
     ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="plain: tables in --out; syntherela: CSV in --out/synthetic/<dataset>/<method>/<run>/sample<n>."
+        ),
+    ] = "plain",
+    dataset: Annotated[str, typer.Option(help="Folder of the data set in SyntheRela's layout.")] = "",
+    method: Annotated[str, typer.Option(help="Folder of the method in SyntheRela's layout.")] = "TABGRAPHSYN",
+    run: Annotated[str, typer.Option(help="Folder of the run in SyntheRela's layout.")] = "1",
+    samples: Annotated[
+        int, typer.Option(help="Databases to draw, each with the next seed; more than one in a layout.", min=1)
+    ] = 1,
 ) -> None:
     """Write synthetic tables from a trained bundle; no real data is needed or read."""
-    started = time.monotonic()
-    made = write_samples(
-        bundle.expanduser(),
-        scale=scale,
-        seed=seed,
-        out=out.expanduser(),
-        rows=parse_rows(rows) if rows else None,
-        formats=formats or None,
-        device=device,
-        allow_targets=tuple(allow_targets or ()),
-    )
-    for table, count in made.items():
-        print(f"{count:12,} rows  {table}")
-    print(f"{sum(made.values()):12,} rows in {time.monotonic() - started:.1f} s: {out.expanduser().resolve()}")
+    bundle, out = bundle.expanduser(), out.expanduser()
+    places = sample_places(layout, out, dataset=dataset, method=method, run=run, samples=samples)
+    for number, place in enumerate(places):
+        started = time.monotonic()
+        made = write_samples(
+            bundle,
+            scale=scale,
+            seed=seed if number == 0 else first_seed(bundle, seed) + number,
+            out=place,
+            rows=parse_rows(rows) if rows else None,
+            formats=formats or (["csv"] if layout == SYNTHERELA else None),
+            device=device,
+            allow_targets=tuple(allow_targets or ()),
+        )
+        for table, count in made.items():
+            print(f"{count:12,} rows  {table}")
+        print(f"{sum(made.values()):12,} rows in {time.monotonic() - started:.1f} s: {place.resolve()}")
