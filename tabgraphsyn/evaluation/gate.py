@@ -21,7 +21,7 @@ ACTIONS = ("warn", "fail", "off")
 OTHERS = "default"
 _ORDER: Mapping[str, int] = {"fail": 0, "warn": 1, "pass": 2}
 
-NOT_JUDGED: Mapping[str, Any] = {"verdict": "not judged", "text": "", "checks": [], "tiny": {}, "not_judged": {}}
+NOT_JUDGED: Mapping[str, Any] = {"verdict": "not judged", "text": "", "checks": [], "weak": {}, "not_judged": {}}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Gate:
             exit code 3 when it is ``fail``, ``off`` says nothing. The verdict is always made and written.
         confidence: with which a failure is no chance, over all checks of the database together.
         warn_confidence: with which a warning is no chance, each check by itself.
-        blind: a table in which copying of more than this share of the rows could go unnoticed is named as tiny.
+        blind: a table in which near copies of more than this share of the rows could go unnoticed is named as tiny.
         limits: per metric ``warn`` and ``fail``; ``default`` is for those that are not listed.
     """
 
@@ -107,6 +107,7 @@ class Gate:
             unscored: what could not be scored.
             privacy: names of the privacy metrics that were computed.
         """
+        notes = [note for note in unscored if note.comparison == "synthetic"]
         judged = [score for score in scores if score.comparison == "synthetic" and "evidence" in score.detail]
         checks = sorted((self._check(score, len(judged)) for score in judged), key=_worst_first)
         return {
@@ -115,8 +116,8 @@ class Gate:
             "confidence": self.confidence,
             "warn_confidence": self.warn_confidence,
             "checks": [asdict(check) for check in checks],
-            "tiny": self._tiny(checks),
-            "not_judged": _not_judged(checks, unscored, set(privacy)),
+            "weak": self._weak(checks, notes),
+            "not_judged": _not_judged(checks, notes, set(privacy)),
         }
 
     def _check(self, score: Score, checks: int) -> Check:
@@ -141,15 +142,19 @@ class Gate:
             else str(score.detail.get("finding") or f"{score.metric} is {score.value:.3f}"),
         )
 
-    def _tiny(self, checks: Sequence[Check]) -> dict[str, str]:
-        """Return the tables in which even the sharpest check of rows sees only coarse copying."""
+    def _weak(self, checks: Sequence[Check], unscored: Sequence[Unscored]) -> dict[str, str]:
+        """Return the tables in which much copying could go unnoticed, and how much."""
+        reasons = {note.where: note.reason for note in unscored if note.metric in _NEARNESS}
         found: dict[str, str] = {}
         for table in dict.fromkeys(check.table for check in checks):
-            best = min(check.unnoticed for check in checks if check.table == table)
-            near = [check.unnoticed for check in checks if check.table == table and check.metric in _NEARNESS]
-            if near and min(near) > self.blind:
+            mine = [check for check in checks if check.table == table]
+            near = [check.unnoticed for check in mine if check.metric in _NEARNESS]
+            if not near:
+                found[table] = f"only exact copies were judged ({reasons.get(table, 'no metric looks at distances')})"
+            elif min(near) > self.blind:
+                exact = min(check.unnoticed for check in mine)
                 found[table] = (
-                    f"copying is noticed where it is exact and over {best:.1%} of the rows, or near and over "
+                    f"tiny: copying is noticed where it is exact and over {exact:.1%} of the rows, or near and over "
                     f"{min(near):.0%}; less goes unnoticed in so few rows"
                 )
         return found
@@ -197,6 +202,6 @@ def _not_judged(checks: Sequence[Check], unscored: Iterable[Unscored], privacy: 
     judged = {check.where for check in checks}
     found: dict[str, str] = {}
     for note in unscored:
-        if note.comparison == "synthetic" and note.metric in privacy and note.where not in judged:
+        if note.metric in privacy and note.where not in judged:
             found.setdefault(note.where, note.reason)
     return found

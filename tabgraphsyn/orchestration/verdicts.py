@@ -23,14 +23,14 @@ class PointVerdict:
         point: its name.
         verdict: ``pass``, ``warn``, ``fail`` or ``not judged``.
         text: why, in words.
-        tiny: tables too small for more than coarse copying to be noticed.
+        weak: tables in which much copying could go unnoticed, because they are tiny or nothing was held out.
         action: what its config wants to be done about it: ``warn``, ``fail`` or ``off``.
     """
 
     point: str
     verdict: str
     text: str
-    tiny: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
     action: str = "warn"
 
 
@@ -40,7 +40,7 @@ def read_verdict(folder: Path, action: str = "warn") -> PointVerdict | None:
     if not path.is_file():
         return None
     block = read_json(path)
-    return PointVerdict(folder.name, str(block["verdict"]), str(block["text"]), tuple(block["tiny"]), action)
+    return PointVerdict(folder.name, str(block["verdict"]), str(block["text"]), tuple(block["weak"]), action)
 
 
 def read_verdicts(campaign: Path, configs: Mapping[str, Mapping[str, Any]]) -> list[PointVerdict]:
@@ -66,9 +66,9 @@ def closing_lines(verdicts: Sequence[PointVerdict]) -> Iterator[str]:
     loud = [each for each in ranked if each.verdict != "pass"] if len(verdicts) > 1 else ranked
     for each in loud[:SHOWN]:
         where = f" of {each.point}" if len(verdicts) > 1 else ""
-        tiny = f"; tiny, so that little would be noticed: {', '.join(each.tiny[:5])}" if each.tiny else ""
+        weak = f"; much could go unnoticed in {', '.join(each.weak[:5])}" if each.weak else ""
         word = "FAIL" if each.verdict == "fail" else each.verdict
-        yield f"privacy gate{where}: {word}: {each.text}{tiny}"
+        yield f"privacy gate{where}: {word}: {each.text}{weak}"
     if len(loud) > SHOWN:
         yield f"privacy gate: {len(loud) - SHOWN} more points; each has its gate.json"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.evaluation.data import EvaluationData
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # the modules beside this file are imported by name
 
 SHOP = Schema(
     tables=(

@@ -14,6 +14,8 @@ import pytest
 
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.evaluation.base import Score, Unscored
+from tabgraphsyn.evaluation.evidence import Evidence, Share
+from tabgraphsyn.evaluation.gate import Gate
 from tabgraphsyn.evaluation.report.gather import gather
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import render
@@ -101,7 +103,8 @@ def _score(
 
 
 def scores(*, copies: float = 0.01) -> list[Score]:
-    copy_detail = {"holdout": 0.01, "excess": copies - 0.01, "excess_sd": 0.01}
+    evidence = Evidence(copies - 0.01, share=Share(copies, 600.0), baselines=(Share(0.01, 700.0),))
+    copy_detail = {"evidence": evidence.to_dict(), "finding": f"{copies:.0%} of rows equal a training row"}
     found = [
         *_score("copies", "table", "customers", copies, "lower", 0.01, **copy_detail),
         *_score("dcr", "table", "customers", 0.52, "half", 0.5, rows=300, expected_share=0.9, plain_share=0.9),
@@ -142,7 +145,14 @@ def metrics(found: list[Score]) -> dict[str, Any]:
         "c2st_agg": ("C2ST-Agg", False),
         "column_shapes": ("Column shapes", False),
     }
+    unscored = [
+        Unscored("dcr", "orders", "tiny: 3 rows held out"),
+        Unscored("column_shapes", "orders.never", "missing in every real row"),
+    ]
+    limits = {"default": {"warn": 0.001, "fail": 0.01}}
+    gate = Gate(action="warn", confidence=0.99, warn_confidence=0.99, blind=0.2, limits=limits)
     return {
+        "gate": gate.judge(found, unscored, ["copies", "dcr"]),
         "versions": {"sdmetrics": "0.32.0"},
         "metrics": [
             {
@@ -158,10 +168,7 @@ def metrics(found: list[Score]) -> dict[str, Any]:
             for name, (title, is_privacy) in described.items()
         ],
         "scores": [each.to_dict() for each in found],
-        "unscored": [
-            Unscored("dcr", "orders", "tiny: 3 rows held out").to_dict(),
-            Unscored("column_shapes", "orders.never", "missing in every real row").to_dict(),
-        ],
+        "unscored": [each.to_dict() for each in unscored],
         "dependencies": [],
         "timing": {},
     }

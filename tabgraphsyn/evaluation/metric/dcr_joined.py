@@ -25,3 +25,6 @@ class DCRJoined(JoinedRows, DCR):
         "{excess:.0%} of them were made from one"
     )
     source = "Own: distance to closest record on SyntheRela's aggregated rows and on rows joined with their parent."
+
+    def __init__(self, *, cap_queries: int = 2_000, cap_records: int = 20_000) -> None:
+        super().__init__(cap_queries=cap_queries, cap_records=cap_records)

@@ -22,3 +22,6 @@ class MembershipJoined(JoinedRows, Membership):
     )
     finding = "distances of joined rows give away who was trained on (AUC {value:.2f}; .50 is guessing)"
     source = "Own: the distance attack of Chen et al. 2020 on SyntheRela's aggregated rows and on joined rows."
+
+    def __init__(self, *, cap_queries: int = 2_000, cap_records: int = 20_000) -> None:
+        super().__init__(cap_queries=cap_queries, cap_records=cap_records)

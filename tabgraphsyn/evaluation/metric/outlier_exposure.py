@@ -8,8 +8,9 @@ import numpy as np
 
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import TIE, mixed_rows, sampled, two_nearest
+from tabgraphsyn.evaluation.distance import TIE, MixedRows, sampled, two_nearest
 from tabgraphsyn.evaluation.evidence import mean_difference
+from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.neighbours import k_nearest
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.side import Comparison
@@ -65,7 +66,7 @@ class OutlierExposure(PrivacyMetric):
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the share of exposed training outliers of one view."""
         generator = data.generator(self.name, comparison.name, view.where)
-        real, released = mixed_rows(view.reference, view.candidate)
+        real, released = (self._scaled(view.reference, side) for side in (view.reference, view.candidate))
         rows, is_member, entities = attacked_rows(data, view, self.cap_queries, generator)
         records = sampled(data.training_rows[view.table], self.cap_records, generator)
         away = k_nearest(
@@ -92,6 +93,24 @@ class OutlierExposure(PrivacyMetric):
         detail |= {"holdout": float(exposed[outside].mean()), "excess": evidence.excess, "sd": evidence.sd}
         detail |= {"distance": float(away[is_rare].min())}
         return [self.of_view(view, float(exposed[inside].mean()), comparison, evidence, **detail)]
+
+    def _scaled(self, reference: Sequence[Feature], side: Sequence[Feature]) -> MixedRows:
+        """Return rows whose numbers are in units of the middle 98 % of the real values.
+
+        Ranks, which the other distances use, would pull the outliers to their neighbours.
+        """
+        numbers, codes = [], []
+        for real, feature in zip(reference, side, strict=True):
+            if real.kind == "categorical":
+                codes.append(feature.values)
+                continue
+            low, high = np.quantile(real.values[~real.missing], [0.01, 0.99]) if not real.missing.all() else (0.0, 0.0)
+            numbers.append((feature.values - low) / (high - low if high > low else 1.0))
+        rows = len(side[0].values)
+        return MixedRows(
+            np.stack(numbers, 1).astype(np.float32) if numbers else np.zeros((rows, 0), np.float32),
+            np.stack(codes, 1) if codes else np.zeros((rows, 0), np.int32),
+        )
 
     def _rare(self, away: np.ndarray) -> np.ndarray:
         """Return which rows are outliers; rows that have an equal elsewhere never are."""

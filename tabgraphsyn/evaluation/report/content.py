@@ -84,6 +84,7 @@ class Content:
     copying: Copying
     comparisons: list[str]
     privacy: Matrix
+    privacy_by_relation: Matrix
     scores: list[ScoreRow]
     by_table: Matrix
     by_relation: Matrix

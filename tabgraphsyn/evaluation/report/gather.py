@@ -33,7 +33,7 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
     """Read everything that the page shows; the figures are drawn by the page's own script."""
     book = ScoreBook.from_metrics(sources.metrics)
     names = sources.schema.table_names
-    found, relations = copying(book), relation_views(sources)
+    found, relations = copying(sources.metrics), relation_views(sources)
     low = worst_columns(book, options.worst_columns)
     reasons: dict[str, str] = {}
     columns = [_table_columns(sources, book, name, options, low, reasons) for name in names]
@@ -50,6 +50,9 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
         copying=found,
         comparisons=[COMPARISONS[name] for name in book.comparisons],
         privacy=score_matrix(book, level="table", privacy=True, places=names),
+        privacy_by_relation=score_matrix(
+            book, level="relation", privacy=True, places=[view.relation.name for view in relations]
+        ),
         scores=scoreboard(book, privacy=False),
         by_table=score_matrix(book, level="table", privacy=False, places=names),
         by_relation=score_matrix(

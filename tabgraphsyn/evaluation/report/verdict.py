@@ -119,7 +119,8 @@ def _trends(book: ScoreBook) -> Iterator[Markup]:
 
 def _copying_sentence(found: Copying) -> Markup:
     if not found.judged:
-        return Markup('<span class="warn">Whether rows were copied could not be judged in any table.</span>')
+        text = '<span class="warn">Whether rows were copied could not be judged in any table</span>: {}.'
+        return Markup(text).format(found.note)
     if not found.signs:
         tables = "table" if len(found.judged) == 1 else f"{len(found.judged)} tables"
         return Markup('<span class="good">No sign of copying</span> in the {} that could be judged.').format(tables)
@@ -131,7 +132,7 @@ def _copying_sentence(found: Copying) -> Markup:
 
 def tiles(book: ScoreBook, found: Copying) -> list[Tile]:
     """Return the numbers of the first screen."""
-    judged, every = len(found.judged), len(found.judged) + len(found.unjudged)
+    judged, every = len(found.judged), found.tables
     result = [
         Tile(
             "Privacy",
