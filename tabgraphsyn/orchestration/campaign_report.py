@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tabgraphsyn.data.files import read_json, write_json, write_text
+from tabgraphsyn.errors import TabGraphSynError
 from tabgraphsyn.orchestration.accounting import usage_of
 from tabgraphsyn.orchestration.campaigns import CAMPAIGN, Campaign
 
@@ -14,6 +15,7 @@ PAGE = "report.html"
 SUMMARY = "report.json"
 #: Up to so many sweep points a launch makes the report itself; above, it takes long enough to be asked for.
 CHEAP_POINTS = 100
+_METRICS = "metrics.json"
 
 
 def write_report(campaign: Campaign) -> Path:
@@ -45,6 +47,28 @@ def write_report(campaign: Campaign) -> Path:
     write_json(campaign.folder / SUMMARY, summary.to_dict())
     write_text(campaign.folder / PAGE, render(summary))
     return campaign.folder / PAGE
+
+
+def closing_line(campaign: Campaign, *, is_done: bool) -> str:
+    """Return what a launch says at its end about the campaign's report, having made it where that is quick.
+
+    Nothing for a single sweep point, whose own report says it all. A report that cannot be made is said, and no reason
+    for the launch to have failed.
+    """
+    scored = [
+        name
+        for name, record in campaign.points.items()
+        if any(_METRICS in names for names in record.publishes.values())
+    ]
+    if len(scored) < 2:
+        return ""
+    command = f"tabgraphsyn report {campaign.name} --output-dir {campaign.output_dir}"
+    if not is_done or len(scored) > CHEAP_POINTS:
+        return f"The campaign's report, once its points are done: {command}"
+    try:
+        return f"Campaign report: {write_report(campaign)}"
+    except (TabGraphSynError, OSError) as error:
+        return f"The campaign's report could not be made: {error} To try again: {command}"
 
 
 def _hours(campaign: Campaign, names: Sequence[str]) -> tuple[float, float, float]:

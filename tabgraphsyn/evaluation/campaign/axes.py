@@ -82,9 +82,10 @@ def y_axis(axis: Axis) -> Markup:
     return Markup('{}<path class="axis" d="M{} {}V{}"/>').format(ticks, MARGIN, px(axis.start), px(axis.end))
 
 
-def label(text: str, x: float, y: float, anchor: str) -> Markup:
-    """Return a line of text."""
-    return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(px(x), px(y), anchor, text)
+def label(text: str, x: float, y: float, anchor: str, kind: str = "") -> Markup:
+    """Return a line of text; ``halo`` as its kind keeps it readable over lines."""
+    named = Markup(' class="{}"').format(kind) if kind else Markup("")
+    return Markup('<text{} x="{}" y="{}" text-anchor="{}">{}</text>').format(named, px(x), px(y), anchor, text)
 
 
 def _tick(value: float) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.campaign.inference import mean_interval
 from tabgraphsyn.evaluation.campaign.models import Model
@@ -104,15 +102,19 @@ def estimates(model: Model, columns: Sequence[ScoreColumn]) -> dict[str, Estimat
 def _estimate(scores: Mapping[str, Score]) -> Estimate:
     values = {seed: score.value for seed, score in scores.items()}
     over = mean_interval(list(values.values()))
-    within = [float(score.detail["sd"]) for score in scores.values() if "sd" in score.detail]
     return Estimate(
         mean=over.mean,
         sd=over.sd,
         low=over.low,
         high=over.high,
         values=values,
-        within=float(np.mean(within)) if len(within) == len(scores) else None,
+        runs={seed: _run_interval(score) for seed, score in scores.items()},
     )
+
+
+def _run_interval(score: Score) -> tuple[float, float] | None:
+    found = score.detail.get("interval")
+    return (float(found[0]), float(found[1])) if found else None
 
 
 def baselines(points: Sequence[PointResult], columns: Sequence[ScoreColumn]) -> dict[str, dict[str, Baseline]]:
@@ -124,6 +126,6 @@ def baselines(points: Sequence[PointResult], columns: Sequence[ScoreColumn]) -> 
         for point in points:
             for key, score in scores_of(point.book, comparison).items():
                 if key in found:
-                    low, high = score.detail.get("interval", (None, None))
+                    low, high = _run_interval(score) or (None, None)
                     found[key].setdefault(comparison, Baseline(score.value, low, high))
     return {key: each for key, each in found.items() if each}

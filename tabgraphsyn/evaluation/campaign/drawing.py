@@ -27,6 +27,7 @@ text { font: 11px Helvetica, Arial, sans-serif; fill: #333; }
 .number { fill: #fff; font-size: 9px; font-weight: bold; }
 .line-real_real { stroke: #2b6595; stroke-width: 1.6; } .line-independent { stroke: #777; stroke-dasharray: 5 3; }
 .line-copy { stroke: #777; stroke-dasharray: 1.5 2.5; } .line-aim { stroke: #2b6595; stroke-dasharray: 5 3; }
+.halo { paint-order: stroke; stroke: #fff; stroke-width: 4px; stroke-linejoin: round; }
 .mark-real_real { fill: none; stroke: #2b6595; stroke-width: 1.8; }
 .mark-independent, .mark-copy { fill: none; stroke: #555; stroke-width: 1.6; }
 """
@@ -56,22 +57,14 @@ def label_room(data: DatasetSummary) -> float:
 def privacy_panel(data: DatasetSummary, fidelity: ScoreColumn, privacy: ScoreColumn) -> Panel:
     """Return every model as a numbered point: fidelity to the right, copying upwards; baselines as marks."""
     models = [m for m in data.models if {fidelity.key, privacy.key} <= set(m.estimates)]
-    places = {
-        name: (data.baselines.get(fidelity.key, {}).get(name), data.baselines.get(privacy.key, {}).get(name))
-        for name in ("independent", "copy")
-    }
-    marks = {name: (x.value, y.value) for name, (x, y) in places.items() if x and y}
-    x = _wide(
-        [m.estimates[fidelity.key] for m in models], [p[0] for p in marks.values()], fidelity, (MARGIN, WIDTH - RIGHT)
-    )
-    y = _wide([m.estimates[privacy.key] for m in models], [p[1] for p in marks.values()], privacy, (_SQUARE, TOP))
-    real = data.baselines.get(fidelity.key, {}).get("real_real")
-    body = [x_axis(x, _SQUARE), y_axis(y), *_aims(x, y, real, privacy)]
-    body += [_mark(name, x.at(place[0]), y.at(place[1])) for name, place in marks.items()]
-    body += [
-        _numbered(number, m.estimates[fidelity.key], m.estimates[privacy.key], x, y)
-        for number, m in enumerate(models, 1)
-    ]
+    across, up = ([m.estimates[column.key] for m in models] for column in (fidelity, privacy))
+    x_lines, y_lines = (_lines(data, column) for column in (fidelity, privacy))
+    even = {"even": Baseline(privacy.aim, None, None)} if privacy.direction == "half" else {}
+    x = _axis(across, x_lines, MARGIN, WIDTH - RIGHT)
+    y = _axis(up, {**y_lines, **even}, _SQUARE, TOP)
+    body = [x_axis(x, _SQUARE), y_axis(y), *_aims(x, y, x_lines.get("real_real"), even.get("even"))]
+    body += [_mark(n, x, y, x_lines[n], y_lines[n]) for n in ("independent", "copy") if n in x_lines and n in y_lines]
+    body += [_numbered(i, *pair, x, y) for i, pair in enumerate(zip(across, up, strict=True), 1)]
     body.append(label(f"{column_name(fidelity)} ({better(fidelity)})", (WIDTH + MARGIN) / 2, _SQUARE + 38, "middle"))
     body.append(
         Markup('<text transform="translate(11 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
@@ -128,14 +121,6 @@ def _axis(found: Sequence[Estimate], lines: dict[str, Baseline], start: float, e
     return Axis(low - pad, high + pad, start, end)
 
 
-def _wide(found: Sequence[Estimate], more: Sequence[float], column: ScoreColumn, span: tuple[float, float]) -> Axis:
-    aims = [column.aim] if column.direction == "half" else []
-    values = [*_spans(found), *more, *aims]
-    low, high = min(values), max(values)
-    pad = max(high - low, 0.02) * 0.07
-    return Axis(low - pad, high + pad, *span)
-
-
 def _row(model: ModelSummary, found: Estimate, axis: Axis, y: float) -> Markup:
     name = model.name
     fits = int((axis.start - 12) / _LETTER)
@@ -171,17 +156,17 @@ def _baseline(name: str, line: Baseline, axis: Axis, base: float) -> Markup:
             name, tip, px(axis.at(line.value)), px(TOP - 4), px(base)
         )
     to_left = line.value < axis.low
-    place, tipped = (axis.start + 1, axis.start - 5) if to_left else (axis.end - 1, axis.end + 5)
+    place, tipped = (axis.start + 7, axis.start + 1) if to_left else (axis.end - 7, axis.end - 1)
     y = TOP - 4 + 8 * list(_NAMES).index(name)
     return Markup('<path class="mark-{}" data-tip="{}" d="M{} {}L{} {}L{} {}"/>').format(
         name, tip, px(place), px(y - 3.5), px(tipped), px(y), px(place), px(y + 3.5)
     )
 
 
-def _aims(x: Axis, y: Axis, real: Baseline | None, privacy: ScoreColumn) -> Iterator[Markup]:
-    if privacy.direction == "half":
+def _aims(x: Axis, y: Axis, real: Baseline | None, even: Baseline | None) -> Iterator[Markup]:
+    if even is not None and y.holds(even.value):
         yield Markup('<path class="line-aim" data-tip="even: no copying" d="M{} {}H{}"/>').format(
-            px(x.start), px(y.at(privacy.aim)), px(x.end)
+            px(x.start), px(y.at(even.value)), px(x.end)
         )
     if real is not None and x.holds(real.value):
         yield Markup('<path class="line-real_real" data-tip="{}" d="M{} {}V{}"/>').format(
@@ -206,12 +191,17 @@ def _numbered(number: int, across: Estimate, up: Estimate, x: Axis, y: Axis) -> 
     ).format(bars, px(place[0]), px(place[1]), px(place[0]), px(place[1] + 3.3), number)
 
 
-def _mark(name: str, x: float, y: float) -> Markup:
+def _mark(name: str, x: Axis, y: Axis, across: Baseline, up: Baseline) -> Markup:
+    """Return a baseline as a mark with its name; one beyond a scale stands at the edge and says its values."""
+    at_x, at_y = x.at(across.value), y.at(up.value)
     shape = "M{0} {1}V{2}" if name == "independent" else "M{3} {1}L{4} {2}M{3} {2}L{4} {1}"
-    path = shape.format(px(x), px(y - 6), px(y + 6), px(x - 5), px(x + 5))
-    return Markup('<g data-tip="{0}"><path class="mark-{1}" d="{2}"/>{3}</g>').format(
-        _NAMES[name],
+    path = shape.format(px(at_x), px(at_y - 6), px(at_y + 6), px(at_x - 5), px(at_x + 5))
+    is_left = at_x < WIDTH * 0.6
+    beyond = not (x.holds(across.value) and y.holds(up.value))
+    words = f"{_NAMES[name]}{f' (at {score_text(across.value)}, {score_text(up.value)})' if beyond else ''}"
+    return Markup('<g data-tip="{}"><path class="mark-{}" d="{}"/>{}</g>').format(
+        f"{_NAMES[name]}: {score_text(across.value)}, {score_text(up.value)}",
         name,
         path,
-        label(_NAMES[name], x + (9 if x < WIDTH * 0.65 else -9), y + 4, "start" if x < WIDTH * 0.65 else "end"),
+        label(words, at_x + (9 if is_left else -9), at_y + 4, "start" if is_left else "end", "halo"),
     )

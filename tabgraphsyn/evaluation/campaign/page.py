@@ -22,6 +22,7 @@ from tabgraphsyn.evaluation.campaign.wording import (
     better,
     column_name,
     estimate_text,
+    gain_text,
     interval_text,
     p_text,
     shown_differences,
@@ -44,7 +45,6 @@ class Cell:
     beside: str
     number: float | None
     is_best: bool = False
-    is_bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,20 @@ class DatasetPage:
         return [(name, words) for name, words in COMPARISONS.items() if name in present]
 
     def point_cell(self, model: ModelSummary, seed: str, column: ScoreColumn) -> Cell:
-        """Return the score of one sweep point."""
+        """Return the score of one sweep point and its interval within the run."""
         found = model.estimates.get(column.key)
-        return Cell(NONE, "", None) if found is None else Cell(score_text(found.values[seed]), "", found.values[seed])
+        if found is None:
+            return Cell(NONE, "", None)
+        run = found.runs.get(seed)
+        beside = f"{score_text(run[0])} to {score_text(run[1])}" if run else ""
+        return Cell(score_text(found.values[seed]), beside, found.values[seed])
 
 
 def render(summary: CampaignSummary) -> str:
     """Return the page. Everything that comes from data is escaped by the template engine."""
     scripts = [script(static("page.js") + static("campaign.js", PACKAGE))]
     made = environment(PACKAGE)
-    made.filters |= {"score": score_text, "p": p_text, "hours": _hours}
+    made.filters |= {"score": score_text, "p": p_text, "gain": gain_text, "hours": _hours}
     return made.get_template("campaign.html.j2").render(
         summary=summary,
         verdict=verdict(summary),
@@ -149,7 +153,7 @@ def _keys(schema: Schema, data: DatasetSummary) -> Iterator[DrawnKey]:
 
 
 def _hours(value: float | None) -> str:
-    return NONE if value is None else duration(3600 * value)
+    return NONE if value is None else "none" if value == 0 else duration(3600 * value)
 
 
 def figure_panels(data: DatasetSummary, keys: Sequence[str] | None = None) -> list[tuple[str, Panel]]:

@@ -50,7 +50,7 @@ class Estimate:
         low: lower end of the 95 % t interval over seeds, None below three seeds.
         high: upper end, None below three seeds.
         values: by seed.
-        within: mean standard error inside one run (over entities or folds), None where a run has none.
+        runs: by seed the 95 % interval inside that run (over entities or folds), None where it has none.
     """
 
     mean: float
@@ -58,7 +58,7 @@ class Estimate:
     low: float | None
     high: float | None
     values: Mapping[str, float]
-    within: float | None
+    runs: Mapping[str, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -253,8 +253,12 @@ def _dataset(raw: Mapping[str, Any]) -> DatasetSummary:
 
 
 def _model(raw: Mapping[str, Any]) -> ModelSummary:
-    estimates = {key: Estimate(**value) for key, value in raw["estimates"].items()}
+    estimates = {key: _estimate(value) for key, value in raw["estimates"].items()}
     return ModelSummary(**{**raw, "gate": Gate(**raw["gate"]), "estimates": estimates})
+
+
+def _estimate(raw: Mapping[str, Any]) -> Estimate:
+    return Estimate(**{**raw, "runs": {seed: (run[0], run[1]) if run else None for seed, run in raw["runs"].items()}})
 
 
 def _tuples(raw: Mapping[str, Any], *keys: str) -> dict[str, tuple[str, ...]]:

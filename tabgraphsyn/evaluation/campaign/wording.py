@@ -138,7 +138,18 @@ def interval_text(found: Estimate) -> str:
     """Return the half width of the interval over seeds, or nothing below three seeds."""
     if found.low is None or found.high is None:
         return ""
-    return f" ± {score_text((found.high - found.low) / 2)}"
+    half = (found.high - found.low) / 2
+    return f" ± {score_text(half)}" if half >= 0.0005 else " ± 0" if half == 0 else " ± < .001"
+
+
+def gain_text(value: float) -> str:
+    """Return a difference of scores with four decimals.
+
+    >>> gain_text(0.0123), gain_text(1.25)
+    ('.0123', '1.2500')
+    """
+    text = f"{abs(value):.4f}".removeprefix("0")
+    return f"\N{MINUS SIGN}{text}" if value < 0 else text
 
 
 def p_text(p: float | None) -> str:
