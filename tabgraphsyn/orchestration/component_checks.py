@@ -40,7 +40,7 @@ def _names(schema: type) -> tuple[str, ...]:
 # Which keys stand below a node that no constructor owns.
 _KNOWN_BELOW: Mapping[str, tuple[str, ...]] = {
     "": _names(TopLevelConfig),
-    "training": tuple(key.partition(".")[2] for key in SECTIONS),
+    "training": ("evaluate_every", *(key.partition(".")[2] for key in SECTIONS)),
     "evaluation": ("metrics", "comparisons", "seed"),
     "cluster": _names(ClusterConfig),
     "resources": _names(ResourcesConfig),

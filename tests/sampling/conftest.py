@@ -86,13 +86,13 @@ class SmallStore:
 
 
 def load(group: str, name: str = "default") -> dict[str, Any]:
-    return dict(OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml")))  # type: ignore[arg-type]
+    return dict(OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"), resolve=True))  # type: ignore[arg-type]
 
 
 def settings() -> dict[str, Any]:
     training = load("training", "quick")
-    for part in training.values():
-        part |= {"steps": 20, "warmup_steps": 2, "validate_every": 0}
+    for section in ("autoencoder", "gnn", "diffusion"):
+        training[section] |= {"steps": 20, "warmup_steps": 2, "validate_every": 0}
     return {
         "seed": 0,
         "codec": load("codec", "quantile"),
