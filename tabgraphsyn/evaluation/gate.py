@@ -150,7 +150,8 @@ class Gate:
             mine = [check for check in checks if check.table == table]
             near = [check.unnoticed for check in mine if check.metric in _NEARNESS]
             if not near:
-                found[table] = f"only exact copies were judged ({reasons.get(table, 'no metric looks at distances')})"
+                what = "only exact copies" if any(check.metric == "copies" for check in mine) else "only joined rows"
+                found[table] = f"{what} were judged ({reasons.get(table, 'no metric looks at distances')})"
             elif min(near) > self.blind:
                 exact = min(check.unnoticed for check in mine)
                 found[table] = (

@@ -55,7 +55,7 @@ class PrivacyMetric(ComparisonMetric):
 
     def _cannot_judge(self, data: EvaluationData, comparison: Comparison, view: View) -> str:
         held_out = len(data.holdout_rows[view.table])
-        if not view.reference:
+        if not view.has_columns:
             return "no columns besides keys"
         if view.table in data.reference_tables:
             return "a reference table: training, holdout and synthetic rows share it by design"
@@ -65,8 +65,10 @@ class PrivacyMetric(ComparisonMetric):
             return f"tiny: {held_out} rows held out; at least {self.least_holdout_rows} are needed"
         if len(data.training_rows[view.table]) < self.least_training_rows:
             return f"tiny: {len(data.training_rows[view.table])} training rows"
-        if view.rows == 0:
+        if comparison.candidate.num_rows(view.table) == 0:
             return "no rows to hold against the real ones"
+        if not view.reference:
+            return "every column is absent or unreadable: there is nothing that could be a copy"
         return ""
 
     @abstractmethod

@@ -26,6 +26,7 @@ class View:
         table: the table whose rows these are.
         reference: columns over all real rows.
         candidate: the same columns over the compared rows.
+        has_columns: False where the table has none besides keys; columns without information are left out.
     """
 
     where: str
@@ -34,17 +35,40 @@ class View:
     table: str
     reference: list[Feature]
     candidate: list[Feature]
+    has_columns: bool = True
 
-    @property
-    def rows(self) -> int:
-        """Number of compared rows."""
-        return len(self.candidate[0].values) if self.candidate else 0
+
+def _view(
+    where: str,
+    kind: Literal["rows", "families", "with_parent"],
+    level: Level,
+    table: str,
+    reference: list[Feature],
+    candidate: list[Feature],
+) -> View:
+    """Return a view without the columns that say nothing on the compared side.
+
+    A column that is absent, unreadable or one value throughout is left out on both sides: kept, it would put every row
+    at a distance from every real one, and a copy of all other columns would pass for none. Where no other column is
+    left, single values stay: one row repeated may still be a real one.
+    """
+    pairs = list(zip(reference, candidate, strict=True))
+    there = [pair for pair in pairs if pair[0].missing.all() or not pair[1].missing.all()]
+    kept = [pair for pair in there if is_constant(pair[0]) or not is_constant(pair[1])]
+    kept = kept if any(not is_constant(right) for _, right in kept) else there
+    return View(where, kind, level, table, [left for left, _ in kept], [right for _, right in kept], bool(pairs))
+
+
+def is_constant(feature: Feature) -> bool:
+    """Return whether all rows have the same value, or all have none."""
+    values, missing = feature.values, feature.missing
+    return bool(missing.all()) if missing.any() else bool((values == values[:1]).all())
 
 
 def table_view(comparison: Comparison, table: str) -> View:
     """Return the rows of a table with their own columns."""
     whole = Side(comparison.reference.whole)
-    return View(table, "rows", "table", table, whole.features(table), comparison.candidate.features(table))
+    return _view(table, "rows", "table", table, whole.features(table), comparison.candidate.features(table))
 
 
 def family_view(comparison: Comparison, table: str, relations: Sequence[Relation]) -> View:
@@ -52,7 +76,7 @@ def family_view(comparison: Comparison, table: str, relations: Sequence[Relation
     whole = Side(comparison.reference.whole)
     sides = [with_aggregates(side, table, relations) for side in (whole, comparison.candidate)]
     reference, candidate = ([_rounded(feature) for feature in side] for side in sides)
-    return View(table, "families", "table", table, reference, candidate)
+    return _view(table, "families", "table", table, reference, candidate)
 
 
 def _rounded(feature: Feature) -> Feature:
@@ -69,7 +93,7 @@ def parent_view(comparison: Comparison, relation: Relation) -> View:
     """Return child rows with their parent's columns; where there is no parent those are missing."""
     whole = Side(comparison.reference.whole)
     reference, candidate = (_with_parent(side, relation) for side in (whole, comparison.candidate))
-    return View(relation.name, "with_parent", "relation", relation.child_table, reference, candidate)
+    return _view(relation.name, "with_parent", "relation", relation.child_table, reference, candidate)
 
 
 def _with_parent(side: Side, relation: Relation) -> list[Feature]:

@@ -234,3 +234,56 @@ def test_auc_is_that_of_scikit_learn():
     value, _ = auc_evidence(members, others, np.arange(300), np.arange(300, 380))
     label = np.repeat([1, 0], [300, 80])
     assert value == pytest.approx(roc_auc_score(label, np.concatenate([members, others])), abs=1e-9)
+
+
+def without_column(rows: Rows, table: str, name: str) -> Rows:
+    return {**rows, table: {key: values for key, values in rows[table].items() if key != name}}
+
+
+def with_values(rows: Rows, table: str, name: str, values: Any) -> Rows:
+    return {**rows, table: {**rows[table], name: values}}
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda rows: without_column(rows, "person", "height"),
+        lambda rows: with_values(rows, "person", "height", np.array(["tall"] * PEOPLE)),
+        lambda rows: with_values(rows, "person", "height", np.full(PEOPLE, 170.0)),
+        lambda rows: with_values(rows, "person", "height", np.full(PEOPLE, np.nan)),
+    ],
+    ids=["absent", "other_type", "constant", "not_a_number"],
+)
+def test_a_copy_does_not_hide_behind_a_spoilt_column(judged, hide):
+    real = people(4)
+    found = failing(judged(real, hide(drawn(real, 5)), only=("copies", "dcr", "copies_joined", "membership_joined")))
+    assert {("copies", "person"), ("dcr", "person"), ("copies_joined", "person")} <= found
+    assert judged(real, hide(people(60)), only=("copies", "dcr", "copies_joined"))["verdict"] == "pass"
+
+
+def broken_keys(rows: Rows) -> Rows:
+    return with_values(rows, "visit", "person", rows["visit"]["person"] + 10**6)
+
+
+def unseen(rows: Rows) -> Rows:
+    return with_values(rows, "person", "city", np.array(["Atlantis", "Utopia"])[np.arange(PEOPLE) % 2])
+
+
+def spoilt(rows: Rows) -> Rows:
+    person = {name: values if name == "id" else np.full(PEOPLE, np.nan) for name, values in rows["person"].items()}
+    return {**rows, "person": person}
+
+
+@pytest.mark.parametrize("change", [broken_keys, unseen, spoilt], ids=lambda change: change.__name__)
+def test_bad_joined_rows_are_judged_or_explained(judged, change):
+    block = judged(people(4), change(people(61)))
+    assert block["verdict"] == "pass", block["text"]
+    if change is spoilt:
+        assert "only joined rows were judged (every column is absent" in block["weak"]["person"]
+
+
+def test_keys_that_cross_the_split_are_not_joined(judged):
+    real = people(4)
+    crossing = {"person": held_out(real)["person"], "visit": np.arange(len(real["visit"]["id"])) % 10 == 0}
+    block = judged(real, people(62), only=("copies", "copies_joined"), is_holdout=crossing)
+    assert "meet along this key" in block["not_judged"]["visit.person--person"]

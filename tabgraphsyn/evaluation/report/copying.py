@@ -15,7 +15,7 @@ _WORD: Mapping[str, str] = {
     "fail": "copies found",
     "not judged": "not judged",
 }
-_OLD = {"verdict": "not judged", "text": "these scores are older than the gate; evaluate again"}
+_OLD: Mapping[str, Any] = {"verdict": "not judged", "text": "these scores are older than the gate; evaluate again"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Copying:
 
 def copying(metrics: Mapping[str, Any]) -> Copying:
     """Return what the gate found; scores from before there was one are not judged."""
-    gate = metrics.get("gate") or _OLD
+    gate: Mapping[str, Any] = metrics.get("gate") or _OLD
     checks = gate.get("checks", ())
     judged = tuple(dict.fromkeys(check["table"] for check in checks))
     return Copying(
