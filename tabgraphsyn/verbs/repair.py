@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tabgraphsyn.orchestration.slurm.launching import described
 from tabgraphsyn.orchestration.slurm.repair import repair as repaired
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.slurm.submission import Report
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
 
 
@@ -19,15 +20,24 @@ def repair(
     output_dir: OutputDir = OUTPUTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
 ) -> None:
-    """Cancel elements that can never start, and submit what is neither done nor in the queue."""
+    """Submit what is neither done nor in the queue, and tell what waits for lost inputs to wait for the new ones."""
     found = one_campaign(output_dir, campaign)
     found.show_done()
     scheduler = Scheduler()
     report = repaired(found, scheduler)
     if as_json:
-        submitted = [asdict(submission) for submission in report.submissions]
-        print(
-            json.dumps({"submitted": submitted, "joined": report.prepared.joined, "calls": scheduler.calls}, indent=2)
-        )
+        print(json.dumps({**_described(report), "calls": scheduler.calls}, indent=2))
         return
     print("\n".join(described(report, scheduler)))
+
+
+def _described(report: Report) -> dict[str, Any]:
+    """Return what a repair did as plain values."""
+    return {
+        "submitted": [asdict(submission) for submission in report.submissions],
+        "joined": {stage_id: job.id for stage_id, job in report.prepared.joined.items()},
+        "rearmed": [{"job": job, "dependency": dependency} for job, dependency in report.rearmed.items()],
+        "cancelled": report.prepared.stuck,
+        "released": report.prepared.released,
+        "held": [stage_id for unit in report.prepared.held for stage_id in unit.stages],
+    }

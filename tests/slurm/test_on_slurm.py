@@ -19,7 +19,6 @@ from cluster_kit import ROOT, SBIN, DevCluster, Launches, wait_until, write_conf
 
 pytestmark = pytest.mark.slurm
 
-LEAVE_DEAD = ("+cluster.sbatch.kill-on-invalid-dep='no'",)
 ONE = ("dataset=single",)  # ingest, prepare, autoencoder/a, gnn, sample, evaluate
 
 
@@ -360,22 +359,5 @@ def test_with_accounting_status_knows_how_a_job_ended(tmp_path: Path):
                 return stages["gnn"]["state"] == "ended" and "CANCELLED" in stages["gnn"]["reason"]
 
             wait_until(ended, 30, "sacct's word")
-        finally:
-            cluster.down()
-
-
-def test_stuck_elements_are_submitted_anew(tmp_path: Path):
-    """DependencyNeverSatisfied is sticky where neither the cluster nor the job kills it: one command mends it."""
-    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
-        cluster = DevCluster(Path(name) / "c")
-        cluster.up("--keep-dead")
-        try:
-            launches = Launches(tmp_path, write_conf(tmp_path / "conf"), cluster.environment)
-            launches.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *LEAVE_DEAD, *ONE)
-            wait_until(lambda: "stuck" in {each["state"] for each in launches.states("c").values()}, 60, "stuck")
-            text = launches.verb("repair", "c")
-            assert "could never have started" in text and "3 submitted" in text, text
-            launches.wait_done(6)
-            assert not cluster.queue() or "PENDING" not in cluster.queue().values()
         finally:
             cluster.down()

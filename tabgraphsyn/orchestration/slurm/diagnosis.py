@@ -15,9 +15,13 @@ from pathlib import Path
 
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.orchestration.code_copy import is_checkout
 from tabgraphsyn.orchestration.compute import cpu_count, visible_gpus
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
+from tabgraphsyn.orchestration.slurm.findings import NodeFindings, read_findings, record_findings
+from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.slurm.strategy import AUTO, REQUEUE, SUCCESSOR, WAIT, choose
 
 _COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sacct")
 _TEST_WAIT_S = 300.0
@@ -40,13 +44,14 @@ def diagnose(output_dir: Path, scheduler: Scheduler) -> list[Finding]:
     if "sbatch" in missing:
         return [*findings, Finding("note", "Slurm", "no sbatch here", "cluster=local runs everything on this machine.")]
     if missing:
-        advice = "status works without sacct; without scontrol a job stays alive until the cluster requeues it."
+        advice = "status works without sacct; without scontrol MaxArraySize 1001 is assumed and repair resubmits."
         findings.append(Finding("note", "commands", f"missing: {', '.join(missing)}", advice))
     try:
         capabilities = ask(scheduler)
     except SubmissionError as error:
         return [*findings, Finding("fails", "Slurm", str(error), "Is slurmctld up, and SLURM_CONF right?")]
-    return [*findings, *_slurm(capabilities)]
+    found = read_findings(folder_of(output_dir), capabilities.cluster)
+    return [*findings, *_slurm(capabilities), *_interruption(capabilities, found), *_code()]
 
 
 def _machine() -> Iterator[Finding]:
@@ -95,10 +100,8 @@ def _slurm(facts: Capabilities) -> Iterator[Finding]:
     yield Finding("ok", "arrays", f"MaxArraySize {facts.max_array_size}: up to {facts.max_array_size - 1} each{limit}")
     yield from _preemption(facts)
     if facts.can_requeue is False:
-        advice = "Handled: jobs ask for --requeue themselves. If the site forbids it, cluster.requeue=false."
+        advice = "Handled: jobs ask for --requeue themselves. If the site forbids it, cluster.on_interrupt=successor."
         yield Finding("note", "requeue", "JobRequeue=0", advice)
-    chosen = "save, scontrol requeue; where the node refuses that, save and stay alive until requeued"
-    yield Finding("ok", "on preemption and time limit", f"chosen: {chosen}")
     if not facts.kills_invalid_dependents:
         yield Finding("ok", "failed inputs", "--kill-on-invalid-dep=yes is set per job, as the cluster does not")
     if not facts.has_sacct:
@@ -107,6 +110,26 @@ def _slurm(facts: Capabilities) -> Iterator[Finding]:
     if facts.version and _older(facts.version, (23, 2)):
         advice = "Handled: every stage checks its inputs' done.json and hashes before it starts."
         yield Finding("note", "dependencies", "before 23.02 afterok on a forgotten job id is dropped silently", advice)
+
+
+def _interruption(facts: Capabilities, found: NodeFindings | None) -> Iterator[Finding]:
+    """Say what a launch with cluster.on_interrupt=auto makes interrupted stages do, and why."""
+    chosen = choose(AUTO, facts, found)
+    advice = {
+        REQUEUE: "" if found is not None else "doctor --test -p <partition> makes sure of it.",
+        WAIT: "For stages longer than the time limit: cluster.on_interrupt=successor.",
+        SUCCESSOR: "It puts cluster.successors spare tasks per lane into the queue; they count as submitted jobs.",
+    }[chosen.name]
+    level = "ok" if chosen.name == REQUEUE and found is not None else "note"
+    yield Finding(level, "on preemption and time limit", f"chosen: {chosen}", advice)
+
+
+def _code() -> Iterator[Finding]:
+    if is_checkout():
+        found = "a checkout: cluster.code=snapshot copies it at launch, so that editing it changes no queued job"
+        yield Finding("ok", "code", found)
+    else:
+        yield Finding("ok", "code", "an installed package: jobs import it as it is when they start")
 
 
 def _preemption(facts: Capabilities) -> Iterator[Finding]:
@@ -134,7 +157,8 @@ import json, os, shutil, subprocess, sys
 out = sys.argv[1]
 restart = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 found = {"restart": restart, "node": os.uname().nodename, "python": sys.version.split()[0],
-         "scontrol": shutil.which("scontrol") is not None, "cpus": len(os.sched_getaffinity(0)),
+         "scontrol": shutil.which("scontrol") is not None, "cluster": os.environ.get("SLURM_CLUSTER_NAME"),
+         "cpus": len(os.sched_getaffinity(0)),
          "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", "")}
 try:
     import tabgraphsyn
@@ -171,7 +195,23 @@ def test_on_node(folder: Path, partition: str | None, scheduler: Scheduler) -> l
             return [Finding("fails", "test job", str(error))]
         lines = _waited(out, started)
         scheduler.cancel([job])
+        _remember(folder, lines)
         return list(_node_findings(lines, time.monotonic() - started))
+
+
+def _remember(output_dir: Path, lines: list[dict[str, object]]) -> None:
+    """Leave what the node said about requeueing where a launch reads it."""
+    if not lines:
+        return
+    error = next((str(line["requeue_error"]) for line in lines if "requeue_error" in line), "it did not come back")
+    why = "it requeued itself" if any(line.get("restart") for line in lines) else f"scontrol requeue: {error}"
+    record_findings(
+        folder_of(output_dir),
+        str(lines[0].get("cluster") or ""),
+        can_requeue=any(bool(line.get("restart")) for line in lines),
+        why=why if lines[0]["scontrol"] else "no scontrol on the node",
+        source="doctor",
+    )
 
 
 def _waited(out: Path, started: float) -> list[dict[str, object]]:
@@ -196,9 +236,9 @@ def _node_findings(lines: list[dict[str, object]], took_s: float) -> Iterator[Fi
     if "package_error" in first:
         yield Finding("fails", "node", str(first["package_error"]), "cluster.python or cluster.setup must provide it.")
     if not first["scontrol"]:
-        yield Finding("note", "requeue", "no scontrol on the node", "A preempted stage stays alive until requeued.")
+        yield Finding("note", "requeue", "no scontrol on the node", "Remembered: launch chooses another way.")
     elif any(line.get("restart") for line in lines):
         yield Finding("ok", "requeue", f"the job requeued itself and ran again, {took_s:.0f} s in all")
     else:
         error = next((str(line["requeue_error"]) for line in lines if "requeue_error" in line), "it did not come back")
-        yield Finding("note", "requeue", error, "A preempted stage stays alive until requeued.")
+        yield Finding("note", "requeue", error, "Remembered: launch chooses another way.")

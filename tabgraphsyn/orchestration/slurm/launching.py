@@ -68,9 +68,8 @@ def described(report: Report, scheduler: Scheduler) -> Iterator[str]:
     if any(submission.is_lane for submission in report.submissions):
         yield f"on an interruption: {prepared.strategy}"
     if report.rearmed:
-        names = ", ".join(update.job for update in prepared.updates[:5])
-        more = " ..." if len(prepared.updates) > 5 else ""
-        yield f"{report.rearmed} dependencies could never have been met; they were renewed: {names}{more}"
+        names = ", ".join(list(report.rearmed)[:5]) + (" ..." if len(report.rearmed) > 5 else "")
+        yield f"{len(report.rearmed)} dependencies could never have been met; they were renewed: {names}"
     if prepared.stuck:
         yield f"{len(prepared.stuck)} elements could never have started; they were cancelled and submitted anew"
     if prepared.released:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm.arrays import JobArray
 
 _MODULE = "tabgraphsyn.orchestration.slurm.element"
@@ -38,10 +39,16 @@ def batch_script(
         dependency: sbatch's expression.
         cluster: settings of ``conf/cluster``.
         code_folder: what the package is imported from; None for what the interpreter finds.
+
+    Raises:
+        SubmissionError: Slurm's commands are not here.
     """
     from submitit import SlurmExecutor  # 0.16 s: only where something is submitted
 
-    executor = SlurmExecutor(folder=folder)
+    try:
+        executor = SlurmExecutor(folder=folder)
+    except RuntimeError as error:
+        raise SubmissionError(f"srun: not found on PATH ({error}). Launch where Slurm's commands are.") from error
     run = [*cluster["container"], cluster["python"] or sys.executable, "-m", _MODULE, str(list_file)]
     run += ["--lane"] if array.is_lane else []
     executor.update_parameters(**_parameters(array, name, run, dependency, cluster))

@@ -92,13 +92,13 @@ class Prepared:
 
 @dataclass
 class Report:
-    """What a submission did."""
+    """What a submission did; ``rearmed`` tells element or array -> what it waits for now."""
 
     prepared: Prepared
     submissions: list[Submission]
     folder: Path | None
     capabilities: Capabilities
-    rearmed: int = 0
+    rearmed: dict[str, str | None] = field(default_factory=dict)
 
 
 def prepare(
@@ -188,7 +188,7 @@ def submit(work: Work, scheduler: Scheduler) -> Report:
             again, _ = _submit_once(work, scheduler, capabilities, refused)
             again.prepared.stuck += sorted(refused)
             again.submissions[:0] = report.submissions
-            again.rearmed += report.rearmed
+            again.rearmed.update(report.rearmed)
             report = again
     return report
 
@@ -221,13 +221,9 @@ def _submit_once(
                 f"then `tabgraphsyn repair {work.campaign}` submits the rest."
             ) from error
         _note_held(work, prepared, folder, capabilities)
-    refused = frozenset(
-        update.job
-        for update in prepared.updates
-        if not scheduler.rearm(update.job, update.dependency(_job_ids(prepared.arrays, submissions)))
-    )
-    report = Report(prepared, submissions, folder, capabilities, rearmed=len(prepared.updates) - len(refused))
-    return report, refused
+    wanted = {update.job: update.dependency(_job_ids(prepared.arrays, submissions)) for update in prepared.updates}
+    renewed = {job: dependency for job, dependency in wanted.items() if scheduler.rearm(job, dependency)}
+    return Report(prepared, submissions, folder, capabilities, renewed), frozenset(wanted) - frozenset(renewed)
 
 
 def _job_ids(arrays: Sequence[JobArray], submissions: Sequence[Submission]) -> dict[Key, str]:
