@@ -107,24 +107,22 @@ def _config(given: list[str]) -> int:
 
 
 def _print_configs(overrides: list[str], *, multirun: bool) -> None:
-    import yaml
-
     from tabgraphsyn.composition import compose_points
+    from tabgraphsyn.orchestration.config_texts import ConfigTexts, sections
 
     composed = compose_points(overrides, multirun=multirun)
     raise_collected(ConfigError, composed.problems)
+    texts = ConfigTexts()
     for point in composed.points:
-        if multirun:
-            print(f"--- # {point.name}")
-        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        print(yaml.dump(point.config, Dumper=dumper, sort_keys=False, allow_unicode=True))
+        text = texts.text(point.config)
+        print(sections({point.name: text}) if multirun else text)
 
 
 def _launch(given: list[str], catalog: Catalog | None) -> int:
     from tabgraphsyn.stages.catalog import STAGES
 
     multirun, overrides = _flags(given)
-    points = _checked_points(overrides, multirun)
+    points = _checked_points(overrides, multirun, has_components=catalog is None)
     config = points[0].config
     chosen = catalog or STAGES
     is_local = config["cluster"]["executor"] != "slurm"
@@ -148,7 +146,7 @@ def _flags(given: list[str]) -> tuple[bool, list[str]]:
     return multirun, overrides
 
 
-def _checked_points(overrides: list[str], multirun: bool) -> list[Point]:
+def _checked_points(overrides: list[str], multirun: bool, *, has_components: bool) -> list[Point]:
     """Compose, and raise everything that is wrong at once."""
     from pathlib import Path
 
@@ -160,10 +158,10 @@ def _checked_points(overrides: list[str], multirun: bool) -> list[Point]:
 
     composed = compose_points(overrides, multirun=multirun)
     problems = list(composed.problems)
+    groups = (*COMPONENT_GROUPS, "tracking")
     for point in composed.points:
-        problems += config_problems(point.config, point.missing, (*COMPONENT_GROUPS, "tracking"))
-    if not problems:
-        problems += [text for point in composed.points for text in value_problems(point.config)]
+        problems += config_problems(point.config, point.missing, groups, point.added, has_components=has_components)
+        problems += value_problems(point.config, problems) if has_components else []
     if composed.points:
         problems += place_problems(Path(composed.points[0].config["output_dir"]).expanduser().resolve())
     raise_collected(ConfigError, list(dict.fromkeys(problems)))

@@ -1,32 +1,27 @@
 """``outputs/campaigns/<campaign>/<point>/``: the results of a launch, where a person looks.
 
-``campaign.json`` says which stages a point consists of. Results are copied (large ones linked) from the store when
-their stage is done: by the worker that finished it, through the stage's subscriber files, or by any later command.
+``campaign.json`` says which stages a point consists of, ``configs.yaml`` what each was composed to. A launch writes a
+few files, whatever the number of points; a point's own folder appears with its first results. They are copied (large
+ones linked) from the store when their stage is done: by the worker that finished it, or by any later command.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tabgraphsyn.data.files import folder_written_aside, read_json, write_json, write_text, written_aside
+from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import ConfigError, StageError, listing, nearest
+from tabgraphsyn.orchestration import showing
+from tabgraphsyn.orchestration.config_texts import ConfigTexts
 from tabgraphsyn.orchestration.lease import Attempt
 from tabgraphsyn.orchestration.plan import Plan
-from tabgraphsyn.orchestration.store import ARTIFACTS, SUBSCRIBERS, State, Store, done_manifest
+from tabgraphsyn.orchestration.store import State, Store
 
 CAMPAIGN = "campaign.json"
-_SHOWN = ".shown"
-_LINK_FROM_BYTES = 16 << 20
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as quick: it counts in a sweep of 1,000 points
 
 
 @dataclass(frozen=True)
@@ -75,9 +70,19 @@ class Campaign:
 
     def show_done(self) -> None:
         """Show the results of every done stage that are not shown yet."""
-        for name, point in self.points.items():
-            for label, names in point.publishes.items():
-                _show(self.store.folder(point.stages[label]), self.folder / name, names)
+        store = self.store
+        standing = {kind: store.standing(kind) for kind in {stage_id.split("/")[0] for stage_id in self.stage_ids()}}
+        for point in self.points:
+            for wanted in self.wanted(point):
+                kind, signature = wanted.stage.split("/")
+                if signature in standing[kind]:
+                    showing.show(store.folder(wanted.stage), self.folder / point, wanted.names)
+
+    def wanted(self, point: str) -> Iterator[showing.Wanted]:
+        """Yield what a point shows."""
+        record = self.points[point]
+        for label, names in record.publishes.items():
+            yield showing.Wanted(record.stages[label], point, names)
 
 
 def campaigns_dir(output_dir: Path) -> Path:
@@ -122,7 +127,7 @@ def record_campaign(
     code: Mapping[str, Any],
     lease_timeout_s: float,
 ) -> Campaign:
-    """Write ``campaign.json``, the points' configs and the subscriptions; return the whole campaign.
+    """Write the campaign's record, the points' configs and which results they want; return the whole campaign.
 
     Points of earlier launches of the same campaign are kept.
 
@@ -151,10 +156,11 @@ def record_campaign(
         },
     )
     campaign = Campaign(folder, whole, lease_timeout_s)
-    for point, record in points.items():
-        text = yaml.dump(dict(configs[point]), Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
-        write_text(folder / point / "config.yaml", text, flush=False)
-        _subscribe(campaign, point, record)
+    texts = ConfigTexts()
+    showing.write_configs(folder, {point: texts.text(configs[point]) for point in points})
+    showing.write_wanted(folder, (each for point in whole for each in campaign.wanted(point)))
+    for point in points.keys() & former.keys():
+        showing.refresh(folder / point, campaign.wanted(point))
     return campaign
 
 
@@ -175,90 +181,3 @@ def _point_record(plan: Plan, labels: Mapping[str, str], overrides: Sequence[str
         publishes={label: list(stage.kind.publishes) for label, stage in stages.items() if stage.kind.publishes},
         inputs={label: list(stage.inputs) for label, stage in stages.items()},
     )
-
-
-def _subscribe(campaign: Campaign, point: str, record: PointRecord) -> None:
-    """Leave word in the stage folders that this point wants their results; drop results of former stages."""
-    target = campaign.folder / point
-    for label, names in record.publishes.items():
-        stage_id = record.stages[label]
-        kind, signature = stage_id.split("/")
-        shown = target / _SHOWN / kind
-        if shown.exists() and shown.read_text(encoding="utf-8") != signature:
-            shown.unlink()
-            for name in names:
-                _remove(target / name)
-        where = f"{campaign.folder.name}/{point}"
-        key = hashlib.sha256(where.encode()).hexdigest()[:12]
-        path = campaign.store.folder(stage_id) / SUBSCRIBERS / f"{key}.json"
-        if not path.exists():
-            write_json(path, {"point": where, "names": names}, flush=False)
-
-
-def publish_subscribed(stage_folder: Path) -> None:
-    """Show a done stage's results in every point that asked for them."""
-    output_dir = stage_folder.parents[2]
-    for path in sorted((stage_folder / SUBSCRIBERS).glob("*.json")):
-        wanted = read_json(path)
-        target = campaigns_dir(output_dir) / wanted["point"]
-        # A point that was launched again with other settings, or removed, no longer wants this stage.
-        if target.is_dir() and stage_folder.name in _wanted_signatures(target):
-            _show(stage_folder, target, wanted["names"])
-
-
-def _wanted_signatures(point_folder: Path) -> set[str]:
-    path = point_folder.parent / CAMPAIGN
-    if not path.is_file():
-        return set()
-    record = read_json(path)["points"].get(point_folder.name, {"stages": {}})
-    return {stage_id.split("/")[1] for stage_id in record["stages"].values()}
-
-
-def _show(stage_folder: Path, target: Path, names: Sequence[str]) -> None:
-    """Copy results to a point's folder unless they stand there already."""
-    shown = target / _SHOWN / stage_folder.parent.name
-    whole = shown.exists() and shown.read_text(encoding="utf-8") == stage_folder.name
-    if (whole and all((target / name).exists() for name in names)) or done_manifest(stage_folder) is None:
-        return
-    for name in names:
-        source = stage_folder / ARTIFACTS / name
-        if not source.exists():
-            raise StageError(f"{stage_folder}: a done stage should have written {name!r} to its artifacts and did not.")
-        _copy(source, target / name)
-    write_text(shown, stage_folder.name)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        with folder_written_aside(target) as aside:
-            for path, relative in _files_under(source):
-                (aside / relative).parent.mkdir(parents=True, exist_ok=True)
-                _copy_file(path, aside / relative)
-    else:
-        with written_aside(target) as aside:
-            _copy_file(source, aside)
-
-
-def _files_under(folder: Path) -> Iterator[tuple[Path, Path]]:
-    for parent, _, names in os.walk(folder):
-        for name in sorted(names):
-            path = Path(parent) / name
-            yield path, path.relative_to(folder)
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    """Copy, or link what is large: a small file that someone edits in place must not change the store's."""
-    if source.stat().st_size >= _LINK_FROM_BYTES:
-        try:
-            os.link(source, target)
-            return
-        except OSError:  # another file system, or one without links
-            target.unlink(missing_ok=True)
-    shutil.copyfile(source, target)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

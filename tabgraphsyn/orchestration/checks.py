@@ -21,7 +21,12 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$")
 
 
 def config_problems(
-    config: Mapping[str, Any], missing: Sequence[str], groups: Sequence[str], added: Sequence[str] = ()
+    config: Mapping[str, Any],
+    missing: Sequence[str],
+    groups: Sequence[str],
+    added: Sequence[str] = (),
+    *,
+    has_components: bool = True,
 ) -> list[str]:
     """Return what is wrong with one composed config.
 
@@ -30,6 +35,7 @@ def config_problems(
         missing: keys left at ``???``.
         groups: groups that every config needs.
         added: keys that the command line added with ``+``.
+        has_components: False where the stages are not the project's and build none of its components.
     """
     problems = []
     for key in missing:
@@ -43,9 +49,10 @@ def config_problems(
         if group not in missing and config.get(group) is None
     ]
     problems += added_problems(added)
-    problems += component_problems(config)
-    problems += section_problems(config)
-    problems += evaluation_problems(config)
+    if has_components:
+        problems += component_problems(config)
+        problems += section_problems(config)
+        problems += evaluation_problems(config)
     problems += _setting_problems(config)
     return problems
 

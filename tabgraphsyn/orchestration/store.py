@@ -27,7 +27,6 @@ ARTIFACTS = "artifacts"
 DONE = "done.json"
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
-SUBSCRIBERS = "subscribers"
 
 _CHUNK_BYTES = 1 << 20
 
@@ -84,6 +83,11 @@ class Store:
         if attempt.is_running(self.lease_timeout_s):
             return State.RUNNING, attempt
         return (State.FAILED if attempt.outcome == "failed" else State.RESUMABLE), attempt
+
+    def standing(self, kind: str) -> frozenset[str]:
+        """Return the signatures of a kind that have a folder: one call, where a look at each would be thousands."""
+        folder = self.root / kind
+        return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
     def stage_ids(self) -> Iterator[str]:
         """Yield the ids of all stage folders."""

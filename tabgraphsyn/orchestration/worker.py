@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, Interrupted, StageError, TabGraphSynError
-from tabgraphsyn.orchestration import campaigns, compute, store
+from tabgraphsyn.orchestration import compute, showing, store
 from tabgraphsyn.orchestration.attempt_log import attempt_log
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.snapshot import library_versions, running_code
@@ -194,7 +194,7 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
 def _show(folder: Path, log: logging.Logger) -> None:
     """Show the results where people look. The stage is done even if that fails; ``status`` tries again."""
     try:
-        campaigns.publish_subscribed(folder)
+        showing.publish_subscribed(folder)
     except OSError as error:
         log.warning("could not show the results in the campaign's folder: %s", error)
 

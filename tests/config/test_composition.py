@@ -170,3 +170,34 @@ def test_importing_launch_is_light():
     code = "import sys, tabgraphsyn.launch; print([n for n in ('torch','pandas','wandb','hydra') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gnn=gin,gat", "seed=0,1", "training.gnn.steps=3,4"),
+        ("seed=range(0,3)", "training.gnn.learning_rate=choice(1e-3,0.1)"),
+        ("campaign='a,b',c", "dataset.path=/x,null"),
+    ],
+)
+def test_a_sweep_composes_each_point_as_it_is_composed_alone(arguments: tuple[str, ...]):
+    composed = compose_points(arguments, multirun=True)
+    assert not composed.problems and len(composed.points) >= 4
+    for point in composed.points:
+        (alone,) = compose_points(point.overrides, multirun=False).points
+        assert (point.config, point.missing) == (alone.config, alone.missing)
+
+
+def test_swept_values_reach_what_is_made_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A user's yaml may refer to other keys: then a point is more than what the sweep sets."""
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "mine.yaml").write_text("name: run-${seed}\npath: ???\n")
+    monkeypatch.setenv("TABGRAPHSYN_CONF", str(tmp_path))
+    points = compose_points(["dataset=mine", "seed=1,2"], multirun=True).points
+    assert [point.config["dataset"]["name"] for point in points] == ["run-1", "run-2"]
+    assert all(point.missing == ("dataset.path",) for point in points)
+    swept = compose_points(["dataset=mine", "dataset.path=${output_dir}/a,b", "seed=1,2"], multirun=True).points
+    assert {(point.config["seed"], Path(point.config["dataset"]["path"]).name) for point in swept} == {
+        (seed, name) for seed in (1, 2) for name in "ab"
+    }
+    assert all(point.missing == () for point in swept)

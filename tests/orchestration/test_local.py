@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -255,6 +256,38 @@ def test_hashes_decide_what_is_shown(launches: Launches):
         conf.write_text(text)
     assert shown.read_text() != first
     assert hashlib.sha256((launches.campaign() / "default" / "metrics.json").read_bytes()).hexdigest()
+
+
+def test_two_campaigns_show_the_same_stages_and_a_launch_writes_few_files(launches: Launches):
+    """What one launch computes stands in the folders of all that want it, each with its own config."""
+    launches.run("campaign=one", "-m", "seed=0,1", "cluster.executor=inline")
+    launches.run("campaign=two", "-m", "seed=0,1,2", "cluster.executor=inline", "cluster.workers=1")
+    points = {path.parent for path in launches.out.glob("campaigns/*/*/metrics.json")}
+    assert sorted(f"{path.parent.name}/{path.name}" for path in points) == [
+        *(f"one/seed={seed}" for seed in range(2)),
+        *(f"two/seed={seed}" for seed in range(3)),
+    ]
+    for path in points:
+        text = (path / "config.yaml").read_text()
+        assert f"seed: {path.name[-1]}\n" in text and f"campaign: {path.parent.name}\n" in text
+    two = launches.out / "campaigns" / "two"
+    files = {path.name for path in two.iterdir() if path.is_file()}
+    assert files >= {"campaign.json", "configs.yaml", "wanted.jsonl"} and len(files) <= 4
+    assert not list(launches.out.glob("stages/*/*/subscribers"))
+
+
+def test_the_worker_shows_results_to_a_campaign_that_came_later(launches: Launches):
+    """The launch that recorded it is gone: the worker of another one finds the campaign by itself."""
+    from tabgraphsyn.orchestration.showing import publish_subscribed
+
+    launches.run("campaign=one", "cluster.executor=inline")
+    launches.run("campaign=two", "cluster.executor=inline")
+    point = launches.out / "campaigns" / "two" / "default"
+    shutil.rmtree(point)
+    for folder in launches.out.glob("stages/*/*"):
+        publish_subscribed(folder)
+    assert (point / "metrics.json").read_text() == "{}"
+    assert (point / "synthetic" / "a.csv").exists() and "campaign: two\n" in (point / "config.yaml").read_text()
 
 
 def test_a_gpu_is_lent_to_one_stage(tmp_path: Path, environment: dict[str, str]):
