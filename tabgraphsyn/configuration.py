@@ -64,6 +64,8 @@ class ClusterConfig:
         grace_s: time between asking a stage to stop and killing it.
         heartbeat_s: how often a running stage says that it lives.
         lease_timeout_s: silence after which another process may take a stage over.
+        rank_timeout_s: where several processes train a stage, silence of one after which the others give up. It must
+            be longer than a checkpoint or a validation takes.
         verify_mb: inputs up to this size are hashed before a stage starts; larger ones are checked by size.
         cpu_partition: Slurm only, like all below: where stages without a GPU go; null takes the cluster's default.
         gpu_partition: where stages go that want a GPU; null: they run without one.
@@ -99,6 +101,7 @@ class ClusterConfig:
     grace_s: float = 30.0
     heartbeat_s: float = 5.0
     lease_timeout_s: float = 60.0
+    rank_timeout_s: float = 600.0
     verify_mb: float = 64.0
     cpu_partition: str | None = None
     gpu_partition: str | None = None
@@ -132,7 +135,10 @@ class StageResources:
         device: ``auto`` (cuda where there is one), ``cpu`` or ``cuda``.
         mem_gb: memory that a scheduler is asked for.
         timeout_min: time limit that a scheduler is asked for.
-        gpus: GPUs that a scheduler is asked for where the device is not ``cpu``.
+        gpus: GPUs that a scheduler is asked for, for each task, where the device is not ``cpu``.
+        tasks_per_node: processes that train a stage together, each with ``threads`` and ``gpus`` of its own; trained
+            stages only.
+        nodes: nodes over which a scheduler spreads them, ``tasks_per_node`` on each; not read on one machine.
     """
 
     threads: int = 1
@@ -140,6 +146,8 @@ class StageResources:
     mem_gb: float = 4.0
     timeout_min: int = 60
     gpus: int = 1
+    tasks_per_node: int = 1
+    nodes: int = 1
 
 
 @dataclass

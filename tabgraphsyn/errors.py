@@ -12,6 +12,7 @@ EXIT_DONE = 0
 EXIT_USER = 2
 EXIT_STAGE = 3
 EXIT_INTERRUPTED = 75
+EXIT_RANK_LOST = 76
 
 
 class TabGraphSynError(Exception):
@@ -54,6 +55,12 @@ class Interrupted(TabGraphSynError):
     """A stage that stopped at a step boundary on request, saved, and can be resumed."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+class RankLost(TabGraphSynError):
+    """A stage on several ranks of which one died or was silent for too long; it can be resumed."""
+
+    exit_code = EXIT_RANK_LOST
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

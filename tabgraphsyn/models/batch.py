@@ -96,6 +96,16 @@ class SiblingGroups:
         """Return groups of one row each."""
         return SiblingGroups(torch.arange(rows), torch.zeros(rows), torch.ones(rows), rows, exchange=False)
 
+    def part(self, groups: slice, rows: slice) -> SiblingGroups:
+        """Return some consecutive groups, which hold ``rows``, numbered anew."""
+        return SiblingGroups(
+            group=self.group[rows] - groups.start,
+            rank=self.rank[rows],
+            size=self.size[rows],
+            count=groups.stop - groups.start,
+            exchange=self.exchange,
+        )
+
     def to(self, device: str | torch.device) -> SiblingGroups:
         """Return the groups on another device."""
         return SiblingGroups(

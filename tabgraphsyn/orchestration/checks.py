@@ -17,6 +17,7 @@ from tabgraphsyn.orchestration.component_checks import (
     section_problems,
 )
 
+_TRAINED = ("autoencoder", "gnn", "diffusion")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$")
 
 
@@ -107,6 +108,11 @@ def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[s
             yield f"resources.{stage}.threads: at least 0 (0 takes all), found {wanted['threads']!r}."
         if wanted["device"] not in devices:
             yield f"resources.{stage}.device: one of {listing(devices)}, found {wanted['device']!r}."
+        for key in ("tasks_per_node", "nodes"):
+            if wanted.get(key, 1) < 1:
+                yield f"resources.{stage}.{key}: at least 1, found {wanted[key]!r}."
+            elif wanted.get(key, 1) > 1 and stage not in _TRAINED:
+                yield f"resources.{stage}.{key}: only {listing(_TRAINED)} run on several tasks, found {wanted[key]!r}."
         for key in ("mem_gb", "timeout_min"):
             if wanted.get(key, 1) <= 0:
                 yield f"resources.{stage}.{key}: above 0, found {wanted[key]!r}."

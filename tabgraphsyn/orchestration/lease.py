@@ -114,6 +114,7 @@ class Attempt:
         ended: seconds since the epoch, or None.
         exit_code: of the worker.
         error: the last line a user reads.
+        notes: how it was run, in order: from which step in how many micro-batches, for example.
     """
 
     number: int
@@ -124,6 +125,7 @@ class Attempt:
     ended: float | None = None
     exit_code: int | None = None
     error: str | None = None
+    notes: tuple[Mapping[str, Any], ...] = ()
 
     def is_running(self, timeout_s: float, now: float | None = None) -> bool:
         """Return True unless the attempt ended, its process is gone, or it was silent for ``timeout_s``."""
@@ -179,6 +181,11 @@ class Lease:
         """Return True while no later attempt took the stage over."""
         numbers = attempt_numbers(self.folder)
         return bool(numbers) and numbers[-1] == self.number
+
+    def note(self, note: Mapping[str, Any]) -> None:
+        """Record how this attempt is run, at once: it may be killed later."""
+        self._record["notes"] = [*self._record.get("notes", []), dict(note)]
+        write_json(self._path, self._record)
 
     def end(self, outcome: str, exit_code: int, error: str | None = None) -> None:
         """Record how this attempt ended."""

@@ -54,7 +54,7 @@ class _Run:
     stage: Stage
     process: WorkerProcess
     threads: int
-    gpu: str | None
+    gpus: tuple[str, ...]
     started: float = field(default_factory=time.time)
 
 
@@ -130,20 +130,25 @@ class LocalRunner:
         used = sum(run.threads for run in self._running.values())
         if used and used + self._threads(stage) > self._limits.threads:
             return False
-        return not self._wants_gpu(stage) or bool(self._free_gpus)
+        return len(set(self._free_gpus)) >= self._gpus_wanted(stage)
 
     def _threads(self, stage: Stage) -> int:
-        return min(self._runtimes[stage.id].threads, self._limits.threads)
+        runtime = self._runtimes[stage.id]
+        return min(runtime.threads * runtime.tasks_per_node, self._limits.threads)
 
-    def _wants_gpu(self, stage: Stage) -> bool:
-        return bool(self._limits.gpus) and self._runtimes[stage.id].device != "cpu"
+    def _gpus_wanted(self, stage: Stage) -> int:
+        """Return how many GPUs to lend: one a rank; a stage that wants more than there are says so itself."""
+        runtime = self._runtimes[stage.id]
+        return 0 if runtime.device == "cpu" else min(runtime.tasks_per_node, len(self._limits.gpus))
 
     def _start(self, stage: Stage) -> None:
         folder = self._store.folder(stage.id)
         spec_path = save_spec(folder, stage, self._runtimes[stage.id])
-        gpu = self._free_gpus.pop(0) if self._wants_gpu(stage) else None
-        process = self._pool.start(spec_path, gpu)
-        self._running[stage.id] = _Run(stage, process, self._threads(stage), gpu)
+        gpus = tuple(list(dict.fromkeys(self._free_gpus))[: self._gpus_wanted(stage)])
+        for gpu in gpus:
+            self._free_gpus.remove(gpu)
+        process = self._pool.start(spec_path, ",".join(gpus) or None)
+        self._running[stage.id] = _Run(stage, process, self._threads(stage), gpus)
         self.frontier.progress[stage.id] = Progress.RUNNING
         self._view.say(f"start   {self._name(stage)}")
 
@@ -177,8 +182,7 @@ class LocalRunner:
             if code is None:
                 continue
             del self._running[stage_id]
-            if run.gpu is not None:
-                self._free_gpus.append(run.gpu)
+            self._free_gpus += run.gpus
             self._settle(run, code)
 
     def _settle(self, run: _Run, code: int) -> None:

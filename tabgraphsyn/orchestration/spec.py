@@ -31,6 +31,9 @@ class Runtime:
         heartbeat_s: see ``ClusterConfig``.
         lease_timeout_s: see ``ClusterConfig``.
         verify_mb: see ``ClusterConfig``.
+        tasks_per_node: processes that train the stage together on one node.
+        nodes: over how many nodes they are spread; on one machine it is not read.
+        rank_timeout_s: see ``ClusterConfig``.
     """
 
     module: str
@@ -45,6 +48,9 @@ class Runtime:
     heartbeat_s: float = 5.0
     lease_timeout_s: float = 60.0
     verify_mb: float = 64.0
+    tasks_per_node: int = 1
+    nodes: int = 1
+    rank_timeout_s: float = 600.0
 
 
 @dataclass(frozen=True)

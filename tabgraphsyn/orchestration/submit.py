@@ -216,6 +216,9 @@ def _runtime(
         heartbeat_s=float(cluster["heartbeat_s"]),
         lease_timeout_s=float(cluster["lease_timeout_s"]),
         verify_mb=float(cluster["verify_mb"]),
+        tasks_per_node=int(wanted.get("tasks_per_node", 1)),
+        nodes=int(wanted.get("nodes", 1)),
+        rank_timeout_s=float(cluster.get("rank_timeout_s", 600.0)),
     )
 
 

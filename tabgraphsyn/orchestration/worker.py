@@ -1,6 +1,7 @@
 """Run one stage: ``python -m tabgraphsyn.orchestration.worker outputs/stages/<kind>/<signature>/spec.json``.
 
-Exit codes: 0 the stage is done, 2 the user's data or config, 3 it failed, 75 it was asked to stop and can resume.
+Exit codes: 0 the stage is done, 2 the user's data or config, 3 it failed, 75 it was asked to stop and can resume, 76 it
+lost another of its ranks and can resume.
 """
 
 from __future__ import annotations
@@ -22,10 +23,21 @@ from types import FrameType
 from typing import Any, Self
 
 from tabgraphsyn.data.files import write_json
-from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, Interrupted, StageError, TabGraphSynError
+from tabgraphsyn.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_STAGE,
+    Interrupted,
+    RankLost,
+    StageError,
+    TabGraphSynError,
+)
 from tabgraphsyn.orchestration import compute, showing, store
 from tabgraphsyn.orchestration.attempt_log import attempt_log
+from tabgraphsyn.orchestration.attempt_notes import AttemptNotes
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
+from tabgraphsyn.orchestration.local_ranks import LocalTeam
+from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team
 from tabgraphsyn.orchestration.snapshot import library_versions, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
 from tabgraphsyn.stages.context import StageContext
@@ -96,13 +108,14 @@ class Heart:
                 return
 
 
-def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True) -> int:
+def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True, team: Team | None = None) -> int:
     """Run the stage of a spec in this process and return the exit code.
 
     Args:
         spec_path: ``spec.json`` in the stage's folder.
         capture: send all that the process prints to the attempt's log, for good.
         waits: wait while another process runs the stage; otherwise report that as interrupted.
+        team: the ranks that a scheduler started; None: a stage of several ranks starts them on this machine.
     """
     spec = load_spec(spec_path)
     folder = spec_path.parent.resolve()
@@ -116,7 +129,13 @@ def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True) -> 
             return EXIT_DONE
         # From here on a signal must not cut into the bookkeeping: `_attempt` opens and closes that window.
         flag.raises = False
-        return _attempt(spec, folder, lease, flag, capture)
+        return _attempt(spec, folder, lease, flag, capture, _team(spec, team))
+
+
+def _team(spec: Spec, given: Team | None) -> Team:
+    if spec.runtime.tasks_per_node * spec.runtime.nodes == 1:
+        return NoTeam()
+    return LocalTeam(spec.runtime.tasks_per_node) if given is None else given
 
 
 def _lease(folder: Path, spec: Spec, waits: bool) -> Lease | None:
@@ -136,7 +155,7 @@ def _lease(folder: Path, spec: Spec, waits: bool) -> Lease | None:
     return None
 
 
-def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bool) -> int:
+def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bool, team: Team) -> int:
     """Run one attempt from lease to record."""
     with attempt_log(folder, lease.number, capture=capture) as log, Heart(lease, spec.runtime.heartbeat_s) as heart:
         code, outcome, message = EXIT_DONE, "done", None
@@ -144,7 +163,7 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
             if store.recover(folder):
                 log.info("finished the publication of an earlier attempt")
             else:
-                _run(spec, folder, lease, flag, log)
+                _run(spec, folder, lease, flag, log, team)
             _show(folder, log)
         except BaseException as error:  # every way out of a stage must be recorded, KeyboardInterrupt too
             flag.raises = False
@@ -156,7 +175,7 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
     return code
 
 
-def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Logger) -> None:
+def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Logger, team: Team) -> None:
     started, cpu = time.time(), time.process_time()
     opened = store.Store(folder.parents[1])
     inputs = store.checked_inputs(opened, spec.inputs, spec.runtime.verify_mb)
@@ -167,7 +186,7 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
         raise Interrupted("stopped before it began")
     module = importlib.import_module(spec.runtime.module)
     compute.limit_threads(spec.runtime.threads)
-    tracker = _tracker(spec, folder)
+    tracker = AttemptNotes(_tracker(spec, folder), lease)
     context = AttemptContext(
         stage=spec.stage,
         table=spec.table,
@@ -183,11 +202,13 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
         attempt=lease.number,
     )
     try:
-        module.run(context)
+        order = Order(str(folder / store.SPEC), lease.number, context.resources.device, spec.runtime.rank_timeout_s)
+        with team.together(order, flag):
+            module.run(context)
     finally:
         flag.raises = False
         tracker.close()
-    store.publish(lease, _manifest(spec, folder, context, started, cpu))
+    store.publish(lease, {**_manifest(spec, folder, context, started, cpu), "ranks": team.count})
     log.info("done in %.1f s", time.time() - started)
 
 
@@ -238,6 +259,8 @@ def _ending(error: BaseException, is_fenced: bool) -> tuple[int, str, str]:
         return EXIT_INTERRUPTED, "fenced", "a later attempt took the stage over"
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return EXIT_INTERRUPTED, "interrupted", str(error) or "stopped by the keyboard"
+    if isinstance(error, RankLost):
+        return error.exit_code, "interrupted", str(error)
     if isinstance(error, TabGraphSynError):
         return error.exit_code, "failed", str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -269,10 +292,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded_run(options.spec, capture=options.capture)
 
 
-def guarded_run(spec_path: Path, *, capture: bool) -> int:
+def guarded_run(spec_path: Path, *, capture: bool, team: Team | None = None) -> int:
     """Run a stage; an error before its log is open is printed as one line and, if need be, kept beside it."""
     try:
-        return run_stage(spec_path, capture=capture)
+        return run_stage(spec_path, capture=capture, team=team)
     except TabGraphSynError as error:
         code, text = error.exit_code, str(error)
     except OSError as error:

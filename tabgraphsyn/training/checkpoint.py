@@ -15,6 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from tabgraphsyn.data.files import folder_written_aside, read_json, write_json
+from tabgraphsyn.errors import StageError
 
 KEPT = 2
 FORMAT_VERSION = 1
@@ -70,6 +71,22 @@ def load_latest(folder: Path, log: logging.Logger) -> Checkpoint | None:
     if found:
         log.warning("%s: no whole checkpoint is left; training starts anew.", folder)
     return None
+
+
+def load_step(folder: Path, step: int) -> Checkpoint:
+    """Return the checkpoint of a step, which another rank goes on from.
+
+    Raises:
+        StageError: it is not there, or damaged.
+    """
+    path = folder / f"step-{step}"
+    try:
+        return _read(path)
+    except _Damaged as damage:
+        raise StageError(
+            f"{path}: rank 0 goes on from this checkpoint and this rank cannot read it ({damage}). "
+            "All ranks must see the same folder."
+        ) from damage
 
 
 def _step_folders(folder: Path) -> list[Path]:

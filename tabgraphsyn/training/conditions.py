@@ -10,16 +10,18 @@ from torch import Tensor
 
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphBatch
-from tabgraphsyn.models.gnn.sampling import NeighbourSampler
+from tabgraphsyn.models.gnn.sampling import NeighbourSampler, SampledGraph, to_batch
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
 from tabgraphsyn.training.config import GraphLoopConfig
+from tabgraphsyn.training.graph_parts import Shares, scaled_heads, surroundings
+from tabgraphsyn.training.parts import Part, PartedTask
 
 VALIDATION_ROWS_MIN = 5
 VALIDATION_ROWS_MAX = 4096
 
 
 @dataclass
-class ConditionTask:
+class ConditionTask(PartedTask):
     """One target table a step, drawn by the square root of its number of rows.
 
     The target of a step is a function of the seed and the step alone; so is a sampled batch.
@@ -53,6 +55,7 @@ class ConditionTask:
             self.validation_rows[table] = np.sort(shuffled[:held][:VALIDATION_ROWS_MAX])
             self.training_rows[table] = np.sort(shuffled[held:])
         self._sampler = NeighbourSampler(self.graph.adjacency, rows, self.network.layers, self.config.fanout)
+        self._unbounded = NeighbourSampler(self.graph.adjacency, rows, self.network.layers, None)
 
     @property
     def is_full_batch(self) -> bool:
@@ -73,14 +76,38 @@ class ConditionTask:
         target = self.target_at(step)
         return self.network.loss(self._training_batch(target, step), target, generator)
 
-    def _training_batch(self, target: str, step: int) -> GraphBatch:
+    def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
+        """Return the share of a part of the rows asked for, from the surroundings that it depends on."""
+        target = self.target_at(step)
+        asked, sampled = self._sample(target, step)
+        rows = part.rows(len(asked))
+        if rows.start == rows.stop:
+            return {}
+        if sampled is None:
+            sampled = self._unbounded.sample(target, asked[rows], np.random.default_rng(0))
+        else:
+            sampled = surroundings(sampled, target, rows, self.network.layers)
+        graph, count = self.graph, rows.stop - rows.start
+        batch = to_batch(sampled, graph.adjacency, graph.structure, graph.latents, count, graph.device)
+        with scaled_heads(self.network, Shares.of(self.network, graph.adjacency, target, asked, count)):
+            return self.network.loss(batch, target, generator)
+
+    def _sample(self, target: str, step: int) -> tuple[np.ndarray, SampledGraph | None]:
+        """Return the rows that a step asks for and, unless it sees the whole graph, what was drawn around them."""
         rows = self.training_rows[target]
         if self.is_full_batch:
-            return self.graph.whole(torch.from_numpy(rows))
+            return rows, None
         draw = numpy_generator(self.seed, "rows", step)
         # Shuffling all rows anew in every step would cost more than the step; a draw without repeats does not.
         chosen = draw.choice(rows, size=min(len(rows), self.config.batch_rows), replace=False, shuffle=False)
-        return self.graph.sampled(self._sampler, target, chosen, draw)
+        return chosen, self._sampler.sample(target, chosen, draw)
+
+    def _training_batch(self, target: str, step: int) -> GraphBatch:
+        asked, sampled = self._sample(target, step)
+        graph = self.graph
+        if sampled is None:
+            return graph.whole(torch.from_numpy(asked))
+        return to_batch(sampled, graph.adjacency, graph.structure, graph.latents, len(asked), graph.device)
 
     def validation_loss(self) -> float | None:
         """Return the loss on rows that no step asks for, over all targets by their share; None without such rows."""

@@ -17,6 +17,7 @@ from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors, SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families, FamilyBatches
 from tabgraphsyn.models.row_conditions import RowConditions
+from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
 
 VALIDATION_PASSES = 4
 VALIDATION_SHARE = 0.05
@@ -26,7 +27,7 @@ VALIDATED_ROWS_MIN = 200
 
 
 @dataclass
-class DenoisingTask:
+class DenoisingTask(PartedTask):
     """Denoising score matching under conditions (Karras et al. 2022, eq. 2), one noise level a family window."""
 
     denoiser: Denoiser
@@ -60,6 +61,16 @@ class DenoisingTask:
         """Return the mean loss of one batch of whole windows."""
         return {"loss": self._row_losses(self.batches.windows_at(step), generator, training=True).mean()}
 
+    def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
+        """Return the share of a part of the windows in the mean loss of a batch: no window is cut."""
+        windows = self.batches.windows_at(step)
+        sizes = self.families.window_rows[windows]
+        chosen, _ = part.groups(sizes)
+        if chosen.start == chosen.stop:
+            return {}
+        losses = self._row_losses(windows, generator, training=True, part=part)
+        return {"loss": losses.sum() / int(sizes.sum())}
+
     def validation_loss(self) -> float | None:
         """Return the loss on windows that no step sees, always under the same noise; None without such windows."""
         if not len(self.validation_windows):
@@ -72,12 +83,18 @@ class DenoisingTask:
                 total, rows = total + float(losses.sum()), rows + losses.shape[0]
         return total / rows
 
-    def _row_losses(self, windows: np.ndarray, generator: torch.Generator, *, training: bool) -> Tensor:
+    def _row_losses(
+        self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
+    ) -> Tensor:
         rows, siblings = self.families.batch(windows)
         drawn = self.encoded.draw(rows, generator)
         sigma = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))[siblings.group]
         noise = torch.randn((len(rows), self.autoencoder.latent_dim), generator=generator)
         condition = self._condition(rows, siblings, generator, training=training)
+        if part != WHOLE:
+            groups, cut = part.groups(self.families.window_rows[windows])
+            siblings, sigma, noise, condition = siblings.part(groups, cut), sigma[cut], noise[cut], condition[cut]
+            drawn = EncodedBatch(drawn.numerical[cut], drawn.categorical[cut])
         # Everything is drawn on the CPU, so that a GPU trains on the same numbers.
         siblings, condition = siblings.to(self.device), condition.to(self.device)
         sigma, noise = sigma.unsqueeze(1).to(self.device), noise.to(self.device)

@@ -14,16 +14,19 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tabgraphsyn.data.seeding import derive_seed
-from tabgraphsyn.errors import Interrupted, StageError
+from tabgraphsyn.errors import Interrupted, RankLost, StageError
 from tabgraphsyn.training import checkpoint
 from tabgraphsyn.training.config import LoopConfig, learning_rate
+from tabgraphsyn.training.contracts import MetricSink, StopFlag, TrainingTask
+from tabgraphsyn.training.gradients import StepGradients
 from tabgraphsyn.training.interrupt import NeverInterrupted
+from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
+from tabgraphsyn.training.ranks import RankFinished, current_ranks
 from tabgraphsyn.training.scoring import NOT_SCORED, PREFIX, VALIDATION, Scoring
 from tabgraphsyn.training.state import TrainingState, add_to_sums, random_state_kept, seed_everything
 
@@ -31,49 +34,6 @@ __all__ = ["LoopConfig", "NeverInterrupted", "TrainingSummary", "TrainingTask", 
 
 # What may change between the attempts of one run without changing its result.
 _FREE_TO_CHANGE = frozenset({"save_every_s"})
-
-
-class TrainingTask(Protocol):
-    """What is trained: a network, a loss per step, and a validation loss."""
-
-    @property
-    def network(self) -> nn.Module:
-        """What is trained."""
-
-    def loss(self, step: int, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """Return scalar losses of step ``step`` (from 0); ``loss`` is minimised, the others are recorded.
-
-        ``generator`` is a CPU generator, seeded by the step alone: all randomness comes from it or, for layers such
-        as dropout, from torch's global generators, which are seeded by the step too. CPU draws that are moved to the
-        device make a CPU and a GPU train on the same numbers.
-        """
-
-    def rows_in_step(self, step: int) -> int:
-        """Return how many rows step ``step`` consumes."""
-
-    def validation_loss(self) -> float | None:
-        """Return the loss on held-out rows with fixed noise, None where there are no such rows.
-
-        Called in eval mode, without gradients, with the averaged weights in place.
-        """
-
-
-class MetricSink(Protocol):
-    """The part of a tracker that the loop uses. ``log`` must write through: a kill may come at any time."""
-
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record metrics of a step."""
-
-    def rewind(self, step: int) -> None:
-        """Drop what was recorded after ``step``."""
-
-
-class StopFlag(Protocol):
-    """Tells the loop to save and leave."""
-
-    @property
-    def requested(self) -> bool:
-        """True once asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +83,13 @@ def train(
     The network's first weights are the caller's: seed torch before building it. Goes on from the latest whole
     checkpoint in ``checkpoints``.
 
+    In a process group every rank calls this with the same arguments; only rank 0 validates, writes and returns.
+
     Raises:
-        Interrupted: ``interrupt`` asked to stop; the state is saved.
-        StageError: the loss is not finite, or the checkpoint belongs to another run.
+        Interrupted: ``interrupt`` asked to stop, on any rank; the state is saved.
+        StageError: the loss is not finite, memory is too short, or the checkpoint belongs to another run.
+        RankLost: another rank is gone; the state is saved.
+        RankFinished: the training is over and this is another rank than 0.
     """
     run = _Run(task, config, seed, checkpoints, tracker, interrupt, device, log, scoring)
     run.resume()
@@ -156,13 +120,24 @@ class _Run:
         self.state = TrainingState(task.network, config, device)
         self.progress = self.state.progress
         self.generator = torch.Generator()
+        self.ranks = current_ranks(device)
+        self.gradients = StepGradients(
+            task,
+            self.ranks.part,
+            seeded=self._seeded,
+            autocast=self._autocast,
+            forget=self.state.optimizer.drop_gradients,
+            device=device,
+            log=log,
+        )
+        self.news: dict[str, float] = {}
         self.resumed_seconds = 0.0
         self.started = self.saved_at = self.line_at = time.monotonic()
         self.line_rows = 0
         self.saved_step = 0
 
     def resume(self) -> None:
-        found = checkpoint.load_latest(self.checkpoints, self.log)
+        found = self._found()
         if found is not None:
             self._refuse_other_run(found)
             self.state.restore(found.tensors, found.state, found.folder)
@@ -170,8 +145,23 @@ class _Run:
             self.resumed_seconds = self.progress.seconds
             self.saved_step = self.progress.step
             self.line_rows = self.progress.rows
+            self.gradients.pieces = found.state.get("micro_batches", 1)
             self.log.info("resumed at step %d of %d", self.progress.step, self.config.steps)
+            if found.state.get("ranks", 1) != self.ranks.count:
+                self.log.warning(
+                    "saved by %d ranks, now %d: rounding differs", found.state.get("ranks", 1), self.ranks.count
+                )
+        self.ranks.prepare(self.state.optimizer.parameters, self.state.buffers.values())
         self.tracker.rewind(self.progress.step)
+
+    def _found(self) -> checkpoint.Checkpoint | None:
+        """Return the checkpoint that all ranks go on from: rank 0 finds it."""
+        if self.ranks.number == 0:
+            found = checkpoint.load_latest(self.checkpoints, self.log)
+            self.ranks.from_first(None if found is None else found.step)
+            return found
+        step = self.ranks.from_first(None)
+        return None if step is None else checkpoint.load_step(self.checkpoints, int(step))
 
     def _refuse_other_run(self, found: checkpoint.Checkpoint) -> None:
         now, then = self._identity(), found.state["run"]
@@ -196,24 +186,39 @@ class _Run:
 
     def _step(self) -> None:
         step = self.progress.step
-        self._seed_step(step)
-        with self._autocast():
-            losses = self.task.loss(step, self.generator)
-        losses["loss"].backward()
+        losses = self._combined(step)
         self.state.optimizer.step(learning_rate(self.config, step), self.config.gradient_clip)
         self.state.optimizer.drop_gradients()
         self.state.average.update(step)
+        if isinstance(self.task, PartedTask):
+            self.task.after_step(losses)
         add_to_sums(self.state.sums, self.progress.counts, losses.items())
         self.progress.rows += self.task.rows_in_step(step)
         self.progress.step = step + 1
 
-    def _seed_step(self, step: int) -> None:
+    def _combined(self, step: int) -> Mapping[str, Tensor]:
+        """Leave the gradients of the whole step in the parameters, and return its losses."""
+        before = self.gradients.pieces
+        losses = self.gradients.of(step, self.task.rows_in_step(step))
+        try:
+            together = self.ranks.combine(losses, self.interrupt.requested, self.gradients.pieces)
+        except RankLost:
+            self._save()  # the step was not taken: this is the boundary before it
+            raise
+        self.gradients.pieces = together.pieces
+        if together.pieces != before:
+            self.news["micro_batches"] = together.pieces
+        return together.losses
+
+    def _seeded(self, step: int, part: Part) -> torch.Generator:
+        """Return the generator of a step; layers such as dropout draw from another stream, each part its own."""
         seed = derive_seed(self.seed, "step", step)
         self.generator.manual_seed(seed)
-        # Another stream than the generator's, for dropout and the like.
-        torch.default_generator.manual_seed(~seed)
+        spread = seed if part == WHOLE else derive_seed(seed, "part", part.number, part.count)
+        torch.default_generator.manual_seed(~spread)
         if self.device != "cpu":
-            torch.cuda.manual_seed(~seed)
+            torch.cuda.manual_seed(~spread)
+        return self.generator
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.config.precision == "bf16" and self.device != "cpu":
@@ -223,7 +228,7 @@ class _Run:
     def _after_step(self) -> None:
         step, config = self.progress.step, self.config
         is_last = step == config.steps
-        metrics: dict[str, float] = {}
+        metrics, self.news = self.news, {}
         if is_last or step % config.log_every == 0:
             metrics |= self._line()
         if config.validate_every and (is_last or step % config.validate_every == 0):
@@ -247,11 +252,7 @@ class _Run:
         return metrics
 
     def _validate(self) -> dict[str, float]:
-        network = self.task.network
-        network.eval()
-        with torch.no_grad(), self.state.average.in_place():
-            value = self.task.validation_loss()
-        network.train()
+        value = self.ranks.from_first(self._validation_loss() if self.ranks.number == 0 else None)
         if value is None:
             return {}
         self._require_finite(value, "validation loss")
@@ -259,16 +260,29 @@ class _Run:
             self._consider(value)
         return {VALIDATION: value}
 
+    def _validation_loss(self) -> float | None:
+        network = self.task.network
+        network.eval()
+        with torch.no_grad(), self.state.average.in_place():
+            value = self.task.validation_loss()
+        network.train()
+        return value
+
     def _score(self) -> dict[str, float]:
         """Score the averaged weights; the training goes on as if nobody had looked."""
+        scores = self._scores() if self.ranks.number == 0 else {}
+        decisive = self.ranks.from_first(scores.get(self.scoring.best_on))
+        if decisive is not None:
+            self._consider(decisive)
+        return {f"{PREFIX}{name}": value for name, value in scores.items()}
+
+    def _scores(self) -> Mapping[str, float]:
         network = self.task.network
         network.eval()
         with random_state_kept(self.device), torch.no_grad(), self.state.average.in_place():
             scores = self.scoring.scores(self.progress.step)
         network.train()
-        if self.scoring.best_on in scores:
-            self._consider(scores[self.scoring.best_on])
-        return {f"{PREFIX}{name}": value for name, value in scores.items()}
+        return scores
 
     def _consider(self, value: float) -> None:
         """Keep the averaged weights where ``value`` is the best so far."""
@@ -291,12 +305,13 @@ class _Run:
         return 0 < self.config.patience <= self.progress.validations_without_gain
 
     def _leave_if_asked(self) -> None:
-        if self.interrupt.requested:
+        if self.ranks.is_asked(self.interrupt.requested):
             self._save()
+            self.ranks.leave()
             raise Interrupted(f"stopped at step {self.progress.step} of {self.config.steps} as asked, its state saved")
 
     def _save(self) -> None:
-        if self.progress.step == self.saved_step:
+        if self.progress.step == self.saved_step or self.ranks.number:
             return
         # A state that is already lost must not push a good one out of the folder.
         if "loss" in self.state.sums:
@@ -309,6 +324,8 @@ class _Run:
             {
                 "run": self._identity(),
                 "progress": self.state.progress_dict(),
+                "micro_batches": self.gradients.pieces,
+                "ranks": self.ranks.count,
                 "learning_rate": learning_rate(self.config, self.progress.step - 1),
             },
         )
@@ -319,6 +336,9 @@ class _Run:
 
     def finish(self) -> TrainingSummary:
         self._save()
+        self.ranks.leave()
+        if self.ranks.number:
+            raise RankFinished
         self._count_seconds()
         self.state.put_result_in_place()
         self.task.network.eval()

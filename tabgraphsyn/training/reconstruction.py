@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
+from tabgraphsyn.training.parts import Part, PartedTask
 
 VALIDATION_SHARE = 0.05
 VALIDATION_ROWS_LEAST = 50
@@ -45,7 +47,7 @@ class ShuffledRows:
 
 
 @dataclass
-class ReconstructionTask:
+class ReconstructionTask(PartedTask):
     """Minimise an autoencoder's own loss; a fixed part of the rows is kept for validation.
 
     A table of a thousand rows or less has no such part: its rows are too few to give any away.
@@ -80,6 +82,18 @@ class ReconstructionTask:
         """Return the losses of one batch, numbers drawn anew inside their intervals."""
         batch = self.encoded.draw(self.batches.at(step), generator)
         return self.autoencoder.training_loss(on_device(batch, self.device), generator)
+
+    def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
+        """Return the share of a part of the rows in the losses of a batch."""
+        batch = self.encoded.draw(self.batches.at(step), generator)
+        rows = part.rows(batch.rows)
+        if rows.start == rows.stop:
+            return {}
+        return self.autoencoder.part_loss(on_device(batch, self.device), rows, generator)
+
+    def after_step(self, losses: Mapping[str, Tensor]) -> None:
+        """Let the autoencoder adapt its loss."""
+        self.autoencoder.after_step(losses)
 
     def validation_loss(self) -> float | None:
         """Return the reconstruction loss of the rows kept for it, always under the same noise; None without such rows.

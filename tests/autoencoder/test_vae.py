@@ -36,8 +36,10 @@ def trained() -> VAE:
     for _ in range(300):
         rows = torch.randint(encoded.rows, (128,), generator=generator)
         optimizer.zero_grad()
-        vae.training_loss(encoded.draw(rows, generator), generator)["loss"].backward()
+        losses = vae.training_loss(encoded.draw(rows, generator), generator)
+        losses["loss"].backward()
         optimizer.step()
+        vae.after_step(losses)
     vae.eval()
     with torch.no_grad():
         vae.fit_latent_scale(vae.encode(encoded.middle()))

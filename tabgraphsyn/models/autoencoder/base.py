@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.errors import StageError
 from tabgraphsyn.models.batch import EncodedBatch
 
 
@@ -43,6 +45,24 @@ class Autoencoder(nn.Module, ABC):
     @abstractmethod
     def training_loss(self, batch: EncodedBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return scalar losses; the key ``loss`` is minimised. Empty where ``is_trained`` is False."""
+
+    def part_loss(self, batch: EncodedBatch, rows: slice, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the share of some rows in the losses of a batch: over slices that cover it they add up to them.
+
+        Everything is drawn as ``training_loss`` draws it, for the whole batch. Training on several ranks, or in
+        micro-batches where memory is short, needs this.
+
+        Raises:
+            StageError: this autoencoder can only look at whole batches.
+        """
+        raise StageError(
+            f"{type(self).__name__}: it has no part_loss, so a batch cannot be split over ranks or micro-batches. Use "
+            "resources.autoencoder.tasks_per_node=1 and a smaller training.autoencoder.batch_rows."
+        )
+
+    def after_step(self, losses: Mapping[str, Tensor]) -> None:
+        """Adapt what depends on the losses of a whole training step; its state is held in buffers."""
+        del losses
 
     def fit_latent_scale(self, latents: Tensor) -> None:
         """Make ``encode`` give latents of about unit scale, from those it gives now; called once, after training.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -122,17 +123,31 @@ class VAE(Autoencoder):
         """Return ``loss``, its ``reconstruction`` (free of beta, so comparable over time), ``kl`` and ``beta``."""
         if not self.is_trained:
             return {}
-        noise = torch.randn(batch.rows, self.fields, self.token_dim, generator=generator)
-        squared, entropy, kl = self(
-            batch.numerical, batch.categorical, self._is_present(batch), noise.to(self.beta.device)
-        )
-        reconstruction = squared + entropy
-        # A copy: the buffer may change before the backward pass reads it.
+        noise = self._noise(batch, generator).to(self.beta.device)
+        squared, entropy, kl = self(batch.numerical, batch.categorical, self._is_present(batch), noise)
+        return self._losses(squared + entropy, kl)
+
+    def part_loss(self, batch: EncodedBatch, rows: slice, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the share of some rows in the losses of a batch."""
+        noise = self._noise(batch, generator)[rows].to(self.beta.device)
+        present = self._is_present(batch)
+        squared, entropy, kl = self(batch.numerical[rows], batch.categorical[rows], present[rows], noise)
+        # A mean over the rows, and one over the numbers that are present.
+        share = noise.shape[0] / batch.rows
+        numbers = present[rows].sum().clamp(min=1.0) / present.sum().clamp(min=1.0)
+        return self._losses(numbers * squared + share * entropy, share * kl, share)
+
+    def _noise(self, batch: EncodedBatch, generator: torch.Generator) -> Tensor:
+        return torch.randn(batch.rows, self.fields, self.token_dim, generator=generator)
+
+    def _losses(self, reconstruction: Tensor, kl: Tensor, share: float = 1.0) -> dict[str, Tensor]:
+        # A copy: the buffer may change before the losses are read.
         beta = self.beta.clone()
-        losses = {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl, "beta": beta}
-        if self.training:
-            self._adapt_beta(reconstruction.detach())
-        return losses
+        return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl, "beta": share * beta}
+
+    def after_step(self, losses: Mapping[str, Tensor]) -> None:
+        """Count a step."""
+        self._adapt_beta(losses["reconstruction"])
 
     @torch.no_grad()
     def _adapt_beta(self, reconstruction: Tensor) -> None:

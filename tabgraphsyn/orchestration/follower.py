@@ -1,0 +1,134 @@
+"""A rank other than 0: computes its part of every training step and writes nothing.
+
+``python -m tabgraphsyn.orchestration.follower HOST PORT RANK COUNT`` is started by the worker on the same machine; on
+Slurm srun starts the ranks, and ``slurm/element.py`` calls ``follow``.
+
+Exit codes: 0 whatever rank 0 decided (its own code tells), 3 and 76 if this rank failed or lost the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabgraphsyn.errors import EXIT_DONE, EXIT_RANK_LOST, EXIT_STAGE, Interrupted, RankLost, TabGraphSynError
+from tabgraphsyn.orchestration import compute, store
+from tabgraphsyn.orchestration.attempt_log import attempt_log
+from tabgraphsyn.orchestration.ranks import Order, Seat, connect, next_order, process_group, report_ready
+from tabgraphsyn.orchestration.spec import load_spec
+from tabgraphsyn.stages.context import InterruptFlag, StageContext
+from tabgraphsyn.training.interrupt import SignalFlag
+
+if TYPE_CHECKING:
+    from torch.distributed import Store
+
+
+@dataclass(frozen=True)
+class FollowerContext(StageContext):
+    """A stage context of a rank that has nothing to write: reaching for artifacts ends its part."""
+
+    @property
+    def artifacts(self) -> Path:
+        """Raise: what comes now is rank 0's work."""
+        from tabgraphsyn.training.ranks import RankFinished
+
+        raise RankFinished
+
+
+class Silent:
+    """A tracker that records nothing."""
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Rank 0 records."""
+
+    def rewind(self, step: int) -> None:
+        """Rank 0 rewinds."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def follow(opened: Store, seat: Seat) -> int:
+    """Do what rank 0 orders until nothing more comes; return the exit code."""
+    number = 0
+    while True:
+        try:
+            order = next_order(opened, number)
+        except RankLost as error:
+            print(f"rank {seat.number}: {error}", file=sys.stderr)
+            return EXIT_RANK_LOST
+        if order is None:
+            return EXIT_DONE
+        code = _take_part(opened, number, seat, order)
+        if code != EXIT_DONE:
+            return code
+        number += 1
+
+
+def _take_part(opened: Store, number: int, seat: Seat, order: Order) -> int:
+    folder = Path(order.spec).parent.resolve()
+    with SignalFlag() as flag, attempt_log(folder, order.attempt, capture=True):
+        log = logging.getLogger(f"tabgraphsyn.rank{seat.number}")
+        log.setLevel(logging.WARNING)  # what rank 0 does too, it says
+        from tabgraphsyn.training.ranks import RankFinished
+
+        try:
+            context = _context(folder, order, flag, log)
+            report_ready(opened, number, seat, context.resources.device)
+            with process_group(opened, number, seat, order):
+                importlib.import_module(load_spec(folder / store.SPEC).runtime.module).run(context)
+        except (RankFinished, Interrupted):
+            return EXIT_DONE
+        except RankLost as error:
+            log.warning("rank %d leaves: %s", seat.number, error)
+            return EXIT_RANK_LOST
+        except TabGraphSynError as error:
+            log.error("rank %d: %s", seat.number, error)
+            return error.exit_code
+        except Exception:
+            log.exception("rank %d failed", seat.number)
+            return EXIT_STAGE
+    return EXIT_DONE
+
+
+def _context(folder: Path, order: Order, flag: InterruptFlag, log: logging.Logger) -> FollowerContext:
+    spec = load_spec(folder / store.SPEC)
+    compute.limit_threads(spec.runtime.threads)
+    importlib.import_module(spec.runtime.module)
+    compute.limit_threads(spec.runtime.threads)
+    # Rank 0 has held the inputs against their hashes.
+    inputs = store.checked_inputs(store.Store(folder.parents[1]), spec.inputs, 0.0)
+    return FollowerContext(
+        stage=spec.stage,
+        table=spec.table,
+        signature=folder.name,
+        folder=folder,
+        config=spec.config,
+        inputs=inputs,
+        resources=compute.resources(spec.runtime.threads, spec.runtime.device),
+        tracker=Silent(),
+        interrupt=flag,
+        allow_targets=spec.runtime.allow_targets,
+        log=log,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Follow the rank 0 that the command line names."""
+    host, port, rank, count = sys.argv[1:] if arguments is None else arguments
+    try:
+        return follow(connect(host, int(port)), Seat(int(rank), int(count), int(rank)))
+    except RankLost as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    from tabgraphsyn.orchestration.follower import main as _main
+
+    sys.exit(_main())
