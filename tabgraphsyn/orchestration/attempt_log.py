@@ -54,7 +54,7 @@ def attempt_log(folder: Path, attempt: int, *, capture: bool) -> Iterator[loggin
 def redirect_output(path: Path) -> None:
     """Send this process's standard output and error to the end of ``path``, for good."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.dup2(target, 1)

@@ -17,6 +17,7 @@ from tabgraphsyn.orchestration.frontier import FINISHED, Frontier, Progress
 from tabgraphsyn.orchestration.local import Limits, LocalRunner
 from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, Stage, plan
 from tabgraphsyn.orchestration.processes import WorkerPool, worker_pool
+from tabgraphsyn.orchestration.sharing import share_with_group
 from tabgraphsyn.orchestration.snapshot import code_version
 from tabgraphsyn.orchestration.source import Source, read_source
 from tabgraphsyn.orchestration.spec import Runtime
@@ -130,6 +131,7 @@ def make_launch(
     """
     _check_same_place(points)
     store = output_store(points[0].config)
+    share_with_group(store.root.parent)
     code = code_version()
     name = campaign_name(points, command, place_keys)
     sources = _read_sources(points, catalog, store, code, warm_up, keep=not dry_run)

@@ -38,6 +38,7 @@ from tabgraphsyn.orchestration.attempt_notes import AttemptNotes
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.local_ranks import LocalTeam
 from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team
+from tabgraphsyn.orchestration.sharing import share_with_group
 from tabgraphsyn.orchestration.snapshot import library_versions, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
 from tabgraphsyn.stages.context import StageContext
@@ -119,6 +120,7 @@ def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True, tea
     """
     spec = load_spec(spec_path)
     folder = spec_path.parent.resolve()
+    share_with_group(folder.parents[2])
     compute.limit_threads(spec.runtime.threads)
     with StopFlag(raises=True) as flag:
         try:

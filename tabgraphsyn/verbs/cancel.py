@@ -42,13 +42,15 @@ def cancel(
 
 def _cancel_jobs(campaign: Campaign, as_json: bool) -> None:
     scheduler = Scheduler()
-    cancelled, left = cancel_jobs(campaign, scheduler)
+    found = cancel_jobs(campaign, scheduler)
     if as_json:
-        print(json.dumps({"cancelled": cancelled, "left": left, "calls": scheduler.calls}, indent=2))
+        print(json.dumps({**vars(found), "calls": scheduler.calls}, indent=2))
         return
-    print(f"{campaign.name}: cancelled {len(cancelled)} elements in the queue; scheduler calls: {scheduler.counted()}")
-    if left:
-        print(f"{len(left)} elements run on, other campaigns' jobs wait for them: {', '.join(left[:10])}")
+    count = len(found.cancelled)
+    print(f"{campaign.name}: cancelled {count} elements in the queue; scheduler calls: {scheduler.counted()}")
+    for why, left in (("other campaigns' jobs wait for them", found.needed), ("of another user", found.foreign)):
+        if left:
+            print(f"{len(left)} elements run on, {why}: {', '.join(left[:10])}")
 
 
 def _stop_orphans(campaign: Campaign) -> None:

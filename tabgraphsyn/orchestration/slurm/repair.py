@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, read_stages
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
+from tabgraphsyn.orchestration.slurm.standing import is_ours
 from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, Work, submit
 from tabgraphsyn.stages.catalog import StageKind
 
@@ -98,26 +99,43 @@ def _stage(listed: ListedStage) -> Stage:
     return Stage(kind, spec["table"], signature, spec["config"], spec["inputs"], spec["content"])
 
 
-def cancel(campaign: Campaign, scheduler: Scheduler) -> tuple[list[str], list[str]]:
-    """Cancel a campaign's elements; return those, and the ones left because other campaigns' jobs wait for them."""
+@dataclass
+class Cancellation:
+    """Elements of a campaign in the queue.
+
+    Attributes:
+        cancelled: those that are no more.
+        needed: left, because other campaigns' jobs wait for them.
+        foreign: left, because they belong to another user.
+    """
+
+    cancelled: list[str] = field(default_factory=list)
+    needed: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+def cancel(campaign: Campaign, scheduler: Scheduler) -> Cancellation:
+    """Cancel a campaign's elements that are this user's and that no other campaign waits for."""
     submissions = [submission for submission in ledger.read(campaign.output_dir) if submission.job]
     jobs = scheduler.queue({submission.job for submission in submissions})
     queued = [(submission, *_members(campaign, submission, jobs)) for submission in submissions]
     needed = _needed_by_others(campaign, queued)
-    chosen: list[str] = []
-    left: list[str] = []
+    found = Cancellation()
     whole: list[str] = []
+    foreign = {name for job in jobs.values() if not is_ours(job) for name in (job.id, job.id.split("_")[0])}
     for submission, members, _ in queued:
         if submission.campaign != campaign.name or not members:
             continue
-        ours = [element for element, stages in members.items() if not needed.intersection(stages)]
-        chosen += ours
-        left += [element for element in members if element not in ours]
+        free = [element for element, stages in members.items() if not needed.intersection(stages)]
+        found.needed += [element for element in members if element not in free]
+        found.foreign += [element for element in free if element in foreign]
+        ours = [element for element in free if element not in foreign]
+        found.cancelled += ours
         whole += [submission.job] if len(ours) == len(members) else ours
     # What waits goes first, or it would start while what runs is being cancelled.
     running = {name for job in jobs.values() if job.state != "PENDING" for name in (job.id, job.id.split("_")[0])}
     scheduler.cancel(sorted(whole, key=lambda element: element in running))
-    return chosen, left
+    return found
 
 
 def _members(

@@ -63,10 +63,10 @@ def sorted_out(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *,
         is_waiting = job.state == PENDING and job.reason != BEHIND_OTHERS
         comes = all(each in done or each in standing.alive for each in inputs)
         if job.is_stuck or (is_waiting and not comes):
-            if can_update and _is_ours(job):
+            if can_update and is_ours(job):
                 standing.rearmed[job.id] = together[job.id]
             else:
-                lost[job.id] = _is_ours(job)
+                lost[job.id] = is_ours(job)
         if job.id not in lost:
             standing.alive[stage_id] = found
     standing.alive = {stage_id: found for stage_id, found in standing.alive.items() if found.job.id not in lost}
@@ -76,7 +76,8 @@ def sorted_out(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *,
     return standing
 
 
-def _is_ours(job: QueuedJob) -> bool:
+def is_ours(job: QueuedJob) -> bool:
+    """Return True if this user may change or cancel a job."""
     return getpass.getuser() in (job.user, "root")
 
 
