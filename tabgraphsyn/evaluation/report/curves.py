@@ -12,6 +12,8 @@ from tabgraphsyn.evaluation.report.sources import ReportSources, StageRecord
 from tabgraphsyn.evaluation.report.wording import short
 
 _TRAINED = ("autoencoder", "gnn", "diffusion")
+#: Scores of samples that were drawn while a stage trained; shares, on an axis of their own.
+_SCORES = "score/"
 
 
 @dataclass(frozen=True)
@@ -31,27 +33,40 @@ class Curve:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """Curves of one stage and the last value of everything that is no loss."""
+    """Curves of one stage and the last value of everything that is no loss, or the scores of its samples."""
 
     role: str
     curves: tuple[Curve, ...]
     last: Mapping[str, float]
     steps: int
     seconds: float | None
+    is_scored: bool = False
 
 
 def training_views(sources: ReportSources, points: int) -> list[TrainingView]:
     """Return the training stages that logged something, in the order in which they ran."""
     records = [r for r in sources.stages if r.role.split("/", 1)[0] in _TRAINED and r.metrics]
     records.sort(key=lambda record: _TRAINED.index(record.role.split("/", 1)[0]))
-    return [_view(record, points) for record in records]
+    return [view for record in records for view in _views(record, points)]
 
 
-def _view(record: StageRecord, points: int) -> TrainingView:
+def _views(record: StageRecord, points: int) -> list[TrainingView]:
     names = list(dict.fromkeys(name for line in record.metrics for name in line if name not in ("step", "time_s")))
     series = {
         name: [(line["step"], line[name]) for line in record.metrics if _is_number(line.get(name))] for name in names
     }
+    scores = {name: series.pop(name) for name in names if name.startswith(_SCORES)}
+    view = _view(record, points, series)
+    return [view, _scored(view, points, scores)] if any(scores.values()) else [view]
+
+
+def _scored(view: TrainingView, points: int, scores: Mapping[str, list[tuple[float, float]]]) -> TrainingView:
+    curves = tuple(_curve(name.removeprefix(_SCORES), pairs, points) for name, pairs in scores.items() if pairs)
+    return TrainingView(f"{view.role}: samples of it", curves, {}, view.steps, view.seconds, is_scored=True)
+
+
+def _view(record: StageRecord, points: int, series: Mapping[str, list[tuple[float, float]]]) -> TrainingView:
+    names = list(series)
     losses = [name for name in names if "loss" in name] or names[:2]
     return TrainingView(
         role=record.role,

@@ -37,9 +37,9 @@ def embedding_map(view: EmbeddingView) -> Figure:
 
 
 def training_curves(view: TrainingView) -> Figure:
-    """Return the curves of one stage; a log axis where all are positive and span more."""
+    """Return the curves of one stage; a log axis where all are losses, positive, and span more."""
     values = [value for curve in view.curves for value in curve.values]
-    is_log = bool(values) and min(values) > 0 and max(values) > 30 * min(values)
+    is_log = not view.is_scored and bool(values) and min(values) > 0 and max(values) > 30 * min(values)
     curves = [{"name": _plain(curve.name), "x": curve.steps, "y": curve.values} for curve in view.curves]
     return {"kind": "curves", "log": is_log, "curves": curves}
 
