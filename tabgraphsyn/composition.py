@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tabgraphsyn.configuration import TopLevelConfig, config_dir, user_config_dir
 from tabgraphsyn.errors import ConfigError, listing, nearest
-from tabgraphsyn.shared_values import missing_keys, shared_values
+from tabgraphsyn.shared_values import SharedValues, missing_keys, shared_values
 
 _NAME_LIMIT = 120
 _OPTIONAL = ("model", "experiment")
@@ -163,7 +163,7 @@ class _Composer:
                 # The next point must undo what a value did to a shared config: true for plain ones only.
                 config = base if is_plain else copy.deepcopy(base)
                 self._apply(setting, config)
-                plain, missing = self._plain(name, config) if shared is None else shared.patched(config, keys)
+                plain, missing = self._plain(name, config, shared)
                 added = tuple(each.key_or_group for each in (*values, *setting) if each.type in _ADDS)
                 yield SweepPoint(name, lines, plain, missing, added)
 
@@ -202,9 +202,13 @@ class _Composer:
             except (HydraException, OmegaConfBaseException) as error:
                 self._problems.append(_value_problem(override, config, error))
 
-    def _plain(self, name: str, config: DictConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _plain(
+        self, name: str, config: DictConfig, shared: SharedValues | None
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the plain values and the keys left at ``???``."""
         try:
+            if shared is not None:
+                return shared.patched(config)
             plain = OmegaConf.to_container(config, resolve=True)
         except OmegaConfBaseException as error:
             self._problems.append(f"{name}: {_cause(error)}")

@@ -159,9 +159,14 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
     composed = compose_points(overrides, multirun=multirun)
     problems = list(composed.problems)
     groups = (*COMPONENT_GROUPS, "tracking")
+    checked: set[tuple[int, ...]] = set()
     for point in composed.points:
-        problems += config_problems(point.config, point.missing, groups, point.added, has_components=has_components)
-        problems += value_problems(point.config, problems) if has_components else []
+        # Points of one composition share the very objects of all that the sweep does not set: those are checked once.
+        parts = tuple(id(value) for value in point.config.values() if isinstance(value, dict | list))
+        is_new = has_components and parts not in checked
+        checked.add(parts)
+        problems += config_problems(point.config, point.missing, groups, point.added, has_components=is_new)
+        problems += value_problems(point.config, problems) if is_new else []
     if composed.points:
         problems += place_problems(Path(composed.points[0].config["output_dir"]).expanduser().resolve())
     raise_collected(ConfigError, list(dict.fromkeys(problems)))

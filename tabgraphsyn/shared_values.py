@@ -10,32 +10,50 @@ from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 
 @dataclass(frozen=True)
 class SharedValues:
-    """The plain values of a composed config, and the dotted keys in it that are left at ``???``."""
+    """What points share.
+
+    Attributes:
+        plain: values of the config before the sweep sets its own.
+        missing: dotted keys that are left at ``???``.
+        swept: dotted keys that the sweep sets.
+        made: dotted keys whose value is made from others: each point makes them anew.
+    """
 
     plain: dict[str, Any]
     missing: tuple[str, ...]
+    swept: tuple[str, ...]
+    made: tuple[str, ...]
 
-    def patched(self, config: DictConfig, keys: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return plain values and missing keys of ``config``, which differs in ``keys`` only."""
+    def patched(self, config: DictConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return plain values and missing keys of a point's ``config``.
+
+        Raises:
+            OmegaConfBaseException: a value cannot be made from others.
+        """
         plain = self.plain
-        for key in keys:
+        for key in (*self.swept, *self.made):
             plain = _with(plain, key.split("."), OmegaConf.select(config, key))
-        return plain, tuple(key for key in self.missing if key not in keys)
+        return plain, tuple(key for key in self.missing if key not in self.swept)
 
 
 def shared_values(base: DictConfig, keys: Sequence[str]) -> SharedValues | None:
-    """Return what points share that differ in plain values of ``keys``.
-
-    None where that is not all that differs: a value is made from others, or a key leads to no single value.
-    """
+    """Return what points share that differ in plain values of ``keys``; None where more than single values differ."""
     plain = OmegaConf.to_container(base, resolve=False)
-    if not isinstance(plain, dict) or _has_interpolation(plain) or not all(_holds(plain, key) for key in keys):
+    made = tuple(_made_keys(plain))
+    if not isinstance(plain, dict) or not all(_holds(plain, key) for key in (*keys, *made)):
         return None
-    return SharedValues(plain, tuple(missing_keys(plain)))  # type: ignore[arg-type]
+    try:
+        values = [OmegaConf.select(base, key) for key in made]
+    except OmegaConfBaseException:
+        return None  # whoever turns the whole config into plain values says what is wrong
+    if any(OmegaConf.is_config(value) for value in values):
+        return None
+    return SharedValues(plain, tuple(missing_keys(plain)), tuple(keys), made)  # type: ignore[arg-type]
 
 
 def missing_keys(value: Any, key: str = "") -> Iterator[str]:
@@ -47,12 +65,13 @@ def missing_keys(value: Any, key: str = "") -> Iterator[str]:
             yield from missing_keys(inner, f"{key}.{name}" if key else str(name))
 
 
-def _has_interpolation(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_interpolation, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_interpolation, value))
-    return isinstance(value, str) and "${" in value
+def _made_keys(value: Any, key: str = "") -> Iterator[str]:
+    """Yield the dotted keys of interpolations."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        yield from _made_keys(inner, f"{key}.{name}" if key else str(name))
+    if isinstance(value, str) and "${" in value:
+        yield key
 
 
 def _holds(plain: Any, key: str) -> bool:

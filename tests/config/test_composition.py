@@ -201,3 +201,11 @@ def test_swept_values_reach_what_is_made_from_them(tmp_path: Path, monkeypatch: 
         (seed, name) for seed in (1, 2) for name in "ab"
     }
     assert all(point.missing == () for point in swept)
+
+
+def test_every_point_of_a_sweep_is_checked():
+    """Points share what the sweep does not set; what it sets is checked in each of them."""
+    found = problems("gnn=gin,gat", "gnn.layers=2,-1", "seed=0,1,-5", multirun=True)
+    text = "\n".join(found)
+    assert "gnn.layers" in text and "-1" in text
+    assert "seed: at least 0, found -5" in text
