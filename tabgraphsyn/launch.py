@@ -180,6 +180,7 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
 
     from tabgraphsyn.configuration import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.campaign_report import closing_line
     from tabgraphsyn.orchestration.running import announced
     from tabgraphsyn.orchestration.verdicts import closing_lines, exit_code, read_verdicts
     from tabgraphsyn.orchestration.view import duration
@@ -205,15 +206,23 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     if on_slurm:
         from tabgraphsyn.orchestration.slurm.launching import run_on_slurm
 
-        return run_on_slurm(launch, campaign)
+        code = run_on_slurm(launch, campaign)
+        _print_if(closing_line(campaign, is_done=False))
+        return code
     with announced(campaign.folder):
         code, frontier = submit.run_here(launch, pool)
     submit.show_results(campaign, code)
     verdicts = read_verdicts(campaign.folder, {point.name: point.config for point in launch.points})
     for line in closing_lines(verdicts):
         print(line)
+    _print_if(closing_line(campaign, is_done=code == EXIT_DONE))
     print(submit.summary(launch, campaign, frontier, code, duration(time.time() - started)), flush=True)
     return exit_code(verdicts, code)
+
+
+def _print_if(line: str) -> None:
+    if line:
+        print(line, flush=True)
 
 
 def _print_opening(launch: Launch) -> None:
