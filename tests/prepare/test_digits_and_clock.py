@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
-from tabgraphsyn.data.codec.clock import ClockCodec
+from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import Draw
+from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.digits import DigitsCodec
 from tabgraphsyn.data.counts import ValueCounts
 
@@ -70,3 +71,25 @@ def test_midnight_written_as_2400_has_no_minutes_after_it() -> None:
     hour = codec.encode(pa.array([2400.0])).categorical[0, 0]
     minute = codec.encode(pa.array([1215.0])).categorical[0, 1]
     assert codec.decode(np.zeros((1, 0, 2)), np.array([[hour, minute]]), DRAW).to_pylist() == [2400.0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 1439), st.one_of(st.none(), st.integers(0, 1439))), min_size=3))
+def test_a_lag_comes_back_across_midnight(times: list[tuple[int, int | None]]) -> None:
+    start = pa.array([first // 60 * 100 + first % 60 for first, _ in times])
+    end = pa.array([None if last is None else last // 60 * 100 + last % 60 for _, last in times], pa.float64())
+    if end.null_count == len(end):
+        return
+    fitted = ClockLagCodec.fit("end", end, "start", start, CodecConfig())
+    codec = ClockLagCodec.from_dict(fitted.to_dict())
+    encoded = codec.encode(end, start)
+    middle = encoded.numerical.mean(axis=-1)
+    assert codec.decode(middle, encoded.categorical, Draw(np.random.default_rng(0), given=start)).equals(end)
+
+
+def test_a_lag_is_used_where_it_is_tighter() -> None:
+    rng = np.random.default_rng(0)
+    start, anywhere = rng.integers(0, 1440, 2000), rng.integers(0, 1440, 2000)
+    end = (start + rng.integers(60, 180, 2000)) % 1440
+    clock = [pa.array(minute // 60 * 100 + minute % 60) for minute in (start, end, anywhere)]
+    assert ClockLagCodec.suits(clock[1], clock[0])
+    assert not ClockLagCodec.suits(clock[2], clock[0])

@@ -1,4 +1,7 @@
-"""Columns of times of day written as hhmm: an hour and a minute, because plans stand on round minutes."""
+"""Columns of times of day written as hhmm: hour and minute, or the minutes since another time of the row.
+
+Plans stand on round minutes, which a number would blur; and an arrival is a departure and a duration.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.codec.arithmetic import DAY_MIN
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
-from tabgraphsyn.data.counts import ValueCounts
-from tabgraphsyn.data.layout import CategoricalField
+from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.datetime import LAG_GAIN, PARTS
+from tabgraphsyn.data.codec.numerical import number_codec
+from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.layout import CategoricalField, NumericalField
 
 
 @dataclass(frozen=True)
@@ -88,3 +95,98 @@ class ClockCodec(ColumnCodec):
 def _parts(values: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     hour = pc.divide(values, 100)
     return hour, pc.subtract(values, pc.multiply(hour, 100))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockLagCodec(ColumnCodec):
+    """The minutes from another time of day of the row to this one: a flight takes two hours whenever it leaves.
+
+    Attributes:
+        column: column name.
+        type: arrow type of the column.
+        given: the earlier column, complete in training.
+        lag: codec of the minutes, 0 to 1439 (missing among its levels).
+        midnight: how midnight is written, 0 or 2400.
+    """
+
+    kind = "clock_lag"
+    column: str
+    type: str
+    given: str
+    lag: ColumnCodec
+    midnight: int
+
+    @staticmethod
+    def fit(
+        column: str,
+        values: pa.ChunkedArray | pa.Array,
+        given: str,
+        start: pa.ChunkedArray | pa.Array,
+        config: CodecConfig,
+    ) -> ClockLagCodec:
+        """Fit to training values."""
+        lag = number_codec(f"{column}:lag", ValueCounts.of(_lag(values, start)), config)
+        latest = pc.max(values).as_py()
+        return ClockLagCodec(
+            column=column, type=str(values.type), given=given, lag=lag, midnight=2400 if latest == 2400 else 0
+        )
+
+    @staticmethod
+    def suits(values: pa.ChunkedArray | pa.Array, start: pa.ChunkedArray | pa.Array) -> bool:
+        """Return whether the lag says less that is new than the time itself: its middle half is clearly narrower."""
+        if start.null_count or values.null_count == len(values):
+            return False
+        return _spread(_lag(values, start)) <= LAG_GAIN * _spread(_minutes(values))
+
+    @property
+    def numerical_fields(self) -> tuple[NumericalField, ...]:
+        """Numbers that this column takes."""
+        return self.lag.numerical_fields
+
+    @property
+    def categorical_fields(self) -> tuple[CategoricalField, ...]:
+        """Categories that this column takes."""
+        return self.lag.categorical_fields
+
+    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
+        """Return the fields of ``values``."""
+        assert given is not None
+        return self.lag.encode(_lag(values, given))
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values."""
+        assert draw.given is not None
+        lag = self.lag.decode(numerical, categorical, draw)
+        is_null = pc.is_null(lag).to_numpy(zero_copy_only=False)
+        minute = (as_numpy(_minutes(draw.given)) + as_numpy(pc.fill_null(lag, 0))) % DAY_MIN
+        value = minute // 60 * 100 + minute % 60
+        value = np.where(value == 0, self.midnight, value)
+        return pa.array(value, pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        plain = ("column", "type", "given", "midnight")
+        return {"kind": self.kind, **{key: getattr(self, key) for key in plain}, "lag": self.lag.to_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> ClockLagCodec:
+        """Read the form that ``to_dict`` writes."""
+        lag = PARTS[raw["lag"]["kind"]].from_dict(raw["lag"])
+        return cls(**{key: value for key, value in raw.items() if key not in ("kind", "lag")}, lag=lag)
+
+
+def _minutes(values: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
+    hour, minute = _parts(values.cast(pa.int64(), safe=False))
+    return pc.add(pc.multiply(hour, 60), minute)
+
+
+def _lag(values: pa.ChunkedArray | pa.Array, start: pa.ChunkedArray | pa.Array) -> pa.Array:
+    lag = pc.subtract(_minutes(values), _minutes(start))
+    whole = lag.combine_chunks() if isinstance(lag, pa.ChunkedArray) else lag
+    is_null = pc.is_null(whole).to_numpy(zero_copy_only=False)
+    return pa.array(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False) % DAY_MIN, pa.int64(), mask=is_null)
+
+
+def _spread(values: pa.ChunkedArray | pa.Array) -> float:
+    low, high = np.quantile(as_numpy(values.drop_null()), [0.25, 0.75])
+    return float(high - low)

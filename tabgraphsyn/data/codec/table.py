@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.arithmetic import Rule, clocks, find_rules, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
-from tabgraphsyn.data.codec.clock import ClockCodec
+from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
@@ -35,6 +35,7 @@ CODECS: dict[str, type[ColumnCodec]] = {
     for codec in (
         CategoricalCodec,
         ClockCodec,
+        ClockLagCodec,
         ConstantCodec,
         DatetimeCodec,
         DerivedCodec,
@@ -84,9 +85,9 @@ class TableCodec:
         for name, codec in codecs.items():
             if isinstance(codec, CategoricalCodec) and codec.categorical_fields[0].levels > config.digits_over:
                 codecs[name] = DigitsCodec(codec)
-        for name in clocks(rules):
-            if isinstance(codecs[name], NumericalCodec):
-                codecs[name] = ClockCodec.fit(name, training_values(table, name, is_training))
+        codecs |= _fit_clocks(
+            table, is_training, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config
+        )
         return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
 
     @cached_property
@@ -230,6 +231,21 @@ def _fit_times(
     for name in columns:
         values = training_values(table, name, is_training)
         codecs[name] = datetime_codec(name, values, config, anchor if anchor and anchor[0] != name else None)
+    return codecs
+
+
+def _fit_clocks(
+    table: Table, is_training: np.ndarray, columns: list[str], config: CodecConfig
+) -> dict[str, ColumnCodec]:
+    """Fit columns of times of day; the first one is where the others count from, if that is tighter."""
+    codecs: dict[str, ColumnCodec] = {}
+    anchor = training_values(table, columns[0], is_training) if columns else None
+    for name in columns:
+        values = training_values(table, name, is_training)
+        if name != columns[0] and ClockLagCodec.suits(values, anchor):
+            codecs[name] = ClockLagCodec.fit(name, values, columns[0], anchor, config)
+        else:
+            codecs[name] = ClockCodec.fit(name, values)
     return codecs
 
 
