@@ -71,6 +71,17 @@ def test_the_stage_writes_finite_scores_privacy_first(context):
     assert described_table(scored)[0][0] == "Exact copies"
 
 
+def test_the_gate_stands_in_a_small_file_of_its_own_and_fails_no_stage(context, shop):
+    for name in shop().schema.table_names:  # a copy of everything
+        pq.write_table(shop(0)[name].read(), context.inputs["sample"] / "synthetic" / f"{name}.parquet")
+    context.config["evaluation"]["gate"]["action"] = "fail"
+    run(context)
+    block = read_json(context.artifacts / "gate.json")
+    assert block == read_json(context.artifacts / "metrics.json")["gate"]
+    assert block["verdict"] == "fail" and "equal a training row" in block["text"]
+    assert "action" not in block
+
+
 def test_the_stage_gives_the_same_scores_on_any_number_of_threads(context):
     from dataclasses import replace
 
@@ -163,6 +174,24 @@ def test_tables_held_back_by_hand_are_a_holdout(folders, shop, tmp_path):
     # The held-out shop counts its keys from 0 as the real one does: those rows are the same entities.
     assert scored["rows"]["customer"]["holdout"] == 0
     assert scored["rows"]["tag"]["holdout"] == 100
+
+
+def test_the_verb_says_the_gate_first_and_ends_with_3_where_asked(folders, capsys):
+    from tabgraphsyn.verbs.cli import main
+
+    given = folders()
+    options = ["--real", str(given["real"]), "--synthetic", str(given["real"]), "--out", str(given["out"])]
+    options += ["--protocol", "quick", "--threads", "1"]
+    for setting in FAST:
+        options += ["--set", setting]
+    assert main(["evaluate", *options]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("privacy gate: fail:") and text.index("only exact copies") < text.index("C2ST")
+    assert main(["evaluate", *options, "--set", "evaluation.gate.action=fail"]) == 3
+    assert "All scores:" in capsys.readouterr().err
+    assert read_json(given["out"] / "metrics.json")["gate"]["action"] == "fail"
+    assert main(["evaluate", *options, "--set", "evaluation.gate.action=off"]) == 0
+    assert "privacy gate" not in capsys.readouterr().out
 
 
 def test_what_does_not_fit_the_metadata_is_scored_as_the_failure_it_is(folders):
