@@ -14,6 +14,7 @@ from tabgraphsyn.orchestration.campaigns import Campaign, PointRecord
 from tabgraphsyn.orchestration.lease import Attempt
 from tabgraphsyn.orchestration.running import read_runner
 from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.verdicts import read_verdict
 from tabgraphsyn.orchestration.view import measured
 
 
@@ -46,11 +47,12 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class PointStatus:
-    """One sweep point."""
+    """One sweep point; ``gate`` is the privacy gate's verdict and why, empty before the evaluation."""
 
     name: str
     folder: str
     stages: list[StageStatus]
+    gate: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def campaign_status(campaign: Campaign) -> CampaignStatus:
         stage_id: _read(campaign.store, stage_id) for stage_id in campaign.stage_ids()
     }
     points = [
-        PointStatus(name, str(campaign.folder / name), _stages(record, known, campaign.store, runner))
+        PointStatus(
+            name, str(campaign.folder / name), _stages(record, known, campaign.store, runner), _gate(campaign.folder / name)
+        )
         for name, record in campaign.points.items()
     ]
     states = {stage.id: stage.state for point in points for stage in point.stages}
@@ -89,6 +93,11 @@ def _read(store: Store, stage_id: str) -> tuple[State, Attempt | None, str]:
     except StageError as error:
         return State.FAILED, None, str(error)
     return state, attempt, (attempt.error or "") if attempt else ""
+
+
+def _gate(folder: Path) -> str:
+    found = read_verdict(folder)
+    return f"{found.verdict}: {found.text}" if found is not None else ""
 
 
 def _runner(folder: Path) -> str:

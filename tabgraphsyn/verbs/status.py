@@ -89,6 +89,9 @@ def _print(found: list[CampaignStatus], *, detailed: bool, clear: bool) -> None:
         console.print(f"{each.name}: {len(each.points)} points, {counts}; runner: {each.runner}", markup=False)
         if detailed:
             _print_stages(each, console)
+        for point in each.points:
+            if point.gate and (detailed or not point.gate.startswith("pass")):
+                console.print(f"  privacy gate of {point.name}: {point.gate}", markup=False, soft_wrap=True)
         console.print(f"  results: {each.folder}", markup=False, soft_wrap=True)
 
 
