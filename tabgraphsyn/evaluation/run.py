@@ -43,6 +43,8 @@ def run_metrics(
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``: privacy metrics first, then the others, each in the order given.
 
+    Beside it stands ``timing``, which the stage takes out: what is hashed must not depend on the clock.
+
     The gate speaks as soon as the last privacy metric has ended, before any fidelity is computed or shown.
 
     Args:

@@ -36,7 +36,9 @@ def test_parts_add_up_to_the_step(small, trained_config, full_batch_rows: int) -
             if losses:
                 losses["loss"].backward()
         for name, value in whole.items():
-            assert sum(float(losses[name].detach()) for losses in found if losses) == pytest.approx(float(value.detach()), rel=1e-5)
+            assert sum(float(losses[name].detach()) for losses in found if losses) == pytest.approx(
+                float(value.detach()), rel=1e-5
+            )
         assert set(gradients(task.network)) == set(expected)
         for name, value in gradients(task.network).items():
             assert torch.allclose(value, expected[name], rtol=1e-4, atol=1e-6), name

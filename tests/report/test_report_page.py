@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -139,6 +140,20 @@ def test_every_section_of_the_fixture_is_there(outline: Outline) -> None:
 
 def test_same_inputs_make_the_same_page(sources: ReportSources, page: str) -> None:
     assert render(gather(sources, ReportOptions(umap=False))) == page
+
+
+def test_the_page_of_a_repeated_run_differs_in_marked_places_only(sources: ReportSources, page: str) -> None:
+    """Times and memory are marked, so that the pages of two runs can be compared (scripts/chaos.py)."""
+    slower = [
+        replace(
+            record, done={**record.done, "elapsed_s": 7.0 * float(record.done.get("elapsed_s", 1.0)), "started": 1.0}
+        )
+        for record in sources.stages
+    ]
+    other = render(gather(replace(sources, stages=tuple(slower)), ReportOptions(umap=False)))
+    assert other != page
+    marked = re.compile(r"<(td|span)\b([^>]*) data-measured>.*?</\1>", re.DOTALL)
+    assert marked.sub("", other) == marked.sub("", page)
 
 
 def test_page_is_small(report_file: Path) -> None:
