@@ -26,13 +26,16 @@ def is_checkout() -> bool:
     return (package.parent / "pyproject.toml").is_file() and not (package / "conf").is_dir()
 
 
+def copy_path(slurm_folder: Path) -> Path | None:
+    """Return where the copy stands or would stand; None where nobody edits the package."""
+    return slurm_folder / _FOLDER / source_hash() if is_checkout() else None
+
+
 def code_copy(slurm_folder: Path) -> Path | None:
     """Return the folder to import the package from, copied unless it stands; None where nobody edits the package."""
     package = Path(tabgraphsyn.__file__).resolve().parent
-    if not is_checkout():
-        return None
-    target = slurm_folder / _FOLDER / source_hash()
-    if not target.is_dir():
+    target = copy_path(slurm_folder)
+    if target is not None and not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
         try:
