@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,10 @@ from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.distance import sampled
 from tabgraphsyn.evaluation.evidence import Evidence
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import described, share_error
 from tabgraphsyn.evaluation.view import View, family_view, parent_view, table_view
+
+_NORMAL = 1.959964
 
 
 class PrivacyMetric(ComparisonMetric):
@@ -83,7 +87,17 @@ class PrivacyMetric(ComparisonMetric):
             usual = max((part.value for part in evidence.baselines), default=float(detail.get("holdout", 0.0)))
             detail["finding"] = self.finding.format(value=value, excess=evidence.excess, usual=usual)
             detail["evidence"] = evidence.to_dict()
+            detail = _spread(value, evidence, detail) | detail
         return self.score(view.level, view.where, value, comparison.name, table=view.table, **detail)
+
+
+def _spread(value: float, evidence: Evidence, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the 95 % interval of a score in its own unit: Wilson's of a share, else by its ``sd``."""
+    if evidence.share is not None and math.isfinite(evidence.share.rows):
+        low, high = evidence.share.interval(_NORMAL)
+        error = share_error(evidence.share.value, max(1, round(evidence.share.rows)))
+        return {"sd": round(error, 6), "interval": [round(low, 6), round(high, 6)], "spread": "entities"}
+    return described(value, float(detail["sd"]), "entities", math.inf) if "sd" in detail else {}
 
 
 class JoinedRows(PrivacyMetric):

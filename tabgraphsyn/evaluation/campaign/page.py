@@ -46,6 +46,11 @@ class Cell:
     number: float | None
     is_best: bool = False
 
+    @property
+    def is_range(self) -> bool:
+        """True where what stands beside is two ends, which take a line of their own."""
+        return " to " in self.beside
+
 
 @dataclass(frozen=True)
 class DatasetPage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,15 @@ class DCR(PrivacyMetric):
         detail = {"plain_share": plain, "expected_share": _expected(found), "rows": len(found.to_training)}
         detail |= {"training_records": found.training_records, "holdout_records": found.holdout_records}
         detail |= {"capped": found.queries_of > len(found.to_training), "memorised": evidence.excess}
-        return [self.of_view(view, value, comparison, evidence, **detail)]
+        return [self.of_view(view, value, comparison, evidence, **detail, **_spread(found, evidence))]
+
+
+def _spread(found: Nearest, evidence: Evidence) -> dict[str, Any]:
+    """Return the interval of the weighted share: that of the memorised share, in the unit of the score."""
+    p, half = _expected(found), 1.96 * evidence.sd
+    ends = [min(max(p + (evidence.excess + side * half) * (1 - p), 0.0), 1.0) for side in (-1, 1)]
+    low, high = (weighted_share(end, found.training_records, found.holdout_records) for end in ends)
+    return {"sd": round((high - low) / (2 * 1.96), 6), "interval": [low, high], "spread": "entities"}
 
 
 def preference(found: Nearest, plain: float, entities: np.ndarray) -> Evidence:
