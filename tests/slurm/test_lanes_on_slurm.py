@@ -95,8 +95,8 @@ def test_failures_in_a_row_end_a_lane(launches: Launches, cluster: DevCluster, t
     wait_until(lambda: not cluster.queue(), 30, "queue empty")
     assert launches.done() == 3
     assert not any("started-sample" in name for name in launches.marks("started"))
-    words = {stage["label"]: stage["state"] for stage in launches.states("c").values()}
-    assert words["gnn"] == "unknown" and words["autoencoder/a"] == "done", words
+    stages = {stage["label"]: stage for stage in launches.states("c").values()}
+    assert stages["gnn"]["state"] == "failed" and "given up (cluster.max_failures)" in stages["gnn"]["reason"]
 
 
 def test_a_job_killed_with_its_batch_script_goes_on(launches: Launches, cluster: DevCluster, tmp_path: Path):

@@ -6,15 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tabgraphsyn.orchestration.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, decisions
 from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus
 
 RUNNER = "slurm"
+_CAPS = frozenset({"cluster.max_preemptions", "cluster.max_failures"})
 _REASONS: Mapping[str, str] = {
     "None": "the scheduler has not looked at it yet",
     "Priority": "others come first",
@@ -129,6 +132,12 @@ def _stage(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStat
     )
 
 
+def _given_up(folder: Path) -> str | None:
+    """Return which cap a stage's job ran into, if that was the last word on it."""
+    last = next(reversed(decisions(folder)), None)
+    return str(last["why"]) if last is not None and last["kind"] == GAVE_UP and last["why"] in _CAPS else None
+
+
 def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatus:
     """Return what is known of a stage whose job left the queue without a done stage."""
     if stage.state in ("running", "failed", "blocked"):
@@ -137,6 +146,9 @@ def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatu
         return replace(stage, state="held back", reason="limit on queued jobs; tabgraphsyn repair submits it")
     where = f"job {found.element}"
     advice = "tabgraphsyn repair submits it again"
+    why = _given_up(campaign.store.folder(stage.id))
+    if why is not None:
+        return replace(stage, state="failed", where=where, reason=f"given up ({why}); {advice}", log=found.log)
     if found.ended is not None:
         return replace(stage, state="ended", where=where, reason=f"Slurm says {found.ended}; {advice}", log=found.log)
     attempt = latest_attempt(campaign.store.folder(stage.id))

@@ -59,7 +59,7 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     count = interruptions(decisions(folder))
     if count > policy.max_preemptions:
         _say(f"interrupted {count} times, cluster.max_preemptions allows {policy.max_preemptions}: giving up")
-        note(folder, GAVE_UP, why="max_preemptions")
+        note(folder, GAVE_UP, why="cluster.max_preemptions")
         return EXIT_STAGE
     _CONTINUE[policy.on_interrupt](scheduler, job, cause, folder)
     return EXIT_INTERRUPTED
@@ -147,7 +147,7 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
     _say(f"the process ended without a done stage ({how}), {count} times in a row at step {entry['step']}")
     if count > policy.max_failures:
         _say(f"cluster.max_failures allows {policy.max_failures}: giving up")
-        note(folder, GAVE_UP, why="max_failures")
+        note(folder, GAVE_UP, why="cluster.max_failures")
         return code or EXIT_STAGE
     grows = code == 128 + signal.SIGKILL and entry["memory_mb"]
     memory_mb = round(entry["memory_mb"] * policy.memory_growth) if grows else None
