@@ -78,7 +78,7 @@ class Chaos:
         """Disturb, mend, compare."""
         sweep, here = self.sweep, self.sweep.undisturbed
         started = time.monotonic()
-        here.run(*sweep.arguments, *sweep.here)
+        here.run(*sweep.arguments, *sweep.here, timeout_s=self.options.timeout)
         undisturbed_s = time.monotonic() - started
         wanted = here.hashes()
         stages = here.done()

@@ -176,9 +176,9 @@ class Launches:
             text=True,
         )
 
-    def run(self, *arguments: str, code: int = 0) -> str:
+    def run(self, *arguments: str, code: int = 0, timeout_s: float = 280) -> str:
         process = self.start(*arguments)
-        text, _ = process.communicate(timeout=280)
+        text, _ = process.communicate(timeout=timeout_s)
         assert process.returncode == code, text
         return text
 
