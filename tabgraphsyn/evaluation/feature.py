@@ -24,6 +24,9 @@ FEATURE_TYPES: Mapping[str, Literal["numerical", "categorical"]] = {
     "boolean": "categorical",
 }
 
+# Squares and float32 copies of what metrics look at stay finite; numbers beyond count as this one.
+LARGEST = 1e30
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -113,6 +116,10 @@ def _numbers(values: pa.ChunkedArray) -> tuple[np.ndarray, str]:
     if infinite.any():
         note = f"{int(infinite.sum())} infinite values read as missing"
         numbers = np.where(infinite, np.nan, numbers)
+    beyond = np.abs(numbers) > LARGEST
+    if beyond.any():
+        note = f"{int(beyond.sum())} values beyond {LARGEST:g} read as {LARGEST:g}"
+        numbers = np.clip(numbers, -LARGEST, LARGEST)
     return numbers, note
 
 
