@@ -18,9 +18,13 @@ from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import LAG_GAIN, PARTS
-from tabgraphsyn.data.codec.numerical import number_codec
+from tabgraphsyn.data.codec.digits import DigitsCodec
+from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+
+ROWS_PER_LAG = 20
+LAG_PARTS: dict[str, type[ColumnCodec]] = {**PARTS, DigitsCodec.kind: DigitsCodec}
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class ClockLagCodec(ColumnCodec):
         config: CodecConfig,
     ) -> ClockLagCodec:
         """Fit to training values."""
-        lag = number_codec(f"{column}:lag", ValueCounts.of(_lag(values, start)), config)
+        lag = _lag_codec(f"{column}:lag", ValueCounts.of(_lag(values, start)), config)
         latest = pc.max(values).as_py()
         return ClockLagCodec(
             column=column, type=str(values.type), given=given, lag=lag, midnight=2400 if latest == 2400 else 0
@@ -171,8 +175,17 @@ class ClockLagCodec(ColumnCodec):
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> ClockLagCodec:
         """Read the form that ``to_dict`` writes."""
-        lag = PARTS[raw["lag"]["kind"]].from_dict(raw["lag"])
+        lag = LAG_PARTS[raw["lag"]["kind"]].from_dict(raw["lag"])
         return cls(**{key: value for key, value in raw.items() if key not in ("kind", "lag")}, lag=lag)
+
+
+def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> ColumnCodec:
+    """Return the codec of a lag: plans repeat theirs to the minute, so a number would blur it."""
+    simple = number_codec(name, lags, config)
+    if not isinstance(simple, NumericalCodec) or lags.counts.sum() < ROWS_PER_LAG * len(lags.counts):
+        return simple
+    whole = CategoricalCodec.fit(name, *lags.with_null())
+    return DigitsCodec(whole) if whole.categorical_fields[0].levels > config.digits_over else whole
 
 
 def _minutes(values: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
