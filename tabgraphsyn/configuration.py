@@ -133,7 +133,7 @@ class StageResources:
     Attributes:
         threads: CPU threads; 0 takes all that the cluster shares out.
         device: ``auto`` (cuda where there is one), ``cpu`` or ``cuda``.
-        mem_gb: memory that a scheduler is asked for.
+        mem_gb: memory that a scheduler is asked for, for each task.
         timeout_min: time limit that a scheduler is asked for.
         gpus: GPUs that a scheduler is asked for, for each task, where the device is not ``cpu``.
         tasks_per_node: processes that train a stage together, each with ``threads`` and ``gpus`` of its own; trained

@@ -45,7 +45,8 @@ def usage_of(campaigns: Sequence[Campaign]) -> list[Usage]:
         places.update(dict.fromkeys(campaign.stage_ids(), campaign))
         shares.update(stage_id for point in campaign.points.values() for stage_id in point.stages.values())
     submissions = ledger.read(campaigns[0].output_dir) if campaigns else []
-    gpus = {stage: item[0].request.get("gpus", 0) for stage, item in ledger.latest_elements(submissions).items()}
+    requests = {stage: item[0].request for stage, item in ledger.latest_elements(submissions).items()}
+    gpus = {stage: request.get("gpus", 0) * request.get("nodes", 1) for stage, request in requests.items()}
     for stage_id, campaign in places.items():
         _add(found, stage_id, campaign, shares, gpus)
     return sorted(found.values(), key=lambda each: -(each.used_h + each.lost_h))
@@ -61,7 +62,8 @@ def _add(
     folder = campaign.store.folder(stage_id)
     kind = stage_id.split("/")[0]
     manifest = campaign.store.done(stage_id)
-    count = gpus.get(stage_id, int(manifest is not None and manifest.get("device") == "cuda"))
+    here = manifest.get("ranks", 1) if manifest is not None and manifest.get("device") == "cuda" else 0
+    count = gpus.get(stage_id, here)
     for number in attempt_numbers(folder):
         attempt = read_attempt(folder, number)
         entry = found.setdefault((kind, attempt.owner.user), Usage(kind, attempt.owner.user))

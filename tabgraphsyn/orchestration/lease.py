@@ -153,6 +153,7 @@ def read_attempt(folder: Path, number: int) -> Attempt:
     try:
         raw = read_json(path)
         owner = Owner(**raw.pop("owner"))
+        raw["notes"] = tuple(raw.get("notes", ()))
         return Attempt(number=number, owner=owner, heartbeat=path.stat().st_mtime, **raw)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StageError(f"{path}: not a record of an attempt ({error}). Remove the file and launch again.") from error

@@ -79,7 +79,10 @@ def campaign_status(campaign: Campaign) -> CampaignStatus:
     }
     points = [
         PointStatus(
-            name, str(campaign.folder / name), _stages(record, known, campaign.store, runner), _gate(campaign.folder / name)
+            name,
+            str(campaign.folder / name),
+            _stages(record, known, campaign.store, runner),
+            _gate(campaign.folder / name),
         )
         for name, record in campaign.points.items()
     ]

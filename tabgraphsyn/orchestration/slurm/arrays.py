@@ -33,12 +33,24 @@ class Ref:
 
 @dataclass(frozen=True)
 class Request:
-    """What an element asks of the scheduler."""
+    """What an element asks of the scheduler: ``cpus`` for each task, ``mem_gb`` and ``gpus`` for each node."""
 
     cpus: int
     mem_gb: float
     timeout_min: int
     gpus: int = 0
+    tasks_per_node: int = 1
+    nodes: int = 1
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks in all."""
+        return self.tasks_per_node * self.nodes
+
+    def can_join(self, other: Request) -> bool:
+        """Return True if one job can run both without holding GPUs or tasks for nothing."""
+        same = (self.tasks_per_node, self.nodes) == (other.tasks_per_node, other.nodes)
+        return same and bool(self.gpus) == bool(other.gpus)
 
     def joined(self, other: Request) -> Request:
         """Return what runs both, one after the other."""
@@ -47,6 +59,8 @@ class Request:
             max(self.mem_gb, other.mem_gb),
             self.timeout_min + other.timeout_min,
             max(self.gpus, other.gpus),
+            self.tasks_per_node,
+            self.nodes,
         )
 
 
@@ -174,7 +188,7 @@ def make_units(
             continue
         request = request_of(stage)
         joined = _chain_to_join(stage, inputs, head, chains, ancestors, plan, fused)
-        if joined is not None and bool(requests[joined].gpus) == bool(request.gpus):
+        if joined is not None and requests[joined].can_join(request):
             chains[joined].append(stage_id)
             head[stage_id] = joined
             requests[joined] = requests[joined].joined(request)

@@ -26,8 +26,8 @@ class Cost:
     def add(self, seconds: float, request: Request) -> None:
         """Add a stage that holds its request for some seconds."""
         self.hours += seconds / 3600
-        self.cpu_hours += seconds / 3600 * request.cpus
-        self.gpu_hours += seconds / 3600 * request.gpus
+        self.cpu_hours += seconds / 3600 * request.cpus * request.tasks
+        self.gpu_hours += seconds / 3600 * request.gpus * request.nodes
 
 
 def history(store: Store) -> History:

@@ -14,19 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
+from tabgraphsyn.orchestration.ranks import NoTeam, Team
 from tabgraphsyn.orchestration.sharing import share_with_group
 from tabgraphsyn.orchestration.slurm.decisions import array_job
 from tabgraphsyn.orchestration.slurm.lane_task import after_task, end_lane_if_over, lane_element, nothing_to_run
 from tabgraphsyn.orchestration.slurm.listing import Element, read_element
 from tabgraphsyn.orchestration.slurm.requeue import after_death, after_interruption
 from tabgraphsyn.orchestration.slurm.script import mark_done
+from tabgraphsyn.orchestration.slurm.team import follow_first, gathered, seat_of_task
 from tabgraphsyn.orchestration.store import done_manifest, write_spec
 
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGCONT)
 _ENDINGS = frozenset({EXIT_USER, EXIT_STAGE, EXIT_INTERRUPTED})
 
 
-def run_element(element: Element) -> int:
+def run_element(element: Element, team: Team | None = None) -> int:
     """Run what is not done yet and return the exit code."""
     from tabgraphsyn.orchestration.worker import guarded_run
 
@@ -35,7 +37,7 @@ def run_element(element: Element) -> int:
         folder = element.folder(stage)
         if done_manifest(folder) is not None:
             continue
-        code = guarded_run(write_spec(folder, stage.spec), capture=True)
+        code = guarded_run(write_spec(folder, stage.spec), capture=True, team=team or NoTeam())
         if code == EXIT_INTERRUPTED:
             return after_interruption(element.policy, folder)
         if code != EXIT_DONE:
@@ -46,12 +48,12 @@ def run_element(element: Element) -> int:
     return EXIT_DONE
 
 
-def run_lane_task(list_file: Path, job: str) -> int:
+def run_lane_task(list_file: Path, job: str, team: Team | None = None) -> int:
     """Run the first element of a lane that is neither done nor given up; return the exit code."""
     element = lane_element(list_file, job)
     if element is None:
         return nothing_to_run(list_file, job)
-    return after_task(element, run_element(element), list_file, job)
+    return after_task(element, run_element(element, team), list_file, job)
 
 
 def end_lane_task(list_file: Path, job: str, code: int) -> int:
@@ -86,15 +88,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in _SIGNALS:
         signal.signal(number, _ignore)
     try:
-        if options.lane:
-            job = array_job() or ""
-            is_end = options.ended is not None
-            return end_lane_task(options.list, job, options.ended) if is_end else run_lane_task(options.list, job)
-        element = read_element(options.list, int(os.environ.get("SLURM_ARRAY_TASK_ID") or 0))
-        return run_element(element) if options.ended is None else end_element(element, options.ended)
+        return _run(options.list, options.lane) if options.ended is None else _end(options.list, options)
     except TabGraphSynError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+
+
+def _run(list_file: Path, is_lane: bool) -> int:
+    """Run as one of the tasks that srun started: the first runs the stages, the others help to train them."""
+    seat = seat_of_task()
+    if seat.number:
+        return follow_first(list_file, seat)
+    with gathered(list_file, seat) as team:
+        if is_lane:
+            return run_lane_task(list_file, array_job() or "", team)
+        return run_element(_element(list_file), team)
+
+
+def _end(list_file: Path, options: argparse.Namespace) -> int:
+    if options.lane:
+        return end_lane_task(list_file, array_job() or "", options.ended)
+    return end_element(_element(list_file), options.ended)
+
+
+def _element(list_file: Path) -> Element:
+    return read_element(list_file, int(os.environ.get("SLURM_ARRAY_TASK_ID") or 0))
 
 
 def _ignore(number: int, _: object) -> None:

@@ -26,8 +26,15 @@ def work_of(launch: Launch) -> Work:
         wanted = owners[stage.id]["resources"].get(stage.kind.name) or {}
         cluster = launch.config["cluster"]
         gpus = wanted.get("gpus", 1) if wanted.get("device", "cpu") != "cpu" and cluster["gpu_partition"] else 0
-        threads = launch.runtimes[stage.id].threads
-        return Request(threads, float(wanted.get("mem_gb", 4.0)), int(wanted.get("timeout_min", 60)), gpus)
+        runtime = launch.runtimes[stage.id]
+        return Request(
+            runtime.threads,
+            float(wanted.get("mem_gb", 4.0)) * runtime.tasks_per_node,
+            int(wanted.get("timeout_min", 60)),
+            gpus * runtime.tasks_per_node,
+            runtime.tasks_per_node,
+            runtime.nodes,
+        )
 
     return Work(
         campaign=launch.campaign,
@@ -56,6 +63,8 @@ def described(report: Report, scheduler: Scheduler) -> Iterator[str]:
         request = submission.request
         asks = f"{request['cpus']} cpu {request['mem_gb']:g} GB {request['timeout_min']} min"
         asks += f" {request['gpus']} gpu" if request["gpus"] else ""
+        asks += f" x {request['tasks_per_node']} tasks" if request["tasks_per_node"] > 1 else ""
+        asks += f" x {request['nodes']} nodes" if request["nodes"] > 1 else ""
         after = submission.dependency or "nothing"
         yield f"job {submission.job:>8}  {len(submission.elements):5} x {submission.name:44} {asks:24} after {after}"
     count = sum(len(stages) for submission in report.submissions for stages in submission.elements.values())

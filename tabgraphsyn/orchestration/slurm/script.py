@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.errors import SubmissionError
-from tabgraphsyn.orchestration.slurm.arrays import JobArray
+from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
 
 _MODULE = "tabgraphsyn.orchestration.slurm.element"
 _MARK = "TABGRAPHSYN_ELEMENT_DONE"
@@ -75,6 +75,11 @@ def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any], code_fo
     return lines
 
 
+def _step_options(request: Request) -> list[str]:
+    """Return what keeps srun from ending rank 0, which saves and publishes, when another rank has left before it."""
+    return ["--kill-on-bad-exit=0", "--wait=0"] if request.tasks > 1 else []
+
+
 def _parameters(
     array: JobArray, name: str, run: list[str], dependency: str | None, cluster: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -103,14 +108,14 @@ def _parameters(
         "time": request.timeout_min,
         "cpus_per_task": request.cpus,
         "mem": f"{round(request.mem_gb * 1024)}MB",
-        "ntasks_per_node": 1,
-        "nodes": 1,
+        "ntasks_per_node": request.tasks_per_node,
+        "nodes": request.nodes,
         "dependency": dependency,
         "comment": name,
         "wckey": None,
         "stderr_to_stdout": True,
         # Since 22.05 a step does not inherit the job's CPUs; and a step's output is truncated unless told otherwise.
-        "srun_args": [f"--cpus-per-task={request.cpus}", "--open-mode=append"],
+        "srun_args": [f"--cpus-per-task={request.cpus}", "--open-mode=append", *_step_options(request)],
         "teardown": _teardown(shlex.join([*run, "--ended"])),
         "additional_parameters": {**further, **cluster["sbatch"]},
     }
