@@ -129,6 +129,16 @@ class EvaluationData:
             )
         return self._nearest[key]
 
+    def once(self, key: tuple, make: Callable[[], Value]) -> Value:
+        """Return what ``make`` returned the first time for ``key``: baselines that every comparison is held against."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[tuple, Any]:
+        return {}
+
     @cached_property
     def split_relations(self) -> list[Relation]:
         """Foreign keys along which the split never cuts: what hangs together by them is an entity."""

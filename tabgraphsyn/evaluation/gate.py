@@ -45,6 +45,7 @@ class Check:
         excess: over what unseen real rows or chance reach.
         low: lower bound of the excess at the confidence of a warning.
         certain: lower bound at the confidence of a failure, over all checks together.
+        searched: share of the records that were searched.
         unnoticed: an excess up to this could have been there without a warning.
         limits: what it was judged by.
         text: the finding in words; empty when it passes.
@@ -58,6 +59,7 @@ class Check:
     excess: float
     low: float
     certain: float
+    searched: float
     unnoticed: float
     limits: Limits
     text: str
@@ -123,6 +125,8 @@ class Gate:
     def _check(self, score: Score, checks: int) -> Check:
         evidence = Evidence.from_dict(score.detail["evidence"])
         limits = self.limits.get(score.metric, self.limits[OTHERS])
+        # A copy is seen only where its source is among the records searched, which in large tables are a part.
+        searched = float(score.detail.get("searched", 1.0))
         low, _ = evidence.interval(self.warn_confidence)
         certain, _ = evidence.interval(1 - (1 - self.confidence) / checks)
         verdict: Verdict = "fail" if certain > limits.fail else "warn" if low > limits.warn else "pass"
@@ -135,7 +139,8 @@ class Gate:
             excess=evidence.excess,
             low=low,
             certain=certain,
-            unnoticed=max(0.0, evidence.excess - low) + limits.warn,
+            searched=searched,
+            unnoticed=min(1.0, (max(0.0, evidence.excess - low) + limits.warn) / searched),
             limits=limits,
             text=""
             if verdict == "pass"
@@ -154,9 +159,11 @@ class Gate:
                 found[table] = f"{what} were judged ({reasons.get(table, 'no metric looks at distances')})"
             elif min(near) > self.blind:
                 exact = min(check.unnoticed for check in mine)
+                is_whole = all(check.searched == 1.0 for check in mine)
+                why = "tiny" if is_whole else "large, searched in part"
                 found[table] = (
-                    f"tiny: copying is noticed where it is exact and over {exact:.1%} of the rows, or near and over "
-                    f"{min(near):.0%}; less goes unnoticed in so few rows"
+                    f"{why}: copying is noticed where it is exact and over {exact:.1%} of the rows, or near and over "
+                    f"{min(near):.0%}; less goes unnoticed"
                 )
         return found
 

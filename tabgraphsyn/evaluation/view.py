@@ -37,6 +37,11 @@ class View:
     candidate: list[Feature]
     has_columns: bool = True
 
+    @property
+    def key(self) -> tuple:
+        """What the real side of the view depends on: place and columns."""
+        return self.kind, self.where, tuple(feature.name for feature in self.reference)
+
 
 def _view(
     where: str,

@@ -83,6 +83,7 @@ class AttributeInference(PrivacyMetric):
         detail: dict[str, Any] = {"training": float(mean[is_member].mean()), "holdout": float(mean[~is_member].mean())}
         detail |= {"sd": evidence.sd, "members": int(is_member.sum()), "others": int((~is_member).sum())}
         detail["columns"] = {name: float(value) for name, value in zip(names, by_column, strict=True)}
+        detail["searched"] = len(records) / len(released)
         return [self.of_view(view, evidence.excess, comparison, evidence, **detail)]
 
     def _hidden(self, view: View, generator: np.random.Generator) -> tuple[list[int], str]:

@@ -46,8 +46,11 @@ class Copies(PrivacyMetric):
         training_rows = data.training_rows[view.table] if is_known else np.arange(len(codes))
         seen = np.unique(codes[training_rows])
         share = share_of(np.isin(other, seen), data.entities(comparison.candidate, view.table))
-        unseen = unseen_share(codes, training_rows, data.real_entities(view.table))
-        chance = chance_share(view.reference, training_rows, data.generator("chance", view.where))
+        entities, generator = data.real_entities(view.table), data.generator("chance", view.where)
+        unseen = data.once(("unseen copies", *view.key, is_known), lambda: unseen_share(codes, training_rows, entities))
+        chance = data.once(
+            ("chance", *view.key, is_known), lambda: chance_share(view.reference, training_rows, generator)
+        )
         excess = share.value - max(unseen.value, chance.value)
         evidence = Evidence(excess, share=share, baselines=(unseen, chance))
         detail = {"unseen": unseen.value, "chance": chance.value, "excess": excess}
@@ -78,11 +81,12 @@ def unseen_share(codes: np.ndarray, training_rows: np.ndarray, entities: np.ndar
     >>> unseen_share(np.array([0, 0, 1, 1, 2]), np.arange(4), np.array([0, 0, 1, 2, 3])).value
     0.4
     """
-    both, number = np.unique(np.stack([codes, entities]), axis=1, return_inverse=True)
-    number = number.reshape(-1)
-    own = np.bincount(number[training_rows], minlength=both.shape[1])[number]
-    _, dense = np.unique(codes, return_inverse=True)
-    every = np.bincount(dense[training_rows], minlength=int(dense.max(initial=0)) + 1)[dense]
+    _, code = np.unique(codes, return_inverse=True)
+    _, entity = np.unique(entities, return_inverse=True)
+    _, both = np.unique(code * (int(entity.max(initial=0)) + 1) + entity, return_inverse=True)
+    every, own = (
+        np.bincount(number[training_rows], minlength=int(number.max(initial=0)) + 1)[number] for number in (code, both)
+    )
     return share_of(every > own, entities)
 
 

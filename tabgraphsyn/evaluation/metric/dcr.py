@@ -61,6 +61,7 @@ class DCR(PrivacyMetric):
         detail = {"plain_share": plain, "expected_share": _expected(found), "rows": len(found.to_training)}
         detail |= {"training_records": found.training_records, "holdout_records": found.holdout_records}
         detail |= {"capped": found.queries_of > len(found.to_training), "memorised": evidence.excess}
+        detail["searched"] = found.training_records / len(data.training_rows[view.table])
         return [self.of_view(view, value, comparison, evidence, **detail, **_spread(found, evidence))]
 
 

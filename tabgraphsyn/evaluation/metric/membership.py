@@ -46,5 +46,10 @@ class Membership(PrivacyMetric):
         distance, _, _ = two_nearest(real.take(rows), records, data.threads)
         near = -distance.astype(np.float64)
         value, evidence = auc_evidence(near[is_member], near[~is_member], entities[is_member], entities[~is_member])
-        detail = {"members": int(is_member.sum()), "others": int((~is_member).sum()), "records": len(records)}
+        detail: dict[str, float] = {
+            "members": int(is_member.sum()),
+            "others": int((~is_member).sum()),
+            "records": len(records),
+        }
+        detail["searched"] = len(records) / len(released)
         return [self.of_view(view, value, comparison, evidence, sd=evidence.sd, **detail)]

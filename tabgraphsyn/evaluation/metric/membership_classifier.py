@@ -74,7 +74,12 @@ class MembershipClassifier(PrivacyMetric):
         features = neighbourhood(real.take(rows), records, data.threads)
         told = self._told(features, is_member, entities, data.seed_of(self.name, comparison.name, view.where))
         value, evidence = auc_evidence(told[is_member], told[~is_member], entities[is_member], entities[~is_member])
-        detail = {"members": int(is_member.sum()), "others": int((~is_member).sum()), "records": len(records)}
+        detail: dict[str, float] = {
+            "members": int(is_member.sum()),
+            "others": int((~is_member).sum()),
+            "records": len(records),
+        }
+        detail["searched"] = len(records) / len(released)
         return [self.of_view(view, value, comparison, evidence, sd=evidence.sd, **detail)]
 
     def _told(self, features: np.ndarray, is_member: np.ndarray, entities: np.ndarray, seed: int) -> np.ndarray:

@@ -47,7 +47,8 @@ class NearCopies(PrivacyMetric):
 
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the share of near copies among the rows of one view."""
-        unseen, unseen_entities = self._unseen(data, comparison, view)
+        key = ("unseen distances", *view.key, self.cap_queries, self.cap_records)
+        unseen, unseen_entities = data.once(key, lambda: self._unseen(data, view))
         threshold = float(np.percentile(unseen, self.percentile))
         found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
         entities = data.entities(comparison.candidate, view.table)[found.query_rows]
@@ -67,18 +68,19 @@ class NearCopies(PrivacyMetric):
                 median_distance_unseen=float(np.median(unseen)),
                 rows=len(found.to_training),
                 training_records=found.training_records,
+                searched=found.training_records / len(data.training_rows[view.table]),
                 columns=len(view.reference),
             )
         ]
 
-    def _unseen(self, data: EvaluationData, comparison: Comparison, view: View) -> tuple[np.ndarray, np.ndarray]:
+    def _unseen(self, data: EvaluationData, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Return how far real rows are from training rows of other entities, and the real rows' entities.
 
         For held-out rows that is the distance to training; training rows join them as if their entity had been held
         out, so that the line rests on ten times as many rows.
         """
         generator = data.generator(self.name, "unseen", view.where)
-        real, _ = mixed_rows(view.reference, view.candidate)
+        real, _ = mixed_rows(view.reference, view.reference)
         entities = data.real_entities(view.table)
         rows = sampled(np.arange(len(real)), self.cap_queries, generator)
         records = sampled(data.training_rows[view.table], self.cap_records, generator)

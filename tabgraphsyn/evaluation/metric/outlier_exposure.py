@@ -92,6 +92,7 @@ class OutlierExposure(PrivacyMetric):
         detail: dict[str, float] = {"outliers": int(inside.sum()), "holdout_outliers": int(outside.sum())}
         detail |= {"holdout": float(exposed[outside].mean()), "excess": evidence.excess, "sd": evidence.sd}
         detail |= {"distance": float(away[is_rare].min())}
+        detail["searched"] = len(chosen) / len(released)
         return [self.of_view(view, float(exposed[inside].mean()), comparison, evidence, **detail)]
 
     def _scaled(self, reference: Sequence[Feature], side: Sequence[Feature]) -> MixedRows:
