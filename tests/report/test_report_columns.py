@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,6 +31,7 @@ def categories(real: dict[str, int], synthetic: dict[str, int]) -> ColumnView:
 
 
 @given(real=FINITE, synthetic=FINITE, bins=st.integers(2, 50))
+@example(real=np.array([5e-324]), synthetic=np.array([0.0]), bins=2)
 def test_bins_hold_every_value_and_stay_few(real: np.ndarray, synthetic: np.ndarray, bins: int) -> None:
     found = make_bins(real, synthetic, bins)
     assert len(found.edges) <= bins + 2

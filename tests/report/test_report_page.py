@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from tabgraphsyn.evaluation.report.gather import gather
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import json_block, render
-from tabgraphsyn.evaluation.report.sources import ReportSources
+from tabgraphsyn.evaluation.report.sources import ReportSources, read_sources
 
 VOID = {"wbr", "meta", "rect", "path", "circle", "use", "br", "link", "img", "input"}
 
@@ -126,7 +127,7 @@ def test_every_section_of_the_fixture_is_there(outline: Outline) -> None:
         "verdict", "privacy", "scores", "worst", "schema", "columns", "pairs", "hops", "dependencies", "training",
         "examples", "provenance",
     }  # fmt: skip
-    text = " ".join(outline.text)
+    text = " ".join(" ".join(outline.text).split())
     for expected in (
         "0123abc",
         "0.32.0",
@@ -166,3 +167,20 @@ def test_what_was_cut_off_is_said(sources: ReportSources) -> None:
     assert "Counted over 200 rows of each side" in text
     assert "The 2 worst of 7 columns are shown." in text
     assert "further columns are left out" in text
+
+
+def test_scores_stand_with_their_intervals(make_sweep_point: Callable[..., dict[str, Path]]) -> None:
+    inputs = make_sweep_point()
+    path = inputs["evaluate"] / "metrics.json"
+    raw = json.loads(path.read_text())
+    for found in raw["scores"]:
+        if found["metric"] == "c2st":
+            found["detail"] |= {"sd": 0.01, "interval": [found["value"] - 0.021, found["value"] + 0.021]}
+    path.write_text(json.dumps(raw))
+    content = gather(read_sources(inputs), ReportOptions(umap=False))
+    row = next(each for each in content.scores if each.title == "C2ST")
+    assert row.values[:2] == (".680", ".510")
+    assert row.intervals[:2] == (".659 to .701", ".489 to .531")
+    assert next(each for each in content.scores if each.title == "Column shapes").intervals == ("", "", "")
+    text = render(content)
+    assert '<strong>.680</strong><span class="range"><span class="hidden">, 95 % interval </span>.659 to .701' in text

@@ -112,9 +112,10 @@ def make_bins(real: np.ndarray, synthetic: np.ndarray, bins: int) -> Bins:
         per_bin = np.ceil(((high - low) / step + 1) / bins)
         count = np.ceil(((high - low) / step + 1) / per_bin)
         return Bins(low - step / 2 + step * per_bin * np.arange(count + 1), step)
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
-    return Bins(np.linspace(low, high, bins + 1))
+    edges = np.linspace(low, high, bins + 1)
+    if np.any(np.diff(edges) <= 0):  # one value, or several too close for floating point to lie between them
+        edges = np.linspace(low - 0.5, high + 0.5, bins + 1)
+    return Bins(edges)
 
 
 def grid_step(values: np.ndarray) -> float | None:

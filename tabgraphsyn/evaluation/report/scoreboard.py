@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.report.scores import COMPARISONS, MetricText, ScoreBook, distance_from_ideal
-from tabgraphsyn.evaluation.report.wording import NONE, path_text
+from tabgraphsyn.evaluation.report.scores import (
+    COMPARISONS,
+    MetricText,
+    ScoreBook,
+    distance_from_ideal,
+    interval_of,
+)
+from tabgraphsyn.evaluation.report.wording import NONE, interval, path_text
 from tabgraphsyn.evaluation.report.wording import score as score_text
 
 _STRIP = 150
@@ -22,6 +28,7 @@ class ScoreRow:
     title: str
     where: str
     values: tuple[str, ...]
+    intervals: tuple[str, ...]
     strip: Markup
 
 
@@ -32,6 +39,7 @@ class Cell:
     value: str
     baseline: str
     is_low: bool
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,8 @@ def _row(book: ScoreBook, found: Score) -> ScoreRow:
     beside = {name: found if name == "synthetic" else book.beside(found, name) for name in book.comparisons}
     values = tuple(score_text(each.value) if each else NONE for each in beside.values())
     where = "" if found.where == "database" else found.where
-    return ScoreRow(book.text_of(found.metric).title, where, values, _strip(beside))
+    intervals = tuple(interval(interval_of(each)) for each in beside.values())
+    return ScoreRow(book.text_of(found.metric).title, where, values, intervals, _strip(beside))
 
 
 def _cell(book: ScoreBook, found: Score | None) -> Cell | None:
@@ -73,7 +82,8 @@ def _cell(book: ScoreBook, found: Score | None) -> Cell | None:
         return None
     baseline = book.beside(found, "real_real")
     gap = distance_from_ideal(found) - (distance_from_ideal(baseline) if baseline else 0.0)
-    return Cell(score_text(found.value), score_text(baseline.value) if baseline else "", gap > 0.2)
+    beside = score_text(baseline.value) if baseline else ""
+    return Cell(score_text(found.value), beside, gap > 0.2, interval(interval_of(found)))
 
 
 def _strip(beside: dict[str, Score | None]) -> Markup:

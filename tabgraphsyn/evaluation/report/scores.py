@@ -98,6 +98,12 @@ def distance_from_ideal(score: Score) -> float:
     return 1 - score.value if score.direction == "higher" else score.value
 
 
+def interval_of(score: Score | None) -> tuple[float, float] | None:
+    """Return the 95 % interval of a score, or None where it has none."""
+    found = score.detail.get("interval") if score else None
+    return (float(found[0]), float(found[1])) if found else None
+
+
 def _text(described: Mapping[str, Any]) -> MetricText:
     words = {key: str(described.get(key, "")) for key in ("name", "title", "measures", "range", "reading", "source")}
     return MetricText(**words, is_privacy=bool(described.get("privacy", False)))

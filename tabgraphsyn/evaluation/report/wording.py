@@ -75,6 +75,15 @@ def score(value: float | None) -> str:
     return "1.00" if 0.9995 <= value <= 1 else short(value)
 
 
+def interval(ends: tuple[float, float] | None) -> str:
+    """Return an interval of scores, or nothing where there is none.
+
+    >>> interval((0.9123, 0.95)), interval(None)
+    ('.912 to .950', '')
+    """
+    return "" if ends is None else f"{score(ends[0])} to {score(ends[1])}"
+
+
 def moment(microseconds: float, span_us: float) -> str:
     """Return a point in time, as precise as a span of that length asks for.
 
