@@ -221,7 +221,13 @@ def write_sweep_point(folder: Path, found: list[Score]) -> dict[str, Path]:
     (inputs["evaluate"] / "metrics.json").write_text(json.dumps(metrics(found)))
     for role in ("gnn", "diffusion/customers"):
         lines = [
-            {"step": step, "time_s": step * 0.01, "loss": 3.0 * 0.99**step + 0.02, "validation_loss": 0.5, "lr": 1e-3}
+            {
+                "step": step,
+                "time_s": step * 0.01,
+                "loss": 3.0 * 0.99**step + 0.02,
+                "validation_loss": 0.5,
+                "rows_per_s": 2.0,
+            }
             for step in range(1, 900)
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 900, "ti'

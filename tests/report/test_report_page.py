@@ -147,7 +147,9 @@ def test_the_page_of_a_repeated_run_differs_in_marked_places_only(sources: Repor
     """Times and memory are marked, so that the pages of two runs can be compared (scripts/chaos.py)."""
     slower = [
         replace(
-            record, done={**record.done, "elapsed_s": 7.0 * float(record.done.get("elapsed_s", 1.0)), "started": 1.0}
+            record,
+            done={**record.done, "elapsed_s": 7.0 * float(record.done.get("elapsed_s", 1.0)), "started": 1.0},
+            metrics=tuple({**line, "time_s": 9.0 * line["time_s"], "rows_per_s": 1.0} for line in record.metrics),
         )
         for record in sources.stages
     ]
