@@ -89,7 +89,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=6,
+        version=7,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),

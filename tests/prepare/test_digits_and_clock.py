@@ -13,6 +13,7 @@ from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.digits import DigitsCodec
+from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.counts import ValueCounts
 
 DRAW = Draw(np.random.default_rng(0))
@@ -93,3 +94,10 @@ def test_a_lag_is_used_where_it_is_tighter() -> None:
     clock = [pa.array(minute // 60 * 100 + minute % 60) for minute in (start, end, anywhere)]
     assert ClockLagCodec.suits(clock[1], clock[0])
     assert not ClockLagCodec.suits(clock[2], clock[0])
+
+
+def test_the_middle_of_a_smooth_distribution_is_no_atom_but_a_spike_is() -> None:
+    delay = np.round(np.random.default_rng(0).normal(0, 25, 20_000))
+    delay = np.append(delay, np.full(2_000, 40.0))
+    smooth = NumericalCodec.fit("delay", ValueCounts.of(pa.array(delay)), CodecConfig(atom_share=0.01))
+    assert smooth.atoms.values == (40.0,)

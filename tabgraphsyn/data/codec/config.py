@@ -17,7 +17,8 @@ class CodecConfig:
             (mean and deviation) or ``none``.
         outliers: ``clip`` holds numbers within ``outlier_quantile`` and its mirror; ``none`` leaves them.
         outlier_quantile: in ``(0, 0.5)``, read where ``outliers`` is ``clip``.
-        atom_share: a number that this share of the rows repeats becomes a level of a category.
+        atom_share: a number that this share of the rows repeats, and that stands out of the numbers beside it,
+            becomes a level of a category.
         max_discrete: a column with at most this many distinct values is a category altogether.
         missing: ``category``: missing is one more level of a number's category; ``factor``: a category of its own.
         digits_over: a category with more levels than this is written as two digits.

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -124,16 +124,58 @@ def _knots(counts: np.ndarray, max_knots: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class QuantileNormal(Normalisation):
+class Ranked(Normalisation):
+    """What maps ranks to numbers."""
+
+    ranks: Ranks
+
+    @classmethod
+    def fit(cls, distinct: np.ndarray, counts: np.ndarray) -> Self:
+        """Fit to sorted distinct values that occur ``counts`` times."""
+        return cls(Ranks.fit(distinct, counts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "ranks": self.ranks.to_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the form that ``to_dict`` writes."""
+        return cls(Ranks.from_dict(raw["ranks"]))
+
+
+@dataclass(frozen=True)
+class Scaled(Normalisation):
+    """What knows the mean and deviation of the values."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def fit(cls, distinct: np.ndarray, counts: np.ndarray) -> Self:
+        """Fit to sorted distinct values that occur ``counts`` times."""
+        return cls(*_moments(distinct, counts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the form that ``to_dict`` writes."""
+        return cls(raw["mean"], raw["deviation"])
+
+
+def _moments(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    mean = float(np.average(distinct, weights=counts))
+    deviation = float(np.sqrt(np.average((distinct - mean) ** 2, weights=counts)))
+    return mean, deviation if deviation > 0 else 1.0
+
+
+class QuantileNormal(Ranked):
     """Ranks mapped through the inverse normal distribution function."""
 
     kind = "quantile"
-    ranks: Ranks
-
-    @staticmethod
-    def fit(distinct: np.ndarray, counts: np.ndarray) -> QuantileNormal:
-        """Fit to sorted distinct values that occur ``counts`` times."""
-        return QuantileNormal(Ranks.fit(distinct, counts))
 
     def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
@@ -143,27 +185,11 @@ class QuantileNormal(Normalisation):
         """Return the value of each normalised number."""
         return self.ranks.value(ndtr(normalised))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "ranks": self.ranks.to_dict()}
 
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> QuantileNormal:
-        """Read the form that ``to_dict`` writes."""
-        return cls(Ranks.from_dict(raw["ranks"]))
-
-
-@dataclass(frozen=True)
-class UniformCdf(Normalisation):
+class UniformCdf(Ranked):
     """Ranks stretched to a uniform distribution of zero mean and unit variance, ``(rank - 1/2) sqrt(12)``."""
 
     kind = "cdf"
-    ranks: Ranks
-
-    @staticmethod
-    def fit(distinct: np.ndarray, counts: np.ndarray) -> UniformCdf:
-        """Fit to sorted distinct values that occur ``counts`` times."""
-        return UniformCdf(Ranks.fit(distinct, counts))
 
     def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
@@ -173,29 +199,11 @@ class UniformCdf(Normalisation):
         """Return the value of each normalised number."""
         return self.ranks.value(normalised / np.sqrt(12) + 0.5)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "ranks": self.ranks.to_dict()}
 
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> UniformCdf:
-        """Read the form that ``to_dict`` writes."""
-        return cls(Ranks.from_dict(raw["ranks"]))
-
-
-@dataclass(frozen=True)
-class Standard(Normalisation):
+class Standard(Scaled):
     """``(value - mean) / deviation``."""
 
     kind = "standard"
-    mean: float
-    deviation: float
-
-    @staticmethod
-    def fit(distinct: np.ndarray, counts: np.ndarray) -> Standard:
-        """Fit to sorted distinct values that occur ``counts`` times."""
-        mean, deviation = _moments(distinct, counts)
-        return Standard(mean, deviation)
 
     def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
@@ -205,29 +213,11 @@ class Standard(Normalisation):
         """Return the value of each normalised number."""
         return normalised * self.deviation + self.mean
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
 
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Standard:
-        """Read the form that ``to_dict`` writes."""
-        return cls(raw["mean"], raw["deviation"])
-
-
-@dataclass(frozen=True)
-class Unchanged(Normalisation):
+class Unchanged(Scaled):
     """The value itself; its moments are kept only for the neutral interval."""
 
     kind = "none"
-    mean: float
-    deviation: float
-
-    @staticmethod
-    def fit(distinct: np.ndarray, counts: np.ndarray) -> Unchanged:
-        """Fit to sorted distinct values that occur ``counts`` times."""
-        mean, deviation = _moments(distinct, counts)
-        return Unchanged(mean, deviation)
 
     def interval(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return (rows, 2), the normalised interval of the values from ``low`` to ``high``."""
@@ -241,23 +231,8 @@ class Unchanged(Normalisation):
         """Return the interval written where a number has no meaning."""
         return self.mean - NEUTRAL * self.deviation, self.mean + NEUTRAL * self.deviation
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
 
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Unchanged:
-        """Read the form that ``to_dict`` writes."""
-        return cls(raw["mean"], raw["deviation"])
-
-
-def _moments(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    mean = float(np.average(distinct, weights=counts))
-    deviation = float(np.sqrt(np.average((distinct - mean) ** 2, weights=counts)))
-    return mean, deviation if deviation > 0 else 1.0
-
-
-NORMALISATIONS: dict[str, type[QuantileNormal] | type[UniformCdf] | type[Standard] | type[Unchanged]] = {
+NORMALISATIONS: dict[str, type[Ranked] | type[Scaled]] = {
     normalisation.kind: normalisation for normalisation in (QuantileNormal, UniformCdf, Standard, Unchanged)
 }
 """The classes by the word that config and json use for them."""

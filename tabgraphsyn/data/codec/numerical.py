@@ -23,6 +23,10 @@ MIN_ATOM_ROWS = 5
 """A value that fewer rows share is no atom, whatever its share: in a small table each row is a large share."""
 
 
+SPIKE_RATIO = 3.0
+"""How many times as often as its neighbours an atom occurs."""
+
+
 @dataclass(frozen=True)
 class NumericalCodec(ColumnCodec):
     """A number gated by a category: level 0 continuous, then the atoms, then missing.
@@ -52,7 +56,7 @@ class NumericalCodec(ColumnCodec):
     @staticmethod
     def fit(column: str, values: ValueCounts, config: CodecConfig) -> NumericalCodec:
         """Fit to training values of which some are no atoms (``is_discrete`` tells)."""
-        is_atom = atom_mask(values.counts, config.atom_share)
+        is_atom = atom_mask(values.counts, config.atom_share) & spikes(values.counts)
         atoms = Levels.of(values.distinct.filter(pa.array(is_atom)))
         distinct, counts = as_numpy(values.distinct)[~is_atom].astype(np.float64), values.counts[~is_atom]
         if config.outliers == "clip":
@@ -149,6 +153,19 @@ class NumericalCodec(ColumnCodec):
 def atom_mask(counts: np.ndarray, atom_share: float) -> np.ndarray:
     """Return which distinct values are atoms: ``atom_share`` of the filled rows and at least five of them."""
     return counts >= max(atom_share * counts.sum(), MIN_ATOM_ROWS)
+
+
+def spikes(counts: np.ndarray) -> np.ndarray:
+    """Return which of sorted distinct values occur far more often than the values beside them.
+
+    Frequent values amid frequent ones (delays of -6, -5, -4 minutes) are the middle of a smooth distribution: as
+    categories of their own they would hide their order, and what depends on it.
+
+    >>> spikes(np.array([3, 5, 4, 90, 6]))
+    array([False, False, False,  True, False])
+    """
+    padded = np.concatenate([[0], counts, [0]])
+    return counts > SPIKE_RATIO * np.maximum(padded[:-2], padded[2:])
 
 
 def is_discrete(counts: np.ndarray, config: CodecConfig) -> bool:
