@@ -89,8 +89,7 @@ class Chaos:
                 break
             time.sleep(self.random.uniform(0.5, 3.0))
             self.disturb()
-            if not self.cluster.queue():
-                self.repair()
+            self.repair_if_nothing_runs()
         is_done = self.mended(stages, started)
         different = differences(wanted, self.launches.hashes())
         verified = self.launches.verb("verify", "chaos", code=None)
@@ -113,6 +112,11 @@ class Chaos:
         ending = "all well" if is_well else "RESULTS DIFFER" if is_done else "NOT FINISHED"
         print(f"chaos: {ending}", flush=True)
         return 0 if is_well else 1
+
+    def repair_if_nothing_runs(self) -> None:
+        """Repair where a person would: a node that failed to start an element leaves it held in the queue."""
+        if "RUNNING" not in self.cluster.queue().values():
+            self.repair()
 
     def repair(self) -> None:
         """Do what a person does who finds the queue empty; what the outage itself refuses is tried again later."""
@@ -244,8 +248,7 @@ class Chaos:
                 print(self.launches.verb("status", "chaos", code=None), file=sys.stderr)
                 return False
             time.sleep(2.0)
-            if not self.cluster.queue():
-                self.repair()
+            self.repair_if_nothing_runs()
         return True
 
 
