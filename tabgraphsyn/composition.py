@@ -138,7 +138,7 @@ class _Composer:
             try:
                 override = _parse(argument, self._loader)
             except HydraException as error:
-                self._problems.append(f"{argument!r} is not an override: {_first_line(error)}. Write key=value.")
+                self._problems.append(_no_override(argument, error))
                 continue
             found.pop(override.get_key_element(), None)
             found[override.get_key_element()] = override
@@ -270,6 +270,18 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     if node is None and parent:
         return f"{key}: there is no {parent!r}.{nearest(parent.split('.')[0], [str(name) for name in config])}"
     return f"{override.input_line}: {_cause(error)}."
+
+
+def _no_override(argument: str, error: HydraException) -> str:
+    key, sign, value = argument.partition("=")
+    if not sign or not value:
+        return f"{argument!r} is not an override: {_first_line(error)}. Write key=value."
+    # The parser speaks of lexers and tokens; what a person forgot are the quotes.
+    quoted = value.replace("'", "\\'")
+    return (
+        f"{argument!r}: a value with other characters than letters, digits and _ - . / : + % needs quotes of its own. "
+        f"Write \"{key}='{quoted}'\"."
+    )
 
 
 def _cause(error: BaseException) -> str:

@@ -6,6 +6,8 @@ A message says where (key, table.column, folder), the rule, what was found, and 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 EXIT_DONE = 0
@@ -85,6 +87,22 @@ def listing(items: Iterable[object], limit: int = 10) -> str:
     text = ", ".join(repr(item) for item in shown[:limit])
     rest = len(shown) - limit
     return f"{text} and {rest} more" if rest > 0 else text
+
+
+def place_problem(error: OSError) -> str | None:
+    """Return what the user can do about a folder that cannot be read or written, or None for any other error.
+
+    >>> place_problem(PermissionError(errno.EACCES, "Permission denied", "out/a.csv"))
+    "'out/a.csv': Permission denied. Choose another folder, or change its permissions."
+    >>> place_problem(OSError(errno.ENOSPC, "No space left on device"))
+    'No space left on device. Free space or choose another folder.'
+    """
+    where = f"{error.filename!r}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{where}{os.strerror(error.errno)}. Free space or choose another folder."
+    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
+        return f"{where}{os.strerror(error.errno)}. Choose another folder, or change its permissions."
+    return None
 
 
 def raise_collected(error: type[TabGraphSynError], problems: list[str]) -> None:

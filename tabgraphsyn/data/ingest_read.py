@@ -17,7 +17,7 @@ from tabgraphsyn.data.convert import (
 from tabgraphsyn.data.ingest_work import IngestWork
 from tabgraphsyn.data.metadata import read_metadata
 from tabgraphsyn.data.raw_table import read_raw
-from tabgraphsyn.data.reading.find import find_tables
+from tabgraphsyn.data.reading.find import FoundTables, find_tables
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Schema, TableSchema
 from tabgraphsyn.data.validate import shape_problems
@@ -30,7 +30,7 @@ def read_tables(work: IngestWork) -> None:
     work.problems += found.problems
     work.reasons.notes += found.notes
     readers = {reader.name: reader for reader in found.readers}
-    wanted = _read_declared(work, readers)
+    wanted = _read_declared(work, readers, found)
     for position, (name, columns) in enumerate(wanted.items()):
         _read_table(work, readers[name], columns, work.scratch / f"raw{position}.parquet")
     _drop_empty_columns(work)
@@ -51,9 +51,9 @@ def read_tables(work: IngestWork) -> None:
         raw.path.unlink()
 
 
-def _read_declared(work: IngestWork, readers: dict[str, TableReader]) -> dict[str, list[str]]:
+def _read_declared(work: IngestWork, readers: dict[str, TableReader], found: FoundTables) -> dict[str, list[str]]:
     """Read the metadata, if any, and return the columns to read of each table."""
-    columns = {name: found for name, reader in readers.items() if (found := _columns(work, reader)) is not None}
+    columns = {name: names for name, reader in readers.items() if (names := _columns(work, reader)) is not None}
     path = work.metadata_path
     if path is None:
         return columns
@@ -67,6 +67,9 @@ def _read_declared(work: IngestWork, readers: dict[str, TableReader]) -> dict[st
     wanted = {}
     for table in work.declared.tables:
         if table.name not in readers:
+            # Why it is not read has been said where its file was refused.
+            if table.name in found.refused or found.hides_tables:
+                continue
             work.problems.append(
                 f"{path.name}: the metadata names a table {table.name!r}, the data has {listing(readers)}."
                 f"{nearest(table.name, readers)} Add its file, or remove it from the metadata."

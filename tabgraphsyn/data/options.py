@@ -145,6 +145,8 @@ def _check_values(given: Mapping[str, Any]) -> list[str]:
         value = given.get(key)
         if value is not None and (isinstance(value, str) or not all(isinstance(item, str) for item in value)):
             problems.append(f"dataset.{key}: a list of strings or null, found {value!r}.")
+    if given.get("tables") in ([], ()):
+        problems.append("dataset.tables: at least one name, or null for all tables, found none.")
     limit = given.get("limit")
     if limit is not None and not _is_limit(limit):
         problems.append(f"dataset.limit: null or {{table: <name>, rows: <at least 2>}}, found {limit!r}.")

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USER, TabGraphSynError, listing, nearest
+from tabgraphsyn.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_USER,
+    TabGraphSynError,
+    listing,
+    nearest,
+    place_problem,
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,12 @@ def _called(name: str, rest: list[str]) -> int:
         # The reader (head, less) closed early; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        problem = place_problem(error)
+        if problem is None:
+            raise
+        print(f"{name}: {problem}", file=sys.stderr)
+        return EXIT_USER
 
 
 def _run(function: Callable[..., Any], name: str, rest: list[str]) -> int:

@@ -130,6 +130,9 @@ def test_ragged_lines_are_named(tmp_path: Path) -> None:
         (b"a,b\n1,2\n", "t.csv", "one row only"),
         (b"a,a\n1,2\n3,4\n", "t.csv", "'a' stands more than once"),
         (b"a\nok\nJos\xe9\n", "t.csv", "found byte 0xe9 in line 3"),
+        (b'a,b\n1,"x\n2,y\n3,z\n', "t.csv", "opens in line 2 and never closes"),
+        (b'a,b\n1,"x\n2,y\n3,z', "t.csv", "opens in line 2 and never closes"),
+        (gzip.compress(b'a,b\n1,x\n2,"y\n3,z\n'), "t.csv.gz", "opens in line 3 and never closes"),
         (b"PAR1\x00\x00", "t.csv", "a parquet file"),
         (b"a,b\n\x00\x01\x02", "t.csv", "binary data"),
         (gzip.compress(b"a,b\n1,2\n" * 5000)[:-40], "t.csv.gz", "cannot be decompressed"),
@@ -145,6 +148,12 @@ def test_ragged_lines_are_named(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_files_are_refused_in_words(tmp_path: Path, content: bytes, name: str, words: str) -> None:
     assert words in refused(tmp_path, content, name)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_a_last_value_of_several_lines_is_read(tmp_path: Path, end: bytes) -> None:
+    table = from_bytes(tmp_path, b'a,b\n1,x\n2,"y\nz"' + end)
+    assert table.to_pydict() == {"a": [1, 2], "b": ["x", "y\nz"]}
 
 
 def test_columns_without_values_can_be_dropped(tmp_path: Path) -> None:

@@ -69,8 +69,16 @@ FILES: dict[str, tuple[Change, list[str]]] = {
         written("clerks.csv", "clerk_id,boss_id,pay\n1,,3\n2,1\n3,1,4,5\n"),
         ["clerks.csv", "as many fields as the header, 3", "line 3 has 2", "line 4 has 4", "Mend"],
     ),
+    "a quote left open": (
+        written("clerks.csv", 'clerk_id,boss_id,pay\n1,,3\n2,1,"4\n3,1,5\n4,1,6\n'),
+        ["clerks.csv", "opens in line 3 and never closes", "Close it"],
+    ),
     "wrong encoding": (written("customers.csv", LATIN), ["customers.csv", "utf-8", "0xfc", "dataset.encoding"]),
     "binary posing as csv": (written("clerks.csv", bytes(range(256)) * 9), ["clerks.csv", "binary data", "suffix"]),
+    "csv posing as parquet": (
+        lambda data: (data / "clerks.csv").rename(data / "clerks.parquet"),
+        ["clerks.parquet", "cannot be read as parquet", "give it the suffix"],
+    ),
     "duplicate column": (written("clerks.csv", "clerk_id,pay,pay\n1,2,3\n"), ["clerks.csv", "'pay'", "more than once"]),
     "duplicate primary key": (
         table("clerks", lambda clerks: pd.concat([clerks, clerks.iloc[:3]])),
@@ -102,7 +110,14 @@ OVERRIDES: dict[str, tuple[list[str], list[str]]] = {
         ["4 problems", "Did you mean 'layers'?", "Did you mean 'path'?", "Did you mean 'denoiser'?", "mean 'gin'?"],
     ),
     "a value left open": (["dataset.path=???"], ["dataset.path", "must be set", "Add dataset.path=<value>"]),
+    "an unknown key with a plus": (["+foo=1"], ["foo", "no such key at the top level"]),
+    "an unknown training key": (["+training.gnn.stpes=1"], ["training.gnn.stpes", "Did you mean 'steps'?"]),
     "wrong type": (["cluster.workers=many"], ["cluster.workers=many"]),
+    "wrong type of a model": (["gnn.layers=two"], ["gnn.layers", "a whole number expected", "'two'"]),
+    "wrong value of a model": (["denoiser.width=-8"], ["denoiser.width", "at least 1", "-8"]),
+    "wrong value of a sampler": (["sampler.steps=0"], ["sampler.steps", "at least 2", "found 0"]),
+    "no table chosen": (["dataset.tables=[]"], ["dataset.tables", "at least one name"]),
+    "shell characters without quotes": (["campaign=a;b"], ["campaign=a;b", "quotes of its own", "campaign='a;b'"]),
     "wrong value": (["codec.max_discrete=-4"], ["max_discrete", "-4"]),
     "wrong value of training": (["training.gnn.steps=-1"], ["training.gnn.steps", "-1"]),
     "wrong value of sampling": (["sampling.scale=0"], ["sampling.scale", "0"]),
@@ -163,6 +178,25 @@ def test_a_full_disk_keeps_nothing(data: Path, limit_bytes: int, words: list[str
     ended = Ended(done.returncode, done.stdout, done.stderr)
     assert done.returncode == 2, ended
     refused(ended, ["Free ", *words], data.parent / "outputs")
+
+
+def test_a_full_disk_stops_a_verb_in_words(data: Path):
+    (data / "metadata.json").unlink()
+    before = file_hashes(data)
+    shell = Shell(data.parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "tabgraphsyn", "ingest", str(data), "--out", str(data.parent / "conf")],
+        cwd=shell.folder,
+        env={**shell.environment, "TMPDIR": str(data.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Free " in done.stderr and "Traceback" not in done.stderr
+    assert file_hashes(data) == before
+    assert [path.name for path in data.parent.iterdir()] == ["data"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

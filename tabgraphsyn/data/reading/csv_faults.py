@@ -78,10 +78,37 @@ def explain(source: CsvSource, error: BaseException) -> DataError:
             f"Close it, or double quotes that belong to a value."
         )
     if "Empty CSV" in text:
-        return DataError(f"{where}: the file is empty; a CSV file starts with a line of column names.")
+        return DataError(
+            f"{where}: the file is empty; a CSV file starts with a line of column names. Fill or remove it."
+        )
     if isinstance(error, OSError) and (source.path.suffix.lower() in _COMPRESSIONS):
-        return DataError(f"{where}: cannot be decompressed ({text}): damaged, cut off, or not compressed at all.")
+        return DataError(
+            f"{where}: cannot be decompressed ({text}): damaged, cut off, or not compressed at all. Compress it again."
+        )
     return DataError(f"{where}: cannot be read as CSV with the delimiter {source.delimiter!r}: {text}")
+
+
+def unclosed_quote(source: CsvSource, last_value: str | None) -> DataError | None:
+    """Return what is wrong where a quote opens and never closes: arrow takes all that follows for one value.
+
+    Args:
+        source: the file, read to its end without an error.
+        last_value: the last value of its last row.
+    """
+    if last_value is None or not ("\n" in last_value or "\r" in last_value):
+        return None
+    lines, last = 0, ""
+    with source.open_text() as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            lines += block.count("\n")
+            last = block.rstrip()[-1:] or last
+    if last == '"':
+        return None
+    line = lines - last_value.count("\n") + 1
+    return DataError(
+        f'{source.path.name}: a quote (") opens in line {line} and never closes, so that the rest of the file would be '
+        f"one value. Close it, or double quotes that belong to a value."
+    )
 
 
 def _explain_encoding(source: CsvSource) -> DataError:

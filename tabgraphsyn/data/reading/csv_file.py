@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.csv_faults import CsvSource, binary_kind, explain
+from tabgraphsyn.data.reading.csv_faults import CsvSource, binary_kind, explain, unclosed_quote
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import DataError
 
@@ -91,9 +91,15 @@ class CsvTable:
         with self._failures_explained():
             with self._open({}) as reader:
                 written = reader.schema.names
+            last_value: str | None = None
             with self._open(dict.fromkeys(written, pa.string())) as reader:
                 for batch in reader:
+                    if batch.num_rows:
+                        last_value = batch.column(batch.num_columns - 1)[-1].as_py()
                     yield pa.RecordBatch.from_arrays(batch.columns, names=names)
+            fault = unclosed_quote(self.source, last_value)
+            if fault is not None:
+                raise fault
 
     def _open(self, column_types: dict[str, pa.DataType]) -> arrow_csv.CSVStreamingReader:
         return arrow_csv.open_csv(

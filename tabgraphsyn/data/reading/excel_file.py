@@ -39,7 +39,10 @@ def _open(path: Path) -> Any:
     try:
         return load_workbook(path, read_only=True, data_only=True)
     except (*_FAILURES, InvalidFileException) as error:
-        raise DataError(f"{path.name}: cannot be read as an Excel workbook: {error}") from error
+        raise DataError(
+            f"{path.name}: cannot be read as an Excel workbook ({error}). Save it again, or give it the suffix of its "
+            f"format."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _rows(sheet: Any, location: str) -> Iterator[tuple[Any, ...]]:
     try:
         yield from sheet.iter_rows(values_only=True)
     except _FAILURES as error:
-        raise DataError(f"{location}: cannot be read: {error}") from error
+        raise DataError(f"{location}: cannot be read ({error}). Save the workbook again.") from error
 
 
 def _header(row: tuple[Any, ...]) -> list[str]:

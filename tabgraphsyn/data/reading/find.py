@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tabgraphsyn.data.options import DatasetOptions
@@ -21,16 +21,27 @@ _FORMATS: dict[str, Callable[[Path, DatasetOptions], Sequence[TableReader]]] = {
     "xlsm": excel_tables, "sqlite": database_tables, "sqlite3": database_tables, "db": database_tables,
     "duckdb": database_tables,
 }  # fmt: skip
+_OF_SEVERAL = ("xlsx", "xlsm", "sqlite", "sqlite3", "db", "duckdb")
 _KNOWN = "CSV (.csv, .tsv, also .gz), parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB (.duckdb)"
 
 
 @dataclass(frozen=True)
 class FoundTables:
-    """The tables under a path, what is wrong with some of them, and what was passed over."""
+    """The tables under a path, what is wrong with some of them, and what was passed over.
+
+    Attributes:
+        readers: one for each table.
+        problems: files and tables that were refused, and why.
+        notes: files that are no tables.
+        refused: names of tables that stand there and were refused.
+        hides_tables: a file of several tables could not be read: nobody knows which are in it.
+    """
 
     readers: tuple[TableReader, ...]
     problems: list[str]
     notes: list[str]
+    refused: tuple[str, ...] = ()
+    hides_tables: bool = False
 
 
 def find_tables(options: DatasetOptions) -> FoundTables:
@@ -71,7 +82,7 @@ def _in_folder(path: Path, options: DatasetOptions) -> FoundTables:
     broken = [entry for entry in path.iterdir() if entry.is_symlink() and not entry.exists()]
     found = _read_files(files, path, options, notes, None)
     found.problems.extend(f"{entry}: the link leads nowhere. Remove it or restore its target." for entry in broken)
-    return found
+    return replace(found, refused=(*found.refused, *(entry.name.split(".")[0] for entry in broken)))
 
 
 def _read_files(
@@ -83,19 +94,33 @@ def _read_files(
 ) -> FoundTables:
     readers: dict[str, TableReader] = {}
     problems: list[str] = []
+    refused: list[str] = []
+    hides_tables = False
     for file in files:
-        outside = outside_problem(file, folder)
-        if outside:
-            problems.append(outside)
-            continue
         try:
-            tables = (reader or _FORMATS[file_format(file)])(file, options)
+            tables = _tables(file, folder, options, reader)
         except DataError as error:
             problems.append(str(error))
+            refused.append(file.name.split(".")[0])
+            hides_tables |= file_format(file) in _OF_SEVERAL
             continue
         for table in tables:
+            before = len(problems)
             _add(table, readers, problems)
-    return FoundTables(tuple(readers.values()), problems, notes)
+            refused += [table.name] * (len(problems) > before)
+    return FoundTables(tuple(readers.values()), problems, notes, tuple(refused), hides_tables)
+
+
+def _tables(
+    file: Path,
+    folder: Path,
+    options: DatasetOptions,
+    reader: Callable[[Path, DatasetOptions], Sequence[TableReader]] | None,
+) -> Sequence[TableReader]:
+    outside = outside_problem(file, folder)
+    if outside:
+        raise DataError(outside)
+    return (reader or _FORMATS[file_format(file)])(file, options)
 
 
 def _add(table: TableReader, readers: dict[str, TableReader], problems: list[str]) -> None:
@@ -122,4 +147,4 @@ def _chosen(found: FoundTables, tables: tuple[str, ...] | None) -> FoundTables:
         if name not in readers
     ]
     kept = tuple(reader for reader in found.readers if reader.name in tables)
-    return FoundTables(kept, found.problems + missing, found.notes)
+    return replace(found, readers=kept, problems=found.problems + missing)

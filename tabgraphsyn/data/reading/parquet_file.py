@@ -53,4 +53,7 @@ class ParquetTable:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> DataError:
-        return DataError(f"{self.location}: cannot be read as parquet: {error}")
+        text = str(error).rstrip(".")
+        return DataError(
+            f"{self.location}: cannot be read as parquet ({text}). Write it again, or give it the suffix of its format."
+        )
