@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from tabgraphsyn.diffusion.noise import karras_schedule
+
 DenoisedFunction = Callable[[Tensor, float], Tensor]
 """From noisy latents (rows, dim) and one noise level to denoised latents (rows, dim)."""
 
@@ -25,3 +27,20 @@ class Sampler(ABC):
         Shape:
             noisy: (rows, dim), latents at noise level ``levels[0]``.
         """
+
+
+class KarrasSampler(Sampler):
+    """Visits Karras' noise levels; a subclass says how it steps from one to the next.
+
+    Args:
+        steps: number of noise levels above 0.
+        rho: how strongly the levels crowd towards 0.
+    """
+
+    def __init__(self, *, steps: int, rho: float = 7.0) -> None:
+        self.steps = steps
+        self.rho = rho
+
+    def levels(self, sigma_min: float, sigma_max: float) -> Tensor:
+        """Return Karras' noise levels."""
+        return karras_schedule(self.steps, sigma_min, sigma_max, self.rho)

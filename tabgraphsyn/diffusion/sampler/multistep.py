@@ -7,25 +7,14 @@ import math
 
 from torch import Tensor
 
-from tabgraphsyn.diffusion.noise import karras_schedule
-from tabgraphsyn.diffusion.sampler.base import DenoisedFunction, Sampler
+from tabgraphsyn.diffusion.sampler.base import DenoisedFunction, KarrasSampler
 
 
-class Multistep(Sampler):
+class Multistep(KarrasSampler):
     """Second-order multistep solver in log-noise time, for data prediction and no noise schedule scaling.
 
-    Args:
-        steps: number of noise levels above 0, which is also the number of evaluations.
-        rho: how strongly the levels crowd towards 0.
+    It evaluates once a step.
     """
-
-    def __init__(self, *, steps: int = 14, rho: float = 7.0) -> None:
-        self.steps = steps
-        self.rho = rho
-
-    def levels(self, sigma_min: float, sigma_max: float) -> Tensor:
-        """Return Karras' noise levels."""
-        return karras_schedule(self.steps, sigma_min, sigma_max, self.rho)
 
     def solve(self, denoised: DenoisedFunction, noisy: Tensor, levels: Tensor) -> Tensor:
         """Return latents at noise level 0; the last step returns the denoised latents themselves."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, Score
+from tabgraphsyn.evaluation.base import Result, Score
 from tabgraphsyn.evaluation.boosting import boosted_trees
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.side import Comparison, Side
-from tabgraphsyn.evaluation.two_sample import matrix, most_telling, two_sample
+from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.two_sample import TwoSample, most_telling
+from tabgraphsyn.evaluation.two_sample_metric import TwoSampleMetric
 
 
-class C2ST(ComparisonMetric):
+class C2ST(TwoSampleMetric):
     """Accuracy of XGBoost telling the two sides apart, per table, in 5-fold cross-validation at equal size.
 
     Args:
@@ -34,25 +36,24 @@ class C2ST(ComparisonMetric):
         "0.5: cannot be told apart; 1: every row is given away. Below 0.5: rows repeat across the two sides; compare "
         "with the real-against-real line, which is the floor to reach, not 0.5."
     )
+    given_away = 1.0
     source = "Lopez-Paz and Oquab 2017; SyntheRela's XGBoost detection; XGBoost's default parameters, 100 trees."
 
     def __init__(self, *, folds: int = 5, rounds: int = 100, cap_rows: int = 50_000, least_rows: int = 20) -> None:
-        self.folds = folds
+        super().__init__(folds=folds, cap_rows=cap_rows, least_rows=least_rows)
         self.rounds = rounds
-        self.cap_rows = cap_rows
-        self.least_rows = least_rows
+
+    def classifier(self, seed: int) -> Any:
+        """Return XGBoost."""
+        return boosted_trees(seed, self.rounds)
 
     def tables(self, comparison: Comparison) -> Sequence[str]:
         """Return the tables to judge."""
         return comparison.schema.table_names
 
-    def side_features(self, side: Side, table: str) -> list[Feature]:
-        """Return what the judge sees of ``table``."""
-        return side.features(table)
-
     def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
         """Return a score per table and the worst of them."""
-        results = [self._table(data, comparison, table) for table in self.tables(comparison)]
+        results = [self.judged(data, comparison, table) for table in self.tables(comparison)]
         scores = [result for result in results if isinstance(result, Score)]
         if not scores:
             return [*results, self.unscored("database", "no table could be judged", comparison.name)]
@@ -63,36 +64,15 @@ class C2ST(ComparisonMetric):
         database = self.score("database", "database", worst.value, comparison.name, **detail)
         return [database, *results]
 
-    def _table(self, data: EvaluationData, comparison: Comparison, table: str) -> Result:
-        real, other = (self.side_features(side, table) for side in (comparison.reference, comparison.candidate))
-        rows = [comparison.reference.num_rows(table), comparison.candidate.num_rows(table)]
-        if not real:
-            return self.unscored(table, "no columns besides keys", comparison.name)
-        if rows[0] and not rows[1] and not comparison.is_baseline:
-            return self.score("table", table, 1.0, comparison.name, reason="the synthetic table has no rows")
-        if min(rows) < self.least_rows:
-            reason = f"{min(rows)} rows on one side; at least {self.least_rows} are needed to judge"
-            return self.unscored(table, reason, comparison.name)
-        result = two_sample(
-            matrix(real),
-            matrix(other),
-            classifier=lambda seed: boosted_trees(seed, self.rounds),
-            folds=self.folds,
-            cap_rows=self.cap_rows,
-            seed=data.seed_of(self.name, table),
-            each=data.map,
-        )
-        return self.score(
-            "table",
-            table,
-            result.accuracy,
-            comparison.name,
-            std=result.accuracy_std,
-            auc=result.auc,
-            rows=result.rows,
-            folds=result.folds,
-            repeats=result.repeats,
-            capped=min(rows) > self.cap_rows,
-            telling=most_telling([feature.name for feature in real], result),
+    def valued(self, result: TwoSample, features: list[Feature], least_rows: int) -> tuple[float, dict[str, Any]]:
+        """Return the accuracy, and which features told most."""
+        return result.accuracy, {
+            "std": result.accuracy_std,
+            "auc": result.auc,
+            "rows": result.rows,
+            "folds": result.folds,
+            "repeats": result.repeats,
+            "capped": least_rows > self.cap_rows,
+            "telling": most_telling([feature.name for feature in features], result),
             **result.spread(result.accuracy, result.accuracy_std),
-        )
+        }
