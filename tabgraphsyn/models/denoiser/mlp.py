@@ -48,11 +48,11 @@ class Mlp(Denoiser):
         latent_dim: int,
         output_dim: int,
         condition_dim: int,
-        width: int = 192,
+        width: int = 224,
         layers: int = 3,
         exchanges: int = 2,
         message_dim: int = 32,
-        dropout: float = 0.0,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__()
         self.stem = nn.Linear(latent_dim, width)
