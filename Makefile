@@ -8,7 +8,7 @@ TORCH_PIP_ARGS ?=
 PYTEST_ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-slurm test-all lint format install clean
+.PHONY: demo test test-slow test-slurm nightly test-all lint format install clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,11 @@ test-slow: $(INSTALLED)
 # On a throw-away Slurm of slurm/devcluster, with real jobs; the packages it needs are named there.
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest -m slurm -n 2 tests/slurm $(PYTEST_ARGS)
+
+# Half an hour: thirty disturbances of trivial stages and twelve of the project's own, with another seed each night.
+nightly: $(INSTALLED)
+	$(BIN)/python scripts/chaos.py --kills 30 --seed $${SEED:-$$(date +%j)}
+	$(BIN)/python scripts/chaos.py --stages real --kills 12 --seconds 600 --seed $${SEED:-$$(date +%j)}
 
 test-all: lint test test-slow
 

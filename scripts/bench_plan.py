@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import resource
 import sys
 import tempfile
 import time
@@ -38,15 +39,16 @@ def main() -> int:
 def measured(folder: Path, cluster: DevCluster, options: argparse.Namespace) -> dict[str, object]:
     """Return the figures of one launch."""
     launches = Launches(folder / "launches", write_conf(folder / "conf"), cluster.environment)
-    started = time.monotonic()
+    started, cpu_s = time.monotonic(), children_cpu_s()
     text = launches.run("-m", "dataset=single", f"seed=range(0,{options.points})", "campaign=bench")
-    elapsed_s = time.monotonic() - started
+    elapsed_s, cpu_s = time.monotonic() - started, children_cpu_s() - cpu_s
     files = sum(path.is_file() for path in launches.out.rglob("*"))
     calls = re.findall(r"scheduler calls: (.*)", text)
     found: dict[str, object] = {
         "points": options.points,
         "stages": int(re.findall(r"(\d+) stages", text)[0]),
         "seconds_to_the_end_of_launch": round(elapsed_s, 2),
+        "cpu_seconds_of_launch": round(cpu_s, 2),
         "jobs": len(launches.ledger()),
         "scheduler_calls": calls[0] if calls else None,
         "files_after_launch": files,
@@ -66,6 +68,12 @@ def measured(folder: Path, cluster: DevCluster, options: argparse.Namespace) -> 
         launches.verb("cancel", "bench")
         found["seconds_of_cancel"] = round(time.monotonic() - started, 2)
     return found
+
+
+def children_cpu_s() -> float:
+    """Return the CPU seconds of the processes that this one waited for: other load does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
