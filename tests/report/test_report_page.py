@@ -166,6 +166,8 @@ def test_page_is_small(report_file: Path) -> None:
 def test_what_was_cut_off_is_said(sources: ReportSources) -> None:
     options = ReportOptions(umap=False, rows_per_table=200, panels_per_table=2, pair_columns=3, pair_rows=100)
     text = render(gather(sources, options))
+    few = gather(sources, ReportOptions(umap=False, panels=8))
+    assert [(len(each.panels), each.left_out) for each in few.columns] == [(4, 3), (3, 0)]
     assert "Counted over 200 rows of each side" in text
     assert "The 2 worst of 7 columns are shown." in text
     assert "further columns are left out" in text

@@ -28,6 +28,8 @@ from tabgraphsyn.evaluation.report.wording import score as score_text
 from tabgraphsyn.evaluation.report.wording import short
 from tabgraphsyn.evaluation.report.worst import reason
 
+_FEWEST_PANELS = 4
+
 
 def gather(sources: ReportSources, options: ReportOptions) -> Content:
     """Read everything that the page shows; the figures are drawn by the page's own script."""
@@ -116,10 +118,11 @@ def _table_columns(
 ) -> TableColumns:
     """Return the pictures of one table; ``reasons`` is filled for the columns in ``low``."""
     columns = drawn_columns(sources.schema, table)
-    left_out = max(0, len(columns) - options.panels_per_table)
+    limit = min(options.panels_per_table, max(_FEWEST_PANELS, options.panels // len(sources.schema.tables)))
+    left_out = max(0, len(columns) - limit)
     if left_out:
         columns = sorted(columns, key=lambda column: -_distance(book.of_column(table, column.name)))
-        columns = columns[: options.panels_per_table]
+        columns = columns[:limit]
     wanted = {score.where for score in low}
     panels: list[ScoredPanel] = []
     for view in read_views(sources, table, columns, options.rows_per_table):

@@ -17,6 +17,7 @@ class ReportOptions:
         pair_rows: rows of each side that pair associations are computed over.
         pair_columns: columns of a heat map.
         panels_per_table: column pictures of one table; the worst scored come first when there are more.
+        panels: column pictures of the whole page; a table has at least four.
         bins: bars of a histogram.
         categories: categories named in a picture; the rest is one bar.
         rare_below: a real category held by fewer rows than this is not named.
@@ -32,6 +33,7 @@ class ReportOptions:
     pair_rows: int = 20_000
     pair_columns: int = 30
     panels_per_table: int = 120
+    panels: int = 1_000
     bins: int = 36
     categories: int = 20
     rare_below: int = 5
