@@ -92,7 +92,7 @@ def test_curves_are_thinned_and_a_cut_line_is_no_line(make_sweep_point: MakeSwee
     assert view.steps == 899
     assert [curve.name for curve in view.curves] == ["loss", "validation_loss"]
     assert len(content.figures[figure]["curves"][0]["x"]) == 50
-    assert view.last == {"lr": 1e-3}
+    assert view.last == {"rows_per_s": 2.0}
 
 
 def test_synthetic_column_of_another_type_or_absent_is_said(make_sweep_point: MakeSweepPoint) -> None:
