@@ -31,7 +31,7 @@ class LoopConfig:
         gradient_clip: largest norm of all gradients together; None clips nothing.
         validate_every: steps between validations; 0 validates never and keeps the last weights.
         patience: validations without improvement before training stops; 0 stops never.
-        save_every_s: seconds between checkpoints.
+        save_every_s: seconds between checkpoints; from 1 up, more where saving would take over 1 % of the time.
         log_every: steps between lines of metrics.
         precision: ``bf16`` computes the loss under autocast on CUDA; a CPU computes in float32 either way.
         compile: compile calls of the network with ``torch.compile``; worth it only for long runs.

@@ -35,6 +35,10 @@ __all__ = ["LoopConfig", "NeverInterrupted", "TrainingSummary", "TrainingTask", 
 # What may change between the attempts of one run without changing its result.
 _FREE_TO_CHANGE = frozenset({"save_every_s"})
 
+_SAVE_SHARE = 0.01
+# Whoever asks for a shorter interval wants checkpoints whatever they cost.
+_SAVE_AT_WILL_S = 1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
@@ -135,6 +139,7 @@ class _Run:
         self.started = self.saved_at = self.line_at = time.monotonic()
         self.line_rows = 0
         self.saved_step = 0
+        self.save_took_s = 0.0
 
     def resume(self) -> None:
         found = self._found()
@@ -237,8 +242,13 @@ class _Run:
             metrics |= self._score()
         if metrics:
             self.tracker.log(metrics, step)
-        if time.monotonic() - self.saved_at >= config.save_every_s:
+        if time.monotonic() - self.saved_at >= self._save_interval_s():
             self._save()
+
+    def _save_interval_s(self) -> float:
+        """Return the seconds between saves: longer than asked where a slow disk would take over 1 % of the time."""
+        asked = self.config.save_every_s
+        return asked if asked < _SAVE_AT_WILL_S else max(asked, self.save_took_s / _SAVE_SHARE)
 
     def _line(self) -> dict[str, float]:
         now, counts = time.monotonic(), self.progress.counts
@@ -317,6 +327,7 @@ class _Run:
         if "loss" in self.state.sums:
             self._require_finite(self.state.sums["loss"].item(), "loss")
         self._count_seconds()
+        start = time.monotonic()
         checkpoint.save(
             self.checkpoints,
             self.progress.step,
@@ -330,6 +341,7 @@ class _Run:
             },
         )
         self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+        self.save_took_s = self.saved_at - start
 
     def _count_seconds(self) -> None:
         self.progress.seconds = self.resumed_seconds + time.monotonic() - self.started

@@ -278,3 +278,26 @@ def test_cpu_and_gpu_train_on_the_same_numbers(tmp_path: Path, precision: str) -
     left, right = run(on_cpu, tmp_path / "cpu", settings), run(on_gpu, tmp_path / "gpu", settings)
     assert left.best_validation is not None and right.best_validation is not None
     assert right.best_validation == pytest.approx(left.best_validation, rel=1e-3 if precision == "float32" else 0.1)
+
+
+@pytest.mark.parametrize(("asked", "steps"), [(60.0, [60, 160, 260, 360, 399]), (0.5, [*range(1, 400)])])
+def test_a_slow_disk_makes_checkpoints_rarer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: float, steps: list[int]
+) -> None:
+    """Steps and saves of a second each: one save in a hundred seconds, unless asked for at will."""
+    now = [0.0]
+    written: list[int] = []
+
+    class Slow(Regression):
+        def loss(self, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+            now[0] += 1.0
+            return super().loss(step, generator)
+
+    def save(folder: Path, step: int, *_: object) -> None:
+        now[0] += 1.0
+        written.append(step)
+
+    monkeypatch.setattr("tabgraphsyn.training.loop.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("tabgraphsyn.training.loop.checkpoint.save", save)
+    run(Slow(), tmp_path, config(steps=399, save_every_s=asked))
+    assert written == steps
