@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster_kit import CONFIG, DevCluster, Launches, wait_until
+from cluster_kit import DevCluster, Launches, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -40,7 +40,7 @@ def refusing_scontrol(folder: Path) -> None:
 
 def on_nodes_with(launches: Launches, path: Path, settings: str = "on_interrupt: successor\n") -> str:
     """Add a site whose nodes have that PATH; return the override that chooses it."""
-    base = "".join(line.removeprefix("        ") for line in CONFIG["cluster/dev.yaml"].splitlines(keepends=True))
+    base = (launches.conf / "cluster" / "dev.yaml").read_text()
     text = f"{base.strip()}\nsetup: ['export PATH={path}']\n{settings}"
     (launches.conf / "cluster" / "strict.yaml").write_text(text)
     return "cluster=strict"

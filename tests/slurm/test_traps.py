@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster_kit import CONFIG, DevCluster, Launches, is_installed, wait_until, write_conf
+from cluster_kit import DevCluster, Launches, is_installed, wait_until, write_conf
 
 from tabgraphsyn.orchestration.compute import visible_gpus
 
@@ -17,7 +17,7 @@ ONE = ("dataset=single",)
 
 def with_gpus(launches: Launches) -> str:
     """Add a site with a GPU partition; return the override that chooses it."""
-    base = "".join(line.removeprefix("        ") for line in CONFIG["cluster/dev.yaml"].splitlines(keepends=True))
+    base = (launches.conf / "cluster" / "dev.yaml").read_text()
     (launches.conf / "cluster" / "gpus.yaml").write_text(f"{base.strip()}\ngpu_partition: gpu\n")
     return "cluster=gpus"
 
