@@ -16,6 +16,7 @@ from tabgraphsyn.orchestration.component_checks import (
     evaluation_problems,
     section_problems,
 )
+from tabgraphsyn.orchestration.values import value_problems
 
 _TRAINED = ("autoencoder", "gnn", "diffusion")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$")
@@ -56,6 +57,13 @@ def config_problems(
         problems += evaluation_problems(config)
     problems += _setting_problems(config)
     return problems
+
+
+def protocol_problems(evaluation: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
+    """Return what is wrong with an evaluation protocol that is used outside a launch."""
+    config = {"evaluation": evaluation}
+    problems = [*added_problems(added), *component_problems(config), *evaluation_problems(config)]
+    return problems + value_problems(config, problems)
 
 
 def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -41,7 +41,7 @@ def _names(schema: type) -> tuple[str, ...]:
 _KNOWN_BELOW: Mapping[str, tuple[str, ...]] = {
     "": _names(TopLevelConfig),
     "training": ("evaluate_every", *(key.partition(".")[2] for key in SECTIONS)),
-    "evaluation": ("metrics", "comparisons", "seed"),
+    "evaluation": ("metrics", "comparisons", "seed", "gate"),
     "cluster": _names(ClusterConfig),
     "resources": _names(ResourcesConfig),
     **{f"resources.{stage}": _names(StageResources) for stage in _names(ResourcesConfig)},

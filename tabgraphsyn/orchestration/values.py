@@ -11,7 +11,7 @@ from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.component_checks import SECTIONS
 
 _SECTION = re.compile(r"^training\.(?:(?:autoencoder|gnn|diffusion)\.)?")
-_SETTINGS = ("codec", "holdout", "sampling", "report")
+_SETTINGS = ("codec", "holdout", "sampling", "report", "evaluation.gate")
 
 
 def value_problems(config: Mapping[str, Any], known: Sequence[str] = ()) -> list[str]:
@@ -33,7 +33,9 @@ def value_problems(config: Mapping[str, Any], known: Sequence[str] = ()) -> list
 
 def _buildable(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for key in _SETTINGS:
-        settings = config.get(key)
+        settings: Any = config
+        for part in key.split("."):
+            settings = settings.get(part) if isinstance(settings, Mapping) else None
         if not isinstance(settings, Mapping):
             continue
         target = str(settings.get("_target_", ""))

@@ -46,13 +46,17 @@ def evaluate(
     With --set evaluation.gate.action=fail the command ends with exit code 3 when copying is found; scores are written.
     """
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
-    from tabgraphsyn.stages.protocol import described_table, evaluate_folders
+    from tabgraphsyn.orchestration.checks import protocol_problems
+    from tabgraphsyn.stages.protocol import composed_protocol, described_table, evaluate_folders
     from tabgraphsyn.verbs.evaluate_progress import progress_bar
     from tabgraphsyn.verbs.evaluate_sources import sources
     from tabgraphsyn.verbs.evaluate_view import show, show_name
 
     if holdout is not None and not holdout.exists():
         raise ConfigError(f"--holdout: there is no {str(holdout)!r}.")
+    overrides = tuple(override or ())
+    added = [text.lstrip("+").partition("=")[0] for text in overrides if text.startswith("+")]
+    raise_collected(ConfigError, protocol_problems(composed_protocol(protocol, overrides), added))
     failed = []
     for source in sources(real, synthetic, metadata, out):
         with progress_bar(source.name) as begins:
@@ -63,7 +67,7 @@ def evaluate(
                 out=source.out,
                 holdout=holdout,
                 protocol=protocol,
-                overrides=tuple(override or ()),
+                overrides=overrides,
                 threads=threads or len(os.sched_getaffinity(0)),
                 begins=begins,
             )

@@ -77,6 +77,8 @@ def problems(*overrides: str) -> list[str]:
         (["evaluation.seed=-1"], "evaluation.seed: a whole number, at least 0, expected, found -1."),
         (["evaluation.metrics.c2st.folds=1"], "evaluation.metrics.c2st.folds: at least 2 expected, found 1."),
         (["evaluation.metrics.c2st.least_rows=3"], "evaluation.metrics.c2st.least_rows: at least one row of each side"),
+        (["evaluation.gate.action=shout"], "evaluation.gate.action: one of 'warn', 'fail', 'off', found 'shout'."),
+        (["evaluation.gate.confidence=2"], "evaluation.gate.confidence: a probability in [0.5, 1), found 2."),
         (["+evaluation.metrics.mine=3"], "evaluation.metrics.mine: a metric with a _target_ expected, found 3."),
         (["~evaluation.metrics"], "evaluation.metrics: at least one metric expected, found None."),
         (["~gnn._target_"], "gnn: a component with a _target_ expected"),

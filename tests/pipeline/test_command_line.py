@@ -50,6 +50,8 @@ def test_the_overview_names_every_verb(capfd: pytest.CaptureFixture[str]):
         (["sample", "nowhere", "--rows", "users"], ["--rows", "TABLE=NUMBER", "'users'"]),
         (["sample", "nowhere", "--scale", "big"], ["--scale", "number"]),
         (["evaluate", "--real", "nowhere", "--synthetic", "neither"], ["--real", "--synthetic", "'neither'"]),
+        (["evaluate", "--synthetic", "x", "--set", "evaluation.metrics.c2st.folds=two"], ["folds", "a whole number"]),
+        (["evaluate", "--synthetic", "x", "--set", "+evaluation.fold=2"], ["evaluation.fold", "no such key"]),
         (["metrics", "c2sf"], ["'c2sf'", "Did you mean 'c2st'?"]),
         (["ingest", "nowhere"], ["nowhere", "does not exist"]),
         (["status", "mine", "--output-dir", "nowhere"], ["no such campaign", "--output-dir"]),

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,29 +15,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE.parent))
+
+from stage_conf import stage_conf, write_files  # noqa: E402
+
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
 
-CONFIG = {
-    "config.yaml": """
-        defaults:
-          - schema
-          - dataset: small
-          - gnn: gin
-          - tracking: jsonl
-          - cluster: dev
-          - _self_
-        codec: {}
-        holdout: {}
-        structure: {}
-        autoencoder: {}
-        denoiser: {}
-        diffusion: {}
-        sampler: {}
-        training: {}
-        sampling: {}
-        evaluation: {}
-        report: {}
-        fake: {prepare: "", autoencoder: "", gnn: "", sample: "", evaluate: ""}
+CONFIG = stage_conf(
+    cluster="dev",
+    path="x",
+    more="""
         resources:
           prepare: {mem_gb: 0.2}
           autoencoder: {mem_gb: 0.2}
@@ -46,14 +32,11 @@ CONFIG = {
           sample: {mem_gb: 0.2}
           evaluate: {mem_gb: 0.2}
     """,
-    "dataset/small.yaml": "name: small\ntables: [a, b]\npath: x\n",
-    "dataset/single.yaml": "name: single\ntables: [a]\npath: x\n",
-    "gnn/gin.yaml": "name: gin\n",
-    "gnn/gat.yaml": "name: gat\n",
-    "gnn/sage.yaml": "name: sage\n",
-    "tracking/jsonl.yaml": "_target_: tabgraphsyn.tracking.none.NoTracker\n",
-    "cluster/here.yaml": "executor: local\nworkers: 2\nthreads: 2\ngpus: 0\npreload: false\n",
-    "cluster/dev.yaml": """
+    files={
+        "dataset/single.yaml": "name: single\ntables: [a]\npath: x\n",
+        "gnn/sage.yaml": "name: sage\n",
+        "cluster/here.yaml": "executor: local\nworkers: 2\nthreads: 2\ngpus: 0\npreload: false\n",
+        "cluster/dev.yaml": """
         executor: slurm
         threads: 1
         preload: false
@@ -62,8 +45,9 @@ CONFIG = {
         lease_timeout_s: 15
         signal_s: 30
         fuse: []
-    """,
-}
+        """,
+    },
+)
 
 
 def is_installed() -> bool:
@@ -72,11 +56,7 @@ def is_installed() -> bool:
 
 
 def write_conf(folder: Path) -> Path:
-    for name, text in CONFIG.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
-    return folder
+    return write_files(folder, CONFIG)
 
 
 def wait_until(is_true: Callable[[], object], timeout_s: float, what: str) -> None:
