@@ -31,8 +31,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "slurm"))
 from chaos_sweeps import SWEEPS, differences
 from cluster_kit import DevCluster, Launches
 
-DISK_MB = 64
-
 
 def main() -> int:
     """Run it and print a summary as json."""
@@ -68,7 +66,7 @@ class Chaos:
     def _mount(self) -> bool:
         """Give the results a small disk of their own where this user may mount one."""
         self.launches.out.mkdir(parents=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(self.launches.out)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self.sweep.disk_mb}m", "tmpfs", str(self.launches.out)]
         try:
             return subprocess.run(command, capture_output=True, check=False).returncode == 0
         except FileNotFoundError:
@@ -231,7 +229,7 @@ class Chaos:
         ballast = self.launches.out / "ballast"
         try:
             with ballast.open("wb") as handle:
-                for _ in range(DISK_MB):
+                for _ in range(self.sweep.disk_mb):
                     handle.write(b"\0" * (1 << 20))
         except OSError:
             pass

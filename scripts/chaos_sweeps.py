@@ -42,6 +42,7 @@ class Sweep:
         arguments: what both compute.
         on_cluster: where the disturbed one runs.
         here: where the other runs.
+        disk_mb: of the small disk that the disturbed one gets: room for its results, and little more.
     """
 
     disturbed: Launches
@@ -49,6 +50,7 @@ class Sweep:
     arguments: tuple[str, ...]
     on_cluster: tuple[str, ...]
     here: tuple[str, ...]
+    disk_mb: int = 64
 
 
 class ProjectLaunches(Launches):
@@ -122,6 +124,7 @@ def real_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
         arguments=arguments,
         on_cluster=(*on_cluster, *SETTINGS),
         here=("cluster=local", "cluster.workers=2"),
+        disk_mb=256,
     )
 
 

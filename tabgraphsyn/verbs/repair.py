@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -22,7 +23,10 @@ def repair(
 ) -> None:
     """Submit what is neither done nor in the queue, and tell what waits for lost inputs to wait for the new ones."""
     found = one_campaign(output_dir, campaign)
-    found.show_done()
+    try:
+        found.show_done()
+    except OSError as error:  # a disk that is full right now; what is missing can be submitted all the same
+        print(f"{found.name}: could not show results that are done: {error}", file=sys.stderr)
     scheduler = Scheduler()
     report = repaired(found, scheduler)
     if as_json:
