@@ -82,6 +82,11 @@ class KnownRows:
     level: np.ndarray
     numbers: np.ndarray
 
+    @staticmethod
+    def none(rows: int) -> KnownRows:
+        """Return that nothing is known of rows."""
+        return KnownRows(np.zeros((rows, 0), np.int64), np.zeros((rows, 0), np.float32))
+
 
 @dataclass(frozen=True)
 class Known:

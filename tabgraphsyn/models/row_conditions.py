@@ -1,4 +1,4 @@
-"""All that conditions the rows of one table: the graph network's vectors and the lookup rows that they refer to."""
+"""All that conditions the rows of one table: the graph network's vectors, and what keys into lookup tables say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tabgraphsyn.data.known import Known, KnownRows
+from tabgraphsyn.data.known import KnownRows
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class RowConditions:
     levels: tuple[int, ...]
 
     @staticmethod
-    def of(graph: Tensor, known: Known, rows: KnownRows) -> RowConditions:
+    def of(graph: Tensor, rows: KnownRows, levels: tuple[int, ...]) -> RowConditions:
         """Return the conditions of a table's rows.
 
         Without a graph network (width 0) keys condition nothing: that is what such a baseline is for.
         """
-        if not graph.shape[1] or not known.relations:
+        if not graph.shape[1]:
             return RowConditions.alone(graph)
-        return RowConditions(graph, torch.from_numpy(rows.level), torch.from_numpy(rows.numbers), known.levels)
+        return RowConditions(graph, torch.from_numpy(rows.level), torch.from_numpy(rows.numbers), levels)
 
     @staticmethod
     def alone(graph: Tensor) -> RowConditions:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from tabgraphsyn.data.composition import known_rows
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.layout import EncodedTable
@@ -34,6 +35,8 @@ from tabgraphsyn.training.scoring import NOT_SCORED, VALIDATION, ScoredLoopConfi
 BATCH_ROWS_MIN = 128
 SMALL_TABLE_REPEATS = 8
 STEPS_MIN = 800
+BATCH_WINDOWS_MIN = 8
+LARGE_STEPS_SHARE = 0.4
 
 
 def run(context: StageContext) -> None:
@@ -52,14 +55,15 @@ def run(context: StageContext) -> None:
     diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
-    loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), len(condition), diffusion.max_epochs)
+    families = _families(context.input("prepare"), table, len(condition), diffusion)
+    loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), families, diffusion.max_epochs)
     task = DenoisingTask(
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
         diffusion=diffusion,
         encoded=_encoded(context.input("prepare"), table),
         condition=condition,
-        families=_families(context.input("prepare"), table, len(condition), diffusion),
+        families=families,
         batch_rows=loop.batch_rows,
         seed=seed,
         device=context.resources.device,
@@ -135,9 +139,14 @@ def _denoiser(
 
 def _conditions(prepare: Path, gnn: Path, table: str) -> RowConditions:
     graph = torch.from_numpy(np.load(gnn / "condition" / f"{table}.npy"))
-    known = Known.load(prepare / "known", table)
-    pointers = {name: np.load(prepare / "pointers" / f"{name}.npy") for name in known.relations}
-    return RowConditions.of(graph, known, known.rows(pointers))
+
+    def pointers(relation: str) -> np.ndarray:
+        return np.asarray(np.load(prepare / "pointers" / f"{relation}.npy"))
+
+    def lookup(known: Known) -> dict[str, np.ndarray]:
+        return {name: pointers(name) for name in known.relations}
+
+    return RowConditions.of(graph, *known_rows(prepare / "known", table, graph.shape[0], pointers, lookup))
 
 
 def _encoded(prepare: Path, table: str) -> EncodedTensors:
@@ -172,14 +181,20 @@ def _families(prepare: Path, table: str, rows: int, diffusion: Edm) -> Families:
     return table_families(schema, plan, table, rows, pointers, diffusion)
 
 
-def _limited(loop: ScoredLoopConfig, rows: int, max_epochs: int) -> ScoredLoopConfig:
-    """Return the loop for a table of ``rows`` rows: a small one gets small batches, and fewer steps.
+def _limited(loop: ScoredLoopConfig, families: Families, max_epochs: int) -> ScoredLoopConfig:
+    """Return the loop for one table: a small one gets small batches and fewer steps, large families large batches.
 
     A batch repeats a row ``SMALL_TABLE_REPEATS`` times at most (each time with its own noise), and a row is seen
-    ``max_epochs`` times, but no table gets fewer than ``STEPS_MIN`` steps: what it conditions would suffer.
+    ``max_epochs`` times, but no table gets fewer than ``STEPS_MIN`` steps: what it conditions would suffer. All rows
+    of a window have one noise level, so a batch holds ``BATCH_WINDOWS_MIN`` windows, and steps fall in proportion, to
+    ``LARGE_STEPS_SHARE`` of them at most.
     """
+    rows = families.rows
     batch_rows = min(loop.batch_rows, max(BATCH_ROWS_MIN, SMALL_TABLE_REPEATS * rows))
-    steps = min(loop.steps, max(STEPS_MIN, rows * max_epochs // batch_rows))
+    wanted = max(batch_rows, min(rows, BATCH_WINDOWS_MIN * rows // max(families.windows, 1)))
+    steps = int(loop.steps * max(LARGE_STEPS_SHARE, batch_rows / wanted))
+    batch_rows = wanted
+    steps = min(steps, max(STEPS_MIN, rows * max_epochs // batch_rows))
     return replace(loop, batch_rows=batch_rows, steps=steps, warmup_steps=min(loop.warmup_steps, steps // 4))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.composition import known_rows
 from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
@@ -90,7 +91,7 @@ class Generation:
                 autoencoder = self._autoencoder(table)
                 kept = self._kept(table, skeleton)
                 if kept is None:
-                    latents[table] = self.latents(table, autoencoder, conditions, skeleton, latents)
+                    latents[table] = self.latents(table, autoencoder, conditions, skeleton, seen, latents)
                 else:
                     latents[table] = self._kept_latents(table, autoencoder, kept)
                 between = time.monotonic()
@@ -127,6 +128,7 @@ class Generation:
         autoencoder: Autoencoder,
         conditions: DatabaseConditions,
         skeleton: Skeleton,
+        seen: Mapping[str, np.ndarray],
         latents: dict[str, Tensor],
     ) -> Tensor:
         """Return the latents of a table's new rows, (rows, latent_dim); ``latents`` are those of the tables before."""
@@ -136,8 +138,9 @@ class Generation:
             return torch.zeros(rows, autoencoder.latent_dim)
         families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
-        known = self.bundle.known(table)
-        facts = known.rows(self._lookup(known, skeleton))
+        facts, levels = known_rows(
+            self.bundle.folder / "known", table, rows, seen.__getitem__, lambda known: self._lookup(known, skeleton)
+        )
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
         for _ in range(passes):
@@ -145,7 +148,7 @@ class Generation:
             made[table] = generate_latents(
                 model=model,
                 sampler=sampler,
-                condition=RowConditions.of(conditions.condition(table, {**latents, **made}), known, facts),
+                condition=RowConditions.of(conditions.condition(table, {**latents, **made}), facts, levels),
                 siblings=families,
                 seed=derive_seed(self.seed, "sample", table),
                 batch_rows=self.config.batch_rows,

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.arrays import array_writer, save_array
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.composition import Composition, save_compositions
 from tabgraphsyn.data.counts import training_batches, training_values
 from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.files import read_json, write_json, written_aside
@@ -55,6 +56,8 @@ def run(context: StageContext) -> None:
     dependencies = discover(database, {table: ~mask for table, mask in held.items()})
     for name in database.schema.table_names:
         _keep_known(database[name], database.schema, ~held[name], plan, dependencies, context.artifacts)
+    for name in database.schema.table_names:
+        _keep_compositions(name, database.schema, plan, context.artifacts)
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
@@ -92,6 +95,25 @@ def _keep_known(
     values = {column: training_values(table, column, is_training) for column in columns}
     known = Known.fit(name, schema, lookups, pointers, plan["real_rows"], dependencies, values)
     known.save(artifacts / "known")
+
+
+def _keep_compositions(table: str, schema: Schema, plan: Mapping[str, Any], artifacts: Path) -> None:
+    """Write which lookup rows the children of a table's rows refer to."""
+    if table in plan["reference_tables"]:
+        return
+    found = []
+    for relation in schema.relations_of_parent(table):
+        known = Known.load(artifacts / "known", relation.child_table)
+        if relation.child_table == table or not known.relations:
+            continue
+        own = {name: np.load(artifacts / "pointers" / f"{name}.npy") for name in known.relations}
+        pointer = np.load(artifacts / "pointers" / f"{relation.name}.npy")
+        rows = plan["training_rows"][table]
+        one = Composition.fit(relation.name, relation.child_table, pointer, rows, known.rows(own).level, known.levels)
+        if one is not None:
+            found.append(one)
+    if found:
+        save_compositions(artifacts / "known", table, found)
 
 
 def _in_memory(table: Table) -> Table:
