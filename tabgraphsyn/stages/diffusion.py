@@ -36,6 +36,7 @@ BATCH_ROWS_MIN = 128
 SMALL_TABLE_REPEATS = 8
 STEPS_MIN = 800
 BATCH_WINDOWS_MIN = 8
+VALIDATIONS_MIN = 12
 LARGE_STEPS_SHARE = 0.4
 
 
@@ -195,7 +196,13 @@ def _limited(loop: ScoredLoopConfig, families: Families, max_epochs: int) -> Sco
     steps = int(loop.steps * max(LARGE_STEPS_SHARE, batch_rows / wanted))
     batch_rows = wanted
     steps = min(steps, max(STEPS_MIN, rows * max_epochs // batch_rows))
-    return replace(loop, batch_rows=batch_rows, steps=steps, warmup_steps=min(loop.warmup_steps, steps // 4))
+    return replace(
+        loop,
+        batch_rows=batch_rows,
+        steps=steps,
+        warmup_steps=min(loop.warmup_steps, steps // 4),
+        validate_every=min(loop.validate_every, max(steps // VALIDATIONS_MIN, 1)),
+    )
 
 
 def _write(context: StageContext, record: Mapping[str, Any], denoiser: Denoiser | None) -> None:

@@ -19,11 +19,14 @@ from tabgraphsyn.models.families import Families, FamilyBatches
 from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
 
-VALIDATION_PASSES = 4
+VALIDATION_PASSES_MIN = 4
+VALIDATION_PASSES_MAX = 64
+VALIDATION_DRAWS = 2_000
+"""Rows times passes that a validation takes at least: a few rows under a few noises would say little."""
 VALIDATION_SHARE = 0.05
 VALIDATION_ROWS_MIN = 100
 # A table below this keeps all its rows for training: a tenth of it would say nothing.
-VALIDATED_ROWS_MIN = 200
+VALIDATED_ROWS_MIN = 100
 
 
 @dataclass
@@ -78,10 +81,14 @@ class DenoisingTask(PartedTask):
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "validation noise"))
         total, rows = 0.0, 0
         with torch.no_grad():
-            for _ in range(VALIDATION_PASSES):
+            for _ in range(self._validation_passes()):
                 losses = self._row_losses(self.validation_windows, generator, training=False)
                 total, rows = total + float(losses.sum()), rows + losses.shape[0]
         return total / rows
+
+    def _validation_passes(self) -> int:
+        rows = int(self.families.window_rows[self.validation_windows].sum())
+        return min(max(VALIDATION_PASSES_MIN, -(-VALIDATION_DRAWS // rows)), VALIDATION_PASSES_MAX)
 
     def _row_losses(
         self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE

@@ -63,7 +63,9 @@ def reconstruction() -> PartedTask:
 def denoising() -> PartedTask:
     torch.manual_seed(0)
     autoencoder = DataSpace(layout=LAYOUT)
-    denoiser = Mlp(latent_dim=autoencoder.latent_dim, output_dim=autoencoder.output_dim, condition_dim=3, width=16)
+    sizes = {"latent_dim": autoencoder.latent_dim, "output_dim": autoencoder.output_dim, "condition_dim": 3}
+    # Parts draw their own dropout: without it they must add up to the whole.
+    denoiser = Mlp(**sizes, width=16, dropout=0.0)
     for value in denoiser.parameters():
         nn.init.normal_(value, std=0.1)
     parents = np.sort(np.random.default_rng(0).integers(-1, 60, ROWS))
