@@ -14,8 +14,9 @@ class Edm:
         condition_noise: standard deviation of the noise added to conditions in training; conditions have unit
             variance. At sampling they come from generated rows, which are never exact.
         window_limit: largest number of siblings that are denoised together.
-        max_epochs: largest number of times that a row is seen in training; small tables stop there, before they are
-            learnt by heart.
+        max_epochs: largest number of times that a row of a table without relations is seen in training.
+        conditioned_epochs: the same of a table with relations: its conditions all but name its rows, which are learnt
+            by heart sooner.
     """
 
     def __init__(
@@ -29,9 +30,11 @@ class Edm:
         condition_noise: float = 0.0,
         window_limit: int = 256,
         max_epochs: int = 1000,
+        conditioned_epochs: int = 150,
     ) -> None:
         self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
         self.condition_dropout = condition_dropout
         self.condition_noise = condition_noise
         self.window_limit = window_limit
         self.max_epochs = max_epochs
+        self.conditioned_epochs = conditioned_epochs

@@ -99,6 +99,7 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
         "condition_noise": NOT_NEGATIVE,
         "window_limit": COUNT,
         "max_epochs": COUNT,
+        "conditioned_epochs": COUNT,
     },
     "sampler": {"steps": _at_least(2), "rho": ABOVE_ZERO},
     "report": {

@@ -56,8 +56,11 @@ def run(context: StageContext) -> None:
     diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
-    families = _families(context.input("prepare"), table, len(condition), diffusion)
-    loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), families, diffusion.max_epochs)
+    schema = Schema.from_dict(read_json(context.input("prepare") / "schema.json"))
+    families = _families(context.input("prepare"), schema, table, len(condition), diffusion)
+    is_conditioned = condition.width > 0 and any(table in (r.child_table, r.parent_table) for r in schema.relations)
+    epochs = diffusion.conditioned_epochs if is_conditioned else diffusion.max_epochs
+    loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), families, epochs)
     task = DenoisingTask(
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
@@ -174,11 +177,10 @@ def table_families(
     return Families.from_pointer(pointers[driver], rows, diffusion.window_limit)
 
 
-def _families(prepare: Path, table: str, rows: int, diffusion: Edm) -> Families:
+def _families(prepare: Path, schema: Schema, table: str, rows: int, diffusion: Edm) -> Families:
     plan = read_json(prepare / "plan.json")
     driver = plan["driver"][table]
     pointers = {} if driver is None else {driver: np.load(prepare / "pointers" / f"{driver}.npy")}
-    schema = Schema.from_dict(read_json(prepare / "schema.json"))
     return table_families(schema, plan, table, rows, pointers, diffusion)
 
 
