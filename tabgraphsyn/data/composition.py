@@ -125,4 +125,4 @@ def known_rows(
         child = Known.load(folder, one.child)
         level = child.rows(lookup(child)).level
         numbers.append(one.features(pointers(one.relation), rows, level, child.levels))
-    return KnownRows(own.level, np.concatenate(numbers, axis=1)), known.levels
+    return KnownRows(own.level, np.concatenate(numbers, axis=1), is_composed=len(numbers) > 1), known.levels

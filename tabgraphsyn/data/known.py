@@ -77,10 +77,14 @@ class KnownRows:
         level: (rows, relations or one more) int64: which lookup row of each relation (0 for none, one level for all
             rare ones), then which tuple of them (0 for a rare one).
         numbers: (rows, numbers) float32.
+
+    Attributes:
+        is_composed: True where numbers say what the rows' children refer to.
     """
 
     level: np.ndarray
     numbers: np.ndarray
+    is_composed: bool = False
 
     @staticmethod
     def none(rows: int) -> KnownRows:

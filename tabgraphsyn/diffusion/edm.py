@@ -13,6 +13,8 @@ class Edm:
         condition_dropout: share of families that see no condition in training (their condition is zero).
         condition_noise: standard deviation of the noise added to conditions in training; conditions have unit
             variance. At sampling they come from generated rows, which are never exact.
+        composition_noise: the same for a table of which it is known what its children refer to: that says more than
+            the graph network's vector, which names the row and would be learnt by heart first.
         window_limit: largest number of siblings that are denoised together.
         max_epochs: largest number of times that a row of a table without relations is seen in training.
         conditioned_epochs: the same of a table with relations: its conditions all but name its rows, which are learnt
@@ -28,6 +30,7 @@ class Edm:
         sigma_max: float = 40.0,
         condition_dropout: float = 0.0,
         condition_noise: float = 0.0,
+        composition_noise: float = 1.0,
         window_limit: int = 256,
         max_epochs: int = 1000,
         conditioned_epochs: int = 150,
@@ -35,6 +38,7 @@ class Edm:
         self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
         self.condition_dropout = condition_dropout
         self.condition_noise = condition_noise
+        self.composition_noise = composition_noise
         self.window_limit = window_limit
         self.max_epochs = max_epochs
         self.conditioned_epochs = conditioned_epochs

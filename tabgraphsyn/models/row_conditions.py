@@ -21,12 +21,14 @@ class RowConditions:
 
     Attributes:
         levels: number of levels of each relation.
+        is_composed: True where ``numbers`` say what the rows' children refer to.
     """
 
     graph: Tensor
     level: Tensor
     numbers: Tensor
     levels: tuple[int, ...]
+    is_composed: bool = False
 
     @staticmethod
     def of(graph: Tensor, rows: KnownRows, levels: tuple[int, ...]) -> RowConditions:
@@ -36,7 +38,9 @@ class RowConditions:
         """
         if not graph.shape[1]:
             return RowConditions.alone(graph)
-        return RowConditions(graph, torch.from_numpy(rows.level), torch.from_numpy(rows.numbers), levels)
+        return RowConditions(
+            graph, torch.from_numpy(rows.level), torch.from_numpy(rows.numbers), levels, rows.is_composed
+        )
 
     @staticmethod
     def alone(graph: Tensor) -> RowConditions:

@@ -97,6 +97,7 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
         "sigma_max": ABOVE_ZERO,
         "condition_dropout": SHARE,
         "condition_noise": NOT_NEGATIVE,
+        "composition_noise": NOT_NEGATIVE,
         "window_limit": COUNT,
         "max_epochs": COUNT,
         "conditioned_epochs": COUNT,

@@ -118,8 +118,11 @@ class DenoisingTask(PartedTask):
     ) -> Tensor:
         noise = None
         graph_dim = self.condition.graph.shape[1]
-        if training and self.diffusion.condition_noise and graph_dim:
-            noise = self.diffusion.condition_noise * torch.randn((len(rows), graph_dim), generator=generator)
+        amount = self.diffusion.condition_noise
+        if self.condition.is_composed:
+            amount = max(amount, self.diffusion.composition_noise)
+        if training and amount and graph_dim:
+            noise = amount * torch.randn((len(rows), graph_dim), generator=generator)
         condition = self.condition.take(rows, noise)
         if training and self.diffusion.condition_dropout:
             kept = torch.rand(siblings.count, generator=generator) >= self.diffusion.condition_dropout
