@@ -16,9 +16,10 @@ class Edm:
         composition_noise: the same for a table of which it is known what its children refer to: that says more than
             the graph network's vector, which names the row and would be learnt by heart first.
         window_limit: largest number of siblings that are denoised together.
-        max_epochs: largest number of times that a row of a table without relations is seen in training.
-        conditioned_epochs: the same of a table with relations: its conditions all but name its rows, which are learnt
-            by heart sooner.
+        max_epochs: largest number of times that a row is seen in training; small tables stop there, before they are
+            learnt by heart.
+        composed_epochs: the same of a table of which it is known what its children refer to: that all but names its
+            rows, which are learnt by heart sooner.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Edm:
         composition_noise: float = 1.0,
         window_limit: int = 256,
         max_epochs: int = 1000,
-        conditioned_epochs: int = 150,
+        composed_epochs: int = 150,
     ) -> None:
         self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
         self.condition_dropout = condition_dropout
@@ -41,4 +42,4 @@ class Edm:
         self.composition_noise = composition_noise
         self.window_limit = window_limit
         self.max_epochs = max_epochs
-        self.conditioned_epochs = conditioned_epochs
+        self.composed_epochs = conditioned_epochs

@@ -58,8 +58,7 @@ def run(context: StageContext) -> None:
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
     schema = Schema.from_dict(read_json(context.input("prepare") / "schema.json"))
     families = _families(context.input("prepare"), schema, table, len(condition), diffusion)
-    is_conditioned = condition.width > 0 and any(table in (r.child_table, r.parent_table) for r in schema.relations)
-    epochs = diffusion.conditioned_epochs if is_conditioned else diffusion.max_epochs
+    epochs = diffusion.composed_epochs if condition.is_composed else diffusion.max_epochs
     loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), families, epochs)
     task = DenoisingTask(
         denoiser=denoiser,
