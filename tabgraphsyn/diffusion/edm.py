@@ -42,4 +42,4 @@ class Edm:
         self.composition_noise = composition_noise
         self.window_limit = window_limit
         self.max_epochs = max_epochs
-        self.composed_epochs = conditioned_epochs
+        self.composed_epochs = composed_epochs
