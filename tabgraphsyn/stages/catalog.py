@@ -89,7 +89,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=8,
+        version=9,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),

@@ -21,7 +21,7 @@ from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known import Known, known_candidates
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
-from tabgraphsyn.data.schema import Database, Schema, Table
+from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
 from tabgraphsyn.stages.build import build
@@ -109,11 +109,24 @@ def _keep_compositions(table: str, schema: Schema, plan: Mapping[str, Any], arti
         own = {name: np.load(artifacts / "pointers" / f"{name}.npy") for name in known.relations}
         pointer = np.load(artifacts / "pointers" / f"{relation.name}.npy")
         rows = plan["training_rows"][table]
-        one = Composition.fit(relation.name, relation.child_table, pointer, rows, known.rows(own).level, known.levels)
+        levels = known.rows(own).level
+        family = _family(relation, schema, plan, artifacts)
+        one = Composition.fit(relation.name, relation.child_table, pointer, rows, levels, known.levels, family)
         if one is not None:
             found.append(one)
     if found:
         save_compositions(artifacts / "known", table, found)
+
+
+def _family(
+    relation: Relation, schema: Schema, plan: Mapping[str, Any], artifacts: Path
+) -> tuple[str, np.ndarray] | None:
+    """Return the relation that makes the children of ``relation`` siblings of others, where it is another one."""
+    driver = plan["driver"][relation.child_table]
+    parent = next((other.parent_table for other in schema.relations if other.name == driver), None)
+    if parent is None or parent in plan["reference_tables"] or driver == relation.name:
+        return None
+    return driver, np.load(artifacts / "pointers" / f"{driver}.npy")
 
 
 def _in_memory(table: Table) -> Table:

@@ -101,3 +101,15 @@ def test_without_a_graph_network_keys_condition_nothing(tmp_path: Path) -> None:
     pointer = database()[1]
     facts, levels = known_rows(tmp_path, "hours", HOURS, {"x": pointer}.__getitem__, lambda _: {})
     assert RowConditions.of(torch.zeros(HOURS, 0), facts, levels).width == 0
+
+
+def test_the_places_of_children_tell_early_from_late() -> None:
+    rng = np.random.default_rng(0)
+    plane = np.repeat(np.arange(300), 30)
+    hour = np.sort(rng.integers(0, HOURS, (300, 30)), axis=1).reshape(-1)
+    level = rng.integers(1, LINES + 1, len(plane))[:, None]
+    one = Composition.fit("r", "flights", hour, HOURS, level, (LINES + 1,), ("flights.plane--planes", plane))
+    assert one is not None
+    place = one.features(hour, HOURS, level, (LINES + 1,), plane)[:, -1]
+    assert np.corrcoef(place, np.arange(HOURS))[0, 1] > 0.95
+    assert place.std() == pytest.approx(1, abs=0.05)
