@@ -18,6 +18,7 @@ class Edm:
         window_limit: largest number of siblings that are denoised together.
         max_epochs: largest number of times that a row is seen in training; small tables stop there, before they are
             learnt by heart.
+        family_epochs: the same where families are denoised together: all rows of one share a noise level.
         composed_epochs: the same of a table of which it is known what its children refer to: that all but names its
             rows, which are learnt by heart sooner.
     """
@@ -33,7 +34,8 @@ class Edm:
         condition_noise: float = 0.0,
         composition_noise: float = 1.0,
         window_limit: int = 256,
-        max_epochs: int = 1000,
+        max_epochs: int = 200,
+        family_epochs: int = 1000,
         composed_epochs: int = 150,
     ) -> None:
         self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
@@ -42,4 +44,5 @@ class Edm:
         self.composition_noise = composition_noise
         self.window_limit = window_limit
         self.max_epochs = max_epochs
+        self.family_epochs = family_epochs
         self.composed_epochs = composed_epochs

@@ -100,6 +100,7 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
         "composition_noise": NOT_NEGATIVE,
         "window_limit": COUNT,
         "max_epochs": COUNT,
+        "family_epochs": COUNT,
         "composed_epochs": COUNT,
     },
     "sampler": {"steps": _at_least(2), "rho": ABOVE_ZERO},

@@ -120,7 +120,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="diffusion",
-        version=8,
+        version=9,
         module="tabgraphsyn.stages.diffusion",
         config_keys=("denoiser", "diffusion", "training.diffusion", "seed"),
         inputs=(_ONE_PREPARE, _OWN_AUTOENCODER, _ONE_GNN),

@@ -58,7 +58,9 @@ def run(context: StageContext) -> None:
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
     schema = Schema.from_dict(read_json(context.input("prepare") / "schema.json"))
     families = _families(context.input("prepare"), schema, table, len(condition), diffusion)
-    epochs = diffusion.composed_epochs if condition.is_composed else diffusion.max_epochs
+    epochs = diffusion.family_epochs if families.exchange else diffusion.max_epochs
+    if condition.is_composed:
+        epochs = diffusion.composed_epochs
     loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), families, epochs)
     task = DenoisingTask(
         denoiser=denoiser,
