@@ -139,7 +139,7 @@ class Generation:
         families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
         facts, levels = known_rows(
-            self.bundle.folder / "known", table, rows, seen.__getitem__, lambda known: self._lookup(known, skeleton)
+            self.bundle.folder / "known", table, rows, seen.__getitem__, lambda known: self._named(known, skeleton)
         )
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
@@ -155,6 +155,19 @@ class Generation:
                 device=self.device,
             )
         return made[table]
+
+    def _named(self, known: Known, skeleton: Skeleton) -> dict[str, np.ndarray]:
+        """Return what ``_lookup`` does for conditions.
+
+        A structure model without templates leaves it open which row a lookup row stands for: each stands for the one
+        in its place, because a network that was always told a row must be told one.
+        """
+        found = self._lookup(known, skeleton)
+        for name, level in zip(known.relations, known.level_of, strict=True):
+            pointer = skeleton.pointers[name]
+            if (found[name] < 0).all() and len(level):
+                found[name] = np.where(pointer >= 0, pointer % len(level), -1)
+        return found
 
     def _lookup(self, known: Known, skeleton: Skeleton) -> dict[str, np.ndarray]:
         """Return for each relation to a lookup table the training row that each new row refers to, -1 for none."""
