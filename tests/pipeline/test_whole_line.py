@@ -92,7 +92,7 @@ def test_every_stage_leaves_its_artifacts(line: Line):
 
 def test_results_stand_where_a_person_looks(line: Line):
     names = {path.name for path in line.point.iterdir() if not path.name.startswith(".")}
-    assert names == {"config.yaml", "synthetic", "metrics.json", "report.html", "bundle"}
+    assert names == {"config.yaml", "synthetic", "metrics.json", "gate.json", "report.html", "bundle"}
     assert line.campaign.name.startswith("tiny-")
     assert str(line.campaign) in line.first.out
     assert line.first.err == ""
