@@ -47,7 +47,9 @@ def test_done_queued_and_new_stages_are_told_apart(launches: Launches, cluster: 
     launches.wait_done(6)
     text = launches.run("dry_run=true", "fake.prepare=hold", *ONE)
     assert set(words(text)["evaluate"]) == {"cached"} and "6 cached. Nothing" in text
-    assert re.search(r"the cache saves 0\.00[1-9] hours of running", text)
+    # As long as prepare was held, which on a busy machine is more than half a minute.
+    saved = re.search(r"the cache saves (0\.\d{3}) hours of running", text)
+    assert saved and 0 < float(saved[1]) < 0.2, text
     assert "scheduler calls: 1 scontrol" in text  # nothing to ask the queue for
 
 
