@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -43,11 +44,12 @@ def test_done_queued_and_new_stages_are_told_apart(launches: Launches, cluster: 
     assert f"#SBATCH --dependency=afterok:{job}" in text
     assert "no history of 1 autoencoder, 1 gnn" in text and "joining jobs in the queue saves" in text
     assert written(launches) == before
+    time.sleep(5)  # hours are shown to a thousandth, 3.6 s: prepare is held for longer than that
     (launches.out / "release").touch()
     launches.wait_done(6)
     text = launches.run("dry_run=true", "fake.prepare=hold", *ONE)
     assert set(words(text)["evaluate"]) == {"cached"} and "6 cached. Nothing" in text
-    # As long as prepare was held, which on a busy machine is more than half a minute.
+    # As long as prepare was held: seconds, on a busy machine more than half a minute.
     saved = re.search(r"the cache saves (0\.\d{3}) hours of running", text)
     assert saved and 0 < float(saved[1]) < 0.2, text
     assert "scheduler calls: 1 scontrol" in text  # nothing to ask the queue for
