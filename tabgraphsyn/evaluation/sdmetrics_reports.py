@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +22,9 @@ WORST_SHOWN = 12
 class SDMetricsReport(ComparisonMetric):
     """A report of SDMetrics: its overall score, its properties, and what it could not compute."""
 
+    @abstractmethod
     def report(self) -> Any:
         """Return a fresh report object of SDMetrics."""
-        raise NotImplementedError
 
     def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
         """Return the overall score and one score per property."""

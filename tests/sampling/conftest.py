@@ -36,7 +36,7 @@ class SilentTracker:
         self.lines = [line for line in self.lines if line["step"] <= step]
 
     def close(self) -> None:
-        pass
+        """Lines are held in memory: there is nothing to close."""
 
 
 @dataclass

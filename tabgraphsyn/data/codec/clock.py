@@ -17,8 +17,8 @@ from tabgraphsyn.data.codec.arithmetic import DAY_MIN
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.datetime import LAG_GAIN, PARTS
-from tabgraphsyn.data.codec.digits import DigitsCodec
+from tabgraphsyn.data.codec.datetime import LAG_GAIN, PARTS, spread
+from tabgraphsyn.data.codec.digits import DigitsCodec, with_digits
 from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
@@ -140,7 +140,8 @@ class ClockLagCodec(ColumnCodec):
         """Return whether the lag says less that is new than the time itself: its middle half is clearly narrower."""
         if start.null_count or values.null_count == len(values):
             return False
-        return _spread(_lag(values, start)) <= LAG_GAIN * _spread(_minutes(values))
+        lag, time = (as_numpy(one.drop_null()) for one in (_lag(values, start), _minutes(values)))
+        return spread(lag) <= LAG_GAIN * spread(time)
 
     @property
     def numerical_fields(self) -> tuple[NumericalField, ...]:
@@ -184,8 +185,7 @@ def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> ColumnCodec
     simple = number_codec(name, lags, config)
     if not isinstance(simple, NumericalCodec) or lags.counts.sum() < ROWS_PER_LAG * len(lags.counts):
         return simple
-    whole = CategoricalCodec.fit(name, *lags.with_null())
-    return DigitsCodec(whole) if whole.categorical_fields[0].levels > config.digits_over else whole
+    return with_digits(CategoricalCodec.fit(name, *lags.with_null()), config)
 
 
 def _minutes(values: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
@@ -198,8 +198,3 @@ def _lag(values: pa.ChunkedArray | pa.Array, start: pa.ChunkedArray | pa.Array) 
     whole = lag.combine_chunks() if isinstance(lag, pa.ChunkedArray) else lag
     is_null = pc.is_null(whole).to_numpy(zero_copy_only=False)
     return pa.array(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False) % DAY_MIN, pa.int64(), mask=is_null)
-
-
-def _spread(values: pa.ChunkedArray | pa.Array) -> float:
-    low, high = np.quantile(as_numpy(values.drop_null()), [0.25, 0.75])
-    return float(high - low)

@@ -78,7 +78,7 @@ class DatetimeCodec(ColumnCodec):
         given = None
         if anchor is not None:
             lag = days - _microseconds(anchor[1].filter(pa.array(filled))) // DAY_US
-            if _spread(lag) <= LAG_GAIN * _spread(days):
+            if spread(lag) <= LAG_GAIN * spread(days):
                 given, days = anchor[0], lag
         nulls = pa.nulls(values.null_count, pa.int64())
         day = number_codec(f"{column}:day", ValueCounts.of(pa.concat_arrays([pa.array(days), nulls])), config)
@@ -183,7 +183,8 @@ def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return as_numpy(values.cast(pa.timestamp("us")).cast(pa.int64()))
 
 
-def _spread(numbers: np.ndarray) -> float:
+def spread(numbers: np.ndarray) -> float:
+    """Return the width of the middle half of some numbers."""
     low, high = np.quantile(numbers, [0.25, 0.75])
     return float(high - low)
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.layout import CategoricalField
 
 
@@ -86,3 +87,8 @@ class DigitsCodec(ColumnCodec):
     def from_dict(cls, raw: Mapping[str, Any]) -> DigitsCodec:
         """Read the form that ``to_dict`` writes."""
         return cls(CategoricalCodec.from_dict(raw["whole"]))
+
+
+def with_digits(codec: CategoricalCodec, config: CodecConfig) -> CategoricalCodec | DigitsCodec:
+    """Return the codec of a category, as two digits where it has more levels than ``config.digits_over``."""
+    return DigitsCodec(codec) if codec.categorical_fields[0].levels > config.digits_over else codec

@@ -17,7 +17,7 @@ from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
-from tabgraphsyn.data.codec.digits import DigitsCodec
+from tabgraphsyn.data.codec.digits import DigitsCodec, with_digits
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.levels import Levels
@@ -83,8 +83,8 @@ class TableCodec:
         codecs |= _fit_times(table, is_training, times, config)
         rules = _rules(table, is_training, codecs) if config.dependencies == "keep" else ()
         for name, codec in codecs.items():
-            if isinstance(codec, CategoricalCodec) and codec.categorical_fields[0].levels > config.digits_over:
-                codecs[name] = DigitsCodec(codec)
+            if isinstance(codec, CategoricalCodec):
+                codecs[name] = with_digits(codec, config)
         codecs |= _fit_clocks(
             table, is_training, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config
         )
