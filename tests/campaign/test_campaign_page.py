@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_pages import LOW_CONTRAST, in_browser, open_page, outside, requested
 
 from tabgraphsyn.evaluation.campaign.page import render
 from tabgraphsyn.evaluation.campaign.summary import CampaignSummary
@@ -96,58 +95,6 @@ def test_one_model_is_compared_with_nothing(summary_of: Callable[..., CampaignSu
 
 # What follows needs a browser.
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMEDRIVER = shutil.which("chromedriver")
-
-
-def in_browser(test: Callable[..., None]) -> Callable[..., None]:
-    """Mark a test that needs a browser."""
-    reason = "needs chromium and chromedriver (Debian: chromium-driver)"
-    return pytest.mark.browser(pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason=reason)(test))
-
-
-ARGUMENTS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-)  # fmt: skip
-# Text whose contrast with what is behind it is below WCAG AA.
-LOW_CONTRAST = """
-const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-const behind = (at) => {
-  for (; at; at = at.parentElement) {
-    const found = parse(getComputedStyle(at).backgroundColor);
-    if (found.length < 4 || found[3] === 1) return found;
-  }
-  return [255, 255, 255];
-};
-const low = [];
-for (const each of document.querySelectorAll("body *")) {
-  if (![...each.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())) continue;
-  if (each.closest("script, #tip, #said, .number:is(text)") || !each.getClientRects().length) continue;
-  const style = getComputedStyle(each);
-  const ink = parse(each instanceof SVGElement ? style.fill : style.color);
-  const [a, b] = [light(ink), light(behind(each.closest("svg") ?? each))].sort((x, y) => y - x);
-  const ratio = (a + 0.05) / (b + 0.05);
-  if (ratio < (parseFloat(style.fontSize) >= 18.66 ? 3 : 4.5)) low.push(each.textContent.slice(0, 40));
-}
-return low;
-"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
-    yield driver
-    driver.quit()
-
 
 @pytest.fixture
 def shown(browser: Any, summary: CampaignSummary, tmp_path: Path) -> Callable[..., Any]:
@@ -155,13 +102,7 @@ def shown(browser: Any, summary: CampaignSummary, tmp_path: Path) -> Callable[..
     path.write_text(render(summary), encoding="utf-8")
 
     def show(*, width: int = 1280, dark: bool = False) -> Any:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-        for log in ("browser", "performance"):
-            browser.get_log(log)
-        browser.get(path.as_uri())
+        open_page(browser, path, width=width, dark=dark)
         return browser
 
     return show
@@ -173,17 +114,12 @@ def shown(browser: Any, summary: CampaignSummary, tmp_path: Path) -> Callable[..
 def test_page_is_readable_and_fetches_nothing(shown: Callable[..., Any], width: int, dark: bool) -> None:
     browser = shown(width=width, dark=dark)
     assert browser.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    urls = requested(browser)
     assert [url for url in urls if not url.startswith("file:")] == []
     assert len(urls) == 1
     assert browser.execute_script("return window.ran ?? null") is None
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
-    outside = browser.execute_script(
-        "return [...document.querySelectorAll('main *')].filter((each) => !each.closest('.scroll, pre') &&"
-        f"each.getBoundingClientRect().right > {width} + 1).map((each) => each.outerHTML.slice(0, 80))"
-    )
-    assert outside == []
+    assert outside(browser, width) == []
     assert browser.execute_script(LOW_CONTRAST) == []
     browser.execute_script(
         "document.querySelector('.lead').style.color = getComputedStyle(document.body).backgroundColor"

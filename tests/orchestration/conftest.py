@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from stage_conf import stage_conf, write_files
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))  # workers import fake_stages by name
-sys.path.insert(0, str(HERE.parent))
 
-from stage_conf import stage_conf, write_files  # noqa: E402
 
 CONFIG = stage_conf(
     cluster="fast",

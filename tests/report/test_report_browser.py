@@ -2,70 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_pages import LOW_CONTRAST, in_browser, open_page, outside, requested
 
 from tabgraphsyn.evaluation.report.embedding import EmbeddingView
 from tabgraphsyn.evaluation.report.gather import gather
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import render
 from tabgraphsyn.evaluation.report.sources import ReportSources
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMEDRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and CHROMEDRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"
-    ),
-]
-ARGUMENTS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-)  # fmt: skip
-
-# Text whose contrast with what is behind it is below WCAG AA: 4.5, or 3 for large text.
-LOW_CONTRAST = """
-const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-const behind = (element) => {
-  for (let at = element; at; at = at.parentElement) {
-    const found = parse(getComputedStyle(at).backgroundColor);
-    if (found.length < 4 || found[3] === 1) return found;
-  }
-  return [255, 255, 255];
-};
-const low = [];
-for (const element of document.querySelectorAll("body *")) {
-  if (![...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())) continue;
-  if (element.closest("script, .plot, #tip") || !element.getClientRects().length) continue;
-  const style = getComputedStyle(element);
-  const ink = parse(element instanceof SVGElement ? style.fill : style.color);
-  const [a, b] = [light(ink), light(behind(element.closest("svg") ?? element))].sort((x, y) => y - x);
-  const ratio = (a + 0.05) / (b + 0.05);
-  if (ratio < (parseFloat(style.fontSize) >= 18.66 ? 3 : 4.5)) low.push([element.textContent.slice(0, 40), ratio]);
-}
-return low;
-"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -90,24 +37,13 @@ def shown(browser: Any, path: Path, *, width: int = 1280, dark: bool = False) ->
     """Open the page and wait until every figure is drawn."""
     from selenium.webdriver.support.wait import WebDriverWait
 
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-    for log in ("browser", "performance"):
-        browser.get_log(log)
-    browser.get(path.as_uri())
+    open_page(browser, path, width=width, dark=dark)
     browser.execute_script("dispatchEvent(new Event('beforeprint'))")
     drawn = "return [...document.querySelectorAll('.plot')].every((plot) => plot.dataset.drawn)"
     WebDriverWait(browser, 60, poll_frequency=0.2).until(lambda each: each.execute_script(drawn))
 
 
-def requested(browser: Any) -> list[str]:
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return [url for url in urls if not url.startswith(("data:", "blob:"))]
-
-
+@in_browser
 def test_page_works_without_an_error_or_a_request(browser: Any, file_with_map: Path) -> None:
     shown(browser, file_with_map)
     assert browser.get_log("browser") == []
@@ -116,6 +52,7 @@ def test_page_works_without_an_error_or_a_request(browser: Any, file_with_map: P
     assert browser.title.startswith("Synthetic shop <b>&co</b>")
 
 
+@in_browser
 def test_policy_really_forbids(browser: Any, file_with_map: Path) -> None:
     shown(browser, file_with_map)
     browser.execute_script(
@@ -128,6 +65,7 @@ def test_policy_really_forbids(browser: Any, file_with_map: Path) -> None:
     assert "Content Security Policy" in messages
 
 
+@in_browser
 def test_every_figure_holds_what_it_should(browser: Any, file_with_map: Path) -> None:
     shown(browser, file_with_map)
     found = browser.execute_script("""
@@ -149,17 +87,15 @@ def test_every_figure_holds_what_it_should(browser: Any, file_with_map: Path) ->
     assert min(charts) >= 4
 
 
+@in_browser
 @pytest.mark.parametrize("width", [1280, 420])
 def test_page_never_scrolls_sideways(browser: Any, file_with_map: Path, width: int) -> None:
     shown(browser, file_with_map, width=width)
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
-    outside = browser.execute_script(
-        "return [...document.querySelectorAll('main *')].filter((each) => !each.closest('.scroll') &&"
-        f"each.getBoundingClientRect().right > {width} + 1).map((each) => each.outerHTML.slice(0, 80))"
-    )
-    assert outside == []
+    assert outside(browser, width) == []
 
 
+@in_browser
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_in_both_themes(browser: Any, file_with_map: Path, dark: bool) -> None:
     shown(browser, file_with_map, dark=dark)
@@ -173,6 +109,7 @@ def test_text_stands_out_in_both_themes(browser: Any, file_with_map: Path, dark:
     assert [round(ratio, 2) for _, ratio in browser.execute_script(LOW_CONTRAST)] == [1.0]
 
 
+@in_browser
 def test_theme_button_switches_page_and_figures(browser: Any, file_with_map: Path) -> None:
     shown(browser, file_with_map)
     ink = (
@@ -188,6 +125,7 @@ def test_theme_button_switches_page_and_figures(browser: Any, file_with_map: Pat
     assert browser.get_log("browser") == []
 
 
+@in_browser
 def test_keyboard_reaches_the_verdict_the_theme_and_wide_tables(browser: Any, file_with_map: Path) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
@@ -208,6 +146,7 @@ def test_keyboard_reaches_the_verdict_the_theme_and_wide_tables(browser: Any, fi
     assert "SUMMARY" in reached
 
 
+@in_browser
 def test_tip_shows_the_bin_under_the_pointer(browser: Any, file_with_map: Path) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 

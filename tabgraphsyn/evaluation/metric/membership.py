@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import mixed_rows, sampled, two_nearest
+from tabgraphsyn.evaluation.distance import MixedRows, mixed_rows, sampled, two_nearest
 from tabgraphsyn.evaluation.evidence import auc_evidence
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.side import Comparison
 from tabgraphsyn.evaluation.view import View
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an attacker holds.
+
+    Attributes:
+        rows: real rows that may have been trained on.
+        is_member: (rows,) whether they were: for scoring, and for an attacker who knows of some.
+        entities: (rows,) the entity of each.
+        records: released rows.
+        threads: CPU threads for the search.
+    """
+
+    rows: MixedRows
+    is_member: np.ndarray
+    entities: np.ndarray
+    records: MixedRows
+    threads: int
 
 
 class Membership(PrivacyMetric):
@@ -31,6 +51,8 @@ class Membership(PrivacyMetric):
     direction = "half"
     reading = "0.5: the released rows say nothing about who was trained on; above 0.6 they do. `sd` is chance's spread."
     finding = "distances give away who was trained on (AUC {value:.2f}; .50 is guessing)"
+    # Distinct entities of members and of others below which the attack says nothing.
+    entities_needed = 1
     source = "Shadow-free distance attack, Chen et al. 2020 (GAN-Leaks), black box."
 
     def __init__(self, *, cap_queries: int = 3_000, cap_records: int = 30_000) -> None:
@@ -42,14 +64,23 @@ class Membership(PrivacyMetric):
         generator = data.generator(self.name, comparison.name, view.where)
         real, released = mixed_rows(view.reference, view.candidate)
         rows, is_member, entities = attacked_rows(data, view, self.cap_queries, generator)
+        fewest = min(len(np.unique(entities[is_member])), len(np.unique(entities[~is_member])))
+        if fewest < self.entities_needed:
+            reason = f"tiny: {fewest} entities; {self.entities_needed} of each are needed"
+            return [self.unscored(view.where, reason, comparison.name)]
         records = released.take(sampled(np.arange(len(released)), self.cap_records, generator))
-        distance, _, _ = two_nearest(real.take(rows), records, data.threads)
-        near = -distance.astype(np.float64)
-        value, evidence = auc_evidence(near[is_member], near[~is_member], entities[is_member], entities[~is_member])
+        attacked = Attacked(real.take(rows), is_member, entities, records, data.threads)
+        told = self.told(attacked, data.seed_of(self.name, comparison.name, view.where))
+        value, evidence = auc_evidence(told[is_member], told[~is_member], entities[is_member], entities[~is_member])
         detail: dict[str, float] = {
             "members": int(is_member.sum()),
             "others": int((~is_member).sum()),
             "records": len(records),
+            "searched": len(records) / len(released),
         }
-        detail["searched"] = len(records) / len(released)
         return [self.of_view(view, value, comparison, evidence, sd=evidence.sd, **detail)]
+
+    def told(self, attacked: Attacked, seed: int) -> np.ndarray:
+        """Return per row how much it looks like a training row, (rows,): here, how near a released row is."""
+        distance, _, _ = two_nearest(attacked.rows, attacked.records, attacked.threads)
+        return -distance.astype(np.float64)
