@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,26 +16,36 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families
+from tabgraphsyn.models.precision import computing
 from tabgraphsyn.models.row_conditions import RowConditions
 
 
 @dataclass(frozen=True)
 class TableModel:
-    """What is needed to denoise rows of one table."""
+    """What is needed to denoise rows of one table.
+
+    Attributes:
+        autoencoder: the one that the denoiser was trained on.
+        denoiser: the network.
+        diffusion: its noise levels.
+        precision: in which the network multiplies, ``float32`` or ``bf16``.
+    """
 
     autoencoder: Autoencoder
     denoiser: Denoiser
     diffusion: Edm
+    precision: str = "float32"
 
     def to(self, device: str) -> TableModel:
         """Move the networks to a device, in evaluation mode."""
-        return TableModel(self.autoencoder.to(device).eval(), self.denoiser.to(device).eval(), self.diffusion)
+        return replace(self, autoencoder=self.autoencoder.to(device).eval(), denoiser=self.denoiser.to(device).eval())
 
     def denoised(self, noisy: Tensor, sigma: float, context: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return D(x; sigma) of all rows at one noise level, (rows, latent_dim)."""
         level = torch.full((1, 1), sigma, device=noisy.device)
-        raw = self.denoiser(noisy * input_scaling(level, 1.0), noise_scaling(level).squeeze(1), context, siblings)
-        return self.autoencoder.denoised(raw, noisy, level)
+        with computing(self.precision, str(noisy.device)):
+            raw = self.denoiser(noisy * input_scaling(level, 1.0), noise_scaling(level).squeeze(1), context, siblings)
+        return self.autoencoder.denoised(raw.float(), noisy, level)
 
 
 def window_batches(families: Families, batch_rows: int) -> list[np.ndarray]:

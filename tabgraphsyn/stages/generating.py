@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -136,6 +136,7 @@ class Generation:
         model = load_table_model(self.bundle.folder / "diffusion", table, autoencoder, self.allow_targets)
         if model is None or rows == 0:
             return torch.zeros(rows, autoencoder.latent_dim)
+        model = replace(model, precision=self.config.precision)
         families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
         facts, levels = known_rows(

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 from tabgraphsyn.errors import ConfigError, raise_collected
 
-Schedule = Literal["cosine", "constant", "onecycle"]
 Precision = Literal["float32", "bf16"]
+Schedule = Literal["cosine", "constant", "onecycle"]
 
 _ONECYCLE_RISE = 0.3
 _ONECYCLE_START = 1 / 25
@@ -33,7 +33,7 @@ class LoopConfig:
         patience: validations without improvement before training stops; 0 stops never.
         save_every_s: seconds between checkpoints; from 1 up, more where saving would take over 1 % of the time.
         log_every: steps between lines of metrics.
-        precision: ``bf16`` computes the loss under autocast on CUDA; a CPU computes in float32 either way.
+        precision: ``bf16`` multiplies matrices in it where the device can (CUDA, AVX512-BF16, AMX), float32 elsewhere.
         compile: compile calls of the network with ``torch.compile``; worth it only for long runs.
 
     Raises:

@@ -16,6 +16,7 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors, SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families, FamilyBatches
+from tabgraphsyn.models.precision import exactly
 from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
 
@@ -106,12 +107,13 @@ class DenoisingTask(PartedTask):
         siblings, condition = siblings.to(self.device), condition.to(self.device)
         sigma, noise = sigma.unsqueeze(1).to(self.device), noise.to(self.device)
         batch = EncodedBatch(drawn.numerical.to(self.device), drawn.categorical.to(self.device))
-        with torch.no_grad():
+        with exactly(self.device), torch.no_grad():
             clean = self.autoencoder.encode(batch)
         noisy = clean + sigma * noise
         context = self.denoiser.context(condition, siblings)
         raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), context, siblings)
-        return self.autoencoder.diffusion_loss(raw, noisy, sigma, clean, batch)
+        with exactly(self.device):
+            return self.autoencoder.diffusion_loss(raw.float(), noisy, sigma, clean, batch)
 
     def _condition(
         self, rows: Tensor, siblings: SiblingGroups, generator: torch.Generator, *, training: bool

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import Interrupted, RankLost, StageError
+from tabgraphsyn.models.precision import computing, multiplies_in_bf16
 from tabgraphsyn.training import checkpoint
 from tabgraphsyn.training.config import LoopConfig, learning_rate
 from tabgraphsyn.training.contracts import MetricSink, StopFlag, TrainingTask
@@ -117,6 +118,8 @@ class _Run:
         self.scoring = scoring
         self.task, self.config, self.seed, self.checkpoints = task, config, seed, checkpoints
         self.tracker, self.interrupt, self.device, self.log = tracker, interrupt, device, log
+        if config.precision == "bf16" and not multiplies_in_bf16(device):
+            log.warning("precision=bf16: this %s has no bf16 arithmetic; computing in float32", device)
         task.network.to(device)
         if config.compile:
             task.network.compile()
@@ -226,9 +229,7 @@ class _Run:
         return self.generator
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if self.config.precision == "bf16" and self.device != "cpu":
-            return torch.autocast("cuda", torch.bfloat16)
-        return nullcontext()
+        return computing(self.config.precision, self.device)
 
     def _after_step(self) -> None:
         step, config = self.progress.step, self.config

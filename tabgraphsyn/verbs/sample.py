@@ -16,6 +16,7 @@ def sample(
     rows: Mapping[str, int] | None = None,
     formats: Sequence[str] | None = None,
     device: str = "auto",
+    precision: str | None = None,
     allow_targets: Sequence[str] = (),
 ) -> dict[str, int]:
     """Write a synthetic database and return the number of rows of each table.
@@ -28,6 +29,7 @@ def sample(
         rows: rows of some tables, in place of ``scale``.
         formats: ``parquet``, ``csv`` or both.
         device: ``cpu``, ``cuda`` or ``auto``.
+        precision: ``float32`` or ``bf16``; None for what the bundle was made with.
         allow_targets: packages besides tabgraphsyn whose components the bundle may build.
 
     Raises:
@@ -40,7 +42,12 @@ def sample(
     from tabgraphsyn.stages.generating import Generation
 
     opened = Bundle.open(bundle)
-    chosen = {"scale": scale, "rows": None if rows is None else dict(rows), "formats": formats}
+    chosen = {
+        "scale": scale,
+        "rows": None if rows is None else dict(rows),
+        "formats": formats,
+        "precision": precision,
+    }
     settings = {**opened.manifest["sampling"], **{key: value for key, value in chosen.items() if value is not None}}
     config = build(settings, allow_targets=tuple(allow_targets))
     folder = Path("synthetic") if out is None else out

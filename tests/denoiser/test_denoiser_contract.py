@@ -80,3 +80,17 @@ def test_no_condition_at_all(denoiser):
     groups = SiblingGroups.singletons(3)
     context = network.context(torch.zeros(3, 0), groups)
     assert network(torch.zeros(3, 11), torch.zeros(3), context, groups).shape == (3, 17)
+
+
+def test_bf16_is_close_to_float32(denoiser):
+    """Also in a large family, whose mean a sum in bf16 would lose."""
+    large = families([0] * 3000 + [1, 1])
+    _, groups = large.batch(np.arange(large.windows))
+    with torch.no_grad():
+        exact = call(denoiser, groups, 3002)
+        with torch.autocast("cpu", torch.bfloat16):
+            coarse = call(denoiser, groups, 3002)
+    assert coarse.shape == exact.shape
+    assert not torch.equal(coarse.float(), exact)
+    error = (coarse.float() - exact).square().mean().sqrt()
+    assert error < 0.03 * exact.std()

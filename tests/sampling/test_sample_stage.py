@@ -104,6 +104,20 @@ def test_same_seed_same_tables_other_seed_other_tables(bundle: Path, tmp_path: P
     assert not first["visits"].select(["score", "paid"]).equals(other["visits"].select(["score", "paid"]))
 
 
+def test_bf16_makes_other_rows_of_the_same_kind(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    for precision in ("float32", "bf16"):
+        sample(bundle, 1.0, 3, tmp_path / precision, formats=["parquet"], device="cpu", precision=precision)
+    exact, coarse = tables_of(tmp_path / "float32"), tables_of(tmp_path / "bf16")
+    assert not exact["visits"].equals(coarse["visits"])
+    assert exact["visits"].schema == coarse["visits"].schema
+    check_integrity(Schema.from_dict(read_json(bundle / "schema.json")), coarse)
+    with pytest.raises(ConfigError, match=r"sampling\.precision"):
+        sample(bundle, out=tmp_path / "odd", device="cpu", precision="fp8")
+
+
 def test_rows_and_defaults_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
     rows = sample(bundle, rows={"people": 40}, out=tmp_path / "out", device="cpu")
     assert rows["people"] == 40

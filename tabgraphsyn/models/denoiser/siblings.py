@@ -41,12 +41,14 @@ class SiblingExchange(nn.Module):
 
     def forward(self, hidden: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return what each row receives."""
-        to_mean, to_next, to_previous, own = self.send(hidden).chunk(4, dim=1)
+        sent = self.send(hidden)
+        to_mean, to_next, to_previous, own = sent.chunk(4, dim=1)
         group = siblings.group
-        rows = torch.bincount(group, minlength=siblings.count).to(hidden.dtype).unsqueeze(1)
-        total = torch.zeros(siblings.count, self.message_dim, dtype=hidden.dtype, device=hidden.device)
-        mean = (total.index_add(0, group, to_mean) / rows)[group]
-        same = (group[1:] == group[:-1]).to(hidden.dtype).unsqueeze(1)
+        rows = torch.bincount(group, minlength=siblings.count).unsqueeze(1)
+        # Of a large family a sum in bf16 would lose the small ones.
+        total = torch.zeros(siblings.count, self.message_dim, device=hidden.device)
+        mean = (total.index_add(0, group, to_mean.float()) / rows)[group].to(sent.dtype)
+        same = (group[1:] == group[:-1]).to(sent.dtype).unsqueeze(1)
         from_previous = torch.cat([torch.zeros_like(to_next[:1]), to_next[:-1] * same])
         from_next = torch.cat([to_previous[1:] * same, torch.zeros_like(to_previous[:1])])
         return self.receive(nn.functional.silu(torch.cat([mean, from_previous, from_next, own], dim=1)))
