@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -22,6 +23,8 @@ from cluster_kit import DevCluster
 SWEEP = ("-m", "experiment=quickstart", "gnn=gin,gat,sage", "seed=0,1,2", "campaign=sweep")
 # The nodes of the devcluster are this very machine: as many stages at once as it has cores are enough.
 CLUSTER = ("cluster=slurm", "cluster.cpu_partition=cpu", "cluster.threads=1", "cluster.heartbeat_s=5")
+# What a point's folder holds besides its report and scores.
+LARGE = shutil.ignore_patterns("bundle", "synthetic")
 
 
 def main() -> int:
@@ -29,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--timeout", type=float, default=3600.0, help="seconds until it stops waiting")
     parser.add_argument("--at-once", type=int, default=2, help="elements that run at once")
+    parser.add_argument("--keep", type=Path, default=None, help="folder for the campaign's reports and scores")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tgs-") as name:
@@ -57,6 +61,9 @@ def run(launches: ProjectLaunches, options: argparse.Namespace) -> int:
     calls = text.rsplit("scheduler calls: ", 1)[-1].splitlines()[0]
     print(f"\nlaunch {launch_s:.1f} s ({calls}); {done} of {len(stages)} stages done after {elapsed_s:.0f} s")
     print(f"CPU time of the stages: {cpu_s(launches.out):.0f} s")
+    if options.keep is not None:
+        shutil.copytree(launches.out / "campaigns", options.keep, dirs_exist_ok=True, ignore=LARGE)
+        print(f"reports and scores: {options.keep}")
     if done < len(stages):
         print(launches.verb("status", "sweep", code=None)[-3000:])
     return 0 if done == len(stages) else 1
