@@ -18,6 +18,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.graph_features import sibling_ranks
+from tabgraphsyn.data.inherited import InheritedColumn, ParentColumn, load_inherited
 from tabgraphsyn.data.known import Known, KnownRows
 
 WIDTH_MAX = 32
@@ -155,6 +156,7 @@ def known_rows(
     rows: int,
     pointers: Callable[[str], np.ndarray],
     lookup: Callable[[Known], Mapping[str, np.ndarray]],
+    parent: Callable[[InheritedColumn], tuple[ParentColumn, np.ndarray]],
 ) -> tuple[KnownRows, tuple[int, ...]]:
     """Return all that the keys of a database say of a table's rows, and the number of levels.
 
@@ -164,6 +166,7 @@ def known_rows(
         rows: number of its rows.
         pointers: relation name -> row of the parent table.
         lookup: relations of a table to lookup tables -> row of the lookup table, as in training.
+        parent: an inherited column -> as the parent table has it, and the parent of each row, -1 for none.
     """
     known = Known.load(folder, table)
     own = known.rows(lookup(known)) if known.relations else KnownRows.none(rows)
@@ -173,4 +176,13 @@ def known_rows(
         level = child.rows(lookup(child)).level
         siblings = pointers(one.family) if one.family else None
         numbers.append(one.features(pointers(one.relation), rows, level, child.levels, siblings))
-    return KnownRows(own.level, np.concatenate(numbers, axis=1), is_composed=len(numbers) > 1), known.levels
+    is_composed = len(numbers) > 1
+    places, levels = [own.level], list(known.levels)
+    for inherited in load_inherited(folder, table):
+        column, pointer = parent(inherited)
+        of_parent, number = column.conditions(pointer)
+        places.append(of_parent)
+        levels.extend(column.levels)
+        numbers.append(number)
+    facts = KnownRows(np.concatenate(places, axis=1), np.concatenate(numbers, axis=1), is_composed)
+    return facts, tuple(levels)

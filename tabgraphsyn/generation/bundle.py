@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.inherited import InheritedColumn, load_inherited
 from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import DataError, listing, raise_collected
@@ -89,6 +90,10 @@ class Bundle:
     def known(self, table: str) -> Known:
         """Return what keys into lookup tables say of a table's rows."""
         return Known.load(self.folder / "known", table)
+
+    def inherited(self, table: str) -> list[InheritedColumn]:
+        """Return the columns that a table's rows have from their parents."""
+        return load_inherited(self.folder / "known", table)
 
     def codec(self, table: str) -> TableCodec:
         """Return a table's codec."""

@@ -89,7 +89,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=9,
+        version=10,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
@@ -120,7 +120,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="diffusion",
-        version=9,
+        version=10,
         module="tabgraphsyn.stages.diffusion",
         config_keys=("denoiser", "diffusion", "training.diffusion", "seed"),
         inputs=(_ONE_PREPARE, _OWN_AUTOENCODER, _ONE_GNN),
@@ -129,7 +129,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=5,
+        version=6,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

@@ -12,8 +12,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.codec.column import EncodedColumn
 from tabgraphsyn.data.composition import known_rows
 from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.schema import Schema
@@ -151,7 +154,17 @@ def _conditions(prepare: Path, gnn: Path, table: str) -> RowConditions:
     def lookup(known: Known) -> dict[str, np.ndarray]:
         return {name: pointers(name) for name in known.relations}
 
-    return RowConditions.of(graph, *known_rows(prepare / "known", table, graph.shape[0], pointers, lookup))
+    def parent(inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
+        schema = Schema.from_dict(read_json(prepare / "schema.json"))
+        name = next(one.parent_table for one in schema.relations if one.name == inherited.relation)
+        codec = TableCodec.from_dict(read_json(prepare / "codec" / f"{name}.json"))
+        numbers, categories = codec.places[inherited.parent_column]
+        arrays = [np.load(prepare / "encoded" / name / f"{kind}.npy") for kind in ("numerical", "categorical")]
+        column = EncodedColumn(arrays[0][:, numbers], arrays[1][:, categories])
+        is_usable = np.ones(len(arrays[0]), dtype=bool)
+        return ParentColumn(codec.columns[inherited.parent_column], column, is_usable), pointers(inherited.relation)
+
+    return RowConditions.of(graph, *known_rows(prepare / "known", table, graph.shape[0], pointers, lookup, parent))
 
 
 def _encoded(prepare: Path, table: str) -> EncodedTensors:

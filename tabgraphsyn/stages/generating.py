@@ -24,6 +24,7 @@ from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.consistency import enforce, enforceable
 from tabgraphsyn.generation.keys import Keys
+from tabgraphsyn.generation.parents import Fixed, Parents
 from tabgraphsyn.generation.rows import generate_latents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.structure_base import Skeleton
@@ -85,17 +86,20 @@ class Generation:
         seen = source.features.as_in_training(skeleton.pointers, numpy_generator(self.seed, "sample", "censored"))
         conditions = source.open(skeleton.rows, seen)
         latents: dict[str, Tensor] = {}
+        parents = Parents.of(self.bundle, skeleton)
         with _files_together(folder) as aside:
             for table in self.bundle.tables:
                 start = time.monotonic()
                 autoencoder = self._autoencoder(table)
                 kept = self._kept(table, skeleton)
                 if kept is None:
-                    latents[table] = self.latents(table, autoencoder, conditions, skeleton, seen, latents)
+                    latents[table] = self.latents(table, autoencoder, conditions, skeleton, seen, latents, parents)
                 else:
                     latents[table] = self._kept_latents(table, autoencoder, kept)
                 between = time.monotonic()
-                batches = self.rows(table, autoencoder, latents[table], keys, skeleton, kept)
+                fixed = {} if kept is not None or not conditions.encoder.condition_dim else parents.fixed(table)
+                batches = self.rows(table, autoencoder, latents[table], keys, skeleton, kept, fixed)
+                batches = parents.remembered(table, batches)
                 rows = write_table(schema.table(table), batches, aside, self.config.formats)
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
@@ -130,6 +134,7 @@ class Generation:
         skeleton: Skeleton,
         seen: Mapping[str, np.ndarray],
         latents: dict[str, Tensor],
+        parents: Parents,
     ) -> Tensor:
         """Return the latents of a table's new rows, (rows, latent_dim); ``latents`` are those of the tables before."""
         rows = skeleton.rows[table]
@@ -140,7 +145,12 @@ class Generation:
         families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
         facts, levels = known_rows(
-            self.bundle.folder / "known", table, rows, seen.__getitem__, lambda known: self._named(known, skeleton)
+            self.bundle.folder / "known",
+            table,
+            rows,
+            seen.__getitem__,
+            lambda known: self._named(known, skeleton),
+            parents.column,
         )
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
@@ -185,9 +195,10 @@ class Generation:
         keys: Keys,
         skeleton: Skeleton,
         kept: pa.Table | None,
+        fixed: Fixed,
     ) -> Iterator[pa.Table]:
         """Yield a table's rows in batches, keys and attributes, dependencies enforced."""
-        batches = self._decoded(table, autoencoder, latents, keys, kept)
+        batches = self._decoded(table, autoencoder, latents, keys, kept, fixed)
         if self.config.reference_tables == "keep":
             batches = self._looked_up(table, batches, skeleton)
         wanted = []
@@ -213,7 +224,13 @@ class Generation:
 
     @torch.no_grad()
     def _decoded(
-        self, table: str, autoencoder: Autoencoder, latents: Tensor, keys: Keys, kept: pa.Table | None
+        self,
+        table: str,
+        autoencoder: Autoencoder,
+        latents: Tensor,
+        keys: Keys,
+        kept: pa.Table | None,
+        fixed: Fixed,
     ) -> Iterator[pa.Table]:
         codec = self.bundle.codec(table)
         values = keys.table(table)
@@ -224,7 +241,9 @@ class Generation:
         for first in range(0, max(len(latents), 1), self.config.batch_rows):
             part = latents[first : first + self.config.batch_rows]
             numerical, categorical = _encoded(autoencoder, part, generator)
-            attributes = codec.decode(numerical, categorical, rng, first_row=first)
+            here = slice(first, first + len(part))
+            given = {name: (has[here], values[here]) for name, (has, values) in fixed.items()}
+            attributes = codec.decode(numerical, categorical, rng, first_row=first, fixed=given)
             columns = {name: attributes.column(name) for name in attributes.column_names}
             if kept is not None:
                 columns |= {name: kept.column(name).slice(first, len(part)) for name in kept.column_names}

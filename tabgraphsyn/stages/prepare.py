@@ -18,6 +18,7 @@ from tabgraphsyn.data.composition import Composition, save_compositions
 from tabgraphsyn.data.counts import training_batches, training_values
 from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.inherited import find_inherited, save_inherited
 from tabgraphsyn.data.known import Known, known_candidates
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
@@ -58,6 +59,7 @@ def run(context: StageContext) -> None:
         _keep_known(database[name], database.schema, ~held[name], plan, dependencies, context.artifacts)
     for name in database.schema.table_names:
         _keep_compositions(name, database.schema, plan, context.artifacts)
+        _keep_inherited(database, name, {table: ~mask for table, mask in held.items()}, plan, context.artifacts)
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
@@ -116,6 +118,25 @@ def _keep_compositions(table: str, schema: Schema, plan: Mapping[str, Any], arti
             found.append(one)
     if found:
         save_compositions(artifacts / "known", table, found)
+
+
+def _keep_inherited(
+    database: Database, table: str, is_training: Mapping[str, np.ndarray], plan: Mapping[str, Any], artifacts: Path
+) -> None:
+    """Write which columns of a table are its parents', of those parents that are generated before it."""
+    before = [name for name in plan["order"][: plan["order"].index(table)] if name not in plan["reference_tables"]]
+    parents = [one for one in database.schema.relations_of_child(table) if one.parent_table in before]
+    if not parents or table in plan["reference_tables"]:
+        return
+    names = {table, *(one.parent_table for one in parents)}
+    codecs = {name: TableCodec.from_dict(read_json(artifacts / "codec" / f"{name}.json")) for name in names}
+
+    def pointers(relation: str) -> np.ndarray:
+        return np.asarray(np.load(artifacts / "pointers" / f"{relation}.npy"))
+
+    found = find_inherited(database, table, is_training, parents, pointers, codecs)
+    if found:
+        save_inherited(artifacts / "known", table, found)
 
 
 def _family(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tabgraphsyn.data.composition import Composition, known_rows, load_compositions, save_compositions
+from tabgraphsyn.data.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.known import Known
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.models.row_conditions import RowConditions
@@ -65,6 +66,10 @@ def test_nothing_is_fitted_to_too_few_rows_or_to_no_children() -> None:
     assert Composition.fit("r", "c", np.full(3, -1), 100, level, (5,)) is None
 
 
+def nothing(inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
+    raise AssertionError(inherited)
+
+
 def test_conditions_hold_both_what_keys_name_and_what_children_say(tmp_path: Path) -> None:
     schema = Schema(
         (
@@ -85,11 +90,11 @@ def test_conditions_hold_both_what_keys_name_and_what_children_say(tmp_path: Pat
         return {name: pointers[name] for name in one.relations}
 
     assert [one.child for one in load_compositions(tmp_path, "hours")] == ["flights"]
-    hours, levels = known_rows(tmp_path, "hours", HOURS, pointers.__getitem__, lookup)
+    hours, levels = known_rows(tmp_path, "hours", HOURS, pointers.__getitem__, lookup, nothing)
     conditions = RowConditions.of(torch.zeros(HOURS, 5), hours, levels)
     assert conditions.take(torch.tensor([3, 1])).shape == (2, conditions.width)
     assert conditions.width == 5 + fitted().components.shape[0]
-    flights, levels = known_rows(tmp_path, "flights", len(line), pointers.__getitem__, lookup)
+    flights, levels = known_rows(tmp_path, "flights", len(line), pointers.__getitem__, lookup, nothing)
     conditions = RowConditions.of(torch.zeros(len(line), 5), flights, levels)
     assert conditions.width == 5 + LINES + 1
     row = conditions.take(torch.tensor([7]))[0, 5:]
@@ -99,7 +104,7 @@ def test_conditions_hold_both_what_keys_name_and_what_children_say(tmp_path: Pat
 
 def test_without_a_graph_network_keys_condition_nothing(tmp_path: Path) -> None:
     pointer = database()[1]
-    facts, levels = known_rows(tmp_path, "hours", HOURS, {"x": pointer}.__getitem__, lambda _: {})
+    facts, levels = known_rows(tmp_path, "hours", HOURS, {"x": pointer}.__getitem__, lambda _: {}, nothing)
     assert RowConditions.of(torch.zeros(HOURS, 0), facts, levels).width == 0
 
 

@@ -130,7 +130,12 @@ class TableCodec:
         return EncodedTable(numerical, categorical)
 
     def decode(
-        self, numerical: np.ndarray, categorical: np.ndarray, rng: np.random.Generator, first_row: int = 0
+        self,
+        numerical: np.ndarray,
+        categorical: np.ndarray,
+        rng: np.random.Generator,
+        first_row: int = 0,
+        fixed: Mapping[str, tuple[np.ndarray, pa.Array]] | None = None,
     ) -> pa.Table:
         """Return the attribute columns in schema order, with their original arrow types.
 
@@ -139,8 +144,10 @@ class TableCodec:
             categorical: (rows, n_cat) levels.
             rng: for what is drawn: rare categories, text, repeated ids.
             first_row: number of the first row in its table; made ids are unique as long as rows are numbered apart.
+            fixed: column -> which rows have a value of it already, (rows,) bool, and these values (of all rows); what
+                counts from the column or follows from it goes by them.
         """
-        places = self._places()
+        places = self.places
         decoded: dict[str, pa.Array] = {}
         for name in self.decoding_order:
             codec = self.columns[name]
@@ -148,11 +155,17 @@ class TableCodec:
             given = decoded[codec.given] if codec.given is not None else None
             draw = Draw(rng, first_row, given)
             decoded[name] = codec.decode(numerical[:, numbers], categorical[:, categories], draw)
+            if fixed is not None and name in fixed:
+                is_fixed, values = fixed[name]
+                decoded[name] = pc.if_else(pa.array(is_fixed), values.cast(decoded[name].type), decoded[name])
         for rule in self.rules:
-            decoded[rule.column] = rule.restored(decoded)
+            if fixed is None or rule.column not in fixed:
+                decoded[rule.column] = rule.restored(decoded)
         return pa.table({name: decoded[name] for name in self.columns})
 
-    def _places(self) -> dict[str, tuple[slice, slice]]:
+    @cached_property
+    def places(self) -> dict[str, tuple[slice, slice]]:
+        """Where each column's fields stand: column -> places of its numbers and of its categories."""
         places, number, category = {}, 0, 0
         for name, codec in self.columns.items():
             after = number + len(codec.numerical_fields), category + len(codec.categorical_fields)
