@@ -146,7 +146,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="report",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.report",
         config_keys=("report",),
         inputs=(

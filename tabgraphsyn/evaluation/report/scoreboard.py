@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -19,6 +19,7 @@ from tabgraphsyn.evaluation.report.wording import NONE, interval, path_text
 from tabgraphsyn.evaluation.report.wording import score as score_text
 
 _STRIP = 150
+FAR = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,17 @@ def _cell(book: ScoreBook, found: Score | None) -> Cell | None:
     if found is None:
         return None
     baseline = book.beside(found, "real_real")
-    gap = distance_from_ideal(found) - (distance_from_ideal(baseline) if baseline else 0.0)
     beside = score_text(baseline.value) if baseline else ""
-    return Cell(score_text(found.value), beside, gap > 0.2, interval(interval_of(found)))
+    return Cell(score_text(found.value), beside, _is_far(found, baseline), interval(interval_of(found)))
+
+
+def _is_far(found: Score, baseline: Score | None) -> bool:
+    """Return whether a score is ``FAR`` from its baseline, or from the ideal without one, wherever in its interval."""
+    ends = interval_of(found) or (found.value, found.value)
+    if found.direction == "half" and ends[0] <= 0.5 <= ends[1]:
+        return False
+    offset = distance_from_ideal(baseline) if baseline else 0.0
+    return all(distance_from_ideal(replace(found, value=value)) - offset > FAR for value in (*ends, found.value))
 
 
 def _strip(beside: dict[str, Score | None]) -> Markup:
