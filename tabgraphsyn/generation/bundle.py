@@ -17,6 +17,7 @@ from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.inherited import InheritedColumn, load_inherited
 from tabgraphsyn.data.known import Known
+from tabgraphsyn.data.panel import Panel, load_panels
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import DataError, listing, raise_collected
 
@@ -94,6 +95,10 @@ class Bundle:
     def inherited(self, table: str) -> list[InheritedColumn]:
         """Return the columns that a table's rows have from their parents."""
         return load_inherited(self.folder / "known", table)
+
+    def panels(self, table: str) -> list[Panel]:
+        """Return the columns of times that rows of one parent never share."""
+        return load_panels(self.folder / "known", table)
 
     def codec(self, table: str) -> TableCodec:
         """Return a table's codec."""

@@ -89,7 +89,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=10,
+        version=11,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
@@ -129,7 +129,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=6,
+        version=7,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

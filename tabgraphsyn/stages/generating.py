@@ -27,6 +27,7 @@ from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.parents import Fixed, Parents
 from tabgraphsyn.generation.rows import generate_latents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
+from tabgraphsyn.generation.spacing import spaced
 from tabgraphsyn.generation.structure_base import Skeleton
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.models.autoencoder.base import Autoencoder
@@ -205,11 +206,16 @@ class Generation:
         if self.config.enforce_dependencies:
             strength = self.config.dependency_min_strength
             wanted = enforceable(self.bundle.schema, self.bundle.dependencies, table, strength)
-        if not wanted:
+        panels = [] if kept is not None else self.bundle.panels(table)
+        if not wanted and not panels:
             yield from batches
             return
-        rng = numpy_generator(self.seed, "sample", table, "consistency")
-        whole = enforce(pa.concat_tables(batches), wanted, self.bundle.codec(table), rng)
+        codec, whole = self.bundle.codec(table), pa.concat_tables(batches)
+        for panel in panels:
+            rng = numpy_generator(self.seed, "sample", table, "panel", panel.column)
+            whole = spaced(whole, panel, skeleton.pointers[panel.relation], codec, rng)
+        if wanted:
+            whole = enforce(whole, wanted, codec, numpy_generator(self.seed, "sample", table, "consistency"))
         for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
             yield whole.slice(first, self.config.batch_rows)
 

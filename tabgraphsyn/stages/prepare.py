@@ -18,10 +18,11 @@ from tabgraphsyn.data.composition import Composition, save_compositions
 from tabgraphsyn.data.counts import training_batches, training_values
 from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.files import read_json, write_json, written_aside
-from tabgraphsyn.data.inherited import find_inherited, save_inherited
+from tabgraphsyn.data.inherited import InheritedColumn, find_inherited, save_inherited
 from tabgraphsyn.data.known import Known, known_candidates
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.panel import find_panels, save_panels
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
@@ -59,7 +60,8 @@ def run(context: StageContext) -> None:
         _keep_known(database[name], database.schema, ~held[name], plan, dependencies, context.artifacts)
     for name in database.schema.table_names:
         _keep_compositions(name, database.schema, plan, context.artifacts)
-        _keep_inherited(database, name, {table: ~mask for table, mask in held.items()}, plan, context.artifacts)
+        inherited = _keep_inherited(database, name, {t: ~mask for t, mask in held.items()}, plan, context.artifacts)
+        _keep_panels(database[name], database.schema, ~held[name], inherited, context.artifacts)
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))
@@ -122,12 +124,12 @@ def _keep_compositions(table: str, schema: Schema, plan: Mapping[str, Any], arti
 
 def _keep_inherited(
     database: Database, table: str, is_training: Mapping[str, np.ndarray], plan: Mapping[str, Any], artifacts: Path
-) -> None:
+) -> list[InheritedColumn]:
     """Write which columns of a table are its parents', of those parents that are generated before it."""
     before = [name for name in plan["order"][: plan["order"].index(table)] if name not in plan["reference_tables"]]
     parents = [one for one in database.schema.relations_of_child(table) if one.parent_table in before]
     if not parents or table in plan["reference_tables"]:
-        return
+        return []
     names = {table, *(one.parent_table for one in parents)}
     codecs = {name: TableCodec.from_dict(read_json(artifacts / "codec" / f"{name}.json")) for name in names}
 
@@ -137,6 +139,24 @@ def _keep_inherited(
     found = find_inherited(database, table, is_training, parents, pointers, codecs)
     if found:
         save_inherited(artifacts / "known", table, found)
+    return found
+
+
+def _keep_panels(
+    table: Table, schema: Schema, is_training: np.ndarray, inherited: list[InheritedColumn], artifacts: Path
+) -> None:
+    """Write which columns of a table are periods that rows of one parent never share."""
+    name = table.schema.name
+    relations = [relation.name for relation in schema.relations_of_child(name)]
+    columns = [one for one in schema.attribute_columns(name) if table.schema.column(one).sdtype == "datetime"]
+    if not relations or not columns:
+        return
+    codec = TableCodec.from_dict(read_json(artifacts / "codec" / f"{name}.json"))
+    values = {column: training_values(table, column, is_training).combine_chunks() for column in columns}
+    pointers = {relation: np.load(artifacts / "pointers" / f"{relation}.npy") for relation in relations}
+    panels = find_panels(codec, values, pointers, [one.column for one in inherited])
+    if panels:
+        save_panels(artifacts / "known", name, panels)
 
 
 def _family(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
@@ -159,3 +160,21 @@ def test_what_counts_from_a_fixed_column_goes_by_it() -> None:
     has_room = (expected > expected.min()) & (expected < expected.max() - 10 * 86_400_000_000)
     assert has_room.sum() > 250
     assert ((days >= 0) & (days <= 10))[has_room].all()
+
+
+def test_a_clock_goes_by_the_hour_of_a_fixed_time() -> None:
+    rng = np.random.default_rng(0)
+    hour, minute, day = rng.integers(5, 23, 400), rng.integers(0, 60, 400), rng.integers(0, 90, 400)
+    time = pa.array((day * 24 + hour) * 3_600_000_000, pa.int64()).cast(pa.timestamp("us"))
+    schema = TableSchema("t", (Column("time", "datetime"), Column("plan", "numerical")))
+    table = Table(schema, pa.table({"time": time, "plan": hour * 100 + minute}))
+    codec = TableCodec.fit(table, np.ones(400, bool), ["time", "plan"], CodecConfig())
+    assert [(rule.column, rule.inputs) for rule in codec.rules] == [("time", ("plan",))]
+    encoded = codec.encode(table.read())
+    is_fixed = np.arange(400) % 2 == 0
+    values = time.take(pa.array(rng.permutation(400)))
+    made = codec.decode(encoded.numerical.mean(axis=2), encoded.categorical, rng, fixed={"time": (is_fixed, values)})
+    hours = pc.hour(made["time"]).to_numpy()
+    assert (made["time"].to_numpy()[is_fixed] == values.to_numpy()[is_fixed]).all()
+    assert (made["plan"].to_numpy() // 100 == hours).all()
+    assert (made["plan"].to_numpy() % 100 == minute).all()

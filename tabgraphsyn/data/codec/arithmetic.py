@@ -83,6 +83,12 @@ class HourRule:
         moved = pc.add(old, pa.array((shift * 3_600_000_000).astype(np.int64), pa.duration("us")).cast(_span(old.type)))
         return pc.if_else(pa.array(~np.isnan(clock)), moved, old)
 
+    def imposed(self, clock: pa.Array, times: pa.Array, is_fixed: np.ndarray) -> pa.Array:
+        """Return the clock with the hour of the time wherever that is fixed; minutes, and what is missing, stay."""
+        own, hour = _numbers(clock), np.asarray(pc.fill_null(pc.hour(times), 0))
+        new = hour * 100 + np.where(np.isnan(own), 0, own) % 100
+        return pc.if_else(pa.array(is_fixed & ~np.isnan(own)), pa.array(new).cast(clock.type), clock)
+
 
 Rule = SumRule | HourRule
 

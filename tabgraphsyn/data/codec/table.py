@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codec.arithmetic import Rule, clocks, find_rules, rules_from_dict, rules_to_dict
+from tabgraphsyn.data.codec.arithmetic import HourRule, Rule, clocks, find_rules, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
 from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
@@ -147,7 +147,7 @@ class TableCodec:
             fixed: column -> which rows have a value of it already, (rows,) bool, and these values (of all rows); what
                 counts from the column or follows from it goes by them.
         """
-        places = self.places
+        places, hours = self.places, self._clocks_of(fixed or {})
         decoded: dict[str, pa.Array] = {}
         for name in self.decoding_order:
             codec = self.columns[name]
@@ -158,6 +158,9 @@ class TableCodec:
             if fixed is not None and name in fixed:
                 is_fixed, values = fixed[name]
                 decoded[name] = pc.if_else(pa.array(is_fixed), values.cast(decoded[name].type), decoded[name])
+            for hour in hours.get(name, ()):
+                is_fixed, values = (fixed or {})[hour.column]
+                decoded[name] = hour.imposed(decoded[name], values, is_fixed)
         for rule in self.rules:
             if fixed is None or rule.column not in fixed:
                 decoded[rule.column] = rule.restored(decoded)
@@ -172,6 +175,14 @@ class TableCodec:
             places[name] = (slice(number, after[0]), slice(category, after[1]))
             number, category = after
         return places
+
+    def _clocks_of(self, fixed: Collection[str]) -> dict[str, list[HourRule]]:
+        """Return the clocks that go by the hour of a fixed time: clock -> its rules."""
+        found: dict[str, list[HourRule]] = {}
+        for rule in self.rules:
+            if isinstance(rule, HourRule) and rule.column in fixed and rule.clock not in fixed:
+                found.setdefault(rule.clock, []).append(rule)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form (``codec/<table>.json``)."""

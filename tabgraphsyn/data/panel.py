@@ -1,0 +1,113 @@
+"""Panels: one row per parent and period, such as a station's weather by the hour or a shop's sales by the week.
+
+Generated one by one, rows of a family take some periods twice and leave others out. Such a column is found in the
+training rows, and generated rows are moved to periods of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.codec.table import TableCodec
+from tabgraphsyn.data.counts import as_numpy
+from tabgraphsyn.data.files import read_json, write_json
+
+PERIODS_MIN = 8
+SPARE_PERIODS = 1.1
+"""Periods of the grid per period that occurs, at most: times that are further apart are no grid."""
+OCCUPIED_MIN = 0.6
+"""Share of periods that a parent's rows fill, at least, on average."""
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A column of times that rows of one parent never share.
+
+    Attributes:
+        column: its name.
+        relation: name of the relation to the parent.
+        start: first period, in microseconds since 1970.
+        step: length of a period in microseconds.
+        periods: number of periods.
+    """
+
+    column: str
+    relation: str
+    start: int
+    step: int
+    periods: int
+
+    @property
+    def cycle(self) -> int:
+        """Periods in a day, 1 where a period is no whole part of a day."""
+        return DAY_US // self.step if self.step < DAY_US and DAY_US % self.step == 0 else 1
+
+    @staticmethod
+    def fit(column: str, relation: str, values: pa.Array, pointer: np.ndarray) -> Panel | None:
+        """Return the panel that training rows make, or None.
+
+        Args:
+            column: name of the column.
+            relation: name of the relation.
+            values: (rows,) times.
+            pointer: (rows,) row of the parent, -1 for none.
+        """
+        if values.null_count or not len(values) or (pointer < 0).all():
+            return None
+        times = microseconds(values)
+        distinct = np.unique(times)
+        if len(distinct) < PERIODS_MIN:
+            return None
+        step = int(np.gcd.reduce(np.diff(distinct)))
+        periods = int((distinct[-1] - distinct[0]) // step) + 1
+        if periods > SPARE_PERIODS * len(distinct):
+            return None
+        has = pointer >= 0
+        place = pointer[has] * periods + (times[has] - distinct[0]) // step
+        parents = len(np.unique(pointer[has]))
+        if len(np.unique(place)) < len(place) or len(place) < OCCUPIED_MIN * parents * periods:
+            return None
+        return Panel(column, relation, int(distinct[0]), step, periods)
+
+
+def find_panels(
+    codec: TableCodec, values: Mapping[str, pa.Array], pointers: Mapping[str, np.ndarray], inherited: Sequence[str]
+) -> list[Panel]:
+    """Return at most one panel per column of times.
+
+    Args:
+        codec: the table's; columns that its rules tie to others are left alone.
+        values: columns of times, of the training rows.
+        pointers: relation name -> row of the parent, of the training rows.
+        inherited: columns that are copied from a parent.
+    """
+    tied = set(inherited) | {name for rule in codec.rules for name in (rule.column, *rule.inputs)}
+    tied |= {name for name, one in codec.columns.items() if one.given is not None}
+    tied |= {one.given for name, one in codec.columns.items() if one.given is not None and name not in codec.derived}
+    found = []
+    for column in [name for name in values if name not in tied]:
+        panels = (Panel.fit(column, name, values[column], pointer) for name, pointer in pointers.items())
+        found.extend([panel for panel in panels if panel is not None][:1])
+    return found
+
+
+def save_panels(folder: Path, table: str, panels: Sequence[Panel]) -> None:
+    """Write ``<table>.panels.json``."""
+    write_json(folder / f"{table}.panels.json", [asdict(one) for one in panels])
+
+
+def load_panels(folder: Path, table: str) -> list[Panel]:
+    """Read what ``save_panels`` wrote; none where it wrote nothing."""
+    path = folder / f"{table}.panels.json"
+    return [Panel(**one) for one in read_json(path)] if path.exists() else []
+
+
+def microseconds(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return times as int64 microseconds since 1970."""
+    return as_numpy(values.cast(pa.timestamp("us")).cast(pa.int64()))
