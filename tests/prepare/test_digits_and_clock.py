@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.digits import DigitsCodec
+from tabgraphsyn.data.codec.digits import DigitsCodec, is_told
 from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.counts import ValueCounts
+from tabgraphsyn.data.schema import Column, Table, TableSchema
 
 DRAW = Draw(np.random.default_rng(0))
 
@@ -101,3 +103,19 @@ def test_the_middle_of_a_smooth_distribution_is_no_atom_but_a_spike_is() -> None
     delay = np.append(delay, np.full(2_000, 40.0))
     smooth = NumericalCodec.fit("delay", ValueCounts.of(pa.array(delay)), CodecConfig(atom_share=0.01))
     assert smooth.atoms.values == (40.0,)
+
+
+def test_digits_are_for_categories_that_other_columns_tell() -> None:
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 40, 6000)
+    told = pa.array([f"{k}-{i}" for k, i in zip(kind, rng.integers(0, 10, 6000), strict=True)])
+    free = pa.array([f"w{i}" for i in rng.integers(0, 400, 6000)])
+    noise, number = pa.array(rng.integers(0, 12, 6000)), pa.array(kind + rng.normal(size=6000) / 9)
+    assert is_told("told", {"told": told, "number": number})
+    assert is_told("told", {"told": told, "noise": noise, "kind": pa.array(kind)})
+    assert not is_told("free", {"free": free, "number": number, "noise": noise, "told": told})
+    assert not is_told("free", {"free": free})
+    columns = (Column("told", "categorical"), Column("free", "categorical"), Column("number", "numerical"))
+    table = Table(TableSchema("t", columns), pa.table({"told": told, "free": free, "number": number}))
+    codec = TableCodec.fit(table, np.ones(6000, bool), ["told", "free", "number"], CodecConfig())
+    assert [one.kind for one in codec.columns.values()] == ["digits", "categorical", "numerical"]

@@ -21,7 +21,7 @@ class CodecConfig:
             becomes a level of a category.
         max_discrete: a column with at most this many distinct values is a category altogether.
         missing: ``category``: missing is one more level of a number's category; ``factor``: a category of its own.
-        digits_over: a category with more levels than this is written as two digits.
+        digits_over: a category with more levels than this is written as two digits where other columns tell much of it.
         min_count: categories that occur less often share one level.
         text: ``vocabulary`` reproduces texts that occur at least ``text_min_count`` times, by frequency, and masks
             the others; ``mask`` masks all.

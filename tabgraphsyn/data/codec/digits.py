@@ -22,6 +22,10 @@ from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.layout import CategoricalField
 
+COARSE_LEVELS = 20
+"""Bins of a column with more distinct values, when asked what it tells."""
+TOLD_MIN = 0.1
+
 
 @dataclass(frozen=True)
 class DigitsCodec(ColumnCodec):
@@ -92,3 +96,51 @@ class DigitsCodec(ColumnCodec):
 def with_digits(codec: CategoricalCodec, config: CodecConfig) -> CategoricalCodec | DigitsCodec:
     """Return the codec of a category, as two digits where it has more levels than ``config.digits_over``."""
     return DigitsCodec(codec) if codec.categorical_fields[0].levels > config.digits_over else codec
+
+
+def is_told(column: str, values: Mapping[str, pa.Array]) -> bool:
+    """Return whether another column of the row says much about a category.
+
+    Digits let a network find one level among thousands from what the rest of the row tells. Of a category that nothing
+    tells there is only the marginal, which two digits together learn slowly and one field at once.
+
+    Args:
+        column: the category.
+        values: columns of the same rows.
+    """
+    own = _codes(values[column])
+    rng = np.random.default_rng(0)
+    for name, other in values.items():
+        if name == column:
+            continue
+        beside = _codes(other)
+        if len(np.unique(beside)) > COARSE_LEVELS:
+            ranks = np.argsort(np.argsort(_order(other), kind="stable"), kind="stable")
+            beside = ranks * COARSE_LEVELS // max(len(ranks), 1)
+        # Few rows a level look told by anything: what a shuffled column says is no news.
+        if _told_share(own, beside) - _told_share(own, rng.permutation(beside)) >= TOLD_MIN:
+            return True
+    return False
+
+
+def _codes(values: pa.Array) -> np.ndarray:
+    return np.unique(values.dictionary_encode(null_encoding="encode").indices.to_numpy(), return_inverse=True)[1]
+
+
+def _order(values: pa.Array) -> np.ndarray:
+    """Return numbers in the order of the values."""
+    places = np.empty(len(values), dtype=np.int64)
+    places[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
+    return places
+
+
+def _told_share(own: np.ndarray, beside: np.ndarray) -> float:
+    """Return the uncertainty coefficient: the share of a column's entropy that another one takes away, 0 to 1."""
+    whole = _entropy(np.bincount(own))
+    pairs = np.unique(own * (int(beside.max(initial=0)) + 1) + beside, return_counts=True)[1]
+    return (whole + _entropy(np.bincount(beside)) - _entropy(pairs)) / whole if whole else 0.0
+
+
+def _entropy(counts: np.ndarray) -> float:
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
