@@ -129,7 +129,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=7,
+        version=8,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

@@ -163,8 +163,10 @@ class TableCodec:
                 is_fixed, values = (fixed or {})[hour.column]
                 decoded[name] = hour.imposed(decoded[name], values, is_fixed)
         for rule in self.rules:
-            if fixed is None or rule.column not in fixed:
-                decoded[rule.column] = rule.restored(decoded)
+            restored = rule.restored(decoded)
+            if fixed is not None and rule.column in fixed:
+                restored = pc.if_else(pa.array(fixed[rule.column][0]), decoded[rule.column], restored)
+            decoded[rule.column] = restored
         return pa.table({name: decoded[name] for name in self.columns})
 
     @cached_property
