@@ -17,7 +17,8 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
 
-# Text whose contrast with what is behind it is below WCAG AA: 4.5, or 3 for large text.
+# Text whose contrast with what is behind it is below WCAG AA: 4.5, or 3 for large text; arguments[0] selects what is
+# left out.
 LOW_CONTRAST = """
 const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 const parse = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -32,7 +33,7 @@ const behind = (element) => {
 const low = [];
 for (const element of document.querySelectorAll("body *")) {
   if (![...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())) continue;
-  if (element.closest("script, .plot, #tip, #said, .number:is(text)") || !element.getClientRects().length) continue;
+  if (element.closest(arguments[0]) || !element.getClientRects().length) continue;
   const style = getComputedStyle(element);
   const ink = parse(element instanceof SVGElement ? style.fill : style.color);
   const [a, b] = [light(ink), light(behind(element.closest("svg") ?? element))].sort((x, y) => y - x);
@@ -78,9 +79,10 @@ def requested(browser: Any) -> list[str]:
     return [url for url in urls if not url.startswith(("data:", "blob:"))]
 
 
-def outside(browser: Any, width: int) -> list[str]:
-    """Return what of the page reaches over its right edge, but for what scrolls by itself."""
+def outside(browser: Any, width: int, scrolls: str) -> list[str]:
+    """Return what of the page reaches over its right edge, but for what ``scrolls`` by itself."""
     return browser.execute_script(
-        "return [...document.querySelectorAll('main *')].filter((each) => !each.closest('.scroll, pre') &&"
-        f"each.getBoundingClientRect().right > {width} + 1).map((each) => each.outerHTML.slice(0, 80))"
+        "return [...document.querySelectorAll('main *')].filter((each) => !each.closest(arguments[0]) &&"
+        f"each.getBoundingClientRect().right > {width} + 1).map((each) => each.outerHTML.slice(0, 80))",
+        scrolls,
     )

@@ -47,21 +47,22 @@ def run(context: StageContext) -> None:
     database = Database.open(Schema.from_dict(raw_schema), source / "tables")
     write_json(context.artifacts / "schema.json", raw_schema)
     held = _split(database, holdout_config, context.artifacts)
+    is_training = {table: ~mask for table, mask in held.items()}
     derived: dict[str, dict[str, str]] = {}
     for step, table in enumerate(database.schema.table_names):
         if context.interrupt.requested:
             raise Interrupted(f"prepare: asked to leave before table {table!r}; run it again.")
-        derived[table] = _encode(database[table], database.schema, ~held[table], codec_config, context, step)
+        derived[table] = _encode(database[table], database.schema, is_training[table], codec_config, context, step)
     plan = read_json(context.artifacts / "plan.json")
     for name in plan["reference_tables"]:
-        _keep_reference(database[name], database.schema, ~held[name], context.artifacts)
-    dependencies = discover(database, {table: ~mask for table, mask in held.items()})
+        _keep_reference(database[name], database.schema, is_training[name], context.artifacts)
+    dependencies = discover(database, is_training)
     for name in database.schema.table_names:
-        _keep_known(database[name], database.schema, ~held[name], plan, dependencies, context.artifacts)
+        _keep_known(database[name], database.schema, is_training[name], plan, dependencies, context.artifacts)
     for name in database.schema.table_names:
         _keep_compositions(name, database.schema, plan, context.artifacts)
-        inherited = _keep_inherited(database, name, {t: ~mask for t, mask in held.items()}, plan, context.artifacts)
-        _keep_panels(database[name], database.schema, ~held[name], inherited, context.artifacts)
+        inherited = _keep_inherited(database, name, is_training, plan, context.artifacts)
+        _keep_panels(database[name], database.schema, is_training[name], inherited, context.artifacts)
     kept = mark_kept(dependencies, derived)
     write_json(context.artifacts / "dependencies.json", [dependency.to_dict() for dependency in kept])
     context.log.info("prepare: %d dependencies, %d of them kept", len(kept), sum(one.kept for one in kept))

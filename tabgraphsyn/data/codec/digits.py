@@ -95,7 +95,12 @@ class DigitsCodec(ColumnCodec):
 
 def with_digits(codec: CategoricalCodec, config: CodecConfig) -> CategoricalCodec | DigitsCodec:
     """Return the codec of a category, as two digits where it has more levels than ``config.digits_over``."""
-    return DigitsCodec(codec) if codec.categorical_fields[0].levels > config.digits_over else codec
+    return DigitsCodec(codec) if is_wide(codec, config) else codec
+
+
+def is_wide(codec: ColumnCodec, config: CodecConfig) -> bool:
+    """Return whether a codec is that of a category with more levels than ``config.digits_over``."""
+    return isinstance(codec, CategoricalCodec) and codec.categorical_fields[0].levels > config.digits_over
 
 
 def is_told(column: str, values: Mapping[str, pa.Array]) -> bool:
@@ -115,8 +120,7 @@ def is_told(column: str, values: Mapping[str, pa.Array]) -> bool:
             continue
         beside = _codes(other)
         if len(np.unique(beside)) > COARSE_LEVELS:
-            ranks = np.argsort(np.argsort(_order(other), kind="stable"), kind="stable")
-            beside = ranks * COARSE_LEVELS // max(len(ranks), 1)
+            beside = _order(other) * COARSE_LEVELS // len(other)
         # Few rows a level look told by anything: what a shuffled column says is no news.
         if _told_share(own, beside) - _told_share(own, rng.permutation(beside)) >= TOLD_MIN:
             return True

@@ -17,7 +17,7 @@ from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
-from tabgraphsyn.data.codec.digits import DigitsCodec, is_told
+from tabgraphsyn.data.codec.digits import DigitsCodec, is_told, is_wide
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.levels import Levels
@@ -82,7 +82,7 @@ class TableCodec:
         times = [name for name, codec in codecs.items() if codec is None]
         codecs |= _fit_times(table, is_training, times, config)
         rules = _rules(table, is_training, codecs) if config.dependencies == "keep" else ()
-        for name in _wide(codecs, config):
+        for name in [name for name, codec in codecs.items() if codec is not None and is_wide(codec, config)]:
             others = _sampled(table, is_training, [other for other in columns if codecs[other] is not None])
             if is_told(name, others):
                 codecs[name] = DigitsCodec(codecs[name])  # type: ignore[arg-type]
@@ -246,15 +246,6 @@ def _rules(table: Table, is_training: np.ndarray, codecs: Mapping[str, ColumnCod
         return ()
     rows = pa.Table.from_batches(batches)
     return find_rules({name: _whole(rows.column(name)) for name in names})
-
-
-def _wide(codecs: Mapping[str, ColumnCodec | None], config: CodecConfig) -> list[str]:
-    """Return the categories with too many levels for one code each."""
-    return [
-        name
-        for name, codec in codecs.items()
-        if isinstance(codec, CategoricalCodec) and codec.categorical_fields[0].levels > config.digits_over
-    ]
 
 
 def _sampled(table: Table, is_training: np.ndarray, names: Sequence[str]) -> dict[str, pa.Array]:
