@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,9 @@ from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.precision import computing
 from tabgraphsyn.models.row_conditions import RowConditions
+
+# Rows that a CPU denoises at a time: their hidden units stay in its cache.
+PIECE_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,13 @@ class TableModel:
 
 def window_batches(families: Families, batch_rows: int) -> list[np.ndarray]:
     """Return consecutive windows in batches of about ``batch_rows`` rows, at least one window each."""
-    ends = np.cumsum(families.window_rows)
-    batch = np.maximum(ends - 1, 0) // batch_rows
-    cuts = np.flatnonzero(np.diff(batch)) + 1
-    return np.split(np.arange(families.windows), cuts)
+    return _consecutive(np.cumsum(families.window_rows), batch_rows)
+
+
+def _consecutive(ends: np.ndarray, rows: int) -> list[np.ndarray]:
+    """Return the numbers of what ends at ``ends`` in parts of about ``rows`` rows, at least one in each."""
+    part = np.maximum(ends - 1, 0) // rows
+    return np.split(np.arange(len(ends)), np.flatnonzero(np.diff(part)) + 1)
 
 
 @torch.no_grad()
@@ -86,11 +93,26 @@ def generate_latents(
         generator = torch.Generator().manual_seed(derive_seed(seed, "noise", number))
         rows, groups = siblings.batch(windows)
         groups = groups.to(device)
-        start = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
-        context = model.denoiser.context(condition.take(rows).to(device), groups)
-
-        def denoised(noisy: Tensor, sigma: float, context: Tensor = context, groups: SiblingGroups = groups) -> Tensor:
-            return model.denoised(noisy, sigma, context, groups)
-
-        latents[rows] = sampler.solve(denoised, start, levels).cpu()
+        noisy = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
+        conditions = condition.take(rows).to(device)
+        pieces = [
+            _solved(model, sampler, levels, noisy[part], conditions[part], groups.part(whole_groups, part))
+            for whole_groups, part in _pieces(groups, PIECE_ROWS if device == "cpu" else batch_rows)
+        ]
+        latents[rows] = torch.cat(pieces).cpu()
     return latents
+
+
+def _solved(
+    model: TableModel, sampler: Sampler, levels: Tensor, noisy: Tensor, condition: Tensor, siblings: SiblingGroups
+) -> Tensor:
+    context = model.denoiser.context(condition, siblings)
+    return sampler.solve(lambda x, sigma: model.denoised(x, sigma, context, siblings), noisy, levels)
+
+
+def _pieces(siblings: SiblingGroups, rows: int) -> Iterator[tuple[slice, slice]]:
+    """Yield groups and their rows in pieces of about ``rows`` rows: what a CPU keeps in its cache."""
+    ends = torch.bincount(siblings.group, minlength=siblings.count).cumsum(0).cpu().numpy()
+    for groups in _consecutive(ends, rows):
+        first, last = int(groups[0]), int(groups[-1])
+        yield slice(first, last + 1), slice(int(ends[first - 1]) if first else 0, int(ends[last]))

@@ -103,7 +103,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="autoencoder",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.autoencoder",
         config_keys=("autoencoder", "training.autoencoder", "seed"),
         inputs=(_ONE_PREPARE,),
@@ -120,7 +120,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="diffusion",
-        version=10,
+        version=11,
         module="tabgraphsyn.stages.diffusion",
         config_keys=("denoiser", "diffusion", "training.diffusion", "seed"),
         inputs=(_ONE_PREPARE, _OWN_AUTOENCODER, _ONE_GNN),
@@ -129,7 +129,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=8,
+        version=9,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

@@ -96,22 +96,23 @@ class DenoisingTask(PartedTask):
     ) -> Tensor:
         rows, siblings = self.families.batch(windows)
         drawn = self.encoded.draw(rows, generator)
-        sigma = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))[siblings.group]
+        levels = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))
         noise = torch.randn((len(rows), self.autoencoder.latent_dim), generator=generator)
         condition = self._condition(rows, siblings, generator, training=training)
         if part != WHOLE:
             groups, cut = part.groups(self.families.window_rows[windows])
-            siblings, sigma, noise, condition = siblings.part(groups, cut), sigma[cut], noise[cut], condition[cut]
+            siblings, levels, noise, condition = siblings.part(groups, cut), levels[groups], noise[cut], condition[cut]
             drawn = EncodedBatch(drawn.numerical[cut], drawn.categorical[cut])
         # Everything is drawn on the CPU, so that a GPU trains on the same numbers.
         siblings, condition = siblings.to(self.device), condition.to(self.device)
-        sigma, noise = sigma.unsqueeze(1).to(self.device), noise.to(self.device)
+        levels, noise = levels.to(self.device), noise.to(self.device)
         batch = EncodedBatch(drawn.numerical.to(self.device), drawn.categorical.to(self.device))
         with exactly(self.device), torch.no_grad():
             clean = self.autoencoder.encode(batch)
+        sigma = levels[siblings.group].unsqueeze(1)
         noisy = clean + sigma * noise
         context = self.denoiser.context(condition, siblings)
-        raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(sigma).squeeze(1), context, siblings)
+        raw = self.denoiser(noisy * input_scaling(sigma, 1.0), noise_scaling(levels), context, siblings)
         with exactly(self.device):
             return self.autoencoder.diffusion_loss(raw.float(), noisy, sigma, clean, batch)
 

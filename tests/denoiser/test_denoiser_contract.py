@@ -74,6 +74,17 @@ def test_one_noise_level_for_all_rows_is_the_same_as_one_each(denoiser):
     assert torch.allclose(each, denoiser(torch.ones(3, 11), torch.full((1,), 0.4), context, groups), atol=1e-5)
 
 
+def test_each_family_has_its_own_noise_level(denoiser):
+    _, groups = families([0, 0, 1, 1, 1, 2]).batch(np.arange(3))
+    context = denoiser.context(torch.randn(6, 5), groups)
+    levels = torch.tensor([-0.5, 0.4, 1.2])
+    together = denoiser(torch.ones(6, 11), levels, context, groups)
+    for number, rows in enumerate((slice(0, 2), slice(2, 5), slice(5, 6))):
+        alone = groups.part(slice(number, number + 1), rows)
+        one = denoiser(torch.ones(6, 11)[rows], levels[number : number + 1], context[rows], alone)
+        assert torch.allclose(together[rows], one, atol=1e-5)
+
+
 def test_no_condition_at_all(denoiser):
     config = OmegaConf.to_container(OmegaConf.load(CONFIGS[0]))
     network = build(config, latent_dim=11, output_dim=17, condition_dim=0)

@@ -20,6 +20,7 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedBatch
 
 SIGMA_DATA = 1.0
+OUTPUT_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class CodeBlock:
         levels: number of levels of each.
         code_dim: width of one category's code.
         one_hot: True where the codes are centred unit vectors.
-        latent_start, raw_start: first column of the block.
+        latent_start: first column of the block.
     """
 
     fields: tuple[int, ...]
@@ -39,7 +40,6 @@ class CodeBlock:
     code_dim: int
     one_hot: bool
     latent_start: int
-    raw_start: int
 
     @property
     def latent_columns(self) -> slice:
@@ -47,9 +47,9 @@ class CodeBlock:
         return slice(self.latent_start, self.latent_start + len(self.fields) * self.code_dim)
 
     @property
-    def raw_columns(self) -> slice:
-        """Columns of the raw output that hold the logits."""
-        return slice(self.raw_start, self.raw_start + len(self.fields) * self.levels)
+    def logits(self) -> int:
+        """Number of columns of the raw output."""
+        return len(self.fields) * self.levels
 
 
 def _centred_one_hot(levels: int, scale: float) -> Tensor:
@@ -98,16 +98,19 @@ class DataSpace(Autoencoder):
         by_levels: dict[int, list[int]] = {}
         for index, field in enumerate(layout.categorical):
             by_levels.setdefault(field.levels, []).append(index)
-        latent, raw = self.numbers, self.numbers
+        latent = self.numbers
         for levels, fields in sorted(by_levels.items()):
             one_hot = levels <= max_one_hot
             width = levels if one_hot else min(code_dim, levels)
             codes = _centred_one_hot(levels, code_scale) if one_hot else _random_codes(levels, width, seed=levels)
             self.register_buffer(f"codes_{len(self.blocks)}", codes, persistent=True)
-            self.blocks.append(CodeBlock(tuple(fields), levels, width, one_hot, latent, raw))
+            self.blocks.append(CodeBlock(tuple(fields), levels, width, one_hot, latent))
             latent += len(fields) * width
-            raw += len(fields) * levels
-        self.latent_dim, self.output_dim = latent, raw
+        self.latent_dim = latent
+        self._parts = [self.numbers, *(block.logits for block in self.blocks)]
+        # Columns that nobody reads: matrices of another width take a CPU up to twice as long.
+        self._parts.append(-sum(self._parts) % OUTPUT_MULTIPLE)
+        self.output_dim = sum(self._parts)
         gates = [-1 if field.gate is None else field.gate for field in layout.numerical]
         self.register_buffer("gates", torch.tensor(gates, dtype=torch.int64), persistent=False)
 
@@ -126,7 +129,7 @@ class DataSpace(Autoencoder):
         """Return the numbers, and for each category the level with the nearest code."""
         categorical = torch.zeros(latents.shape[0], len(self.layout.categorical), dtype=torch.int64)
         for number, block in enumerate(self.blocks):
-            nearest = self._match(number, block, latents).argmax(dim=-1)
+            nearest = self._products(number, block, latents).argmax(dim=-1)
             categorical[:, list(block.fields)] = nearest.cpu()
         return EncodedBatch(latents[:, : self.numbers].float().cpu(), categorical)
 
@@ -134,26 +137,31 @@ class DataSpace(Autoencoder):
         """Return nothing: there is nothing to train."""
         return {}
 
-    def _match(self, number: int, block: CodeBlock, noisy: Tensor) -> Tensor:
-        """Return the log-likelihood of each level times sigma^2, up to a number per field: (rows, fields, levels).
+    def _products(self, number: int, block: CodeBlock, noisy: Tensor) -> Tensor:
+        """Return ``x . e_k`` of each level over ``_factor``, up to a number per field: (rows, fields, levels).
 
-        It is ``x . e_k - |e_k|^2 / 2``; centred unit vectors all have one length, so the code itself is enough.
+        The log-likelihood of a level is ``(x . e_k - |e_k|^2 / 2) / sigma^2``, and all codes of a field have one
+        length. One matrix product for all rows: a product per row takes several times as long.
         """
         x = noisy[:, block.latent_columns].unflatten(1, (len(block.fields), block.code_dim))
         if block.one_hot:
-            return self.code_scale * x
-        codes = self._codes(number)
-        return x @ codes.T - 0.5 * codes.square().sum(dim=1)
+            return x
+        return (x.flatten(0, 1) @ self._codes(number).T).unflatten(0, (-1, len(block.fields)))
 
-    def _logits(self, number: int, block: CodeBlock, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
-        network = raw[:, block.raw_columns].unflatten(1, (len(block.fields), block.levels))
-        return torch.addcdiv(network, self._match(number, block, noisy), sigma.square().unsqueeze(-1))
+    def _factor(self, block: CodeBlock) -> float:
+        return self.code_scale if block.one_hot else 1.0
+
+    def _logits(self, number: int, block: CodeBlock, part: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
+        network = part.unflatten(1, (len(block.fields), block.levels))
+        products = self._products(number, block, noisy)
+        return torch.addcdiv(network, products, sigma.square().unsqueeze(-1), value=self._factor(block))
 
     def denoised(self, raw: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Return EDM's denoised numbers and the average codes, (rows, latent_dim)."""
-        parts = [denoised_from_raw(raw[:, : self.numbers], noisy[:, : self.numbers], sigma, SIGMA_DATA)]
+        numbers, *logits = raw.split(self._parts, dim=1)
+        parts = [denoised_from_raw(numbers, noisy[:, : self.numbers], sigma, SIGMA_DATA)]
         for number, block in enumerate(self.blocks):
-            probabilities = F.softmax(self._logits(number, block, raw, noisy, sigma), dim=-1)
+            probabilities = F.softmax(self._logits(number, block, logits[number], noisy, sigma), dim=-1)
             if block.one_hot:
                 average = self.code_scale * (probabilities - 1.0 / block.levels)
             else:
@@ -165,14 +173,16 @@ class DataSpace(Autoencoder):
         """Return per row the mean over fields of squared error (numbers) and cross-entropy (categories)."""
         fields = self.numbers + len(self.layout.categorical)
         loss = raw.new_zeros(raw.shape[0])
+        numbers, *logits = raw.split(self._parts, dim=1)
         if self.numbers:
             wanted = clean[:, : self.numbers] - skip_scaling(sigma, SIGMA_DATA) * noisy[:, : self.numbers]
-            error = (raw[:, : self.numbers] - wanted / output_scaling(sigma, SIGMA_DATA)).square()
+            error = (numbers - wanted / output_scaling(sigma, SIGMA_DATA)).square()
             loss = loss + (error * self._is_present(batch)).sum(dim=1)
         for number, block in enumerate(self.blocks):
             chosen = batch.categorical[:, list(block.fields)]
-            log_probabilities = F.log_softmax(self._logits(number, block, raw, noisy, sigma), dim=-1)
-            loss = loss - self.category_weight * log_probabilities.gather(-1, chosen.unsqueeze(-1)).sum(dim=(1, 2))
+            found = self._logits(number, block, logits[number], noisy, sigma).flatten(0, 1)
+            entropy = F.cross_entropy(found, chosen.flatten(), reduction="none").view(chosen.shape)
+            loss = loss + self.category_weight * entropy.sum(dim=1)
         return loss / max(fields, 1)
 
     def _is_present(self, batch: EncodedBatch) -> Tensor:

@@ -32,6 +32,6 @@ class Denoiser(nn.Module, ABC):
 
         Shape:
             scaled: (rows, latent_dim), noisy latents times c_in(sigma).
-            noise: (rows,), or (1,) where all rows have the same level; c_noise(sigma) = log(sigma) / 4.
+            noise: (groups,), or (1,) where all rows have the same level; c_noise(sigma) = log(sigma) / 4.
             context: what ``context`` returned for these rows.
         """

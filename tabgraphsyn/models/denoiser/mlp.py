@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
+from tabgraphsyn.models.denoiser.dropout import Dropout
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
 from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
 
@@ -18,7 +19,7 @@ class ResidualBlock(nn.Module):
         self.normalise = nn.LayerNorm(width)
         self.inner = nn.Linear(width, width)
         self.outer = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
 
@@ -73,7 +74,7 @@ class Mlp(Denoiser):
 
     def forward(self, scaled: Tensor, noise: Tensor, context: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return the raw output, (rows, output_dim)."""
-        hidden = self.stem(scaled) + context + self.noise(noise)
+        hidden = self.stem(scaled) + context + self.noise(noise, siblings)
         for number, block in enumerate(self.blocks):
             if siblings.exchange and number < len(self.exchanges):
                 hidden = hidden + self.exchanges[number](hidden, siblings)

@@ -22,14 +22,15 @@ class NoiseEmbedding(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.mix = nn.Sequential(nn.Linear(2 * NOISE_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, noise: Tensor) -> Tensor:
-        """Return (rows, width).
+    def forward(self, noise: Tensor, siblings: SiblingGroups) -> Tensor:
+        """Return (rows, width), or (1, width) of the one level of all rows.
 
         Shape:
-            noise: (rows,).
+            noise: (groups,) or (1,).
         """
         angle = noise.unsqueeze(1) * self.frequencies
-        return self.mix(torch.cat([torch.sin(angle), torch.cos(angle)], dim=1))
+        mixed = self.mix(torch.cat([torch.sin(angle), torch.cos(angle)], dim=1))
+        return mixed if len(noise) == 1 else mixed[siblings.group]
 
 
 class ContextEmbedding(nn.Module):

@@ -71,7 +71,7 @@ class Transformer(Denoiser):
         """Return the raw output, (rows, output_dim)."""
         padded = nn.functional.pad(scaled, (0, self.pieces * self.piece - scaled.shape[1]))
         tokens = torch.einsum("rpi,piw->rpw", padded.unflatten(1, (self.pieces, self.piece)), self.read) + self.place
-        context = context + self.noise(noise)
+        context = context + self.noise(noise, siblings)
         tokens = torch.cat([context.unsqueeze(1), tokens + context.unsqueeze(1)], dim=1)
         for number, layer in enumerate(self.layers):
             if self.exchanges and siblings.exchange:

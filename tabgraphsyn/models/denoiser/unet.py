@@ -69,7 +69,7 @@ class Unet(Denoiser):
 
     def forward(self, scaled: Tensor, noise: Tensor, context: Tensor, siblings: SiblingGroups) -> Tensor:
         """Return the raw output, (rows, output_dim)."""
-        context = nn.functional.silu(context + self.noise(noise))
+        context = nn.functional.silu(context + self.noise(noise, siblings))
         top = self._exchanged(self.exchange, self.stem(scaled, context), siblings)
         kept, hidden = [], top
         for level in self.down:
