@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def _row(out: Path, campaign: str, wall_s: float) -> dict[str, Any]:
         "campaign": campaign,
         "wall_s": round(wall_s, 1),
         "scores": {side: _scores(scores, side) for side in ("synthetic", "real_real")},
+        "copies": {side: _copies(scores, side) for side in ("synthetic", "real_real")},
         "stages": _stages(out, record),
     }
 
@@ -83,6 +85,15 @@ def _scores(scores: list[dict[str, Any]], side: str) -> dict[str, Any]:
         elif metric in ("c2st", "copies", "c2st_agg") and level == "table":
             found[{"c2st": "C2ST", "copies": "copies", "c2st_agg": "agg by table"}[metric]][score["where"]] = value
     return dict(found)
+
+
+def _copies(scores: list[dict[str, Any]], side: str) -> dict[str, list[float]]:
+    """Return the share of copies of each table and both ends of its interval."""
+    return {
+        score["where"]: [score["value"], *score["detail"]["interval"]]
+        for score in scores
+        if score["comparison"] == side and score["metric"] == "copies" and score["level"] == "table"
+    }
 
 
 def _stages(out: Path, record: Any) -> dict[str, dict[str, float]]:
@@ -113,6 +124,19 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         stages = sorted(row["stages"].items(), key=lambda item: -item[1]["wall_s"])
         print(f"{row['campaign']}: " + ", ".join(f"{name} {stage['wall_s']} s" for name, stage in stages))
+        print("\n".join(_more_copies(row)))
+
+
+def _more_copies(row: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each table with more copies than its holdout, and whether the intervals tell them apart."""
+    for table, (share, low, high) in row["copies"]["synthetic"].items():
+        usual, usual_low, usual_high = row["copies"]["real_real"].get(table, (0.0, 0.0, 1.0))
+        if share > usual:
+            told = "told apart" if low > usual_high else "not told apart"
+            yield (
+                f"{row['campaign']}: copies of {table} {share:.4f} ({low:.4f} to {high:.4f}), "
+                f"holdout {usual:.4f} ({usual_low:.4f} to {usual_high:.4f}): {told}"
+            )
 
 
 def _cell(value: Any) -> str:
