@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,12 @@ def main() -> None:
     for database in arguments.databases:
         campaign = f"{arguments.experiment}-{Path(database).name}"
         started = time.monotonic()
-        code = subprocess.run(_command(database, campaign, arguments), check=False).returncode
+        command = launch_command(database, arguments.experiment, campaign, arguments.out, arguments.override)
+        code = subprocess.run(command, check=False).returncode
         if code:
             failed.append((database, code))
             continue
-        rows.append(_row(Path(arguments.out), campaign, time.monotonic() - started))
+        rows.append(campaign_row(Path(arguments.out), campaign, time.monotonic() - started))
         _print(rows)
     (Path(arguments.out) / "bench_fidelity.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
     for database, code in failed:
@@ -49,16 +50,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _command(database: str, campaign: str, arguments: argparse.Namespace) -> list[str]:
+def launch_command(database: str, experiment: str, campaign: str, out: str, overrides: Sequence[str]) -> list[str]:
+    """Return the command line that runs a folder or a dataset yaml as a campaign."""
     if Path(database).is_dir():
         dataset = ["dataset=folder", f"dataset.path={Path(database).resolve()}", f"dataset.name={Path(database).name}"]
     else:
         dataset = [f"dataset={database}"]
-    launch = [sys.executable, "-m", "tabgraphsyn.launch", f"experiment={arguments.experiment}", *dataset]
-    return [*launch, f"campaign={campaign}", f"output_dir={arguments.out}", *arguments.override]
+    launch = [sys.executable, "-m", "tabgraphsyn.launch", f"experiment={experiment}", *dataset]
+    return [*launch, f"campaign={campaign}", f"output_dir={out}", *overrides]
 
 
-def _row(out: Path, campaign: str, wall_s: float) -> dict[str, Any]:
+def campaign_row(out: Path, campaign: str, wall_s: float) -> dict[str, Any]:
+    """Return the scores, seconds and memory of a campaign of one point."""
     record = json.loads((out / "campaigns" / campaign / "campaign.json").read_text(encoding="utf-8"))
     point = next(path.parent for path in (out / "campaigns" / campaign).glob("*/metrics.json"))
     scores = json.loads((point / "metrics.json").read_text(encoding="utf-8"))["scores"]
