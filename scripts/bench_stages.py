@@ -29,7 +29,7 @@ from typing import Any
 from tabgraphsyn.composition import compose_points
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import ConfigError, raise_collected
-from tabgraphsyn.stages.context import Resources, StageContext
+from tabgraphsyn.stages.context import InterruptFlag, Resources, StageContext
 from tabgraphsyn.tracking.jsonl import JsonlTracker
 from tabgraphsyn.training.interrupt import NeverInterrupted
 
@@ -74,27 +74,31 @@ class Line:
 
     def run(self, stage: str, table: str | None = None, changes: Mapping[str, Any] | None = None) -> Path:
         """Run a stage over what ran before it; return its artifacts. ``changes`` go into its training section."""
+        self.runs += 1
+        context = self.context(stage, table, changes, self.folder / f"{self.runs}-{stage}", NeverInterrupted())
+        import_module(f"tabgraphsyn.stages.{stage}").run(context)
+        context.tracker.close()
+        self.artifacts[stage if table is None else f"{stage}/{table}"] = context.artifacts
+        return context.artifacts
+
+    def context(
+        self, stage: str, table: str | None, changes: Mapping[str, Any] | None, folder: Path, interrupt: InterruptFlag
+    ) -> StageContext:
+        """Return what a stage in ``folder`` sees after what ran before it."""
         config = copy.deepcopy(dict(self.config))
         config["training"].setdefault(stage, {}).update(changes or {})
-        self.runs += 1
-        folder = self.folder / f"{self.runs}-{stage}"
-        folder.mkdir(parents=True)
-        tracker = JsonlTracker(folder / "metrics.jsonl")
-        context = StageContext(
+        folder.mkdir(parents=True, exist_ok=True)
+        return StageContext(
             stage=stage,
             table=table,
-            signature=str(self.runs),
+            signature=folder.name,
             folder=folder,
             config=config,
             inputs=dict(self.artifacts),
             resources=Resources(),
-            tracker=tracker,
-            interrupt=NeverInterrupted(),
+            tracker=JsonlTracker(folder / "metrics.jsonl"),
+            interrupt=interrupt,
         )
-        import_module(f"tabgraphsyn.stages.{stage}").run(context)
-        tracker.close()
-        self.artifacts[stage if table is None else f"{stage}/{table}"] = context.artifacts
-        return context.artifacts
 
     def tables(self) -> list[str]:
         """Return the tables, largest first."""
