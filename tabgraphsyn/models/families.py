@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -112,19 +112,27 @@ class FamilyBatches:
     batch_rows: int
     seed: int
 
-    @property
+    @cached_property
     def batches_per_epoch(self) -> int:
         """Number of batches in which every window is seen once."""
-        return max(1, round(int(self.families.window_rows[self.windows].sum()) / self.batch_rows))
+        return max(1, round(self._rows / self.batch_rows))
 
+    @cached_property
+    def _rows(self) -> int:
+        return int(self.families.window_rows[self.windows].sum())
+
+    @cached_property
+    def _cuts(self) -> np.ndarray:
+        return np.linspace(0, self._rows, self.batches_per_epoch + 1)
+
+    @lru_cache(maxsize=1)  # noqa: B019 - a step asks for its batch several times
     def windows_at(self, step: int) -> np.ndarray:
         """Return the windows of batch ``step``."""
         epoch, place = divmod(step, self.batches_per_epoch)
         shuffled, ends = self._epoch(epoch)
         if self.batches_per_epoch == 1:
             return self._repeated(shuffled)
-        cuts = np.linspace(0, ends[-1], self.batches_per_epoch + 1)
-        first, last = np.searchsorted(ends, cuts[place : place + 2], side="left")
+        first, last = np.searchsorted(ends, self._cuts[place : place + 2], side="left")
         if place == self.batches_per_epoch - 1:
             last = len(shuffled)
         return shuffled[first : max(last, first + 1)]
@@ -136,5 +144,4 @@ class FamilyBatches:
 
     def _repeated(self, shuffled: np.ndarray) -> np.ndarray:
         """Small tables: fill a batch by seeing every window several times, each time with its own noise."""
-        rows = int(self.families.window_rows[shuffled].sum())
-        return np.tile(shuffled, max(1, self.batch_rows // max(rows, 1)))
+        return np.tile(shuffled, max(1, self.batch_rows // max(self._rows, 1)))

@@ -32,10 +32,15 @@ def build(config: Mapping[str, Any], *, allow_targets: tuple[str, ...] = (), **r
     overlap = sorted(set(config) & set(runtime))
     if overlap:
         raise ConfigError(f"{target}: {listing(overlap)} is set by the stage at run time. Remove it from the yaml.")
-    # Runtime objects never pass through hydra: it would take dataclasses for configs and copy them.
-    nested = instantiate({key: value for key, value in config.items() if key != "_target_"}, _convert_="all")
+    # Runtime objects never pass through hydra: it would take dataclasses for configs and copy them. Nor do plain
+    # values: hydra takes milliseconds for what needs nothing.
+    nested = {key: _built(value) for key, value in config.items() if key != "_target_"}
     try:
         component = get_object(target)
     except Exception as error:
         raise ConfigError(f"_target_: {target!r} cannot be imported ({error}).") from error
     return component(**nested, **runtime)
+
+
+def _built(value: Any) -> Any:
+    return instantiate(value, _convert_="all") if isinstance(value, (Mapping, list)) else value

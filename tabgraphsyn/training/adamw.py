@@ -28,7 +28,9 @@ class AdamW:
         self.parameters = list(parameters.values())
         self._first = [torch.zeros_like(value, requires_grad=False) for value in self.parameters]
         self._second = [torch.zeros_like(value, requires_grad=False) for value in self.parameters]
-        self._steps = [torch.zeros((), dtype=torch.float32, device=value.device) for value in self.parameters]
+        # One tensor behind all counts: adding 1 to many small ones takes longer than it should.
+        self._counts = torch.zeros(len(self.parameters), device=self.parameters[0].device if self.parameters else None)
+        self._steps = list(self._counts.unbind())
 
     @torch.no_grad()
     def step(self, learning_rate: float, gradient_clip: float | None = None) -> None:
@@ -44,7 +46,10 @@ class AdamW:
         lists = (self.parameters, self._first, self._second, self._steps)
         parameters, first, second, steps = ([values[index] for index in used] for values in lists)
         gradients = [value.grad for value in parameters if value.grad is not None]
-        torch._foreach_add_(steps, 1.0)
+        if len(used) == len(self.parameters):
+            self._counts += 1.0
+        else:
+            torch._foreach_add_(steps, 1.0)
         # The kernel divides by a scale (of mixed precision) as it reads a gradient: clipping costs no pass of its own.
         scale = None if gradient_clip is None else (_norm(gradients) / gradient_clip).clamp(min=1.0)
         torch._fused_adamw_(
