@@ -33,8 +33,8 @@ COUNTERPARTS: Mapping[str, tuple[ComparisonMetric, str]] = MappingProxyType(
 class SDMetricsQuality(SDMetricsReport):
     """The quality report: column shapes, pair trends, cardinality, intertable trends and their mean.
 
-    The spread is that of our metrics of the same definitions, which tell how entities move them at an eighth of the
-    report's cost (1.1 and 8.0 s on 66,000 rows); 64 reports, one without each group of entities, would take minutes.
+    The spread is that of our metrics of the same definitions, which tell how entities move them at a tenth of the
+    report's cost (0.2 and 2.0 s on 66,000 rows); 64 reports, one without each group of entities, would take minutes.
     Where SDMetrics' value is not ours (a pair threshold leaves pairs out, tables of over 50,000 rows are thinned) the
     difference widens the interval.
 
