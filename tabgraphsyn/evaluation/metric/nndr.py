@@ -44,12 +44,15 @@ class NNDR(PrivacyMetric):
 
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the mean ratio of one view."""
-        if len(data.training_rows[view.table]) < 2:
+        training = len(data.training_rows[view.table])
+        if training < 2:
             return [self.unscored(view.where, "fewer than two training rows", comparison.name)]
         real = data.holdout_comparison
+        found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
         value, moves = self._mean_ratio(data, comparison, view)
         holdout, holdout_moves = self._mean_ratio(data, real, table_view(real, view.table))
-        detail: dict[str, Any] = {"holdout": holdout}
+        detail: dict[str, Any] = {"holdout": holdout, "rows": len(found.query_rows), "rows_of": found.queries_of}
+        detail |= {"training_records": found.training_records, "training_records_of": training}
         if holdout_moves is not None:
             spread = described(holdout, standard_error(holdout_moves), "entities")
             detail |= {"holdout_sd": spread["sd"], "holdout_interval": spread["interval"]}
