@@ -74,22 +74,19 @@ class Nearest:
 
 def mixed_rows(reference: Sequence[Feature], other: Sequence[Feature]) -> tuple[MixedRows, MixedRows]:
     """Return both sets of rows on one scale, that of ``reference``."""
-    numbers: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    codes: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for real, candidate in zip(reference, other, strict=True):
-        if real.kind == "categorical":
-            codes[0].append(real.values)
-            codes[1].append(candidate.values)
-            continue
-        known = np.sort(real.values[~real.missing])
-        for feature, into in ((real, numbers[0]), (candidate, numbers[1])):
-            into.append(_ranks(feature.values, known))
-    rows = [len(side[0].values) if side else 0 for side in (reference, other)]
-    left, right = (
-        MixedRows(_columns(numbers[side], rows[side], np.float32), _columns(codes[side], rows[side], np.int32))
-        for side in (0, 1)
-    )
-    return left, right
+    return scaled_rows(reference, reference), scaled_rows(reference, other)
+
+
+def scaled_rows(reference: Sequence[Feature], other: Sequence[Feature]) -> MixedRows:
+    """Return the rows of ``other`` on the scale of ``reference``."""
+    numbers = [
+        _ranks(candidate.values, np.sort(real.values[~real.missing]))
+        for real, candidate in zip(reference, other, strict=True)
+        if real.kind != "categorical"
+    ]
+    codes = [candidate.values for real, candidate in zip(reference, other, strict=True) if real.kind == "categorical"]
+    rows = len(other[0].values) if other else 0
+    return MixedRows(_columns(numbers, rows, np.float32), _columns(codes, rows, np.int32))
 
 
 def _ranks(values: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -19,5 +19,13 @@ def entity_groups(data: EvaluationData, comparison: Comparison, table: str) -> G
 
 def side_groups(data: EvaluationData, side: Side, table: str, rows: np.ndarray) -> Groups:
     """Return some rows of ``table``, by their numbers in the whole database, in groups of whole entities."""
-    entities = data.entities(Side(side.whole), table)[rows]
+    return grouped(data, data.entities(Side(side.whole), table)[rows])
+
+
+def grouped(data: EvaluationData, entities: np.ndarray) -> Groups:
+    """Return rows in groups of whole entities; the groups are those of every other metric.
+
+    Shape:
+        entities: (rows,) int64, the entity of each row, as ``data.entities`` numbers them.
+    """
     return Groups.of(entity_draws(entities, data.seed_of("entity groups")))

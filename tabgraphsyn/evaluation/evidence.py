@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm, rankdata
 
+from tabgraphsyn.evaluation.spread import share_error
+
+NORMAL = 1.959964
+
 
 @dataclass(frozen=True)
 class Share:
@@ -34,6 +38,12 @@ class Share:
         middle = (self.value + square / (2 * rows)) / (1 + square / rows)
         half = z * math.sqrt(self.value * (1 - self.value) / rows + square / (4 * rows * rows)) / (1 + square / rows)
         return min(max(0.0, middle - half), self.value), max(min(1.0, middle + half), self.value)
+
+    def described(self) -> dict[str, Any]:
+        """Return what a score's detail says of its spread: Wilson's interval of a share of finitely many rows."""
+        low, high = self.interval(NORMAL)
+        error = share_error(self.value, max(1, round(self.rows)))
+        return {"sd": round(error, 6), "interval": [round(low, 6), round(high, 6)], "spread": "entities"}
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,14 @@ def pointers(database: Database, relation: Relation) -> np.ndarray:
     return rows
 
 
-def repeated_keys(database: Database, table: str) -> tuple[int, int]:
-    """Return how many rows of ``table`` repeat an earlier primary key, and how many have a null in it."""
+def repeated_keys(database: Database, table: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows,) bool twice: rows of ``table`` that repeat an earlier primary key, and rows with a null in it."""
     columns = _columns(database, table, database.schema.table(table).primary_key)
     codes, _ = joint_codes(columns, [column.slice(0, 0) for column in columns])
-    known = codes[codes >= 0]
-    return len(known) - len(np.unique(known)), int((codes < 0).sum())
+    null = codes < 0
+    repeated = ~null
+    repeated[np.unique(codes, return_index=True)[1]] = False
+    return repeated, null
 
 
 def _columns(database: Database, table: str, names: tuple[str, ...]) -> list[pa.ChunkedArray]:

@@ -14,10 +14,8 @@ from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.distance import sampled
 from tabgraphsyn.evaluation.evidence import Evidence
 from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import described, share_error
+from tabgraphsyn.evaluation.spread import described
 from tabgraphsyn.evaluation.view import View, family_view, parent_view, table_view
-
-_NORMAL = 1.959964
 
 
 class PrivacyMetric(ComparisonMetric):
@@ -94,9 +92,7 @@ class PrivacyMetric(ComparisonMetric):
 def _spread(value: float, evidence: Evidence, detail: Mapping[str, Any]) -> dict[str, Any]:
     """Return the 95 % interval of a score in its own unit: Wilson's of a share, else by its ``sd``."""
     if evidence.share is not None and math.isfinite(evidence.share.rows):
-        low, high = evidence.share.interval(_NORMAL)
-        error = share_error(evidence.share.value, max(1, round(evidence.share.rows)))
-        return {"sd": round(error, 6), "interval": [round(low, 6), round(high, 6)], "spread": "entities"}
+        return evidence.share.described()
     return described(value, float(detail["sd"]), "entities", math.inf) if "sd" in detail else {}
 
 

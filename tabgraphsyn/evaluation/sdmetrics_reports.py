@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,11 @@ from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.side import Comparison, Side
 
 WORST_SHOWN = 12
+OVERALL = "database"
+
+
+Spreads = Mapping[str, dict[str, Any]]
+"""By place (a property, or ``OVERALL``): what a score's detail says of its spread."""
 
 
 class SDMetricsReport(ComparisonMetric):
@@ -44,9 +49,13 @@ class SDMetricsReport(ComparisonMetric):
         with warnings.catch_warnings(), _seeded(seed):
             warnings.simplefilter("ignore")
             report.generate(real, other, metadata, verbose=False)
-        return self._results(report, comparison)
+        return self._results(report, comparison, self.spreads(report, data, comparison))
 
-    def _results(self, report: Any, comparison: Comparison) -> list[Result]:
+    @abstractmethod
+    def spreads(self, report: Any, data: EvaluationData, comparison: Comparison) -> Spreads:
+        """Return what the details of the overall score and of each property say of their spread, by place."""
+
+    def _results(self, report: Any, comparison: Comparison, spreads: Spreads) -> list[Result]:
         results: list[Result] = []
         for name, value in report.get_properties().itertuples(index=False):
             where = str(name)
@@ -60,17 +69,26 @@ class SDMetricsReport(ComparisonMetric):
                     "not_computed": len(errors),
                     "errors": errors[:WORST_SHOWN],
                 }
-                results.append(self.score("database", where, value, comparison.name, **detail))
+                results.append(
+                    self.score("database", where, value, comparison.name, **detail, **spreads.get(where, {}))
+                )
         overall = report.get_score()
         if not math.isfinite(overall):
             return [self.unscored("database", "SDMetrics gives no overall value", comparison.name), *results]
-        return [self.score("database", "database", overall, comparison.name, **self.stated()), *results]
+        detail = self.stated() | spreads.get(OVERALL, {})
+        return [self.score("database", OVERALL, overall, comparison.name, **detail), *results]
 
     def stated(self) -> dict[str, Any]:
         """Return the settings that a reader must know beside the value."""
         import sdmetrics
 
         return {"sdmetrics": sdmetrics.__version__}
+
+
+def property_scores(report: Any) -> dict[str, float]:
+    """Return the properties that have a value."""
+    values = {str(name): value for name, value in report.get_properties().itertuples(index=False)}
+    return {name: float(value) for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
 def _errors(report: Any, name: str) -> list[str]:

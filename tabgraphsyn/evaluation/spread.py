@@ -102,6 +102,18 @@ def joined(sign: float, real: np.ndarray, other: np.ndarray, groups: GroupPair) 
     return None if np.isnan(moves).any() else moves
 
 
+def one_sided(values: np.ndarray, groups: Groups) -> Moves | None:
+    """Return the moves of a mean over rows of the compared side alone; None with too few entities to tell.
+
+    Shape:
+        values: (used rows,) per-row values, NaN for rows that do not count.
+    """
+    if groups.present < FEWEST_GROUPS:
+        return None
+    moves = np.stack([np.zeros(GROUPS), groups.mean_moves(values)])
+    return None if np.isnan(moves).any() else moves
+
+
 def jackknifed(groups: GroupPair, value: Callable[[np.ndarray, np.ndarray], float | None]) -> Moves | None:
     """Return the moves of any statistic, by leaving out one group after the other (Efron 1982, chapter 3).
 

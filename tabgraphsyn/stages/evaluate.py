@@ -18,7 +18,7 @@ from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
-VERSION = 2
+VERSION = 3
 
 
 def run(context: StageContext) -> None:

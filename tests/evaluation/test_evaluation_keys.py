@@ -42,7 +42,8 @@ def test_keys_of_other_types_are_compared_by_what_they_say():
 def test_a_repeated_primary_key_counts_once_and_is_reported():
     made, relation = two_tables({"id": [7, 7, None]}, {"ref": [7]}, ("id",), ("ref",))
     assert pointers(made, relation).tolist() == [0]
-    assert repeated_keys(made, "parent") == (1, 1)
+    repeated, null = repeated_keys(made, "parent")
+    assert repeated.tolist() == [False, True, False] and null.tolist() == [False, False, True]
 
 
 def test_an_absent_key_column_is_null_throughout():

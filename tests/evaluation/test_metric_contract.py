@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from tabgraphsyn.configuration import config_dir
 from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
 from tabgraphsyn.evaluation.base import Metric, Score
+from tabgraphsyn.evaluation.metric.near_copies import NearCopies
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.evaluate import built_metrics
 
@@ -113,6 +114,15 @@ def test_bad_synthetic_data_are_scored_or_explained(path, change, shop, evaluati
     json.dumps([result.to_dict() for result in results], allow_nan=False)
     for result in results:
         assert math.isfinite(result.value) if isinstance(result, Score) else result.reason
+
+
+@pytest.mark.parametrize("change", BAD, ids=lambda change: change.__name__)
+def test_bad_synthetic_data_of_large_tables_are_scored_or_explained(change, shop, evaluation):
+    data = evaluation(shop(), shop(1, change=change), wanted=("synthetic", "copy"))
+    results = NearCopies(cap_queries=50, cap_records=100).compute(data)  # tables above these caps are large
+    json.dumps([result.to_dict() for result in results], allow_nan=False)
+    scored = [result for result in results if isinstance(result, Score)]
+    assert any(score.detail["rows"] == score.detail["rows_of"] > 50 for score in scored)  # the index was there
 
 
 SHAPES = {

@@ -4,16 +4,21 @@ import math
 
 import numpy as np
 import pytest
+from privacy_cases import chosen, evaluated, people
 
 from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.metric.c2st import C2ST
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
 from tabgraphsyn.evaluation.metric.jaccard import Jaccard
+from tabgraphsyn.evaluation.metric.keys import Keys
 from tabgraphsyn.evaluation.metric.khop_trends import KHopTrends
 from tabgraphsyn.evaluation.metric.ks import KS
+from tabgraphsyn.evaluation.metric.nndr import NNDR
 from tabgraphsyn.evaluation.metric.null_rates import NullRates
 from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
+from tabgraphsyn.evaluation.metric.sdmetrics_diagnostic import SDMetricsDiagnostic
+from tabgraphsyn.evaluation.metric.sdmetrics_quality import SDMetricsQuality
 from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
 from tabgraphsyn.evaluation.pairs import pair_trend, prepared
 from tabgraphsyn.evaluation.spread import (
@@ -147,3 +152,128 @@ def test_a_pair_without_groups_has_no_moves(shop, evaluation):
     columns = prepared(comparison.feature_pairs("orders"), 10, False)
     assert pair_trend(columns[0], columns[1]).moves is None
     assert ks_distance(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])) == pytest.approx(1 / 3)
+
+
+def scores(metric, data):
+    return {r.where: r for r in metric.compute(data) if isinstance(r, Score)}
+
+
+def test_the_ratio_of_neighbours_is_a_mean_over_the_rows_looked_up(one_table, evaluation):
+    """Training rows at 0, 1, 2, ...; a row at k + x has the ratio x / (1 - x) of ranks."""
+    rng = np.random.default_rng(0)
+    place = rng.uniform(0, 0.5, 400)
+    real, made = np.arange(1_000.0), rng.integers(100, 900, 400) + place
+    is_holdout = {"t": np.arange(1_000) >= 980}
+    data = evaluation(
+        one_table({"x": ("numerical", real)}),
+        one_table({"x": ("numerical", made)}),
+        wanted=("synthetic",),
+        is_holdout=is_holdout,
+    )
+    found = scores(NNDR(), data)["t"]
+    # Between two real values ranks stand still: a row is half a rank from both of its neighbours, unless it is one.
+    assert found.value == pytest.approx(1.0, abs=1e-3) and found.detail["sd"] < 1e-3
+    exact = evaluation(
+        one_table({"x": ("numerical", real)}),
+        one_table({"x": ("numerical", np.where(rng.random(400) < 0.25, np.round(made), made))}),
+        wanted=("synthetic",),
+        is_holdout=is_holdout,
+    )
+    found = scores(NNDR(), exact)["t"]
+    assert found.value == pytest.approx(0.75, abs=0.07)
+    assert found.detail["sd"] == pytest.approx(math.sqrt(found.value * (1 - found.value) / 400), rel=0.35)
+    low, high = found.detail["holdout_interval"]
+    assert low <= found.detail["holdout"] <= high
+
+
+def test_rows_of_one_person_are_one_draw_of_the_ratio():
+    real = people(0)
+    few = people(1, 40)
+    data = evaluated(real, chosen(few, np.repeat(np.arange(40), 10)))  # every person ten times, each an entity
+    apart = scores(NNDR(), data)["visit"].detail["sd"]
+    owner = few["visit"]["person"]
+    order = np.tile(np.arange(len(owner)), 10)
+    visits = {name: values[order] for name, values in few["visit"].items()} | {"id": np.arange(len(order))}
+    together = scores(NNDR(), evaluated(real, {"person": few["person"], "visit": visits}))["visit"].detail["sd"]
+    assert together > 2 * apart  # the same visits under a tenth of the persons
+
+
+def test_keys_have_wilsons_interval_over_entities(shop, evaluation):
+    def faults(rows):
+        keys = np.arange(300)
+        keys[[5, 6, 7]] = 0
+        rows["customer"]["id"] = keys
+
+    data = evaluation(shop(0), shop(0, change=faults), wanted=("synthetic",))
+    found = scores(Keys(), data)
+    customer = found["customer"]
+    assert customer.value == pytest.approx(0.99) and customer.detail["repeated"] == 3
+    assert customer.detail["interval"] == pytest.approx([0.9710, 0.9966], abs=1e-4)  # Wilson's of 297 in 300
+    assert found["orders"].detail["interval"] == pytest.approx([1 / (1 + 1.959964**2 / 900), 1.0], abs=1e-6)
+    worst = min((score for where, score in found.items() if where != "database"), key=lambda score: score.value)
+    assert found["database"].detail["worst"] == worst.where
+    assert found["database"].detail["interval"] == worst.detail["interval"]
+
+
+def test_keys_repeated_within_few_families_say_less_than_here_and_there():
+    real, made = people(0), people(1)
+    person = made["visit"]["person"]
+
+    def repeated(where):
+        visit = made["visit"] | {"id": np.where(where, -1, made["visit"]["id"])}
+        return scores(Keys(), evaluated(real, {**made, "visit": visit}))["visit"]
+
+    families, anywhere = repeated(person < 25), repeated(np.arange(len(person)) % 20 == 0)
+    assert families.value == pytest.approx(anywhere.value, abs=0.02)
+    assert families.detail["sd"] > 1.5 * anywhere.detail["sd"]
+
+
+def test_the_quality_report_has_the_spread_of_our_own_metrics(shop, evaluation):
+    data = evaluation(shop(0), shop(1), wanted=("synthetic",))
+    found = scores(SDMetricsQuality(), data)
+    shapes, ours = found["Column Shapes"], scores(ColumnShapes(), data)["database"]
+    assert shapes.detail["own_value"] == ours.value == pytest.approx(shapes.value, abs=1e-9)
+    assert shapes.detail["sd"] == ours.detail["sd"] > 0
+    assert shapes.detail["interval"] == pytest.approx(ours.detail["interval"], abs=1e-6)
+    parts = [found[name].detail["sd"] for name in found if name != "database"]
+    assert len(parts) == 4 and max(parts) / 4 < found["database"].detail["sd"] < max(parts)
+
+
+def test_pairs_left_out_of_the_report_widen_its_interval(shop, evaluation):
+    data = evaluation(shop(0), shop(1), wanted=("synthetic",))
+    found = scores(SDMetricsQuality(pair_threshold=0.5), data)["Column Pair Trends"]
+    gap = abs(found.value - found.detail["own_value"])
+    own = scores(PairTrends(own_edges=True), data)["database"].detail["sd"]
+    assert gap > 0.001 and found.detail["sd"] == pytest.approx(math.hypot(gap, own), abs=1e-6)
+
+
+def test_the_diagnostic_report_has_the_spread_of_shares_of_rows(one_table, evaluation):
+    def rows(outside):
+        return one_table({"x": ("numerical", np.r_[np.arange(100.0 - outside), np.full(outside, 500.0)])})
+
+    found = scores(SDMetricsDiagnostic(), evaluation(rows(0), rows(4), wanted=("synthetic",)))
+    validity = found["Data Validity"]
+    assert validity.value == pytest.approx(0.96)
+    assert validity.detail["sd"] == pytest.approx(math.sqrt(0.96 * 0.04 / 100), abs=1e-6)
+    assert found["Data Structure"].detail["interval"] == [1.0, 1.0]
+    assert found["database"].detail["sd"] == pytest.approx(validity.detail["sd"] / 2, abs=1e-6)
+    faultless = scores(SDMetricsDiagnostic(), evaluation(rows(0), rows(0), wanted=("synthetic",)))["Data Validity"]
+    assert faultless.value == 1.0 and 0.9 < faultless.detail["interval"][0] < 0.98  # a hundred rows prove no 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "where"),
+    [
+        (NNDR(), "customer"),
+        (Keys(), "customer"),
+        (SDMetricsQuality(), "database"),
+        (SDMetricsDiagnostic(), "Relationship Validity"),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_fewer_entities_have_wider_intervals(metric, where, shop, evaluation):
+    def error(customers):
+        sides = [shop(seed, customers=customers, orders=3 * customers) for seed in (0, 1)]
+        return scores(metric, evaluation(*sides, wanted=("synthetic",)))[where].detail["sd"]
+
+    assert error(60) > 2 * error(960) > 0  # an error falls with the root of the number: four times here

@@ -7,21 +7,30 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabgraphsyn.data.schema import Relation
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result
+from tabgraphsyn.evaluation.base import ComparisonMetric, ComparisonName, Level, Result, Score
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.evidence import share_of
 from tabgraphsyn.evaluation.keys import NULL_KEY, repeated_keys
 from tabgraphsyn.evaluation.side import Comparison
 
 
 class Keys(ComparisonMetric):
-    """Share of foreign keys that exist in the parent table, and of rows whose primary key is present and unique."""
+    """Share of foreign keys that exist in the parent table, and of rows whose primary key is present and unique.
+
+    Every row is looked at, so a value is exact for the tables given. Its interval, like that of exact copies, says what
+    other tables of as many entities by the same generator may show: a thousand faultless rows leave room for a few
+    faults in the next thousand.
+    """
 
     name = "keys"
     title = "Key validity"
     measures = "Share of non-null foreign keys that exist in the parent table; share of rows with a unique primary key."
     range = "0 to 1"
     direction = "higher"
-    reading = "Anything below 1 is a broken database."
+    reading = (
+        "Anything below 1 is a broken database. Every row is checked: the value is exact, and the interval says what "
+        "another draw by the same generator may show."
+    )
     source = "SDMetrics 0.32 ReferentialIntegrity and KeyUniqueness."
 
     def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
@@ -33,20 +42,40 @@ class Keys(ComparisonMetric):
         for table in schema.tables:
             if table.primary_key and whole.num_rows[table.name]:
                 repeated, null = repeated_keys(whole.database, table.name)
-                value = 1 - (repeated + null) / whole.num_rows[table.name]
-                results.append(self.score("table", table.name, value, comparison.name, repeated=repeated, null=null))
-        results += [self._relation(relation, comparison) for relation in schema.relations]
-        values = [result.value for result in results if not hasattr(result, "reason")]  # type: ignore[union-attr]
-        if not values:
+                entities = data.entities(comparison.candidate, table.name)
+                faults = {"repeated": int(repeated.sum()), "null": int(null.sum())}
+                results.append(
+                    self._share("table", table.name, ~(repeated | null), entities, comparison.name, **faults)
+                )
+        results += [self._relation(relation, data, comparison) for relation in schema.relations]
+        scores = [result for result in results if isinstance(result, Score)]
+        if not scores:
             return [*results, self.unscored("database", "no keys", comparison.name)]
-        return [self.score("database", "database", min(values), comparison.name, parts=len(values)), *results]
+        worst = min(scores, key=lambda score: score.value)
+        spread = {name: worst.detail[name] for name in ("sd", "interval", "spread")}
+        detail = {"worst": worst.where, "parts": len(scores), **spread}
+        return [self.score("database", "database", worst.value, comparison.name, **detail), *results]
 
-    def _relation(self, relation: Relation, comparison: Comparison) -> Result:
+    def _share(
+        self,
+        level: Level,
+        where: str,
+        valid: np.ndarray,
+        entities: np.ndarray,
+        comparison: ComparisonName,
+        **faults: int,
+    ) -> Score:
+        """Return the share of valid rows, with the interval that so many entities allow."""
+        share = share_of(valid, entities)
+        return self.score(level, where, share.value, comparison, rows=len(valid), **faults, **share.described())
+
+    def _relation(self, relation: Relation, data: EvaluationData, comparison: Comparison) -> Result:
         rows = comparison.candidate.whole.pointers[relation.name]
         given = rows != NULL_KEY
         if not given.any():
             reason = "no foreign key is given in the compared table"
             return self.unscored(relation.name, reason, comparison.name)
-        orphans = int((rows[given] < 0).sum())
-        value = float(np.mean(rows[given] >= 0))
-        return self.score("relation", relation.name, value, comparison.name, orphans=orphans)
+        valid = rows[given] >= 0
+        entities = data.entities(comparison.candidate, relation.child_table)[given]
+        orphans = int((~valid).sum())
+        return self._share("relation", relation.name, valid, entities, comparison.name, orphans=orphans)

@@ -1,19 +1,79 @@
-"""Near copies: how many rows lie closer to a training row than real rows do."""
+"""Near copies: how many rows lie closer to a training row than real rows do.
+
+Up to the caps every row is held against every training row. Above them an index does the same, exactly, where the line
+to hold is nearer than one column's whole difference and the search is not too long; otherwise rows and records are
+thinned, and the score says how many were looked at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import TIE, mixed_rows, sampled
-from tabgraphsyn.evaluation.evidence import Evidence, share_of
+from tabgraphsyn.evaluation.distance import TIE, mixed_rows, sampled, scaled_rows
+from tabgraphsyn.evaluation.evidence import Evidence, Share, share_of
+from tabgraphsyn.evaluation.near_index import NearIndex
 from tabgraphsyn.evaluation.neighbours import k_nearest
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.side import Comparison
 from tabgraphsyn.evaluation.view import View
+
+# Above so many cells of training rows an index would take more than a gigabyte.
+MOST_CELLS = 64_000_000
+# Records of rows' own entities that the index may have to step over.
+MOST_OWN = 20_000_000
+# Visits to leaves of the index, each of 2 microseconds (measured in 6 to 12 columns): 40 s on one thread.
+MOST_VISITS = 20_000_000
+SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class _Line:
+    """How near real rows lie to training rows of other entities.
+
+    Attributes:
+        away: (rows,) distances, 1 where there is none or where it is beyond the index's reach.
+        threshold: the distance that a near copy keeps.
+        unseen: the share of real rows within it.
+    """
+
+    away: np.ndarray
+    threshold: float
+    unseen: Share
+
+    @staticmethod
+    def of(away: np.ndarray, entities: np.ndarray, percentile: float) -> _Line:
+        away = np.minimum(away, 1.0)
+        threshold = float(np.percentile(away, percentile))
+        return _Line(away, threshold, share_of(away <= threshold + TIE, entities))
+
+
+@dataclass(frozen=True)
+class _Indexed:
+    """An index over all training rows, the line by it, and how many leaves a row visits on average."""
+
+    index: NearIndex
+    line: _Line
+    visits: float
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Which rows are near copies.
+
+    Shape:
+        near: (rows looked up,) bool. entities: (rows looked up,) int64.
+    """
+
+    near: np.ndarray
+    entities: np.ndarray
+    line: _Line
+    training_records: int
 
 
 class NearCopies(PrivacyMetric):
@@ -21,8 +81,8 @@ class NearCopies(PrivacyMetric):
 
     Args:
         percentile: of the real rows' distances to training rows of other entities, below which a row is a near copy.
-        cap_queries: rows looked up at most.
-        cap_records: real rows searched at most.
+        cap_queries: rows looked up at most where there is no index; real rows from which the line is drawn at most.
+        cap_records: real rows searched at most where there is no index.
     """
 
     name = "near_copies"
@@ -35,7 +95,8 @@ class NearCopies(PrivacyMetric):
     direction = "lower"
     reading = (
         "`unseen` is what unseen real rows reach: 0.05, more where rows repeat. Above it: copying, or rows that crowd "
-        "where real ones are dense; DCR and membership tell which."
+        "where real ones are dense; DCR and membership tell which. `rows` of `rows_of` rows were looked up among "
+        "`training_records` of `training_records_of`: a copy of a training row that was not searched is not seen."
     )
     finding = "{value:.0%} of rows lie as near to a training row as the nearest {usual:.0%} of unseen real rows"
     source = "Distance-to-closest-record thresholds as in Platzer and Reutterer 2021."
@@ -47,34 +108,42 @@ class NearCopies(PrivacyMetric):
 
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the share of near copies among the rows of one view."""
-        key = ("unseen distances", *view.key, self.cap_queries, self.cap_records)
-        unseen, unseen_entities = data.once(key, lambda: self._unseen(data, view))
-        threshold = float(np.percentile(unseen, self.percentile))
+        found = self._by_index(data, comparison, view) or self._by_search(data, comparison, view)
+        share, line = share_of(found.near, found.entities), found.line
+        training = len(data.training_rows[view.table])
+        detail: dict[str, Any] = {"unseen": line.unseen.value, "excess": share.value - line.unseen.value}
+        detail |= {"threshold": line.threshold, "unseen_rows": len(line.away), "columns": len(view.reference)}
+        detail |= {"rows": len(found.near), "rows_of": comparison.candidate.num_rows(view.table)}
+        detail |= {"training_records": found.training_records, "training_records_of": training}
+        detail["searched"] = found.training_records / training
+        evidence = Evidence(detail["excess"], share=share, baselines=(line.unseen,))
+        return [self.of_view(view, share.value, comparison, evidence, **detail)]
+
+    def _by_search(self, data: EvaluationData, comparison: Comparison, view: View) -> _Counted:
+        """Return near copies by comparing rows with records one by one, some of each where there are many."""
+        line = data.once(("near line", *view.key, *self._settings), lambda: self._searched_line(data, view))
         found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
         entities = data.entities(comparison.candidate, view.table)[found.query_rows]
-        share = share_of(found.to_training <= threshold + TIE, entities)
-        baseline = share_of(unseen <= threshold + TIE, unseen_entities)
-        excess = share.value - baseline.value
-        return [
-            self.of_view(
-                view,
-                share.value,
-                comparison,
-                Evidence(excess, share=share, baselines=(baseline,)),
-                unseen=baseline.value,
-                excess=excess,
-                threshold=threshold,
-                median_distance=float(np.median(found.to_training)),
-                median_distance_unseen=float(np.median(unseen)),
-                rows=len(found.to_training),
-                training_records=found.training_records,
-                searched=found.training_records / len(data.training_rows[view.table]),
-                columns=len(view.reference),
-            )
-        ]
+        return _Counted(found.to_training <= line.threshold + TIE, entities, line, found.training_records)
 
-    def _unseen(self, data: EvaluationData, view: View) -> tuple[np.ndarray, np.ndarray]:
-        """Return how far real rows are from training rows of other entities, and the real rows' entities.
+    def _by_index(self, data: EvaluationData, comparison: Comparison, view: View) -> _Counted | None:
+        """Return near copies among all rows; None where a search sees all of them too, or an index takes too long."""
+        rows, training = comparison.candidate.num_rows(view.table), len(data.training_rows[view.table])
+        real = training + len(data.holdout_rows[view.table])
+        if rows <= self.cap_queries and real <= self.cap_records:
+            return None
+        made = data.once(("near index", *view.key, *self._settings), lambda: self._indexed(data, view))
+        if made is None or made.visits * rows > MOST_VISITS:
+            return None
+        near = made.index.within(scaled_rows(view.reference, view.candidate), made.line.threshold, data.threads)
+        return _Counted(near, data.entities(comparison.candidate, view.table), made.line, training)
+
+    @property
+    def _settings(self) -> tuple[float, int, int]:
+        return self.percentile, self.cap_queries, self.cap_records
+
+    def _searched_line(self, data: EvaluationData, view: View) -> _Line:
+        """Return the line by some real rows and some records.
 
         For held-out rows that is the distance to training; training rows join them as if their entity had been held
         out, so that the line rests on ten times as many rows.
@@ -92,4 +161,21 @@ class NearCopies(PrivacyMetric):
             query_entities=entities[rows],
             record_entities=entities[records],
         )[:, 0]
-        return np.minimum(away, 1.0), entities[rows]
+        return _Line.of(away, entities[rows], self.percentile)
+
+    def _indexed(self, data: EvaluationData, view: View) -> _Indexed | None:
+        """Return an index of all training rows and the line by it; None where it cannot tell or is too large."""
+        training, entities = data.training_rows[view.table], data.real_entities(view.table)
+        if len(training) * len(view.reference) > MOST_CELLS:
+            return None
+        generator = data.generator(self.name, "unseen", view.where)
+        rows = sampled(np.arange(len(entities)), self.cap_queries, generator)
+        _, number, size = np.unique(entities, return_inverse=True, return_counts=True)
+        if size[number[rows]].sum() > MOST_OWN:
+            return None
+        real = scaled_rows(view.reference, view.reference)
+        index, unseen = NearIndex.of(real.take(training), entities[training]), real.take(rows)
+        line = _Line.of(index.to_others(unseen, entities[rows], data.threads), entities[rows], self.percentile)
+        if not index.reaches(line.threshold):
+            return None
+        return _Indexed(index, line, index.visits(unseen.take(np.arange(min(SAMPLE, len(rows)))), line.threshold))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.entity_groups import grouped
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import Moves, described, one_sided, standard_error
 from tabgraphsyn.evaluation.view import View, table_view
 
 
@@ -30,7 +33,8 @@ class NNDR(PrivacyMetric):
     direction = "higher"
     reading = (
         "Well below the real-against-real value: rows sit on single training rows. Equal: no closer than unseen rows. "
-        "The gate does not judge it: what it shows, near copies and DCR show with an interval."
+        "The gate does not judge it: near copies and DCR show the same. Its interval is over entities of the rows "
+        "looked up, the training rows being as they are; `holdout_interval` is that of the real-against-real value."
     )
     source = "Nearest-neighbour distance ratio, as used for synthetic data by Zhao et al. 2021 (CTAB-GAN)."
 
@@ -40,14 +44,24 @@ class NNDR(PrivacyMetric):
 
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the mean ratio of one view."""
-        if len(data.training_rows[view.table]) < 2:
+        training = len(data.training_rows[view.table])
+        if training < 2:
             return [self.unscored(view.where, "fewer than two training rows", comparison.name)]
         real = data.holdout_comparison
-        value = self._mean_ratio(data, comparison, view)
-        holdout = self._mean_ratio(data, real, table_view(real, view.table))
-        return [self.of_view(view, value, comparison, holdout=holdout)]
+        found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
+        value, moves = self._mean_ratio(data, comparison, view)
+        holdout, holdout_moves = self._mean_ratio(data, real, table_view(real, view.table))
+        detail: dict[str, Any] = {"holdout": holdout, "rows": len(found.query_rows), "rows_of": found.queries_of}
+        detail |= {"training_records": found.training_records, "training_records_of": training}
+        if holdout_moves is not None:
+            spread = described(holdout, standard_error(holdout_moves), "entities")
+            detail |= {"holdout_sd": spread["sd"], "holdout_interval": spread["interval"]}
+        return [self.moved(self.of_view(view, value, comparison, **detail), moves)]
 
-    def _mean_ratio(self, data: EvaluationData, comparison: Comparison, view: View) -> float:
+    def _mean_ratio(self, data: EvaluationData, comparison: Comparison, view: View) -> tuple[float, Moves | None]:
+        """Return the mean ratio, and by how much each group of entities of the rows looked up moves it."""
         found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
         first, second = found.to_training.astype(np.float64), found.second_training.astype(np.float64)
-        return float(np.where(second > 0, first / np.maximum(second, 1e-12), 1.0).mean())
+        ratio = np.where(second > 0, first / np.maximum(second, 1e-12), 1.0)
+        groups = grouped(data, data.entities(comparison.candidate, view.table)[found.query_rows])
+        return float(ratio.mean()), one_sided(ratio[groups.rows], groups)

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from tabgraphsyn.evaluation.sdmetrics_reports import SDMetricsReport
+import numpy as np
+
+from tabgraphsyn.evaluation.base import ComparisonMetric, Score
+from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.metric.cardinality import Cardinality
+from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
+from tabgraphsyn.evaluation.metric.khop_trends import KHopTrends
+from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
+from tabgraphsyn.evaluation.sdmetrics_reports import OVERALL, SDMetricsReport, Spreads, property_scores
+from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.spread import Moves, described, standard_error
+
+# Of each property our metric of the same definition, and the place of its mean.
+COUNTERPARTS: Mapping[str, tuple[ComparisonMetric, str]] = MappingProxyType(
+    {
+        "Column Shapes": (ColumnShapes(), "database"),
+        "Column Pair Trends": (PairTrends(own_edges=True), "database"),
+        "Cardinality": (Cardinality(), "database"),
+        "Intertable Trends": (KHopTrends(longest=1, own_edges=True), "1-hop"),
+    }
+)
 
 
 class SDMetricsQuality(SDMetricsReport):
     """The quality report: column shapes, pair trends, cardinality, intertable trends and their mean.
+
+    The spread is that of our metrics of the same definitions, which tell how entities move them at a tenth of the
+    report's cost (0.2 and 2.0 s on 66,000 rows); 64 reports, one without each group of entities, would take minutes.
+    Where SDMetrics' value is not ours (a pair threshold leaves pairs out, tables of over 50,000 rows are thinned) the
+    difference widens the interval.
 
     Args:
         pair_threshold: pairs whose real correlation or association does not exceed it do not count. SDMetrics 0.32
@@ -38,6 +66,34 @@ class SDMetricsQuality(SDMetricsReport):
         report.real_association_threshold = self.pair_threshold
         return report
 
+    def spreads(self, report: Any, data: EvaluationData, comparison: Comparison) -> Spreads:
+        """Return the spread of each property that one of ours stands for, and of their mean."""
+        values = property_scores(report)
+        ours = {name: _counterpart(name, data, comparison) for name in values}
+        known = {name: found for name, found in ours.items() if found is not None}
+        spreads = {name: _spread(values[name], [found]) for name, found in known.items()}
+        if known and len(known) == len(values):
+            spreads[OVERALL] = _spread(report.get_score(), list(known.values()))
+        return spreads
+
     def stated(self) -> dict[str, Any]:
         """Return the version and the pair threshold."""
         return {**super().stated(), "pair_threshold": self.pair_threshold}
+
+
+def _counterpart(name: str, data: EvaluationData, comparison: Comparison) -> tuple[float, Moves] | None:
+    """Return our value of a property and its moves, None where there is none or where entities are too few to tell."""
+    if name not in COUNTERPARTS:
+        return None
+    metric, where = COUNTERPARTS[name]
+    scores = [result for result in metric.compare(data, comparison) if isinstance(result, Score)]
+    return next(
+        ((score.value, score.moves) for score in scores if score.where == where and score.moves is not None), None
+    )
+
+
+def _spread(value: float, ours: list[tuple[float, Moves]]) -> dict[str, Any]:
+    """Return the spread of a mean of properties: that of our mean, and how far the two values are apart."""
+    own = math.fsum(each for each, _ in ours) / len(ours)
+    moves = np.mean([each for _, each in ours], axis=0)
+    return described(value, math.hypot(standard_error(moves), value - own), "entities") | {"own_value": own}
