@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.joint import Aligned, Contingency
 from tabgraphsyn.evaluation.spread import GroupPair, Groups, Moves, joined
-from tabgraphsyn.evaluation.statistics import Contingency, frequencies, known, largest_gap
+from tabgraphsyn.evaluation.statistics import frequencies, known, largest_gap
 
 
 def ks_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
@@ -42,33 +43,25 @@ def tv_moves(real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
     return joined(-0.5, values[0], values[1], groups)
 
 
-def contingency_moves(found: Contingency, groups: GroupPair) -> Moves | None:
-    """Return the moves of 1 - total variation of two joint distributions."""
-    signs = np.sign(found.gaps)
-    values = [signs[cells[group.rows]] for cells, group in zip(found.cells, groups, strict=True)]
+def contingency_moves(found: Contingency, sides: tuple[Aligned, Aligned], groups: GroupPair) -> Moves | None:
+    """Return the moves of 1 - total variation of the joint distributions of both sides."""
+    values = [np.sign(found.gaps_of(*side.at(group.rows))) for side, group in zip(sides, groups, strict=True)]
     return joined(-0.5, values[0], values[1], groups)
 
 
-def correlation_moves(
-    real: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], gap: float, groups: GroupPair
-) -> Moves | None:
+def correlation_moves(sides: tuple[Aligned, Aligned], gap: float, groups: GroupPair) -> Moves | None:
     """Return the moves of ``1 - |r - r'| / 2``.
 
-    Shape:
-        real, other: the two columns of each side, (rows,) with NaN for missing.
-
     Args:
-        real: of the real side.
-        other: of the compared side.
+        sides: two numbers each, NaN for missing.
         gap: r - r'.
         groups: of both sides.
     """
-    values = [_correlation_influence(*side, group) for side, group in zip((real, other), groups, strict=True)]
+    values = [_correlation_influence(*side.at(group.rows)) for side, group in zip(sides, groups, strict=True)]
     return joined(-np.sign(gap) / 2, values[0], values[1], groups)
 
 
-def _correlation_influence(left: np.ndarray, right: np.ndarray, groups: Groups) -> np.ndarray:
-    left, right = left[groups.rows], right[groups.rows]
+def _correlation_influence(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     both = ~(np.isnan(left) | np.isnan(right))
     influence = np.full(len(left), np.nan)
     deviations = [side[both].std() if both.any() else 0.0 for side in (left, right)]

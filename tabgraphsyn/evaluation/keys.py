@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
+from tabgraphsyn.evaluation.distinct import dense_codes, distinct
 
 NULL_KEY = -1
 ORPHAN = -3
@@ -41,7 +42,7 @@ def repeated_keys(database: Database, table: str) -> tuple[int, int]:
     columns = _columns(database, table, database.schema.table(table).primary_key)
     codes, _ = joint_codes(columns, [column.slice(0, 0) for column in columns])
     known = codes[codes >= 0]
-    return len(known) - len(np.unique(known)), int((codes < 0).sum())
+    return len(known) - len(distinct(known)), int((codes < 0).sum())
 
 
 def _columns(database: Database, table: str, names: tuple[str, ...]) -> list[pa.ChunkedArray]:
@@ -66,8 +67,7 @@ def joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> tu
         part = _part_codes(one, other)
         null |= part < 0
         # Codes are made dense again after each part: a mixed radix over many parts would overflow.
-        _, codes = np.unique(codes * (int(part.max(initial=0)) + 2) + part + 1, return_inverse=True)
-    codes = codes.astype(np.int64)
+        codes = dense_codes(codes * (int(part.max(initial=0)) + 2) + part + 1)
     codes[null] = -1
     return codes[:rows], codes[rows:]
 

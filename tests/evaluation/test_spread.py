@@ -144,6 +144,6 @@ def test_intervals_stay_where_scores_can_be():
 
 def test_a_pair_without_groups_has_no_moves(shop, evaluation):
     comparison = evaluation(shop(0), shop(1), wanted=("synthetic",)).comparisons[0]
-    columns = prepared(comparison.feature_pairs("orders"), 10, False)
+    columns = prepared(comparison.selected_pairs("orders"), 10, False)
     assert pair_trend(columns[0], columns[1]).moves is None
     assert ks_distance(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])) == pytest.approx(1 / 3)
