@@ -11,7 +11,7 @@ import numpy as np
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.joint import Aligned, Contingency
 from tabgraphsyn.evaluation.spread import GroupPair, Groups, Moves, joined
-from tabgraphsyn.evaluation.statistics import frequencies, known, largest_gap
+from tabgraphsyn.evaluation.statistics import frequencies, gaps_between, known, largest_gap
 
 
 def ks_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
@@ -31,6 +31,31 @@ def ks_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | 
 def _below(values: np.ndarray, place: float, groups: Groups) -> np.ndarray:
     used = values[groups.rows]
     return np.where(np.isnan(used), np.nan, used <= place)
+
+
+def wasserstein_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
+    """Return the moves of the Wasserstein distance in standard deviations of the real side.
+
+    The distance is the mean over real rows of ``h(x)`` less that over the other rows, where ``h`` sums the signs of the
+    gap between the distribution functions from ``x`` upwards; a real row also moves the unit.
+
+    Shape:
+        real, other: (rows of the side,) numbers, NaN for missing.
+    """
+    sides = [side[~np.isnan(side)] for side in (real, other)]
+    if not len(sides[0]) or not len(sides[1]) or sides[0].min() == sides[0].max():
+        return None
+    points, gaps = gaps_between(*sides)
+    height = np.concatenate([np.cumsum((np.sign(gaps) * np.diff(points))[::-1])[::-1], [0.0]])
+    unit, distance = float(sides[0].std()), float((np.abs(gaps) * np.diff(points)).sum())
+    used = [side[group.rows] for side, group in zip((real, other), groups, strict=True)]
+    # A missing value is looked up beyond the end and dropped again.
+    lifted = [
+        np.where(np.isnan(side), np.nan, height[np.minimum(np.searchsorted(points, side), len(points) - 1)] / unit)
+        for side in used
+    ]
+    by_unit = distance / unit * np.square((used[0] - sides[0].mean()) / unit) / 2
+    return joined(1.0, lifted[0] - by_unit, lifted[1], groups)
 
 
 def tv_moves(real: Feature, other: Feature, groups: GroupPair) -> Moves | None:

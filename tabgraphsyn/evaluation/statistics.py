@@ -97,11 +97,20 @@ def bin_edges(feature: Feature, bins: int) -> np.ndarray:
 
 def wasserstein(real: np.ndarray, other: np.ndarray) -> float:
     """Return the area between two empirical distribution functions, in the unit of the values."""
+    points, gaps = gaps_between(real, other)
+    return float((np.abs(gaps) * np.diff(points)).sum())
+
+
+def gaps_between(real: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all values in order and, from each to the next, the gap between the distribution functions, real - other.
+
+    Shape:
+        points: (values,) float64. gaps: (values - 1,) float64.
+    """
     points = np.sort(np.concatenate([real, other]))
-    widths = np.diff(points)
     below_real = np.searchsorted(np.sort(real), points[:-1], "right") / len(real)
     below_other = np.searchsorted(np.sort(other), points[:-1], "right") / len(other)
-    return float((np.abs(below_real - below_other) * widths).sum())
+    return points, below_real - below_other
 
 
 def marginals(real: Feature, other: Feature, bins: int) -> tuple[np.ndarray, np.ndarray]:

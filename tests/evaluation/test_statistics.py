@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 from sdmetrics.column_pairs import ContingencySimilarity, CorrelationSimilarity
 from sdmetrics.single_column import KSComplement, TVComplement
 
+from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.joint import Aligned, Selected, contingency_similarity, pearson
+from tabgraphsyn.evaluation.metric.ks import KS
+from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
 from tabgraphsyn.evaluation.statistics import (
     binned,
+    known,
     ks_distance,
     tv_distance,
     wasserstein,
@@ -135,3 +139,22 @@ def test_correlation_similarity_is_that_of_sdmetrics():
 @given(numbers, numbers)
 def test_wasserstein_is_that_of_scipy(left, right):
     assert wasserstein(left, right) == pytest.approx(scipy.stats.wasserstein_distance(left, right))
+
+
+@pytest.mark.parametrize("metric", [KS(), Wasserstein()], ids=lambda metric: metric.name)
+def test_scores_of_columns_are_those_of_scipy(metric, shop, evaluation):
+    """Of whole metrics, with missing values, ties and dates."""
+    data = evaluation(shop(0), shop(1, orders=700), wanted=("synthetic",))
+    scores = {result.where: result.value for result in metric.compute(data) if isinstance(result, Score)}
+    compared = 0
+    for table in ("customer", "orders"):
+        for real, other in data.comparisons[0].feature_pairs(table):
+            if f"{table}.{real.name}" in scores:
+                left, right = known(real), known(other)
+                expected = {
+                    "ks": lambda left, right: scipy.stats.ks_2samp(left, right, method="asymp").statistic,
+                    "wasserstein": lambda left, right: scipy.stats.wasserstein_distance(left, right) / left.std(),
+                }[metric.name](left, right)
+                assert scores[f"{table}.{real.name}"] == pytest.approx(expected, rel=1e-9)
+                compared += 1
+    assert compared >= 3
