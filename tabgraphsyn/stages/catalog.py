@@ -137,7 +137,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="evaluate",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_ONE_INGEST, _ONE_PREPARE, _ONE_SAMPLE),
@@ -146,7 +146,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="report",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.report",
         config_keys=("report",),
         inputs=(
