@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabgraphsyn.data.schema import Relation
+from tabgraphsyn.evaluation.distinct import distinct
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.side import FeatureDatabase, Side
 
@@ -49,5 +50,5 @@ def _mean(owner: np.ndarray, values: np.ndarray, parents: int) -> np.ndarray:
 
 
 def _distinct(owner: np.ndarray, codes: np.ndarray, parents: int, levels: int) -> np.ndarray:
-    seen = np.unique(owner * max(levels, 1) + codes)
+    seen = distinct(owner * max(levels, 1) + codes)
     return np.bincount(seen // max(levels, 1), minlength=parents).astype(np.float64)

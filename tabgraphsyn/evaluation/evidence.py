@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm, rankdata
 
+from tabgraphsyn.evaluation.distinct import dense_codes
 from tabgraphsyn.evaluation.spread import share_error
 
 NORMAL = 1.959964
@@ -109,9 +110,9 @@ def share_of(counted: np.ndarray, entities: np.ndarray) -> Share:
         counted: (rows,) bool. entities: (rows,) int64, equal for rows of one entity.
     """
     value = float(counted.mean())
-    sizes = np.unique(entities, return_counts=True)[1]
+    count = int(dense_codes(entities).max(initial=-1)) + 1
     if value in (0.0, 1.0):  # nothing varies, so entities cannot be told from rows: the lower number is safe
-        return Share(value, float(len(sizes)))
+        return Share(value, float(count))
     return Share(value, len(counted) / design_effect(counted - value, entities))
 
 
@@ -120,7 +121,7 @@ def design_effect(residuals: np.ndarray, entities: np.ndarray) -> float:
     total = float(np.square(residuals).sum())
     if total == 0:
         return 1.0
-    _, number = np.unique(entities, return_inverse=True)
+    number = dense_codes(entities)
     return max(1.0, float(np.square(np.bincount(number, weights=residuals)).sum()) / total)
 
 
@@ -153,6 +154,5 @@ def auc_evidence(
 
 def weighted_entities(entities: np.ndarray, weights: np.ndarray) -> float:
     """Return the sum over entities of the square of their share of all weights: 1 over an effective number."""
-    _, number = np.unique(entities, return_inverse=True)
-    shares = np.bincount(number, weights=weights) / max(float(weights.sum()), 1e-12)
+    shares = np.bincount(dense_codes(entities), weights=weights) / max(float(weights.sum()), 1e-12)
     return float(np.square(shares).sum())

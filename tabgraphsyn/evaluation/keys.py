@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
+from tabgraphsyn.evaluation.distinct import dense_codes, is_repeat
 
 NULL_KEY = -1
 ORPHAN = -3
@@ -41,9 +42,7 @@ def repeated_keys(database: Database, table: str) -> tuple[np.ndarray, np.ndarra
     columns = _columns(database, table, database.schema.table(table).primary_key)
     codes, _ = joint_codes(columns, [column.slice(0, 0) for column in columns])
     null = codes < 0
-    repeated = ~null
-    repeated[np.unique(codes, return_index=True)[1]] = False
-    return repeated, null
+    return ~null & is_repeat(codes), null
 
 
 def _columns(database: Database, table: str, names: tuple[str, ...]) -> list[pa.ChunkedArray]:
@@ -68,8 +67,7 @@ def joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> tu
         part = _part_codes(one, other)
         null |= part < 0
         # Codes are made dense again after each part: a mixed radix over many parts would overflow.
-        _, codes = np.unique(codes * (int(part.max(initial=0)) + 2) + part + 1, return_inverse=True)
-    codes = codes.astype(np.int64)
+        codes = dense_codes(codes * (int(part.max(initial=0)) + 2) + part + 1)
     codes[null] = -1
     return codes[:rows], codes[rows:]
 

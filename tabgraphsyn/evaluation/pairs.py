@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.gaps import contingency_moves, correlation_moves
+from tabgraphsyn.evaluation.joint import Aligned, Selected, contingency, pearson
 from tabgraphsyn.evaluation.spread import GroupPair, Moves
-from tabgraphsyn.evaluation.statistics import binned, contingency, pearson
+from tabgraphsyn.evaluation.statistics import bin_edges, in_bins, opened
 
 
 @dataclass(frozen=True)
@@ -32,30 +32,40 @@ class PairTrend:
     moves: Moves | None = None
 
 
-FeaturePair = tuple[Feature, Feature]
+SelectedPair = tuple[Selected, Selected]
 
 
 @dataclass(frozen=True)
 class PreparedColumn:
     """One column on both sides, as read and in bins."""
 
-    plain: FeaturePair
-    coded: FeaturePair
+    plain: SelectedPair
+    coded: SelectedPair
 
     @property
     def name(self) -> str:
         """Name of the column."""
-        return self.plain[0].name
+        return self.plain[0].column.name
 
     @property
     def is_number(self) -> bool:
         """True for numbers and datetimes."""
-        return self.plain[0].kind == "numerical"
+        return self.plain[0].column.kind == "numerical"
 
 
-def prepared(columns: Sequence[FeaturePair], bins: int, own_edges: bool) -> list[PreparedColumn]:
+def prepared(columns: Sequence[SelectedPair], bins: int, own_edges: bool) -> list[PreparedColumn]:
     """Return the columns with their bins, computed once for all pairs they are in."""
-    return [PreparedColumn(pair, binned(*pair, bins=bins, own_edges=own_edges)) for pair in columns]
+    return [PreparedColumn(pair, _coded(pair, bins, own_edges)) for pair in columns]
+
+
+def _coded(pair: SelectedPair, bins: int, own_edges: bool) -> SelectedPair:
+    """Return the column in bins, whose edges only the rows decide that are selected."""
+    real, other = pair
+    if real.column.kind == "categorical":
+        return pair
+    edges = bin_edges(real.occurring, bins)
+    both = (edges, bin_edges(other.occurring, bins)) if own_edges else (opened(edges), opened(edges))
+    return real.recoded(in_bins(real.column, both[0])), other.recoded(in_bins(other.column, both[1]))
 
 
 def pair_trend(left: PreparedColumn, right: PreparedColumn, groups: GroupPair | None = None) -> PairTrend:
@@ -63,21 +73,26 @@ def pair_trend(left: PreparedColumn, right: PreparedColumn, groups: GroupPair | 
 
     ``groups``, of the rows of both sides, adds the moves.
     """
-    if len(left.plain[0].values) == 0:
+    if len(left.plain[0]) == 0:
         return PairTrend(None, "contingency", reason="the real side has no rows")
-    if len(left.plain[1].values) == 0:
+    if len(left.plain[1]) == 0:
         return PairTrend(0.0, "contingency", reason="no rows to compare with")
     if not (left.is_number and right.is_number):
-        real, other = (left.coded[0], right.coded[0]), (left.coded[1], right.coded[1])
-        found = contingency(real, other)
-        return PairTrend(found.similarity, "contingency", moves=contingency_moves(found, groups) if groups else None)
-    real_r, other_r = (pearson(left.plain[side].values, right.plain[side].values) for side in (0, 1))
+        coded = _aligned(left.coded, right.coded)
+        found = contingency(*coded)
+        moves = contingency_moves(found, coded, groups) if groups else None
+        return PairTrend(found.similarity, "contingency", moves=moves)
+    numbers = _aligned(left.plain, right.plain)
+    real_r, other_r = (pearson(side) for side in numbers)
     if real_r is None:
         return PairTrend(
             None, "correlation", reason="constant or missing in the real data: no correlation to reproduce"
         )
     if other_r is None:
         return PairTrend(0.0, "correlation", real_r, None, "constant or missing where the real columns vary")
-    numbers = [(left.plain[side].values, right.plain[side].values) for side in (0, 1)]
-    moves = correlation_moves(numbers[0], numbers[1], real_r - other_r, groups) if groups else None
+    moves = correlation_moves(numbers, real_r - other_r, groups) if groups else None
     return PairTrend(1.0 - abs(real_r - other_r) / 2, "correlation", real_r, other_r, moves=moves)
+
+
+def _aligned(left: SelectedPair, right: SelectedPair) -> tuple[Aligned, Aligned]:
+    return Aligned(left[0], right[0]), Aligned(left[1], right[1])

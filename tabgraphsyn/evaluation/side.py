@@ -13,6 +13,7 @@ import pyarrow as pa
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.evaluation.base import ComparisonName
 from tabgraphsyn.evaluation.feature import Feature, Features, feature_pair, scored_columns
+from tabgraphsyn.evaluation.joint import Selected
 from tabgraphsyn.evaluation.keys import Path, column_names, paths, pointers
 from tabgraphsyn.evaluation.keys import as_text as key_text
 
@@ -48,6 +49,11 @@ class FeatureDatabase:
         return {relation.name: pointers(self.database, relation) for relation in self.schema.relations}
 
 
+def select(whole: FeatureDatabase, table: str, rows: np.ndarray | None) -> list[Selected]:
+    """Return the scored columns of ``table`` at some rows, None for all."""
+    return [Selected(feature, rows) for feature in whole.features[table].values()]
+
+
 @dataclass(frozen=True)
 class Side:
     """Rows of a database: all of them, or a part. Features always come from the whole database.
@@ -73,15 +79,9 @@ class Side:
         features = self.whole.features[table].values()
         return list(features) if self.rows is None else [feature.take(self.rows[table]) for feature in features]
 
-    def joined(self, path: Path) -> tuple[list[Feature], list[Feature]]:
-        """Return the columns at both ends of a path, on this side's child rows that reach an ancestor.
-
-        Child columns come first, then the ancestor's, one row per child row.
-        """
-        start, reached = self.joined_rows(path)
-        child = [feature.take(start) for feature in self.whole.features[path.child].values()]
-        parent = [feature.take(reached) for feature in self.whole.features[path.parent].values()]
-        return child, parent
+    def selected(self, table: str) -> list[Selected]:
+        """Return the scored columns of ``table`` and which of their rows are this side's, without copying them."""
+        return select(self.whole, table, None if self.rows is None else self.rows[table])
 
     def joined_rows(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return this side's child rows that reach an ancestor along ``path``, and the ancestors they reach."""
@@ -126,6 +126,10 @@ class Comparison:
     def feature_pairs(self, table: str) -> list[tuple[Feature, Feature]]:
         """Return the scored columns of ``table`` as (reference, candidate)."""
         return list(zip(self.reference.features(table), self.candidate.features(table), strict=True))
+
+    def selected_pairs(self, table: str) -> list[tuple[Selected, Selected]]:
+        """Return the scored columns of ``table`` as (reference, candidate), without copying them."""
+        return list(zip(self.reference.selected(table), self.candidate.selected(table), strict=True))
 
     def paths(self, hops: int) -> list[Path]:
         """Return the walks of so many foreign keys."""

@@ -1,4 +1,4 @@
-"""Distances between two columns, or between the dependence of two pairs of columns: pure functions on features.
+"""Distances between two columns: pure functions on features.
 
 They return the values of SDMetrics 0.32 (tests hold them together) in linear time and without p-values: SciPy's
 ``ks_2samp`` computes an exact p-value that nobody reads, and pandas' ``groupby`` is some thirty times slower than
@@ -7,14 +7,9 @@ counting codes. None of them returns NaN: what is undefined is ``None``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tabgraphsyn.evaluation.feature import Feature
-
-# Above so many cells a contingency table is counted by sorting what occurs instead of as an array.
-LARGEST_TABLE = 8_000_000
 
 
 def known(feature: Feature) -> np.ndarray:
@@ -76,87 +71,46 @@ def binned(real: Feature, other: Feature, bins: int, own_edges: bool) -> tuple[F
     """
     if real.kind == "categorical":
         return real, other
-    edges = _edges(real, bins)
+    edges = bin_edges(real, bins)
     if own_edges:
-        pair = (np.digitize(real.values, edges), np.digitize(other.values, _edges(other, bins)))
-    else:
-        edges = edges.copy()
-        edges[0], edges[-1] = -np.inf, np.inf
-        pair = (np.digitize(real.values, edges), np.digitize(other.values, edges))
-    return (
-        Feature(real.name, "categorical", pair[0].astype(np.int32), bins + 2),
-        Feature(other.name, "categorical", pair[1].astype(np.int32), bins + 2),
-    )
+        return in_bins(real, edges), in_bins(other, bin_edges(other, bins))
+    return in_bins(real, opened(edges)), in_bins(other, opened(edges))
 
 
-def _edges(feature: Feature, bins: int) -> np.ndarray:
+def in_bins(feature: Feature, edges: np.ndarray) -> Feature:
+    """Return the numbers as codes of bins: 0 below the first edge, as many as there are edges above the last."""
+    levels = len(edges) + 1
+    codes = np.digitize(feature.values, edges).astype(np.min_scalar_type(-levels - 1))
+    return Feature(feature.name, "categorical", codes, levels)
+
+
+def opened(edges: np.ndarray) -> np.ndarray:
+    """Return the edges with the outer bins open."""
+    return np.concatenate([[-np.inf], edges[1:-1], [np.inf]])
+
+
+def bin_edges(feature: Feature, bins: int) -> np.ndarray:
+    """Return the edges of equal-width bins between the smallest and the largest value."""
     values = known(feature)
     return np.histogram_bin_edges(values, bins) if len(values) else np.linspace(0.0, 1.0, bins + 1)
 
 
-@dataclass(frozen=True)
-class Contingency:
-    """Two joint distributions of two categories each.
-
-    Shape:
-        cells: per side (rows,) int64, the cell of each row.
-        gaps: (cells,) share of the real rows - share of the other rows.
-    """
-
-    cells: tuple[np.ndarray, np.ndarray]
-    gaps: np.ndarray
-
-    @property
-    def similarity(self) -> float:
-        """1 - total variation."""
-        return float(1.0 - np.abs(self.gaps).sum() / 2)
-
-
-def contingency(real: tuple[Feature, Feature], other: tuple[Feature, Feature]) -> Contingency:
-    """Return the joint distributions of two pairs of categories, missing being a category."""
-    width = real[1].levels + 1
-    cells = (real[0].levels + 1) * width
-    joint = [(first.values.astype(np.int64) + 1) * width + second.values + 1 for first, second in (real, other)]
-    if cells > LARGEST_TABLE:
-        _, dense = np.unique(np.concatenate(joint), return_inverse=True)
-        cells = int(dense.max(initial=0)) + 1
-        joint = [dense[: len(joint[0])], dense[len(joint[0]) :]]
-    shares = [np.bincount(codes, minlength=cells) / max(len(codes), 1) for codes in joint]
-    return Contingency((joint[0], joint[1]), shares[0] - shares[1])
-
-
-def contingency_similarity(real: tuple[Feature, Feature], other: tuple[Feature, Feature]) -> float:
-    """Return 1 - total variation between two joint distributions of categories, missing being a category."""
-    return contingency(real, other).similarity
-
-
-def pearson(left: np.ndarray, right: np.ndarray) -> float | None:
-    """Return the correlation over rows where both are present, None where it is undefined.
-
-    Undefined: fewer than two such rows, or one side constant on them.
-    """
-    both = ~(np.isnan(left) | np.isnan(right))
-    if both.sum() < 2:
-        return None
-    left, right = left[both], right[both]
-    left, right = left - left.mean(), right - right.mean()
-    # Scaling first keeps squares of large numbers (timestamps) in range.
-    scale_left, scale_right = np.abs(left).max(), np.abs(right).max()
-    if scale_left == 0 or scale_right == 0:
-        return None
-    left, right = left / scale_left, right / scale_right
-    # Sums of products, not BLAS: its own threads wait actively for each other, which costs more than it saves here.
-    norm = np.sqrt((left * left).sum() * (right * right).sum())
-    return float(np.clip((left * right).sum() / norm, -1.0, 1.0)) if norm > 0 else None
-
-
 def wasserstein(real: np.ndarray, other: np.ndarray) -> float:
     """Return the area between two empirical distribution functions, in the unit of the values."""
+    points, gaps = gaps_between(real, other)
+    return float((np.abs(gaps) * np.diff(points)).sum())
+
+
+def gaps_between(real: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all values in order and, from each to the next, the gap between the distribution functions, real - other.
+
+    Shape:
+        points: (values,) float64. gaps: (values - 1,) float64.
+    """
     points = np.sort(np.concatenate([real, other]))
-    widths = np.diff(points)
     below_real = np.searchsorted(np.sort(real), points[:-1], "right") / len(real)
     below_other = np.searchsorted(np.sort(other), points[:-1], "right") / len(other)
-    return float((np.abs(below_real - below_other) * widths).sum())
+    return points, below_real - below_other
 
 
 def marginals(real: Feature, other: Feature, bins: int) -> tuple[np.ndarray, np.ndarray]:

@@ -71,14 +71,9 @@ class Fold:
 Judged = tuple[float, float, np.ndarray]
 
 
-def matrix(features: Sequence[Feature]) -> np.ndarray:
-    """Return (rows, features) float64: codes as numbers, NaN for missing."""
-    return np.stack([feature.as_number for feature in features], 1)
-
-
 def two_sample(
-    real: np.ndarray,
-    other: np.ndarray,
+    real: Sequence[Feature],
+    other: Sequence[Feature],
     *,
     classifier: ClassifierFactory,
     folds: int,
@@ -89,8 +84,8 @@ def two_sample(
     """Return how well ``classifier`` tells ``real`` from ``other`` at equal size, in stratified cross-validation.
 
     Args:
-        real: (rows, features).
-        other: (rows, features), NaN for missing as in ``real``.
+        real: columns of the real rows; at least one.
+        other: the same columns of the compared rows.
         classifier: makes a fresh classifier of one thread from a seed.
         folds: number of folds.
         cap_rows: rows of each side at most.
@@ -98,14 +93,16 @@ def two_sample(
         each: runs the folds, each of them on one thread: OpenMP's threads wait actively for each other and are ten
             times slower than one where another process uses the core.
     """
-    rows = min(len(real), len(other), cap_rows)
+    sizes = [len(side[0].values) for side in (real, other)]
+    rows = min(*sizes, cap_rows)
     repeats = min(MOST_REPEATS, max(1, math.ceil(ROWS_TO_JUDGE / (2 * rows))))
-    real, other = _centred(real, other)
+    low = _lowest(real, other)
     label = np.repeat([0, 1], rows)
     jobs: list[Fold] = []
     for repeat in range(repeats):
         generator = np.random.default_rng(derive_seed(seed, "two_sample", repeat))
-        x = np.concatenate([side[generator.permutation(len(side))[:rows]] for side in (real, other)])
+        drawn = [generator.permutation(size)[:rows] for size in sizes]
+        x = np.concatenate([_matrix(side, low, chosen) for side, chosen in zip((real, other), drawn, strict=True)])
         splits = StratifiedKFold(folds, shuffle=True, random_state=(seed + repeat) & 0x7FFFFFFF).split(x, label)
         jobs += [
             Fold(x, fit, judge, (seed + 100 * repeat + fold) & 0x7FFFFFFF) for fold, (fit, judge) in enumerate(splits)
@@ -137,15 +134,23 @@ def two_sample(
     )
 
 
-def _centred(real: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both sides less the smallest value of each column, in float32.
+def _lowest(real: Sequence[Feature], other: Sequence[Feature]) -> list[float]:
+    """Return the smallest value of each column over all rows of both sides, 0 where there is none."""
+    found = []
+    for pair in zip(real, other, strict=True):
+        lows = [side.values[~side.missing].min() for side in pair if not side.missing.all()]
+        found.append(float(min(lows, default=0.0)))
+    return found
+
+
+def _matrix(side: Sequence[Feature], low: Sequence[float], rows: np.ndarray) -> np.ndarray:
+    """Return (rows, features) float32 of the drawn rows alone, less the lowest value of each column, NaN for missing.
 
     Classifiers of trees compute in float32, in which a timestamp of this century has steps of two minutes.
     """
-    both = np.concatenate([real, other])
-    low = np.where(np.isnan(both), np.inf, both).min(0)
-    low = np.where(np.isfinite(low), low, 0.0)
-    return (real - low).astype(np.float32), (other - low).astype(np.float32)
+    return np.stack([column.take(rows).as_number - least for column, least in zip(side, low, strict=True)], 1).astype(
+        np.float32
+    )
 
 
 def most_telling(names: Sequence[str], result: TwoSample, shown: int = 5) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from tabgraphsyn.evaluation.base import ComparisonMetric, Result
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.side import Comparison, Side
-from tabgraphsyn.evaluation.two_sample import TwoSample, matrix, two_sample
+from tabgraphsyn.evaluation.two_sample import TwoSample, two_sample
 
 
 class TwoSampleMetric(ComparisonMetric):
@@ -62,8 +62,8 @@ class TwoSampleMetric(ComparisonMetric):
             reason = f"{min(rows)} rows on one side; at least {self.least_rows} are needed to judge"
             return self.unscored(table, reason, comparison.name)
         result = two_sample(
-            matrix(real),
-            matrix(other),
+            real,
+            other,
             classifier=self.classifier,
             folds=self.folds,
             cap_rows=self.cap_rows,

@@ -105,7 +105,7 @@ def _with_parent(side: Side, relation: Relation) -> list[Feature]:
     rows = side.row_numbers(relation.child_table)
     parent_row = side.whole.pointers[relation.name][rows]
     missing = parent_row < 0
-    made = [feature.take(rows) for feature in side.whole.features[relation.child_table].values()]
+    made = side.features(relation.child_table)
     for feature in side.whole.features[relation.parent_table].values():
         absent = np.nan if feature.kind == "numerical" else -1
         if len(feature.values) == 0:

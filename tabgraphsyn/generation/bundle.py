@@ -42,13 +42,20 @@ class Bundle:
     def open(folder: Path) -> Bundle:
         """Return the bundle after checking that every file is there and is what was written.
 
+        Args:
+            folder: of the bundle, or of the sweep point that holds it.
+
         Raises:
             DataError: no bundle, another format version, a missing or a changed file.
         """
+        inside = folder / "bundle"
+        if not (folder / MANIFEST).is_file() and (inside / MANIFEST).is_file():
+            folder = inside
         path = folder / MANIFEST
         if not path.is_file():
             raise DataError(
-                f"{folder}: a bundle has a {MANIFEST}, found none. Give the folder 'bundle' of a finished sweep point."
+                f"{folder}: a bundle has a {MANIFEST}, found none. Give the folder of a finished sweep point, or "
+                "'bundle' in it."
             )
         manifest = _read_manifest(path)
         problems = []

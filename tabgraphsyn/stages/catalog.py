@@ -146,7 +146,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="report",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.report",
         config_keys=("report",),
         inputs=(

@@ -18,8 +18,6 @@ from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
-VERSION = 3
-
 
 def run(context: StageContext) -> None:
     """Score the synthetic database of the sweep point and write ``metrics.json`` and, small, its ``gate.json``.

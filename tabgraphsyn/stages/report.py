@@ -9,6 +9,8 @@ from tabgraphsyn.evaluation.report.sources import read_sources
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
+LARGEST_MB = 15.0
+
 
 def run(context: StageContext) -> None:
     """Write ``report.html``: self-contained, for a browser without a network.
@@ -20,4 +22,11 @@ def run(context: StageContext) -> None:
     page = render(gather(read_sources(context.inputs), options))
     context.artifacts.mkdir(parents=True, exist_ok=True)
     write_text(context.artifacts / "report.html", page)
-    context.log.info("report: %.1f MB", len(page.encode()) / 1e6)
+    size_mb = len(page.encode()) / 1e6
+    context.log.info("report: %.1f MB", size_mb)
+    if size_mb > LARGEST_MB:
+        context.log.warning(
+            "report.html: at most %g MB wanted, found %.1f. Lower report.panels or report.page_pair_cells.",
+            LARGEST_MB,
+            size_mb,
+        )

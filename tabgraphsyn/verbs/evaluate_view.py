@@ -21,23 +21,26 @@ def show_gate(gate: Mapping[str, Any], console: Console) -> None:
     if gate["action"] == "off":
         return
     console.print(
-        f"privacy gate: {gate['verdict']}: {gate['text']}", style=_STYLES.get(gate["verdict"], "yellow"), markup=False
+        f"privacy gate: {gate['verdict']}: {gate['text']}",
+        style=_STYLES.get(gate["verdict"], "yellow"),
+        markup=False,
+        soft_wrap=True,
     )
     loud = [check for check in gate["checks"] if check["verdict"] != "pass"]
     for check in loud[:_SHOWN_FINDINGS]:
-        console.print(f"  {check['verdict']}: {check['where']}: {check['text']}", markup=False)
+        console.print(f"  {check['verdict']}: {check['where']}: {check['text']}", markup=False, soft_wrap=True)
     if len(loud) > _SHOWN_FINDINGS:
         console.print(f"  {len(loud) - _SHOWN_FINDINGS} more findings in the file")
     for table, text in gate["weak"].items():
-        console.print(f"  {table}: {text}", markup=False)
+        console.print(f"  {table}: {text}", markup=False, soft_wrap=True)
     for where, reason in gate["not_judged"].items():
-        console.print(f"  not judged: {where}: {reason}", markup=False)
+        console.print(f"  not judged: {where}: {reason}", markup=False, soft_wrap=True)
 
 
 def show_name(name: str) -> None:
     """Print which of several databases follows; nothing where there is one only."""
     if name:
-        output().print(f"\n{name}", style="bold", markup=False)
+        output().print(f"\n{name}", style="bold", markup=False, soft_wrap=True)
 
 
 def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[str, Any], path: Path) -> None:
@@ -45,7 +48,7 @@ def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[s
     console = output()
     show_gate(scored["gate"], console)
     for problem in scored["problems"]:
-        console.print(f"synthetic: {problem}", style="yellow", markup=False)
+        console.print(f"synthetic: {problem}", style="yellow", markup=False, soft_wrap=True)
     table = Table("metric", "where", *scored["comparisons"])
     last = ""
     for title, where, values in rows:
@@ -56,5 +59,7 @@ def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[s
     unscored = [note for note in scored["unscored"] if note["comparison"] == "synthetic"]
     if unscored:
         places = listing(f"{note['metric']}: {note['where']}" for note in unscored)
-        console.print(f"not scored ({len(unscored)}), with reasons in the file: {places}", markup=False)
-    console.print(f"{path}: {len(scored['scores'])} scores in {scored['timing']['total_s']:.1f} s", markup=False)
+        console.print(f"not scored ({len(unscored)}), with reasons in the file: {places}", markup=False, soft_wrap=True)
+    console.print(
+        f"{path}: {len(scored['scores'])} scores in {scored['timing']['total_s']:.1f} s", markup=False, soft_wrap=True
+    )

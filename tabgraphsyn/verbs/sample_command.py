@@ -14,7 +14,7 @@ from tabgraphsyn.verbs.sample_places import SYNTHERELA, sample_places
 
 
 def sample(
-    bundle: Annotated[Path, typer.Argument(help="Folder 'bundle' of a sweep point; nothing else is read.")],
+    bundle: Annotated[Path, typer.Argument(help="A finished sweep point, or 'bundle' in it; nothing else is read.")],
     scale: Annotated[
         float | None, typer.Option(help="Size relative to the real database; default: as the bundle was made.")
     ] = None,

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from sdmetrics.column_pairs import ContingencySimilarity, CorrelationSimilarity
 from sdmetrics.single_column import KSComplement, TVComplement
 
+from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.joint import Aligned, Selected, contingency_similarity, pearson
+from tabgraphsyn.evaluation.metric.ks import KS
+from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
 from tabgraphsyn.evaluation.statistics import (
     binned,
-    contingency_similarity,
+    known,
     ks_distance,
-    pearson,
     tv_distance,
     wasserstein,
 )
@@ -29,6 +32,14 @@ def number(values, name="x"):
 
 def category(values, levels=5, name="c"):
     return Feature(name, "categorical", np.asarray(values, np.int32), levels)
+
+
+def aligned(left, right):
+    return Aligned(Selected(left), Selected(right))
+
+
+def correlation(left, right):
+    return pearson(aligned(number(left), number(right)))
 
 
 def as_series(values):
@@ -71,15 +82,15 @@ def test_contingency_is_that_of_sdmetrics(left, right, random):
     real, other = (left, shuffled(left)), (right, shuffled(right))
     frames = [pd.DataFrame({"a": as_series(side[0]), "b": as_series(side[1])}) for side in (real, other)]
     expected = ContingencySimilarity.compute(*frames)
-    ours = contingency_similarity(tuple(map(category, real)), tuple(map(category, other)))
+    ours = contingency_similarity(aligned(*map(category, real)), aligned(*map(category, other)))
     assert ours == pytest.approx(expected)
 
 
 def test_contingency_of_large_tables_is_counted_alike(monkeypatch):
     rng = np.random.default_rng(0)
-    pairs = [tuple(category(rng.integers(-1, 5, 200)) for _ in range(2)) for _ in range(2)]
+    pairs = [aligned(*(category(rng.integers(-1, 5, 200)) for _ in range(2))) for _ in range(2)]
     dense = contingency_similarity(*pairs)
-    monkeypatch.setattr("tabgraphsyn.evaluation.statistics.LARGEST_TABLE", 3)
+    monkeypatch.setattr("tabgraphsyn.evaluation.joint.LARGEST_TABLE", 3)
     assert contingency_similarity(*pairs) == pytest.approx(dense)
 
 
@@ -90,14 +101,15 @@ def test_numbers_meet_categories_in_the_bins_of_the_real_column():
     frames = [pd.DataFrame({"x": side, "k": as_series(kind)}) for side, kind in zip((real, other), kinds, strict=True)]
     expected = ContingencySimilarity.compute(*frames, continuous_column_names=["x"])
     left, right = binned(number(real), number(other), bins=10, own_edges=False)
-    assert contingency_similarity((left, category(kinds[0])), (right, category(kinds[1]))) == pytest.approx(expected)
+    sides = aligned(left, category(kinds[0])), aligned(right, category(kinds[1]))
+    assert contingency_similarity(*sides) == pytest.approx(expected)
 
 
 @settings(max_examples=40, deadline=None)
 @given(numbers)
 def test_pearson_is_that_of_scipy(left):
     right = np.roll(left, 1) + np.arange(len(left))
-    ours = pearson(left, right)
+    ours = correlation(left, right)
     if ours is None:
         assert np.ptp(left) == 0 or np.ptp(right) == 0
     else:
@@ -106,20 +118,20 @@ def test_pearson_is_that_of_scipy(left):
 
 def test_pearson_of_timestamps_keeps_its_digits():
     seconds = 1.7e9 + np.arange(1000.0)
-    assert pearson(seconds, np.arange(1000.0)) == pytest.approx(1.0, abs=1e-12)
+    assert correlation(seconds, np.arange(1000.0)) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_pearson_leaves_out_rows_with_a_missing_part():
     left, right = np.array([1, 2, 3, np.nan, 5]), np.array([2, 4, 6, 8, np.nan])
-    assert pearson(left, right) == pytest.approx(1.0)
-    assert pearson(np.array([1.0, np.nan]), np.array([1.0, 2.0])) is None
+    assert correlation(left, right) == pytest.approx(1.0)
+    assert correlation(np.array([1.0, np.nan]), np.array([1.0, 2.0])) is None
 
 
 def test_correlation_similarity_is_that_of_sdmetrics():
     rng = np.random.default_rng(2)
     real, other = rng.normal(size=(100, 2)), rng.normal(size=(80, 2)) @ np.array([[1, 0.7], [0, 1]])
     expected = CorrelationSimilarity.compute(pd.DataFrame(real), pd.DataFrame(other))
-    gap = abs(pearson(*real.T) - pearson(*other.T))
+    gap = abs(correlation(*real.T) - correlation(*other.T))
     assert 1 - gap / 2 == pytest.approx(expected)
 
 
@@ -127,3 +139,22 @@ def test_correlation_similarity_is_that_of_sdmetrics():
 @given(numbers, numbers)
 def test_wasserstein_is_that_of_scipy(left, right):
     assert wasserstein(left, right) == pytest.approx(scipy.stats.wasserstein_distance(left, right))
+
+
+@pytest.mark.parametrize("metric", [KS(), Wasserstein()], ids=lambda metric: metric.name)
+def test_scores_of_columns_are_those_of_scipy(metric, shop, evaluation):
+    """Of whole metrics, with missing values, ties and dates."""
+    data = evaluation(shop(0), shop(1, orders=700), wanted=("synthetic",))
+    scores = {result.where: result.value for result in metric.compute(data) if isinstance(result, Score)}
+    compared = 0
+    for table in ("customer", "orders"):
+        for real, other in data.comparisons[0].feature_pairs(table):
+            if f"{table}.{real.name}" in scores:
+                left, right = known(real), known(other)
+                expected = {
+                    "ks": lambda left, right: scipy.stats.ks_2samp(left, right, method="asymp").statistic,
+                    "wasserstein": lambda left, right: scipy.stats.wasserstein_distance(left, right) / left.std(),
+                }[metric.name](left, right)
+                assert scores[f"{table}.{real.name}"] == pytest.approx(expected, rel=1e-9)
+                compared += 1
+    assert compared >= 3

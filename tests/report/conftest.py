@@ -275,3 +275,13 @@ def make_sweep_point(tmp_path: Path) -> Callable[..., dict[str, Path]]:
 @pytest.fixture
 def make_scores() -> Callable[..., list[Score]]:
     return scores
+
+
+@pytest.fixture(name="write_stage")
+def stage_folder_writer() -> Callable[..., Path]:
+    return write_stage
+
+
+@pytest.fixture
+def metrics_of() -> Callable[[list[Score]], dict[str, Any]]:
+    return metrics

@@ -198,6 +198,12 @@ def trained(root: Path, schema: Schema, tables: dict[str, pa.Table], **overrides
     return store
 
 
+@pytest.fixture
+def real_people() -> tuple[Schema, dict[str, pa.Table]]:
+    """What the bundle was trained on."""
+    return people_and_visits()
+
+
 @pytest.fixture(scope="session")
 def small_store(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
     return trained(tmp_path_factory.mktemp("store"), *people_and_visits())

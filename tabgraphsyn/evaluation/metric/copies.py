@@ -8,6 +8,7 @@ import numpy as np
 
 from tabgraphsyn.evaluation.base import Result
 from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.distinct import dense_codes, distinct
 from tabgraphsyn.evaluation.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
@@ -44,7 +45,7 @@ class Copies(PrivacyMetric):
         # Without a holdout every real row may have been seen; real against real is then one half against the other.
         is_known = data.trained_without_holdout or comparison.name == "real_real"
         training_rows = data.training_rows[view.table] if is_known else np.arange(len(codes))
-        seen = np.unique(codes[training_rows])
+        seen = distinct(codes[training_rows])
         share = share_of(np.isin(other, seen), data.entities(comparison.candidate, view.table))
         entities, generator = data.real_entities(view.table), data.generator("chance", view.where)
         unseen = data.once(("unseen copies", *view.key, is_known), lambda: unseen_share(codes, training_rows, entities))
@@ -63,10 +64,11 @@ def row_codes(real: Sequence[Feature], other: Sequence[Feature]) -> tuple[np.nda
     rows = len(real[0].values)
     codes = np.zeros(rows + len(other[0].values), np.int64)
     for left, right in zip(real, other, strict=True):
-        column = np.concatenate([left.as_number, right.as_number])
-        _, part = np.unique(column, return_inverse=True, equal_nan=True)
+        part = dense_codes(np.concatenate([left.as_number, right.as_number]))
         # Dense again after each column, so that the product of two codes stays below 2 ** 63.
-        _, codes = np.unique(codes * (int(part.max(initial=0)) + 1) + part, return_inverse=True)
+        codes = dense_codes(codes * (int(part.max(initial=0)) + 1) + part)
+        if int(codes.max(initial=-1)) + 1 == len(codes):
+            break  # all rows differ already
     return codes[:rows], codes[rows:]
 
 
@@ -81,9 +83,8 @@ def unseen_share(codes: np.ndarray, training_rows: np.ndarray, entities: np.ndar
     >>> unseen_share(np.array([0, 0, 1, 1, 2]), np.arange(4), np.array([0, 0, 1, 2, 3])).value
     0.4
     """
-    _, code = np.unique(codes, return_inverse=True)
-    _, entity = np.unique(entities, return_inverse=True)
-    _, both = np.unique(code * (int(entity.max(initial=0)) + 1) + entity, return_inverse=True)
+    code, entity = dense_codes(codes), dense_codes(entities)
+    both = dense_codes(code * (int(entity.max(initial=0)) + 1) + entity)
     every, own = (
         np.bincount(number[training_rows], minlength=int(number.max(initial=0)) + 1)[number] for number in (code, both)
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
+
 from tabgraphsyn.evaluation.base import ComparisonMetric, Result
 from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.entity_groups import side_groups
 from tabgraphsyn.evaluation.keys import Path
-from tabgraphsyn.evaluation.pairs import PairTrend, pair_trend, prepared
-from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.pairs import PairTrend, PreparedColumn, pair_trend, prepared
+from tabgraphsyn.evaluation.side import Comparison, Side, select
 from tabgraphsyn.evaluation.spread import Moves, mean_moves
 
 WORST_SHOWN = 12
@@ -61,16 +63,20 @@ class KHopTrends(ComparisonMetric):
     def _path(
         self, data: EvaluationData, comparison: Comparison, path: Path, hops: int
     ) -> tuple[Result, list[PairTrend]]:
-        real, other = comparison.reference.joined(path), comparison.candidate.joined(path)
         if comparison.is_baseline and comparison.candidate.num_rows(path.child) == 0:
             reason = "the real part it is compared with has no rows"
             return self.unscored(path.name, reason, comparison.name), []
+        sides = (comparison.reference, comparison.candidate)
+        # Only row numbers are joined: columns stay in their tables and are looked up batch by batch.
+        joins = [side.joined_rows(path) for side in sides]
         child, parent = (
-            prepared(list(zip(real[end], other[end], strict=True)), self.bins, self.own_edges) for end in (0, 1)
+            self._prepared(sides, table, [rows[end] for rows in joins])
+            for end, table in enumerate((path.child, path.parent))
         )
         pairs = list(itertools.product(child, parent))
-        sides = (comparison.reference, comparison.candidate)
-        reference, candidate = (side_groups(data, side, path.child, side.joined_rows(path)[0]) for side in sides)
+        reference, candidate = (
+            side_groups(data, side, path.child, rows[0]) for side, rows in zip(sides, joins, strict=True)
+        )
         trends = data.map(lambda pair: pair_trend(*pair, (reference, candidate)), pairs)
         named = [
             (f"{path.child}.{left.name} ~ {path.parent}.{right.name}", trend)
@@ -84,6 +90,10 @@ class KHopTrends(ComparisonMetric):
         detail["worst"] = [{"where": name, "value": value} for value, name in worst]
         mean, moves = _mean(values)
         return self.moved(self.score("relation", path.name, mean, comparison.name, **detail), moves), values
+
+    def _prepared(self, sides: Sequence[Side], table: str, rows: Sequence[np.ndarray]) -> list[PreparedColumn]:
+        real, other = (select(side.whole, table, chosen) for side, chosen in zip(sides, rows, strict=True))
+        return prepared(list(zip(real, other, strict=True)), self.bins, self.own_edges)
 
 
 def _mean(trends: Sequence[PairTrend]) -> tuple[float, Moves | None]:

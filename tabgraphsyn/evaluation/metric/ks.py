@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.gaps import ks_moves
+from tabgraphsyn.evaluation.spread import GroupPair, Moves
 from tabgraphsyn.evaluation.statistics import known, ks_distance
 
 
@@ -23,3 +25,8 @@ class KS(ColumnMetric):
     def column(self, real: Feature, other: Feature) -> float | None:
         """Return the statistic."""
         return ks_distance(known(real), known(other))
+
+    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+        """Return by how much each group of entities moves the statistic."""
+        moves = ks_moves(real.values, other.values, groups)
+        return None if moves is None else -moves

@@ -43,7 +43,7 @@ class PairTrends(ComparisonMetric):
         """Return a score per pair, per table, and over all pairs."""
         results: list[Result] = []
         for table in comparison.schema.table_names:
-            columns = prepared(comparison.feature_pairs(table), self.bins, self.own_edges)
+            columns = prepared(comparison.selected_pairs(table), self.bins, self.own_edges)
             if comparison.is_baseline and comparison.candidate.num_rows(table) == 0:
                 results.append(self.unscored(table, "the real part it is compared with has no rows", comparison.name))
                 continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.feature import Feature
+from tabgraphsyn.evaluation.gaps import wasserstein_moves
+from tabgraphsyn.evaluation.spread import GroupPair, Moves
 from tabgraphsyn.evaluation.statistics import known, wasserstein
 
 
@@ -32,3 +34,7 @@ class Wasserstein(ColumnMetric):
         left, right = known(real), known(other)
         spread = float(left.std())
         return None if left.min() == left.max() else wasserstein(left, right) / spread
+
+    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+        """Return by how much each group of entities moves the distance."""
+        return wasserstein_moves(real.values, other.values, groups)

@@ -17,7 +17,7 @@ from tabgraphsyn.evaluation.report.provenance import Provenance
 from tabgraphsyn.evaluation.report.relations import RelationView
 from tabgraphsyn.evaluation.report.scoreboard import Matrix, ScoreRow
 from tabgraphsyn.evaluation.report.scores import MetricText
-from tabgraphsyn.evaluation.report.tables import DependencyRow, Examples, HopRow
+from tabgraphsyn.evaluation.report.tables import DependencyRow, Examples, HopRow, Worst
 from tabgraphsyn.evaluation.report.verdict import Tile
 
 
@@ -96,8 +96,8 @@ class Content:
     tables: list[TableRows]
     columns: list[TableColumns]
     pairs: list[PairTable]
-    hops: list[HopRow]
-    dependencies: list[DependencyRow]
+    hops: Worst[HopRow]
+    dependencies: Worst[DependencyRow]
     maps: list[tuple[str, str, int, int]]
     no_maps: list[tuple[str, str]]
     training: list[tuple[TrainingView, str]]

@@ -45,9 +45,13 @@ class TrainingView:
 
 def training_views(sources: ReportSources, points: int) -> list[TrainingView]:
     """Return the training stages that logged something, in the order in which they ran."""
+    return [view for record in trained_stages(sources) for view in _views(record, points)]
+
+
+def trained_stages(sources: ReportSources) -> list[StageRecord]:
+    """Return the records of the training stages that logged something, in the order in which they ran."""
     records = [r for r in sources.stages if r.role.split("/", 1)[0] in _TRAINED and r.metrics]
-    records.sort(key=lambda record: _TRAINED.index(record.role.split("/", 1)[0]))
-    return [view for record in records for view in _views(record, points)]
+    return sorted(records, key=lambda record: _TRAINED.index(record.role.split("/", 1)[0]))
 
 
 def _views(record: StageRecord, points: int) -> list[TrainingView]:

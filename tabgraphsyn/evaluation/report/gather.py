@@ -12,7 +12,7 @@ from tabgraphsyn.evaluation.report.column_panels import column_panel
 from tabgraphsyn.evaluation.report.columns import drawn_columns, read_views
 from tabgraphsyn.evaluation.report.content import Content, PairTable, ScoredPanel, TableColumns, TableRows, WorstColumn
 from tabgraphsyn.evaluation.report.copying import copying
-from tabgraphsyn.evaluation.report.curves import TrainingView, training_views
+from tabgraphsyn.evaluation.report.curves import TrainingView, trained_stages, training_views
 from tabgraphsyn.evaluation.report.embedding import EmbeddingView, embedding_view
 from tabgraphsyn.evaluation.report.figures import Figure, embedding_map, heat_maps, training_curves
 from tabgraphsyn.evaluation.report.options import ReportOptions
@@ -28,13 +28,15 @@ from tabgraphsyn.evaluation.report.wording import score as score_text
 from tabgraphsyn.evaluation.report.wording import short
 from tabgraphsyn.evaluation.report.worst import reason
 
-_FEWEST_PANELS = 4
+_FEWEST_PANELS = 2
 
 
 def gather(sources: ReportSources, options: ReportOptions) -> Content:
     """Read everything that the page shows; the figures are drawn by the page's own script."""
     book = ScoreBook.from_metrics(sources.metrics)
     names = sources.schema.table_names
+    options = options.shared(tables=len(names), trained=len(trained_stages(sources)))
+    hops, dependencies = hop_rows(book, options.score_rows), dependency_rows(book, options.score_rows)
     found, relations = copying(sources.metrics), relation_views(sources)
     low = worst_columns(book, options.worst_columns)
     reasons: dict[str, str] = {}
@@ -68,8 +70,8 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
         tables=[_table_rows(sources, name) for name in names],
         columns=[each for each in columns if each.panels],
         pairs=pairs,
-        hops=hop_rows(book),
-        dependencies=dependency_rows(book),
+        hops=hops,
+        dependencies=dependencies,
         maps=maps,
         no_maps=no_maps,
         training=_training(sources, options, figures),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+
+_FEWEST_CURVE_POINTS = 50
+_FEWEST_PAIR_COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +21,16 @@ class ReportOptions:
         pair_rows: rows of each side that pair associations are computed over.
         pair_columns: columns of a heat map.
         panels_per_table: column pictures of one table; the worst scored come first when there are more.
-        panels: column pictures of the whole page; a table has at least four.
+        panels: column pictures of the whole page; a table has at least two.
+        page_pair_cells: cells of all heat maps of one side; many tables get fewer columns each.
         bins: bars of a histogram.
         categories: categories named in a picture; the rest is one bar.
         rare_below: a real category held by fewer rows than this is not named.
         worst_columns: length of the list of worst columns.
         example_rows: synthetic rows shown per table.
         curve_points: points of one training curve.
+        page_curve_points: points of one curve of every training stage together; many stages get fewer each.
+        score_rows: rows of the tables of k-hop trends and of dependencies; the worst are shown.
     """
 
     umap: bool = True
@@ -33,10 +40,30 @@ class ReportOptions:
     pair_rows: int = 20_000
     pair_columns: int = 30
     panels_per_table: int = 120
-    panels: int = 1_000
+    panels: int = 800
+    page_pair_cells: int = 40_000
     bins: int = 36
     categories: int = 20
     rare_below: int = 5
     worst_columns: int = 12
     example_rows: int = 5
     curve_points: int = 400
+    page_curve_points: int = 30_000
+    score_rows: int = 500
+
+    def shared(self, *, tables: int, trained: int) -> ReportOptions:
+        """Return the limits of a page of so many tables and training stages.
+
+        >>> ReportOptions().shared(tables=5, trained=9) == ReportOptions()
+        True
+        >>> many = ReportOptions().shared(tables=100, trained=201)
+        >>> many.pair_columns, many.curve_points
+        (20, 149)
+        """
+        columns = math.isqrt(self.page_pair_cells // max(tables, 1))
+        points = self.page_curve_points // max(trained, 1)
+        return replace(
+            self,
+            pair_columns=min(self.pair_columns, max(_FEWEST_PAIR_COLUMNS, columns)),
+            curve_points=min(self.curve_points, max(_FEWEST_CURVE_POINTS, points)),
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
@@ -15,6 +15,8 @@ from tabgraphsyn.evaluation.report.wording import NONE, path_text
 from tabgraphsyn.evaluation.report.wording import score as score_text
 
 _LONGEST_VALUE = 60
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,20 @@ class Examples:
     rows: tuple[tuple[str, ...], ...]
 
 
-def hop_rows(book: ScoreBook) -> list[HopRow]:
-    """Return the k-hop scores, shortest paths first, each length's mean before its paths."""
+@dataclass(frozen=True)
+class Worst(Generic[Row]):
+    """The worst rows of a table, and how many there are beyond them."""
+
+    rows: tuple[Row, ...]
+    left_out: int
+
+
+def hop_rows(book: ScoreBook, limit: int) -> Worst[HopRow]:
+    """Return the worst k-hop scores, shortest paths first, each length's mean, always there, before its paths."""
     found = [s for s in book.select(metric="khop_trends") if "k" in s.detail]
-    found.sort(key=lambda s: (s.detail["k"], s.level != "database", s.value))
-    return [_hop_row(book, each) for each in found]
+    shown = sorted(found, key=lambda s: (s.level != "database", s.value))[:limit]
+    shown.sort(key=lambda s: (s.detail["k"], s.level != "database", s.value))
+    return Worst(tuple(_hop_row(book, each) for each in shown), len(found) - len(shown))
 
 
 def _hop_row(book: ScoreBook, found: Score) -> HopRow:
@@ -71,15 +82,16 @@ def _hop_row(book: ScoreBook, found: Score) -> HopRow:
     )
 
 
-def dependency_rows(book: ScoreBook) -> list[DependencyRow]:
+def dependency_rows(book: ScoreBook, limit: int) -> Worst[DependencyRow]:
     """Return the functional dependencies that were found and scored, the worst kept first."""
     found = sorted((s for s in book.select(metric="dependencies") if s.level != "database"), key=lambda s: s.value)
-    return [
+    rows = tuple(
         DependencyRow(
             each.where, score_text(each.detail.get("real")), _values(book, each), bool(each.detail.get("kept"))
         )
-        for each in found
-    ]
+        for each in found[:limit]
+    )
+    return Worst(rows, len(found) - len(rows))
 
 
 def _values(book: ScoreBook, found: Score) -> tuple[str, ...]:
