@@ -24,7 +24,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m tabgraphsyn.launch experiment=quickstart
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow and not slurm" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not slurm" -n 2 $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m "slow and not slurm" $(PYTEST_ARGS)
@@ -36,7 +36,7 @@ test-slurm: $(INSTALLED)
 # Half an hour: thirty disturbances of trivial stages and twelve of the project's own, with another seed each night.
 nightly: $(INSTALLED)
 	$(BIN)/python scripts/chaos.py --kills 30 --seed $${SEED:-$$(date +%j)}
-	$(BIN)/python scripts/chaos.py --stages real --kills 12 --seconds 600 --seed $${SEED:-$$(date +%j)}
+	$(BIN)/python scripts/chaos.py --stages real --kills 30 --seconds 900 --seed $${SEED:-$$(date +%j)}
 
 test-all: lint test test-slow
 
