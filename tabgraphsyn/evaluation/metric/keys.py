@@ -51,7 +51,8 @@ class Keys(ComparisonMetric):
         scores = [result for result in results if isinstance(result, Score)]
         if not scores:
             return [*results, self.unscored("database", "no keys", comparison.name)]
-        worst = min(scores, key=lambda score: score.value)
+        # Of equally bad parts (all faultless, as a rule) the largest, whose interval says most.
+        worst = min(scores, key=lambda score: (score.value, -score.detail["rows"]))
         spread = {name: worst.detail[name] for name in ("sd", "interval", "spread")}
         detail = {"worst": worst.where, "parts": len(scores), **spread}
         return [self.score("database", "database", worst.value, comparison.name, **detail), *results]
