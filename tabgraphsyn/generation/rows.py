@@ -20,8 +20,8 @@ from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.precision import computing
 from tabgraphsyn.models.row_conditions import RowConditions
 
-# Rows that a CPU denoises at a time: their hidden units stay in its cache.
-PIECE_ROWS = 1024
+# Rows that a CPU denoises at a time, by precision: their hidden units stay in its cache.
+PIECE_ROWS = {"float32": 1024, "bf16": 3072}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def generate_latents(
         conditions = condition.take(rows).to(device)
         pieces = [
             _solved(model, sampler, levels, noisy[part], conditions[part], groups.part(whole_groups, part))
-            for whole_groups, part in _pieces(groups, PIECE_ROWS if device == "cpu" else batch_rows)
+            for whole_groups, part in _pieces(groups, PIECE_ROWS[model.precision] if device == "cpu" else batch_rows)
         ]
         latents[rows] = torch.cat(pieces).cpu()
     return latents

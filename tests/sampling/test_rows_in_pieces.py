@@ -41,7 +41,7 @@ def test_a_piece_changes_nothing(model: TableModel, monkeypatch: pytest.MonkeyPa
     pointer = None if parents is None else np.random.default_rng(0).integers(0, parents, ROWS)
     families = Families.from_pointer(pointer, ROWS)
     whole = latents(model, families)
-    monkeypatch.setattr(generation_rows, "PIECE_ROWS", 11)
+    monkeypatch.setitem(generation_rows.PIECE_ROWS, "float32", 11)
     assert torch.allclose(latents(model, families), whole, atol=1e-4)
     assert whole.std() > 0.1
 
