@@ -20,27 +20,23 @@ def show_gate(gate: Mapping[str, Any], console: Console) -> None:
     """Print what the privacy gate found, before anything about fidelity."""
     if gate["action"] == "off":
         return
-    console.print(
-        f"privacy gate: {gate['verdict']}: {gate['text']}",
-        style=_STYLES.get(gate["verdict"], "yellow"),
-        markup=False,
-        soft_wrap=True,
-    )
+    style = _STYLES.get(gate["verdict"], "yellow")
+    _say(console, f"privacy gate: {gate['verdict']}: {gate['text']}", style)
     loud = [check for check in gate["checks"] if check["verdict"] != "pass"]
     for check in loud[:_SHOWN_FINDINGS]:
-        console.print(f"  {check['verdict']}: {check['where']}: {check['text']}", markup=False, soft_wrap=True)
+        _say(console, f"  {check['verdict']}: {check['where']}: {check['text']}")
     if len(loud) > _SHOWN_FINDINGS:
         console.print(f"  {len(loud) - _SHOWN_FINDINGS} more findings in the file")
     for table, text in gate["weak"].items():
-        console.print(f"  {table}: {text}", markup=False, soft_wrap=True)
+        _say(console, f"  {table}: {text}")
     for where, reason in gate["not_judged"].items():
-        console.print(f"  not judged: {where}: {reason}", markup=False, soft_wrap=True)
+        _say(console, f"  not judged: {where}: {reason}")
 
 
 def show_name(name: str) -> None:
     """Print which of several databases follows; nothing where there is one only."""
     if name:
-        output().print(f"\n{name}", style="bold", markup=False, soft_wrap=True)
+        _say(output(), f"\n{name}", "bold")
 
 
 def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[str, Any], path: Path) -> None:
@@ -48,7 +44,7 @@ def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[s
     console = output()
     show_gate(scored["gate"], console)
     for problem in scored["problems"]:
-        console.print(f"synthetic: {problem}", style="yellow", markup=False, soft_wrap=True)
+        _say(console, f"synthetic: {problem}", "yellow")
     table = Table("metric", "where", *scored["comparisons"])
     last = ""
     for title, where, values in rows:
@@ -59,7 +55,10 @@ def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[s
     unscored = [note for note in scored["unscored"] if note["comparison"] == "synthetic"]
     if unscored:
         places = listing(f"{note['metric']}: {note['where']}" for note in unscored)
-        console.print(f"not scored ({len(unscored)}), with reasons in the file: {places}", markup=False, soft_wrap=True)
-    console.print(
-        f"{path}: {len(scored['scores'])} scores in {scored['timing']['total_s']:.1f} s", markup=False, soft_wrap=True
-    )
+        _say(console, f"not scored ({len(unscored)}), with reasons in the file: {places}")
+    _say(console, f"{path}: {len(scored['scores'])} scores in {scored['timing']['total_s']:.1f} s")
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    """Print a line as it is: nothing in it is markup, and a path is not broken."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
