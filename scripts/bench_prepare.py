@@ -107,13 +107,17 @@ def prepare(folder: Path) -> None:
     from tabgraphsyn.stages.context import Resources, StageContext
 
     class Quiet:
-        requested = False
+        requested = overtaken = False
 
         def log(self, metrics: object, step: int) -> None:
             """Drop the metrics."""
 
-        def rewind(self, step: int) -> None:
+        def rewind(self, step: int, recorded: object = None) -> None:
             """Nothing is kept."""
+
+        def recorded(self) -> tuple[()]:
+            """Return nothing."""
+            return ()
 
         def close(self) -> None:
             """Nothing is held."""

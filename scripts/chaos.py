@@ -6,7 +6,8 @@ and fills the disk where it may mount a small one. At the end every artifact's h
 every published file must be true to its manifest, and nothing may have been published twice. Exit code 1 otherwise.
 
 ``--stages real`` runs the project's own stages on a few planes and their flights. A report shows how long its stages
-took and how much memory they had; it is compared without those figures, everything else by its hash.
+took and how much memory they had; it is compared without those figures, everything else by its hash. The lines that a
+training logged are compared too, without their times. ``--keep DIR`` leaves both runs there if all is not well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,15 +42,29 @@ def main() -> int:
     parser.add_argument("--stages", choices=sorted(SWEEPS), default="fake", help="trivial stages or the project's own")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop disturbing after so long")
     parser.add_argument("--timeout", type=float, default=1500.0, help="seconds until it gives up")
+    parser.add_argument("--keep", type=Path, help="a new folder for both runs' files and logs if all is not well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tgs-") as name:
         cluster = DevCluster(Path(name) / "c")
         cluster.up("--grace", "5")
+        code = 1
         try:
-            return Chaos(Path(name), cluster, options).run()
+            code = Chaos(Path(name), cluster, options).run()
         finally:
             cluster.down()
+            if options.keep and code:
+                keep(Path(name), options.keep)
             subprocess.run(["umount", str(Path(name) / "launches" / "out")], capture_output=True, check=False)
+        return code
+
+
+def keep(folder: Path, target: Path) -> None:
+    """Leave both runs' files and the cluster's logs in ``target``."""
+    for name in ("here", "launches"):
+        if (folder / name).exists():
+            shutil.copytree(folder / name, target / name, symlinks=True)
+    shutil.copytree(folder / "c" / "log", target / "log")
+    print(f"kept: {target}", file=sys.stderr)
 
 
 class Chaos:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -70,13 +71,22 @@ class ProjectLaunches(Launches):
         )
 
     def hashes(self) -> dict[str, str]:
-        """Hash of every published file, and the text of a report without what it measured."""
+        """Hash of every published file; text of a report without what it measured, and lines of trainings."""
         found = super().hashes()
         for name in found:
             if name.endswith("/report.html"):
                 stage, _, file = name.rpartition("/")
                 found[name] = without_measured((self.out / "stages" / stage / "artifacts" / file).read_text())
+        for kind in ("autoencoder", "gnn", "diffusion"):
+            for path in self.out.glob(f"stages/{kind}/*/metrics.jsonl"):
+                found[str(path.relative_to(self.out / "stages"))] = training_lines(path.read_text())
         return found
+
+
+def training_lines(text: str) -> str:
+    """Return what a training logged without its times, a line a step."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    return "\n".join(json.dumps({key: line[key] for key in sorted(line) if not key.endswith("_s")}) for line in lines)
 
 
 def without_measured(page: str) -> str:

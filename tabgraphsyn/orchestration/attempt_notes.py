@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tabgraphsyn.orchestration.lease import Lease
-from tabgraphsyn.tracking.base import Tracker
+from tabgraphsyn.tracking.base import Line, Tracker
 
 NOTED = ("micro_batches",)
 """Metrics that say how a stage was run: the training loop halved its batches for want of memory, for example."""
@@ -24,9 +24,13 @@ class AttemptNotes(Tracker):
             self._lease.note({**found, "step": step})
         self._tracker.log(metrics, step)
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
         """Drop metrics after a step; what an attempt noted stays true of it."""
-        self._tracker.rewind(step)
+        self._tracker.rewind(step, recorded)
+
+    def recorded(self) -> Sequence[Line]:
+        """Return the metrics' lines so far."""
+        return self._tracker.recorded()
 
     def close(self) -> None:
         """Write what is still held."""

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_RANK_LOST, EXIT_STAGE, Interrupted, RankLost, TabGraphSynError
 from tabgraphsyn.orchestration import compute, store
@@ -46,8 +46,12 @@ class Silent:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Rank 0 records."""
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: Sequence[Mapping[str, Any]] | None = None) -> None:
         """Rank 0 rewinds."""
+
+    def recorded(self) -> Sequence[Mapping[str, Any]]:
+        """Return nothing: rank 0 records."""
+        return ()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -67,6 +67,12 @@ class StopFlag(SignalFlag):
     def __init__(self, *, raises: bool) -> None:
         super().__init__()
         self.raises = raises
+        self.lease: Lease | None = None
+
+    @property
+    def overtaken(self) -> bool:
+        """True once a later attempt holds the stage: asked of the file system, not of the last heartbeat."""
+        return self.lease is not None and not self.lease.is_held()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         super()._receive(number, frame)
@@ -131,6 +137,7 @@ def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True, tea
             return EXIT_DONE
         # From here on a signal must not cut into the bookkeeping: `_attempt` opens and closes that window.
         flag.raises = False
+        flag.lease = lease
         return _attempt(spec, folder, lease, flag, capture, _team(spec, team))
 
 
@@ -169,7 +176,7 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
             _show(folder, log)
         except BaseException as error:  # every way out of a stage must be recorded, KeyboardInterrupt too
             flag.raises = False
-            code, outcome, message = _ending(error, heart.is_fenced)
+            code, outcome, message = _ending(error, heart.is_fenced or _is_overtaken(flag))
             log.log(logging.INFO if outcome == "interrupted" else logging.ERROR, message, exc_info=code == EXIT_STAGE)
             if isinstance(error, SystemExit | GeneratorExit):
                 log.error("the stage tried to leave the process")
@@ -253,6 +260,14 @@ def _manifest(spec: Spec, folder: Path, context: StageContext, started: float, c
 def _peak_memory_mb() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def _is_overtaken(flag: StopFlag) -> bool:
+    """Return whether a stage that ends with an error was overtaken; what cannot be asked is not known to be."""
+    try:
+        return flag.overtaken
+    except OSError:
+        return False
 
 
 def _ending(error: BaseException, is_fenced: bool) -> tuple[int, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +17,11 @@ class Tracker(Protocol):
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record metrics at a step of the stage's own count."""
 
-    def rewind(self, step: int) -> None:
-        """Drop what was recorded after ``step``: the stage resumed from a checkpoint there."""
+    def rewind(self, step: int, recorded: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Drop what was recorded after ``step``: the stage resumed from a checkpoint there, which held ``recorded``."""
+
+    def recorded(self) -> Sequence[Mapping[str, Any]]:
+        """Return all lines so far, for a checkpoint to hold."""
 
     def close(self) -> None:
         """Write what is still held."""
@@ -30,6 +33,10 @@ class InterruptFlag(Protocol):
     @property
     def requested(self) -> bool:
         """True once a signal came."""
+
+    @property
+    def overtaken(self) -> bool:
+        """True once a later attempt runs the stage: nothing more that it reads may be written."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+Line = Mapping[str, Any]
+"""What was recorded at one step: plain values by name, ``step`` and ``time_s`` among them."""
+
 
 @dataclass(frozen=True)
 class RunIdentity:
@@ -36,8 +39,15 @@ class Tracker(ABC):
         """Record metrics at a step of the stage's own count."""
 
     @abstractmethod
-    def rewind(self, step: int) -> None:
-        """Drop what was recorded after ``step``: the stage resumed from a checkpoint there."""
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
+        """Drop what was recorded after ``step``: the stage resumed from a checkpoint there.
+
+        ``recorded`` is what the checkpoint holds of ``recorded()``, and counts more than what is found; None: nothing.
+        """
+
+    def recorded(self) -> Sequence[Line]:
+        """Return all lines so far, for a checkpoint to hold; none where the tracker can not forget anyway."""
+        return ()
 
     @abstractmethod
     def close(self) -> None:
@@ -55,10 +65,14 @@ class Trackers(Tracker):
         for tracker in self._trackers:
             tracker.log(metrics, step)
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
         """Rewind every tracker."""
         for tracker in self._trackers:
-            tracker.rewind(step)
+            tracker.rewind(step, recorded)
+
+    def recorded(self) -> Sequence[Line]:
+        """Return the lines of the first tracker that has some."""
+        return next(filter(None, (tracker.recorded() for tracker in self._trackers)), ())
 
     def close(self) -> None:
         """Close every tracker."""

@@ -6,12 +6,12 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from tabgraphsyn.data.files import write_text
-from tabgraphsyn.tracking.base import Tracker
+from tabgraphsyn.tracking.base import Line, Tracker
 
 _TAIL_BYTES = 16_384
 
@@ -20,13 +20,14 @@ class JsonlTracker(Tracker):
     """One line a call: ``{"step": 10, "time_s": 1.5, "loss": 0.3}``.
 
     ``time_s`` goes on where the last attempt stopped. The file is written anew when an attempt opens it, so an older
-    attempt that still holds the former one can no longer write into it. A first step at or below recorded ones drops
-    those: the stage started over or resumed there.
+    attempt that still holds the former one can no longer write into it. What that one logs from then on is in the
+    checkpoints that it saves, and comes from there. A first step at or below recorded ones drops those: the stage
+    started over or resumed there.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lines = whole_lines(path)
+        self._lines: list[Line] = [*whole_lines(path)]
         self._started = time.monotonic()
         self._before_s = float(self._lines[-1].get("time_s", 0.0)) if self._lines else 0.0
         self._is_placed = False
@@ -40,16 +41,22 @@ class JsonlTracker(Tracker):
         line = {"step": step, "time_s": round(elapsed, 3), **{key: _plain(value) for key, value in metrics.items()}}
         self._handle.write(json.dumps(line, allow_nan=False) + "\n")
         self._handle.flush()
+        self._lines.append(line)
 
-    def rewind(self, step: int) -> None:
-        """Drop the lines after ``step``, aside then renamed."""
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
+        """Drop the lines after ``step``, aside then renamed; those of a checkpoint replace the file's."""
         self._handle.close()
-        kept = [line for line in whole_lines(self._path) if line["step"] <= step]
+        found = whole_lines(self._path) if recorded is None else recorded
+        kept = [line for line in found if line["step"] <= step]
         self._lines = kept
         self._before_s = float(kept[-1].get("time_s", 0.0)) if kept else 0.0
         self._started = time.monotonic()
         self._is_placed = True
         self._handle = self._rewritten()
+
+    def recorded(self) -> Sequence[Line]:
+        """Return all lines so far."""
+        return tuple(self._lines)
 
     def close(self) -> None:
         """Flush to disk."""
@@ -60,7 +67,6 @@ class JsonlTracker(Tracker):
 
     def _rewritten(self) -> IO[str]:
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in self._lines))
-        self._lines = self._lines[-1:]
         return self._path.open("a", encoding="utf-8")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from tabgraphsyn.tracking.base import RunIdentity, Tracker
+from tabgraphsyn.tracking.base import Line, RunIdentity, Tracker
 
 
 class NoTracker(Tracker):
@@ -16,7 +16,7 @@ class NoTracker(Tracker):
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Keep nothing."""
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
         """Keep nothing."""
 
     def close(self) -> None:

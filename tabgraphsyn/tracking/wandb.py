@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import wandb
 
-from tabgraphsyn.tracking.base import RunIdentity, Tracker
+from tabgraphsyn.tracking.base import Line, RunIdentity, Tracker
 
 STEP = "global_step"
 
@@ -56,7 +56,7 @@ class WandbTracker(Tracker):
         self._last_step = step
         self._run.log({STEP: step, **metrics})
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
         """Keep what was logged: an offline run cannot forget, and repeated steps are left out by ``log``."""
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -46,13 +47,14 @@ def save(folder: Path, step: int, tensors: TensorFiles, state: Mapping[str, Any]
         _sync_folder(aside)
     _sync_folder(folder)
     for old in _step_folders(folder)[KEPT:]:
-        shutil.rmtree(old)
+        _remove(old)
     return target
 
 
 def load_latest(folder: Path, log: logging.Logger) -> Checkpoint | None:
     """Return the latest checkpoint that is whole, or None.
 
+    An attempt that was overtaken and does not know it yet may still save: what vanishes meanwhile is not an error.
     Damaged checkpoints and what a killed writer left are logged and removed, so that they never count among the
     two that are kept.
     """
@@ -60,14 +62,14 @@ def load_latest(folder: Path, log: logging.Logger) -> Checkpoint | None:
         return None
     for part in folder.glob(".*.part"):
         log.warning("%s: left by a writer that was killed; removed.", part)
-        shutil.rmtree(part)
+        _remove(part)
     found = _step_folders(folder)
     for path in found:
         try:
             return _read(path)
         except _Damaged as damage:
             log.warning("%s: damaged checkpoint (%s); falling back to the one before.", path, damage)
-            shutil.rmtree(path)
+            _remove(path)
     if found:
         log.warning("%s: no whole checkpoint is left; training starts anew.", folder)
     return None
@@ -87,6 +89,15 @@ def load_step(folder: Path, step: int) -> Checkpoint:
             f"{path}: rank 0 goes on from this checkpoint and this rank cannot read it ({damage}). "
             "All ranks must see the same folder."
         ) from damage
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that another process may be removing or filling too."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise
 
 
 def _step_folders(folder: Path) -> list[Path]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,11 @@ class MetricSink(Protocol):
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record metrics of a step."""
 
-    def rewind(self, step: int) -> None:
-        """Drop what was recorded after ``step``."""
+    def rewind(self, step: int, recorded: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Drop what was recorded after ``step``; ``recorded`` is what the checkpoint of that step holds, if any."""
+
+    def recorded(self) -> Sequence[Mapping[str, Any]]:
+        """Return all lines so far as plain values: a checkpoint holds them, so that both are always of one step."""
 
 
 class StopFlag(Protocol):
@@ -50,3 +53,7 @@ class StopFlag(Protocol):
     @property
     def requested(self) -> bool:
         """True once asked."""
+
+    @property
+    def overtaken(self) -> bool:
+        """True once another process computes the same: this one must write nothing more that the other reads."""

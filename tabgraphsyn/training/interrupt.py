@@ -28,6 +28,11 @@ class SignalFlag:
         """True once a signal came."""
         return self.signal_name is not None
 
+    @property
+    def overtaken(self) -> bool:
+        """False: nobody else computes the same."""
+        return False
+
     def __enter__(self) -> Self:
         self.install()
         return self
@@ -58,3 +63,4 @@ class NeverInterrupted:
     """The flag of a run that nothing stops."""
 
     requested = False
+    overtaken = False

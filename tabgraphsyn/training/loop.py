@@ -91,7 +91,8 @@ def train(
     In a process group every rank calls this with the same arguments; only rank 0 validates, writes and returns.
 
     Raises:
-        Interrupted: ``interrupt`` asked to stop, on any rank; the state is saved.
+        Interrupted: ``interrupt`` asked to stop, on any rank; the state is saved. Or it says that this process was
+            overtaken by another; then nothing is.
         StageError: the loss is not finite, memory is too short, or the checkpoint belongs to another run.
         RankLost: another rank is gone; the state is saved.
         RankFinished: the training is over and this is another rank than 0.
@@ -145,6 +146,7 @@ class _Run:
         self.save_took_s = 0.0
 
     def resume(self) -> None:
+        self._require_held()
         found = self._found()
         if found is not None:
             self._refuse_other_run(found)
@@ -160,7 +162,7 @@ class _Run:
                     "saved by %d ranks, now %d: rounding differs", found.state.get("ranks", 1), self.ranks.count
                 )
         self.ranks.prepare(self.state.optimizer.parameters, self.state.buffers.values())
-        self.tracker.rewind(self.progress.step)
+        self.tracker.rewind(self.progress.step, None if found is None else found.state.get("recorded"))
 
     def _found(self) -> checkpoint.Checkpoint | None:
         """Return the checkpoint that all ranks go on from: rank 0 finds it."""
@@ -321,9 +323,14 @@ class _Run:
             self.ranks.leave()
             raise Interrupted(f"stopped at step {self.progress.step} of {self.config.steps} as asked, its state saved")
 
+    def _require_held(self) -> None:
+        if self.interrupt.overtaken:
+            raise Interrupted("a later attempt took this stage over: nothing more is written")
+
     def _save(self) -> None:
         if self.progress.step == self.saved_step or self.ranks.number:
             return
+        self._require_held()
         # A state that is already lost must not push a good one out of the folder.
         if "loss" in self.state.sums:
             self._require_finite(self.state.sums["loss"].item(), "loss")
@@ -336,6 +343,7 @@ class _Run:
             {
                 "run": self._identity(),
                 "progress": self.state.progress_dict(),
+                "recorded": [*self.tracker.recorded()],
                 "micro_batches": self.gradients.pieces,
                 "ranks": self.ranks.count,
                 "learning_rate": learning_rate(self.config, self.progress.step - 1),

@@ -110,7 +110,7 @@ def test_the_seed_decides_and_nothing_else(config: dict[str, Any], prepare: Path
         assert not all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
 
 
-class AfterSomeLooks:
+class AfterSomeLooks(NeverInterrupted):
     """Asks to stop when it was looked at some times."""
 
     def __init__(self, looks: int) -> None:

@@ -144,6 +144,21 @@ def test_an_overtaken_worker_stops_and_does_not_publish(tmp_path: Path, environm
     assert not (spec.parent / "done.json").exists()
 
 
+def test_an_overtaken_training_saves_nothing_more_before_its_heart_tells(tmp_path: Path, environment: dict[str, str]):
+    spec = spec_for(tmp_path, "train:0.05", kind="autoencoder", module="ranked_stages", heartbeat_s=600.0)
+    process = worker(spec, environment)
+    wait_for(spec.parent / "checkpoints")
+    newer = acquire(spec.parent, Owner.current(), -1)
+    assert newer is not None
+    assert process.wait(timeout=20) == 75
+    assert json.loads((spec.parent / "attempts" / "1.json").read_text())["outcome"] == "fenced"
+    assert not (spec.parent / "checkpoints" / "step-60").exists()
+    newer.end("interrupted", 75)
+    assert run_stage(spec) == 0
+    lines = [json.loads(line) for line in (spec.parent / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(5, 61, 5))
+
+
 def test_a_worker_waits_for_another_and_computes_nothing(tmp_path: Path, environment: dict[str, str]):
     spec = spec_for(tmp_path, "sleep")
     processes = [worker(spec, environment) for _ in range(3)]

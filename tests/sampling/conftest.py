@@ -32,8 +32,11 @@ class SilentTracker:
     def log(self, metrics: Any, step: int) -> None:
         self.lines.append({"step": step, **metrics})
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: Any = None) -> None:
         self.lines = [line for line in self.lines if line["step"] <= step]
+
+    def recorded(self) -> tuple[()]:
+        return ()
 
     def close(self) -> None:
         """Lines are held in memory: there is nothing to close."""

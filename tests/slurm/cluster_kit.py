@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
@@ -109,6 +111,12 @@ class DevCluster:
         lines = text.splitlines()
         return dict(line.split() for line in lines)  # type: ignore[misc]
 
+    def _lives(self, name: str) -> bool:
+        try:
+            return psutil.Process(self.daemon(name)).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
     def daemon(self, name: str) -> int:
         return int((self.folder / f"{name}.pid").read_text())
 
@@ -121,14 +129,29 @@ class DevCluster:
         subprocess.run([str(path)], env=self.environment, check=True, timeout=30, start_new_session=True)
         wait_until(lambda: self.call("scontrol", "ping", check=False).find("UP") >= 0, 30, "slurmctld")
 
-    def restore_nodes(self) -> None:
-        for node in ("node1", "node2"):
-            self.call("scontrol", "update", f"nodename={node}", "state=resume", check=False)
-        wait_until(
-            lambda: set(self.call("sinfo", "-h", "-N", "-p", "cpu", "-o", "%T").split()) <= {"idle", "mixed"},
-            60,
-            "nodes back",
-        )
+    def node_states(self) -> dict[str, str]:
+        """State by node; a star behind it: the controller does not hear of the node."""
+        lines = self.call("sinfo", "-h", "-N", "-p", "cpu", "-o", "%N %T", check=False).splitlines()
+        return dict(line.split() for line in lines)  # type: ignore[misc]
+
+    def restore_nodes(self, timeout_s: float = 120) -> None:
+        """Do what an administrator does until both nodes work: start a daemon that is gone, resume what is down.
+
+        Once is not enough: the controller may put a node down after it was resumed, for what it heard before.
+        """
+        started = time.monotonic()
+        end = started + timeout_s
+        while True:
+            states = self.node_states()
+            if len(states) == 2 and set(states.values()) <= {"idle", "mixed", "allocated", "completing"}:
+                return
+            assert time.monotonic() < end, f"nodes back: not in {timeout_s:.0f} s: {states}, {self.call('sinfo', '-R')}"
+            for node in ("node1", "node2"):
+                if time.monotonic() - started > 20 and not self._lives(f"slurmd-{node}"):
+                    self.start_slurmd(node)
+                if states.get(node, "down").startswith(("down", "drain", "fail")):
+                    self.call("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+            time.sleep(1.0)
 
 
 @dataclass

@@ -31,8 +31,11 @@ class Tracker:
     def log(self, metrics: dict[str, float], step: int) -> None:
         self.lines.append((step, dict(metrics)))
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: object = None) -> None:
         self.rewound.append(step)
+
+    def recorded(self) -> list[dict[str, float]]:
+        return [{"step": step, **metrics} for step, metrics in self.lines]
 
 
 class Regression:
@@ -198,7 +201,7 @@ def test_another_setting_is_refused_but_the_save_interval_is_free(tmp_path: Path
 
 
 def test_asked_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
-    class Asked:
+    class Asked(NeverInterrupted):
         requested = True
 
     with pytest.raises(Interrupted):

@@ -23,6 +23,7 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages import training_scores
 from tabgraphsyn.stages.training_scores import TrainingScores
 from tabgraphsyn.training.denoising import DenoisingTask
+from tabgraphsyn.training.interrupt import NeverInterrupted
 from tabgraphsyn.training.loop import TrainingSummary, train
 from tabgraphsyn.training.scoring import NOT_SCORED, ScoredLoopConfig, Scoring
 
@@ -87,18 +88,21 @@ class Tracker:
     def log(self, metrics: dict[str, float], step: int) -> None:
         self.lines.setdefault(step, {}).update(metrics)
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, recorded: object = None) -> None:
         self.lines = {at: line for at, line in self.lines.items() if at <= step}
 
+    def recorded(self) -> tuple[()]:
+        return ()
 
-class AskedAt:
+
+class AskedAt(NeverInterrupted):
     """Asks to stop once the tracker has seen a step."""
 
     def __init__(self, tracker: Tracker, step: int) -> None:
         self.tracker, self.step = tracker, step
 
     @property
-    def requested(self) -> bool:
+    def requested(self) -> bool:  # type: ignore[override]
         return self.step in self.tracker.lines
 
 
