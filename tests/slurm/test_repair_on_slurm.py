@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +21,15 @@ LEAVE_DEAD = ("+cluster.sbatch.kill-on-invalid-dep='no'",)
 
 @pytest.fixture(scope="module")
 def keeping() -> Iterator[DevCluster]:
-    """A cluster without kill_invalid_depend."""
+    """A cluster without kill_invalid_depend, and with a prolog that fails while there is a file ``broken``."""
     if not is_installed():
         pytest.skip("slurmctld, slurmd, slurm-client and munge are not installed")
     with tempfile.TemporaryDirectory(prefix="tgs-") as name:
         cluster = DevCluster(Path(name) / "c")
-        cluster.up("--keep-dead")
+        prolog = Path(name) / "prolog"
+        prolog.write_text(f"#!/bin/sh\ntest ! -e {name}/broken\n")
+        prolog.chmod(0o755)
+        cluster.up("--keep-dead", "--set", f"Prolog={prolog}")
         yield cluster
         cluster.down()
 
@@ -114,3 +119,28 @@ def test_where_scontrol_is_missing_stuck_elements_are_submitted_anew(
     text = poor.verb("repair", "c")
     assert "2 elements could never have started" in text and "3 submitted" in text, text
     kept.wait_done(6)
+
+
+def test_what_waits_for_an_element_that_is_held_though_its_stage_is_done(kept: Launches, keeping: DevCluster):
+    """A controller that died before it heard of the end starts the element again; where that fails, it is held."""
+    broken = keeping.folder.parent / "broken"
+    kept.run("campaign=c", "fake.gnn=train:400:0.1", *ONE)
+    gnn = job_of(kept, "gnn")
+    spec = kept.wait_for("stages/gnn/*/metrics.jsonl").parent / "spec.json"
+    try:
+        broken.touch()
+        keeping.call("scontrol", "requeue", gnn)
+        wait_until(lambda: "launch failed" in keeping.call("squeue", "-h", "-j", gnn, "-o", "%r"), 90, "gnn held")
+    finally:
+        broken.unlink()
+        keeping.restore_nodes()
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture"]
+    subprocess.run(command, env=dict(keeping.environment), check=True, timeout=120)
+    assert kept.done("gnn") == 1
+    (sample,) = (stage for stage in kept.states("c").values() if stage["id"].startswith("sample/"))
+    assert sample["state"] == "waiting" and f"{gnn} is held" in sample["reason"]
+    text = kept.verb("repair", "c")
+    assert "0 submitted" in text and "1 elements were held after a node failed to start them" in text, text
+    kept.wait_done(6)
+    assert set(kept.marks("computed").values()) == {1}
+    assert "released" not in kept.verb("repair", "c")

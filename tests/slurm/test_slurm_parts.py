@@ -315,7 +315,7 @@ def test_sacct_lists_every_run_and_the_last_counts(tmp_path: Path, monkeypatch: 
         ("BeginTime", "it was requeued and is eligible again in up to two minutes"),
         ("JobArrayTaskLimit", "cluster.max_running elements of its array run already"),
         ("SomethingNew", "Slurm says SomethingNew"),
-        ("launch failed requeued held", "starting it failed; it is held, scontrol release tries again"),
+        ("launch failed requeued held", "starting it failed; it is held, tabgraphsyn repair lets it go"),
     ],
 )
 def test_reasons_in_words(reason: str, words: str):

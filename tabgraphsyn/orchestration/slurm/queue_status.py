@@ -41,7 +41,8 @@ _REASONS: Mapping[str, str] = {
     "AssocGrpGRES": "your account's limit of GPUs is reached",
     "AssocGrpCpuLimit": "your account's limit of CPUs is reached",
     BEHIND_OTHERS: "others of its lane come first (cluster.lanes)",
-    "launch": "starting it failed; it is held, scontrol release tries again",
+    "launch": "starting it failed; it is held, tabgraphsyn repair lets it go",
+    "JobHoldMaxRequeue": "it was requeued as often as the site allows; it is held, tabgraphsyn repair lets it go",
 }
 
 
@@ -55,6 +56,7 @@ class StageJob:
         ended: sacct's last word on a job that left the queue, or None.
         submitted: seconds since the epoch.
         log: what it printed outside the stage's log.
+        behind: elements that it waits for and that Slurm holds, because a node failed to start them.
     """
 
     element: str
@@ -62,6 +64,7 @@ class StageJob:
     ended: str | None
     submitted: float
     log: str
+    behind: tuple[str, ...] = ()
 
 
 def reason_in_words(job: QueuedJob) -> str:
@@ -80,20 +83,24 @@ def reason_in_words(job: QueuedJob) -> str:
 def stage_jobs(campaign: Campaign, scheduler: Scheduler) -> dict[str, StageJob]:
     """Return the last job of each stage of a campaign that is not done and was submitted."""
     known = ledger.latest_elements(ledger.read(campaign.output_dir))
-    wanted = {
-        stage_id: known[stage_id]
-        for stage_id in campaign.stage_ids()
-        if stage_id in known and campaign.store.done(stage_id) is None
-    }
+    submitted = {stage_id: known[stage_id] for stage_id in campaign.stage_ids() if stage_id in known}
+    wanted = {stage_id: found for stage_id, found in submitted.items() if campaign.store.done(stage_id) is None}
+    if not wanted:
+        return {}
     queued = {stage_id: found for stage_id, found in wanted.items() if found[0].job}
-    jobs = queued_jobs(campaign.store, queued, scheduler.queue({found[0].job for found in queued.values()}))
+    # Those of done stages too: what waits for one that is held waits for ever.
+    queue = scheduler.queue({found[0].job for found in submitted.values() if found[0].job})
+    held = [job.id for job in queue.values() if job.is_held_by_a_failed_start]
+    jobs = queued_jobs(campaign.store, queued, queue)
     gone = {submission.job for stage_id, (submission, _) in queued.items() if stage_id not in jobs}
     ended = scheduler.history(gone)
     found = {}
     for stage_id, (submission, index) in wanted.items():
         element = submission.element_id(index) if submission.job else ""
         log = str(submission.log(index))
-        found[stage_id] = StageJob(element, jobs.get(stage_id), ended.get(element), submission.time, log)
+        job = jobs.get(stage_id)
+        behind = () if job is None else tuple(each for each in held if each.split("_")[0] in job.waits_for)
+        found[stage_id] = StageJob(element, job, ended.get(element), submission.time, log, behind)
     return found
 
 
@@ -124,7 +131,15 @@ def _stage(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStat
     if job.state == "PENDING":
         word = "stuck" if job.is_stuck else "waiting"
         again = " (it stopped before and resumes)" if stage.state == "stopped" else ""
-        return replace(stage, state=word, where=where, age_s=age, reason=reason_in_words(job) + again, log=found.log)
+        reason = reason_in_words(job) + again
+        if found.behind:
+            names = (
+                f"{found.behind[0]} and {len(found.behind) - 1} more are"
+                if found.behind[1:]
+                else f"{found.behind[0]} is"
+            )
+            reason += f"; {names} held, because starting failed; tabgraphsyn repair lets go"
+        return replace(stage, state=word, where=where, age_s=age, reason=reason, log=found.log)
     if stage.state == "running":
         return replace(stage, where=where)
     return replace(

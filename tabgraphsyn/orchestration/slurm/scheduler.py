@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from tabgraphsyn.errors import SubmissionError
 
 _TIMEOUT_S = 60.0
+_JOB_IN_DEPENDENCY = re.compile(r":(\d+)")
 _QUEUE_FORMAT = "%i|%T|%r|%u|%M|%L|%N|%P|%E"
 FINISHED_STATES = frozenset(
     {
@@ -58,6 +60,15 @@ class QueuedJob:
     def is_stuck(self) -> bool:
         """True if what it depends on failed: it can never start as it is."""
         return self.reason == "DependencyNeverSatisfied"
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """Ids of the jobs and arrays that it still waits for.
+
+        >>> sorted(QueuedJob("3_0", "PENDING", dependency="afterok:12(unfulfilled),aftercorr:9_*(failed)").waits_for)
+        ['12', '9']
+        """
+        return frozenset(_JOB_IN_DEPENDENCY.findall(self.dependency))
 
     @property
     def is_held_by_a_failed_start(self) -> bool:

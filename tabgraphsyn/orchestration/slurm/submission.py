@@ -26,7 +26,15 @@ from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.script import batch_script
 from tabgraphsyn.orchestration.slurm.site import read_site
-from tabgraphsyn.orchestration.slurm.standing import MOST_UPDATES, QueuedStage, Standing, Update, sorted_out, updates_of
+from tabgraphsyn.orchestration.slurm.standing import (
+    MOST_UPDATES,
+    QueuedStage,
+    Standing,
+    Update,
+    is_ours,
+    sorted_out,
+    updates_of,
+)
 from tabgraphsyn.orchestration.slurm.strategy import SUCCESSOR, Strategy, choose
 from tabgraphsyn.orchestration.store import Store
 
@@ -77,7 +85,8 @@ class Prepared:
         held: what the limit on queued elements keeps back.
         stuck: elements in the queue that can never start; they are cancelled and submitted anew.
         updates: elements in the queue that wait for what will not come; they are told what to wait for instead.
-        released: elements that Slurm holds because a node failed to start them; they are let go.
+        released: elements that Slurm holds because a node failed to start them, those of done stages too; they are
+            let go.
     """
 
     cached: list[str]
@@ -111,8 +120,10 @@ def prepare(
     slurm_folder = ledger.folder_of(work.output_dir)
     strategy = choose(work.cluster["on_interrupt"], capabilities, read_findings(slurm_folder, capabilities.cluster))
     done = {stage_id for stage_id in work.plan.stages if work.store.done(stage_id) is not None} | work.made_here
+    known = _known(work, done)
+    jobs = _queue(work, scheduler, known)
     queued = {
-        stage_id: each for stage_id, each in queued_stages(work, done, scheduler).items() if each.job.id not in without
+        stage_id: each for stage_id, each in _queued_stages(work, known, jobs).items() if each.job.id not in without
     }
     for can_update in (scheduler.has("scontrol"), False):
         standing = sorted_out(work.plan, done, queued, can_update=can_update)
@@ -128,7 +139,7 @@ def prepare(
         held=held,
         stuck=standing.stuck,
         updates=updates,
-        released=sorted({each.job.id for each in standing.alive.values() if each.job.is_held_by_a_failed_start}),
+        released=sorted(job.id for job in jobs.values() if job.is_held_by_a_failed_start and is_ours(job)),
     )
 
 
@@ -154,18 +165,43 @@ def _arrays(
     return make_arrays(units[:room], refs, most), units[room:]
 
 
-def queued_stages(work: Work, done: set[str], scheduler: Scheduler) -> dict[str, QueuedStage]:
-    """Return the stages of a plan, inputs first, that elements in the queue are to make; one call of squeue."""
-    known = ledger.latest_elements(ledger.read(work.output_dir))
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger says: jobs that were submitted for this campaign, and for each missing stage the last element."""
+
+    own: frozenset[str]
+    wanted: Mapping[str, tuple[Submission, int]]
+
+
+def _known(work: Work, done: set[str]) -> _Known:
+    submissions = ledger.read(work.output_dir)
+    elements = ledger.latest_elements(submissions)
     wanted = {
-        stage_id: known[stage_id]
+        stage_id: elements[stage_id]
         for stage_id in work.plan.stages
-        if stage_id in known and stage_id not in done and known[stage_id][0].job
+        if stage_id in elements and stage_id not in done and elements[stage_id][0].job
     }
-    jobs = scheduler.queue({submission.job for submission, _ in wanted.values()})
+    own = frozenset(each.job for each in submissions if each.job and each.campaign == work.campaign)
+    return _Known(own, wanted)
+
+
+def _queue(work: Work, scheduler: Scheduler, known: _Known) -> dict[str, QueuedJob]:
+    """Return what is in the queue of this campaign, and what others of this store submitted for it or it waits for.
+
+    One call of squeue, two where it waits for jobs of other campaigns. Elements of done stages are among them: one
+    that a node failed to start is held for good, and what waits for it too, though nothing of it is missing.
+    """
+    asked = known.own | {submission.job for submission, _ in known.wanted.values()}
+    jobs = scheduler.queue(asked)
+    awaited = frozenset[str]().union(*(job.waits_for for job in jobs.values()))
+    return {**jobs, **scheduler.queue(awaited - asked)}
+
+
+def _queued_stages(work: Work, known: _Known, jobs: Mapping[str, QueuedJob]) -> dict[str, QueuedStage]:
+    """Return the stages of a plan, inputs first, that elements in the queue are to make."""
     found: dict[str, QueuedStage] = {}
-    for stage_id, job in queued_jobs(work.store, wanted, jobs).items():
-        submission, index = wanted[stage_id]
+    for stage_id, job in queued_jobs(work.store, known.wanted, jobs).items():
+        submission, index = known.wanted[stage_id]
         is_element = submission.is_array and not submission.is_lane
         ref = Ref(submission.job, index if is_element else None, submission.is_lane)
         found[stage_id] = QueuedStage(ref, job)
