@@ -51,9 +51,9 @@ def main() -> int:
         try:
             code = Chaos(Path(name), cluster, options).run()
         finally:
-            cluster.down()
             if options.keep and code:
                 keep(Path(name), options.keep)
+            cluster.down()
             subprocess.run(["umount", str(Path(name) / "launches" / "out")], capture_output=True, check=False)
         return code
 

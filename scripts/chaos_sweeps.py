@@ -84,9 +84,11 @@ class ProjectLaunches(Launches):
 
 
 def training_lines(text: str) -> str:
-    """Return what a training logged without its times, a line a step."""
+    """Return what a training logged without its times, a line a step, names in order."""
     lines = [json.loads(line) for line in text.splitlines()]
-    return "\n".join(json.dumps({key: line[key] for key in sorted(line) if not key.endswith("_s")}) for line in lines)
+    return "\n".join(
+        json.dumps({key: value for key, value in line.items() if not key.endswith("_s")}) for line in lines
+    )
 
 
 def without_measured(page: str) -> str:

@@ -110,10 +110,11 @@ class TrainingState:
             average.copy_(tensors["ema"][name])
         self.best = {name: value.to(self.device) for name, value in tensors["best"].items()}
         loop = tensors["loop"]
-        self.sums = {name[4:]: value.to(self.device) for name, value in loop.items() if name.startswith("sum/")}
+        self.progress = Progress(**state["progress"])
+        # Their order is the order in which a line names them; a file of tensors has its own.
+        self.sums = {name: loop[f"sum/{name}"].to(self.device) for name in self.progress.counts}
         self.optimizer.restore(tensors["optimizer"])
         _restore_rng(loop, self.device)
-        self.progress = Progress(**state["progress"])
 
     def progress_dict(self) -> dict[str, Any]:
         """Return the counters as json values."""
