@@ -11,13 +11,12 @@ import json
 import re
 import resource
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "slurm"))
 
-from cluster_kit import DevCluster, Launches, write_conf
+from cluster_kit import DevCluster, Launches, throw_away_cluster, write_conf
 
 
 def main() -> int:
@@ -26,13 +25,8 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--run", action="store_true", help="wait until every stage is done")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
-        cluster = DevCluster(Path(name) / "c")
-        cluster.up()
-        try:
-            print(json.dumps(measured(Path(name), cluster, options), indent=2))
-        finally:
-            cluster.down()
+    with throw_away_cluster() as (folder, cluster):
+        print(json.dumps(measured(folder, cluster, options), indent=2))
     return 0
 
 

@@ -13,7 +13,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "slurm"))
 
-from cluster_kit import DevCluster, Launches, wait_until, write_conf
+from cluster_kit import DevCluster, Launches, throw_away_cluster, wait_until, write_conf
 
 STEPS = 100_000
 PRIOR = ("sbatch", "--parsable", "-p", "high", "-N2", "--exclusive", "-t", "5")
@@ -33,13 +32,8 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5, help="preemptions, and as many requeues")
     parser.add_argument("--watch-s", type=float, default=130.0, help="seconds of `status --watch`")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
-        cluster = DevCluster(Path(name) / "c")
-        cluster.up("--grace", "20")
-        try:
-            print(json.dumps(Bench(Path(name), cluster).figures(options.repeat, options.watch_s), indent=2))
-        finally:
-            cluster.down()
+    with throw_away_cluster("--grace", "20") as (folder, cluster):
+        print(json.dumps(Bench(folder, cluster).figures(options.repeat, options.watch_s), indent=2))
     return 0
 
 

@@ -9,7 +9,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "slurm"))
 
 from chaos_sweeps import ProjectLaunches
-from cluster_kit import DevCluster
+from cluster_kit import throw_away_cluster
 
 SWEEP = ("-m", "experiment=quickstart", "gnn=gin,gat,sage", "seed=0,1,2", "campaign=sweep")
 # The nodes of the devcluster are this very machine: as many stages at once as it has cores are enough.
@@ -35,14 +34,9 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=None, help="folder for the campaign's reports and scores")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
-        cluster = DevCluster(Path(name) / "c")
-        cluster.up("--cpus", str(max(1, options.at_once // 2)))
-        try:
-            launches = ProjectLaunches(Path(name) / "launches", Path(name) / "conf", cluster.environment)
-            return run(launches, options)
-        finally:
-            cluster.down()
+    with throw_away_cluster("--cpus", str(max(1, options.at_once // 2))) as (folder, cluster):
+        launches = ProjectLaunches(folder / "launches", folder / "conf", cluster.environment)
+        return run(launches, options)
 
 
 def run(launches: ProjectLaunches, options: argparse.Namespace) -> int:

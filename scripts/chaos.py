@@ -31,7 +31,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "slurm"))
 
 from chaos_sweeps import SWEEPS, differences
-from cluster_kit import DevCluster, Launches
+from cluster_kit import DevCluster, Launches, throw_away_cluster
 
 
 def main() -> int:
@@ -44,17 +44,15 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=1500.0, help="seconds until it gives up")
     parser.add_argument("--keep", type=Path, help="a new folder for both runs' files and logs if all is not well")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
-        cluster = DevCluster(Path(name) / "c")
-        cluster.up("--grace", "5")
+    with throw_away_cluster("--grace", "5") as (folder, cluster):
         code = 1
         try:
-            code = Chaos(Path(name), cluster, options).run()
+            code = Chaos(folder, cluster, options).run()
         finally:
             if options.keep and code:
-                keep(Path(name), options.keep)
-            cluster.down()
-            subprocess.run(["umount", str(Path(name) / "launches" / "out")], capture_output=True, check=False)
+                keep(folder, options.keep)
+            cluster.down()  # its jobs write to the disk that goes now
+            subprocess.run(["umount", str(folder / "launches" / "out")], capture_output=True, check=False)
         return code
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,6 +155,19 @@ class DevCluster:
                 if states.get(node, "down").startswith(("down", "drain", "fail")):
                     self.call("scontrol", "update", f"nodename={node}", "state=resume", check=False)
             time.sleep(1.0)
+
+
+@contextmanager
+def throw_away_cluster(*options: str) -> Iterator[tuple[Path, DevCluster]]:
+    """A devcluster, and a folder for what runs on it: gone afterwards, also when this process is told to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory(prefix="tgs-") as name:
+        cluster = DevCluster(Path(name) / "c")
+        try:
+            cluster.up(*options)
+            yield Path(name), cluster
+        finally:
+            cluster.down()
 
 
 @dataclass
