@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import wandb
 
+from tabgraphsyn.data.files import write_text
 from tabgraphsyn.tracking.base import Line, RunIdentity, Tracker
 
 STEP = "global_step"
@@ -55,11 +56,12 @@ class WandbTracker(Tracker):
             return
         self._last_step = step
         self._run.log({STEP: step, **metrics})
+        # Without waiting for the disk: a kill leaves it true, a power cut costs repeated steps.
+        write_text(self._mark, str(step), flush=False)
 
     def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
         """Keep what was logged: an offline run cannot forget, and repeated steps are left out by ``log``."""
 
     def close(self) -> None:
-        """Finish the run and remember how far it came."""
+        """Finish the run."""
         self._run.finish()
-        self._mark.write_text(str(self._last_step))

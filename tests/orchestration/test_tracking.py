@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,34 @@ tracker.close()
     runs = sorted(path.name for path in (tmp_path / "wandb").glob("offline-run-*"))
     assert runs and all(name.endswith("abc123") for name in runs)
     assert (tmp_path / "wandb" / "last_step").read_text() == "6"
+
+
+def test_steps_that_a_killed_run_logged_are_not_logged_again(tmp_path: Path):
+    pytest.importorskip("wandb")
+    code = """
+import os, signal, sys
+from pathlib import Path
+from tabgraphsyn.tracking.base import RunIdentity
+from tabgraphsyn.tracking.wandb import WandbTracker
+tracker = WandbTracker(run=RunIdentity("abc123", "gnn", "campaign/point", Path(sys.argv[1]), {}), project="test")
+logged = []
+log, tracker._run.log = tracker._run.log, lambda line: (logged.append(line["global_step"]), log(line))
+for step in (5, 6, 7)[: int(sys.argv[2])]:
+    tracker.log({"loss": 1.0}, step)
+print(logged, flush=True)
+if sys.argv[3] == "kill":
+    os.kill(os.getpid(), signal.SIGKILL)
+tracker.close()
+"""
+    root = Path(__file__).resolve().parents[2]
+
+    def run(steps: int, ending: str) -> tuple[str, int]:
+        command = [sys.executable, "-c", code, str(tmp_path), str(steps), ending]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+        return done.stdout.strip(), done.returncode
+
+    assert run(2, "kill") == ("[5, 6]", -signal.SIGKILL)
+    assert run(3, "close") == ("[7]", 0)
 
 
 def test_only_one_file_imports_wandb():
