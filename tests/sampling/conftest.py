@@ -45,6 +45,7 @@ class SilentTracker:
 @dataclass
 class Flag:
     requested: bool = False
+    overtaken: bool = False
 
 
 @dataclass
