@@ -35,8 +35,8 @@ test-slurm: $(INSTALLED)
 
 # Half an hour: thirty disturbances of trivial stages and twelve of the project's own, with another seed each night.
 nightly: $(INSTALLED)
-	$(BIN)/python scripts/chaos.py --kills 30 --seed $${SEED:-$$(date +%j)}
-	$(BIN)/python scripts/chaos.py --stages real --kills 30 --seconds 900 --seed $${SEED:-$$(date +%j)}
+	$(BIN)/python scripts/chaos.py --kills 30 --seed $${SEED:-$$(date +%j)} --keep outputs/nightly/$$(date +%Y%m%d-%H%M%S)
+	$(BIN)/python scripts/chaos.py --stages real --kills 30 --seconds 900 --seed $${SEED:-$$(date +%j)} --keep outputs/nightly/$$(date +%Y%m%d-%H%M%S)
 
 test-all: lint test test-slow
 
