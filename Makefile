@@ -33,7 +33,7 @@ test-slow: $(INSTALLED)
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest -m slurm -n 2 tests/slurm $(PYTEST_ARGS)
 
-# Half an hour: thirty disturbances of trivial stages and twelve of the project's own, with another seed each night.
+# A quarter of an hour: thirty disturbances of trivial stages and of the project's own, with another seed each night.
 nightly: $(INSTALLED)
 	$(BIN)/python scripts/chaos.py --kills 30 --seed $${SEED:-$$(date +%j)} --keep outputs/nightly/$$(date +%Y%m%d-%H%M%S)
 	$(BIN)/python scripts/chaos.py --stages real --kills 30 --seconds 900 --seed $${SEED:-$$(date +%j)} --keep outputs/nightly/$$(date +%Y%m%d-%H%M%S)

@@ -16,7 +16,7 @@ import pytest
 from slurm_stages import slurm_catalog
 
 from tabgraphsyn.errors import ConfigError, SubmissionError
-from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers
 from tabgraphsyn.orchestration.plan import source_stage
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.decisions import deaths_in_a_row, decisions
@@ -24,7 +24,7 @@ from tabgraphsyn.orchestration.slurm.element import end_element, run_element
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
 from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
-from tabgraphsyn.orchestration.slurm.requeue import after_interruption, interruption_cause
+from tabgraphsyn.orchestration.slurm.requeue import after_death, after_interruption, interruption_cause
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.spec import Runtime, stage_spec
@@ -261,6 +261,26 @@ def test_without_scontrol_nothing_is_guessed(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert after_interruption(Policy(), tmp_path / "out" / "stages" / "gnn" / "x") == 75
     assert [entry["kind"] for entry in decisions(tmp_path / "out" / "stages" / "gnn" / "x")] == ["signalled"]
+
+
+@pytest.mark.parametrize("ending", ["interrupted", "killed"])
+def test_a_job_that_slurm_runs_again_beside_this_process_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+):
+    """A node was lost and lives on: to requeue the job now would end its new run, and nobody may answer a question."""
+    fakes, folder = tmp_path / "bin", tmp_path / "out" / "stages" / "gnn" / "x"
+    fake(fakes, "scontrol", "exit 1")
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for run in ("0", "1"):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", run)
+        assert acquire(folder, Owner.current(), 60.0) is not None
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "0")
+    assert (after_interruption(Policy(), folder) if ending == "interrupted" else after_death(Policy(), folder, 137)) > 0
+    assert calls(fakes) == [] and decisions(folder) == []
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    after_interruption(Policy(), folder)
+    assert calls(fakes) and decisions(folder)
 
 
 # -- what is asked of the scheduler -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_INTERRUPTED, EXIT_STAGE, SubmissionError
-from tabgraphsyn.orchestration.lease import latest_attempt
+from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
 from tabgraphsyn.orchestration.slurm.decisions import (
     DIED,
     GAVE_UP,
@@ -44,7 +44,7 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     """
     job = os.environ.get("SLURM_JOB_ID")
     last = latest_attempt(folder)
-    if job is None or (last is not None and last.outcome == "fenced"):
+    if job is None or _runs_again(last, job):
         return EXIT_INTERRUPTED
     scheduler = Scheduler()
     cause = interruption_cause(_fields(scheduler, job), policy.signal_s, restart())
@@ -63,6 +63,14 @@ def after_interruption(policy: Policy, folder: Path) -> int:
         return EXIT_STAGE
     _CONTINUE[policy.on_interrupt](scheduler, job, cause, folder)
     return EXIT_INTERRUPTED
+
+
+def _runs_again(last: Attempt | None, job: str) -> bool:
+    """Return True if Slurm runs this job again beside this process, which it lost sight of.
+
+    Requeueing would end the new run; and a controller that lost a node may not answer when asked.
+    """
+    return last is not None and last.owner.job == job and last.owner.restart > restart()
 
 
 def _requeue_itself(scheduler: Scheduler, job: str, cause: str, folder: Path) -> None:
@@ -137,9 +145,11 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
         The exit code of the job.
     """
     job = os.environ.get("SLURM_JOB_ID")
+    if job is None or _runs_again(latest_attempt(folder), job):
+        return code or EXIT_STAGE
     scheduler = Scheduler()
-    fields = _fields(scheduler, job) if job is not None else {}
-    if job is None or interruption_cause(fields, policy.signal_s, restart()) in ("cancelled", "requeued"):
+    fields = _fields(scheduler, job)
+    if interruption_cause(fields, policy.signal_s, restart()) in ("cancelled", "requeued"):
         return code or EXIT_STAGE
     entry = note(folder, DIED, exit_code=code, memory_mb=_memory_mb(fields))
     count = deaths_in_a_row(decisions(folder))
