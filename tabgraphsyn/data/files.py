@@ -1,4 +1,4 @@
-"""Writes that are never half done: aside, flushed, then renamed."""
+"""Writes that are never half done: aside, flushed, then renamed; or a line at the end of a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 @contextmanager
@@ -58,6 +58,22 @@ def write_text(path: Path, text: str, *, flush: bool = True) -> None:
 def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
     """Write ``value`` as json, aside then renamed; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", flush=flush)
+
+
+def append_line(path: Path, text: str, *, flush: bool = True) -> None:
+    """Append a line. What a kill or a full disk left without its end becomes a line of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as handle:
+        is_open = handle.seek(0, os.SEEK_END) > 0 and _last_byte(handle) != b"\n"
+        handle.write((b"\n" if is_open else b"") + text.encode() + b"\n")
+        handle.flush()
+        if flush:
+            os.fsync(handle.fileno())
+
+
+def _last_byte(handle: BinaryIO) -> bytes:
+    handle.seek(-1, os.SEEK_END)
+    return handle.read(1)
 
 
 def read_json(path: Path) -> Any:

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.data.files import append_line
+
 _LEDGER = "wandb_sync.jsonl"
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 300.0
@@ -104,8 +106,8 @@ class Uploader:
 
     def _note(self, folder: Path, size: int) -> None:
         line = json.dumps({"folder": str(folder), "bytes": size, "time": round(time.time(), 3)})
-        with self._lock, self._ledger.open("a", encoding="utf-8") as handle:
-            handle.write(line + "\n")
+        with self._lock:
+            append_line(self._ledger, line)
 
     def _read(self) -> dict[str, int]:
         if not self._ledger.exists():

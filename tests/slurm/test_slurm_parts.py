@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ from tabgraphsyn.errors import ConfigError, SubmissionError
 from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers
 from tabgraphsyn.orchestration.plan import source_stage
 from tabgraphsyn.orchestration.slurm import ledger
-from tabgraphsyn.orchestration.slurm.decisions import deaths_in_a_row, decisions
+from tabgraphsyn.orchestration.slurm.decisions import deaths_in_a_row, decisions, note
 from tabgraphsyn.orchestration.slurm.element import end_element, run_element
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
@@ -27,6 +28,7 @@ from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
 from tabgraphsyn.orchestration.slurm.requeue import after_death, after_interruption, interruption_cause
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
+from tabgraphsyn.orchestration.slurm.submission import record_job
 from tabgraphsyn.orchestration.spec import Runtime, stage_spec
 from tabgraphsyn.orchestration.wandb_sync import Uploader, find_runs
 
@@ -91,6 +93,31 @@ def test_the_ledger_survives_a_cut_off_line(tmp_path: Path):
         handle.write('{"job": "3", "cam')
     latest = ledger.latest_elements(ledger.read(tmp_path))
     assert {stage: each.element_id(index) for stage, (each, index) in latest.items()} == {"gnn/a": "2", "gnn/b": "1_3"}
+    ledger.append(tmp_path, submission("4"))  # not glued to the rest of the line before
+    assert [each.job for each in ledger.read(tmp_path)] == ["1", "2", "4"]
+
+
+def test_a_decision_after_a_cut_off_line_is_found(tmp_path: Path):
+    note(tmp_path, "preempted")
+    with (tmp_path / "requeues.jsonl").open("a") as handle:
+        handle.write('{"kind": "pre')
+    note(tmp_path, "died")
+    assert [entry["kind"] for entry in decisions(tmp_path)] == ["preempted", "died"]
+
+
+def test_a_job_that_cannot_be_noted_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """On a full disk the scheduler may take a job that no command would ever find again."""
+    fakes = tmp_path / "bin"
+    fake(fakes, "scancel", "exit 0")
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ledger, "append", full)
+    with pytest.raises(OSError, match="No space left"):
+        record_job(tmp_path, submission("12"), Scheduler())
+    assert calls(fakes) == ["scancel 12"]
 
 
 def test_the_lock_is_exclusive_and_left_over_ones_are_taken(tmp_path: Path):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.data.files import append_line
 from tabgraphsyn.orchestration.lease import attempt_numbers
 
 REQUEUES = "requeues.jsonl"
@@ -43,9 +44,7 @@ def note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
         "step": _last_step(folder),
         **details,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / REQUEUES).open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(entry) + "\n")
+    append_line(folder / REQUEUES, json.dumps(entry))
     return entry
 
 

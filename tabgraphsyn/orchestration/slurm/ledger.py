@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.files import append_line, write_json
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.lease import Owner
 
@@ -77,13 +77,7 @@ def folder_of(output_dir: Path) -> Path:
 
 def append(output_dir: Path, submission: Submission) -> None:
     """Add a line, flushed to disk: from here on every command knows the job."""
-    path = folder_of(output_dir) / LEDGER
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(submission), separators=(",", ":")) + "\n"
-    with path.open("a", encoding="utf-8") as handle:
-        handle.write(line)
-        handle.flush()
-        os.fsync(handle.fileno())
+    append_line(folder_of(output_dir) / LEDGER, json.dumps(asdict(submission), separators=(",", ":")))
 
 
 def read(output_dir: Path) -> list[Submission]:

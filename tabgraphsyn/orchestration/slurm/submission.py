@@ -249,7 +249,7 @@ def _submit_once(
                 submissions.append(
                     _submit_array(work, array, prepared, submissions, folder, scheduler, capabilities, code_folder)
                 )
-                ledger.append(work.output_dir, submissions[-1])
+                record_job(work.output_dir, submissions[-1], scheduler)
                 ledger.touch_lock(work.output_dir)
         except SubmissionError as error:
             raise SubmissionError(
@@ -260,6 +260,19 @@ def _submit_once(
     wanted = {update.job: update.dependency(_job_ids(prepared.arrays, submissions)) for update in prepared.updates}
     renewed = {job: dependency for job, dependency in wanted.items() if scheduler.rearm(job, dependency)}
     return Report(prepared, submissions, folder, capabilities, renewed), frozenset(wanted) - frozenset(renewed)
+
+
+def record_job(output_dir: Path, submission: Submission, scheduler: Scheduler) -> None:
+    """Note a job where every command finds it.
+
+    Raises:
+        OSError: it could not be noted, on a full disk for example; nobody would find the job, so it is cancelled.
+    """
+    try:
+        ledger.append(output_dir, submission)
+    except OSError:
+        scheduler.cancel([submission.job])
+        raise
 
 
 def _job_ids(arrays: Sequence[JobArray], submissions: Sequence[Submission]) -> dict[Key, str]:
