@@ -105,6 +105,23 @@ def test_a_decision_after_a_cut_off_line_is_found(tmp_path: Path):
     assert [entry["kind"] for entry in decisions(tmp_path)] == ["preempted", "died"]
 
 
+def test_a_full_disk_keeps_no_job_from_its_requeue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fakes = tmp_path / "bin"
+    fake(fakes, "scontrol", 'case "$1" in show) echo JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.decisions.append_line", full)
+    assert after_interruption(Policy(), tmp_path / "out" / "stages" / "gnn" / "x") == 75
+    assert "scontrol requeue 7" in calls(fakes)
+    assert "could not note 'preempted': [Errno 28] No space left" in capsys.readouterr().err
+
+
 def test_a_job_that_cannot_be_noted_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """On a full disk the scheduler may take a job that no command would ever find again."""
     fakes = tmp_path / "bin"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +45,10 @@ def note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
         "step": _last_step(folder),
         **details,
     }
-    append_line(folder / REQUEUES, json.dumps(entry))
+    try:
+        append_line(folder / REQUEUES, json.dumps(entry))
+    except OSError as error:  # a full disk: a job that is not requeued for that would be lost, a count is not
+        print(f"{folder}: could not note {kind!r}: {error}", file=sys.stderr, flush=True)
     return entry
 
 
