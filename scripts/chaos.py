@@ -122,7 +122,7 @@ class Chaos:
         print(json.dumps(summary, indent=2))
         is_well = is_done and not different and "0 damaged" in verified
         ending = "all well" if is_well else "RESULTS DIFFER" if is_done else "NOT FINISHED"
-        print(f"chaos: {ending}", flush=True)
+        print(f"chaos: {ending}, {summary['in_all']} of {self.options.kills} disturbances", flush=True)
         return 0 if is_well else 1
 
     def repair_if_nothing_runs(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster_kit import DevCluster, Launches, write_conf
 
-POINTS = ("-m", "gnn=gin,gat", "seed=0,1", "campaign=chaos")
+_KILLS_A_SEED = 7
 SETTINGS = ("cluster.cpu_partition=low", "cluster.max_failures=50", "cluster.max_preemptions=1000")
 
 # What a report shows of the run itself: wall time, memory, the hour. Everything else in it is compared.
@@ -96,6 +96,11 @@ def without_measured(page: str) -> str:
     return _MEASURED.sub("", page)
 
 
+def points(seeds: int) -> tuple[str, ...]:
+    """Return the sweep: two models times so many seeds."""
+    return ("-m", "gnn=gin,gat", f"seed={','.join(map(str, range(seeds)))}", "campaign=chaos")
+
+
 def fake_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
     """Return a sweep of chains of hashes: a lost or repeated step shows."""
     conf = write_conf(folder / "conf")
@@ -103,21 +108,24 @@ def fake_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
     return Sweep(
         disturbed=Launches(folder / "launches", conf, cluster.environment),
         undisturbed=Launches(folder / "here", conf, cluster.environment),
-        arguments=(*POINTS, f"fake.autoencoder=train:{steps}:0.1", f"fake.gnn=train:{steps}:0.1"),
+        arguments=(*points(2), f"fake.autoencoder=train:{steps}:0.1", f"fake.gnn=train:{steps}:0.1"),
         on_cluster=SETTINGS,
         here=("cluster=here", "cluster.workers=8", "cluster.threads=8"),  # they sleep, mostly
     )
 
 
 def real_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
-    """Return a sweep of the project's stages on a few planes and their flights, with very few steps."""
+    """Return a sweep of the project's stages on a few planes and their flights, with very few steps.
+
+    Its stages take seconds, so more disturbances need more points: it must not be over before all are made.
+    """
     conf = folder / "conf"
     (conf / "evaluation").mkdir(parents=True)
     (conf / "evaluation" / "chaos.yaml").write_text(_EVALUATION)
     steps = max(30, 4 * kills)
     trained = {"autoencoder": 20, "gnn": steps, "diffusion": steps}
     arguments = (
-        *POINTS,
+        *points(max(2, kills // _KILLS_A_SEED)),
         *("dataset=nycflights13_quick", "dataset.tables=[planes,flights]", "dataset.limit.rows=20"),
         *("training=quick", "evaluation=chaos", "report=quick", "denoiser.width=32", "gnn.hidden_dim=16"),
         *(f"training.{kind}.steps={count}" for kind, count in trained.items()),
