@@ -17,9 +17,10 @@ from tabgraphsyn.orchestration.slurm.cost import Cost, history, predicted, saved
 from tabgraphsyn.orchestration.slurm.launching import work_of
 from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.lookup import PENDING
+from tabgraphsyn.orchestration.slurm.prepared import Prepared, Work, prepare
 from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-from tabgraphsyn.orchestration.slurm.submission import Prepared, Work, prepare, script_of, under_policy
+from tabgraphsyn.orchestration.slurm.submission import script_of, under_policy
 from tabgraphsyn.orchestration.submit import Launch
 
 _NOTE_LETTERS = 160

@@ -9,8 +9,9 @@ from tabgraphsyn.errors import EXIT_DONE
 from tabgraphsyn.orchestration.campaigns import Campaign
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Request
+from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-from tabgraphsyn.orchestration.slurm.submission import Report, Work, submit
+from tabgraphsyn.orchestration.slurm.submission import Report, submit
 from tabgraphsyn.orchestration.spec import stage_spec
 from tabgraphsyn.orchestration.submit import Launch
 

@@ -16,9 +16,10 @@ from tabgraphsyn.orchestration.slurm.arrays import Request
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, read_stages
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
+from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import is_ours
-from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, Work, submit
+from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, submit
 from tabgraphsyn.stages.catalog import StageKind
 
 
