@@ -30,9 +30,7 @@ from sdmetrics.single_table import NewRowSynthesis
 
 from tabgraphsyn.data.metadata import read_metadata
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.evaluation.base import ComparisonName, Metric, Score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.foreign import found_dependencies, random_halves, read_database
+from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.metric.c2st import C2ST
 from tabgraphsyn.evaluation.metric.c2st_agg import C2STAgg
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
@@ -46,10 +44,13 @@ from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
 from tabgraphsyn.evaluation.metric.sdmetrics_quality import SDMetricsQuality
 from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
 from tabgraphsyn.evaluation.run import run_metrics
+from tabgraphsyn.evaluation.score import ComparisonName, Score
 from tabgraphsyn.evaluation.sdmetrics_reports import frames, metadata_of
-from tabgraphsyn.evaluation.side import with_independent_columns
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.other_generators import found_dependencies, random_halves, read_database
+from tabgraphsyn.evaluation.sides.side import with_independent_columns
 from tabgraphsyn.stages.evaluate import built_metrics
-from tabgraphsyn.stages.protocol import composed_protocol
+from tabgraphsyn.stages.outside_sweep import composed_protocol
 
 # SDMetrics asks pandas one query a row.
 NEW_ROWS = 100

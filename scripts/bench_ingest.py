@@ -25,7 +25,7 @@ CHUNK_ROWS = 500_000
 CHILD = """
 import json, sys, time
 from pathlib import Path
-from tabgraphsyn.data.ingestion import ingest_database
+from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.options import DatasetOptions
 started = time.perf_counter()
 profile = ingest_database(DatasetOptions.from_mapping({"path": sys.argv[1]}), Path(sys.argv[2]))

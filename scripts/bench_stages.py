@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.composition import compose_points
+from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import ConfigError, raise_collected
 from tabgraphsyn.stages.context import InterruptFlag, Resources, StageContext

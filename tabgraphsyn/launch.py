@@ -74,8 +74,8 @@ def _hydra(given: list[str]) -> int:
     """Let Hydra answer what only Hydra can: its own help, its search path, shell completion."""
     import hydra
 
-    from tabgraphsyn.composition import prepare_hydra
-    from tabgraphsyn.configuration import config_dir
+    from tabgraphsyn.config.composition import prepare_hydra
+    from tabgraphsyn.config.top_level import config_dir
 
     prepare_hydra()
     sys.argv[1:] = given
@@ -85,7 +85,7 @@ def _hydra(given: list[str]) -> int:
 
 def _help(given: list[str]) -> int:
     """Print the groups and the composed config. Hydra's own help takes over a second for the same."""
-    from tabgraphsyn.composition import group_options
+    from tabgraphsyn.config.composition import group_options
 
     print(_HELP)
     print("groups (group=option):")
@@ -107,8 +107,8 @@ def _config(given: list[str]) -> int:
 
 
 def _print_configs(overrides: list[str], *, multirun: bool) -> None:
-    from tabgraphsyn.composition import compose_points
-    from tabgraphsyn.orchestration.config_texts import ConfigTexts, sections
+    from tabgraphsyn.config.composition import compose_points
+    from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts, sections
 
     composed = compose_points(overrides, multirun=multirun)
     raise_collected(ConfigError, composed.problems)
@@ -150,11 +150,11 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
     """Compose, and raise everything that is wrong at once."""
     from pathlib import Path
 
-    from tabgraphsyn.composition import compose_points
-    from tabgraphsyn.configuration import COMPONENT_GROUPS
-    from tabgraphsyn.orchestration.checks import config_problems, place_problems
+    from tabgraphsyn.config.checks import config_problems, place_problems
+    from tabgraphsyn.config.composition import compose_points
+    from tabgraphsyn.config.top_level import COMPONENT_GROUPS
+    from tabgraphsyn.config.values import value_problems
     from tabgraphsyn.orchestration.submit import Point
-    from tabgraphsyn.orchestration.values import value_problems
 
     composed = compose_points(overrides, multirun=multirun)
     problems = list(composed.problems)
@@ -178,12 +178,12 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
 def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     import time
 
-    from tabgraphsyn.configuration import PLACE_KEYS
+    from tabgraphsyn.config.top_level import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.campaign.verdicts import closing_lines, exit_code, read_verdicts
     from tabgraphsyn.orchestration.campaign_report import closing_line
+    from tabgraphsyn.orchestration.local.view import duration
     from tabgraphsyn.orchestration.running import announced
-    from tabgraphsyn.orchestration.verdicts import closing_lines, exit_code, read_verdicts
-    from tabgraphsyn.orchestration.view import duration
 
     started = time.time()
     config = points[0].config
@@ -261,7 +261,7 @@ def _dry_run_on_slurm(launch: Launch) -> int:
 
 def _detach(given: list[str], points: list[Point], command: list[str]) -> int:
     """Start the same command in the background, where it waits; its log lies in the campaign's folder."""
-    from tabgraphsyn.configuration import PLACE_KEYS
+    from tabgraphsyn.config.top_level import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.running import detached
 

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.entity_groups import entity_groups
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import GroupPair, Moves, jackknifed
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves, jackknifed
 
 
 class ColumnMetric(ComparisonMetric):

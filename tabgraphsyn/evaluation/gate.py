@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
-from tabgraphsyn.evaluation.base import Score, Unscored
-from tabgraphsyn.evaluation.evidence import Evidence
+from tabgraphsyn.evaluation.score import Score, Unscored
+from tabgraphsyn.evaluation.statistics.evidence import Evidence
 
 Verdict = Literal["pass", "warn", "fail", "not judged"]
 ACTIONS = ("warn", "fail", "off")

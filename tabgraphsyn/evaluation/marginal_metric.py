@@ -7,8 +7,8 @@ from abc import abstractmethod
 import numpy as np
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.statistics import marginals
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.statistics import marginals
 
 
 class MarginalMetric(ColumnMetric):

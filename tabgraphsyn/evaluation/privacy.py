@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, Score, Unscored
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import sampled
-from tabgraphsyn.evaluation.evidence import Evidence
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import described
-from tabgraphsyn.evaluation.view import View, family_view, parent_view, table_view
+from tabgraphsyn.evaluation.base import ComparisonMetric
+from tabgraphsyn.evaluation.score import Result, Score, Unscored
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View, family_view, parent_view, table_view
+from tabgraphsyn.evaluation.statistics.distance import sampled
+from tabgraphsyn.evaluation.statistics.evidence import Evidence
+from tabgraphsyn.evaluation.statistics.spread import described
 
 
 class PrivacyMetric(ComparisonMetric):

@@ -11,9 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tabgraphsyn.errors import StageError, TabGraphSynError
-from tabgraphsyn.evaluation.base import ComparisonMetric, Metric, Result, Score, Unscored
-from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.base import ComparisonMetric, Metric
 from tabgraphsyn.evaluation.gate import NOT_JUDGED, Gate
+from tabgraphsyn.evaluation.score import Result, Score, Unscored
+from tabgraphsyn.evaluation.sides.data import EvaluationData
 
 PACKAGES = ("tabgraphsyn", "sdmetrics", "xgboost", "xgboost-cpu", "scikit-learn", "numpy", "pandas", "pyarrow")
 

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from tabgraphsyn.data.schema import Schema
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.side import Comparison, Side
+from tabgraphsyn.evaluation.base import ComparisonMetric
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison, Side
 
 WORST_SHOWN = 12
 OVERALL = "database"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.side import Comparison, Side
-from tabgraphsyn.evaluation.two_sample import TwoSample, two_sample
+from tabgraphsyn.evaluation.base import ComparisonMetric
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison, Side
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.two_sample import TwoSample, two_sample
 
 
 class TwoSampleMetric(ComparisonMetric):

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
-from tabgraphsyn.data.inherited import InheritedColumn, load_inherited
-from tabgraphsyn.data.known import Known
-from tabgraphsyn.data.panel import Panel, load_panels
+from tabgraphsyn.data.known.columns import Known
+from tabgraphsyn.data.known.inherited import InheritedColumn, load_inherited
+from tabgraphsyn.data.known.panel import Panel, load_panels
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import DataError, listing, raise_collected
 

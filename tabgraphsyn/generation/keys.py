@@ -16,8 +16,8 @@ import pyarrow as pa
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.errors import DataError, StageError, listing, raise_collected
 from tabgraphsyn.generation.key_values import KeyMaker, maker_from_dict, part_maker, row_number_maker
-from tabgraphsyn.generation.structure_base import Skeleton
-from tabgraphsyn.generation.structure_links import joint_codes, rank_within
+from tabgraphsyn.generation.structure.base import Skeleton
+from tabgraphsyn.generation.structure.links import joint_codes, rank_within
 
 ColumnName = tuple[str, str]
 

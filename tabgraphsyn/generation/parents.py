@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.data.inherited import InheritedColumn, ParentColumn
+from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.generation.bundle import Bundle
-from tabgraphsyn.generation.structure_base import Skeleton
+from tabgraphsyn.generation.structure.base import Skeleton
 
 Fixed = Mapping[str, tuple[np.ndarray, pa.Array]]
 """Column -> which rows have its value from a parent, (rows,) bool, and values of all rows, null for the others."""

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.categorical import DerivedCodec
 from tabgraphsyn.data.codec.column import Draw
-from tabgraphsyn.data.panel import Panel, microseconds
+from tabgraphsyn.data.known.panel import Panel, microseconds
 
 DAY_COST = 0.1
 """Cost of moving a row by a day, relative to moving it by one period of the day."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tabgraphsyn.data.known import KnownRows
+from tabgraphsyn.data.known.columns import KnownRows
 
 
 @dataclass(frozen=True)

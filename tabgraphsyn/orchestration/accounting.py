@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import Attempt, attempt_numbers, read_attempt
 from tabgraphsyn.orchestration.slurm import ledger
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tabgraphsyn.data.files import read_json, write_json, write_text
 from tabgraphsyn.errors import TabGraphSynError
 from tabgraphsyn.orchestration.accounting import usage_of
-from tabgraphsyn.orchestration.campaigns import CAMPAIGN, Campaign
+from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign
 
 PAGE = "report.html"
 SUMMARY = "report.json"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.attempt_log import log_path
-from tabgraphsyn.orchestration.campaigns import Campaign, PointRecord
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
+from tabgraphsyn.orchestration.campaign.verdicts import read_verdict
 from tabgraphsyn.orchestration.lease import Attempt
+from tabgraphsyn.orchestration.local.view import measured
 from tabgraphsyn.orchestration.running import read_runner
 from tabgraphsyn.orchestration.store import State, Store
-from tabgraphsyn.orchestration.verdicts import read_verdict
-from tabgraphsyn.orchestration.view import measured
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,17 @@ from typing import Any
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigError, StageError, raise_collected
 from tabgraphsyn.orchestration import compute
-from tabgraphsyn.orchestration.campaigns import Campaign, record_campaign
-from tabgraphsyn.orchestration.frontier import FINISHED, Frontier, Progress
-from tabgraphsyn.orchestration.local import Limits, LocalRunner
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign, record_campaign
+from tabgraphsyn.orchestration.local.frontier import FINISHED, Frontier, Progress
+from tabgraphsyn.orchestration.local.processes import WorkerPool, worker_pool
+from tabgraphsyn.orchestration.local.runner import Limits, LocalRunner
+from tabgraphsyn.orchestration.local.view import view_for
 from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, Stage, plan
-from tabgraphsyn.orchestration.processes import WorkerPool, worker_pool
 from tabgraphsyn.orchestration.sharing import share_with_group
 from tabgraphsyn.orchestration.snapshot import code_version
 from tabgraphsyn.orchestration.source import Source, read_source
 from tabgraphsyn.orchestration.spec import Runtime
 from tabgraphsyn.orchestration.store import State, Store
-from tabgraphsyn.orchestration.view import view_for
 from tabgraphsyn.stages.catalog import Catalog
 
 _NAME_DIGITS = 6
@@ -270,7 +270,7 @@ def run_here(launch: Launch, pool: WorkerPool | None) -> tuple[int, Frontier]:
     view = view_for()
     try:
         if pool is None:
-            from tabgraphsyn.orchestration.inline import run_inline
+            from tabgraphsyn.orchestration.local.inline import run_inline
 
             return run_inline(launch.plan, launch.store, launch.runtimes, view)
         runner = LocalRunner(

@@ -32,9 +32,10 @@ from tabgraphsyn.errors import (
     StageError,
     TabGraphSynError,
 )
-from tabgraphsyn.orchestration import compute, showing, store
+from tabgraphsyn.orchestration import compute, store
 from tabgraphsyn.orchestration.attempt_log import attempt_log
 from tabgraphsyn.orchestration.attempt_notes import AttemptNotes
+from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.local_ranks import LocalTeam
 from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team

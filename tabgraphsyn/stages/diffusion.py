@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.column import EncodedColumn
-from tabgraphsyn.data.composition import known_rows
 from tabgraphsyn.data.files import read_json, write_json, written_aside
-from tabgraphsyn.data.inherited import InheritedColumn, ParentColumn
-from tabgraphsyn.data.known import Known
+from tabgraphsyn.data.known.children import known_rows
+from tabgraphsyn.data.known.columns import Known
+from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.seeding import derive_seed

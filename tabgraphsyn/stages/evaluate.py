@@ -12,9 +12,9 @@ from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.evaluation.base import Metric
-from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.gate import Gate
 from tabgraphsyn.evaluation.run import run_metrics
+from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 

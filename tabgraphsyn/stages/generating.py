@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.composition import known_rows
-from tabgraphsyn.data.known import Known
+from tabgraphsyn.data.known.children import known_rows
+from tabgraphsyn.data.known.columns import Known
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.generation.bundle import Bundle
@@ -28,7 +28,7 @@ from tabgraphsyn.generation.parents import Fixed, Parents
 from tabgraphsyn.generation.rows import generate_latents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.spacing import spaced
-from tabgraphsyn.generation.structure_base import Skeleton
+from tabgraphsyn.generation.structure.base import Skeleton
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors

@@ -25,7 +25,7 @@ def run(context: StageContext) -> None:
         DataError: the tables or the metadata break a rule; nothing is written then.
     """
     # Imported here so that asking for the content key alone loads no reader.
-    from tabgraphsyn.data.ingestion import ingest_database
+    from tabgraphsyn.data.ingest.ingestion import ingest_database
 
     profile = ingest_database(DatasetOptions.from_mapping(context.config["dataset"]), context.artifacts)
     for name, table in profile["tables"].items():

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.arrays import array_writer, save_array
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.composition import Composition, save_compositions
 from tabgraphsyn.data.counts import training_batches, training_values
 from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.files import read_json, write_json, written_aside
-from tabgraphsyn.data.inherited import InheritedColumn, find_inherited, save_inherited
-from tabgraphsyn.data.known import Known, known_candidates
+from tabgraphsyn.data.known.children import Composition, save_compositions
+from tabgraphsyn.data.known.columns import Known, known_candidates
+from tabgraphsyn.data.known.inherited import InheritedColumn, find_inherited, save_inherited
+from tabgraphsyn.data.known.panel import find_panels, save_panels
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
-from tabgraphsyn.data.panel import find_panels, save_panels
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted

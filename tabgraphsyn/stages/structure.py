@@ -13,8 +13,8 @@ from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.generation.keys import KeySpec
-from tabgraphsyn.generation.structure_base import StructureModel, Topology
-from tabgraphsyn.generation.structure_rules import learn_rules
+from tabgraphsyn.generation.structure.base import StructureModel, Topology
+from tabgraphsyn.generation.structure.rules import learn_rules
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 

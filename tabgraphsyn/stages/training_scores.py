@@ -22,14 +22,14 @@ from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.schema import Database, Schema, Table, TableSchema
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.multistep import Multistep
-from tabgraphsyn.evaluation.base import Result, Score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import scored_columns
 from tabgraphsyn.evaluation.metric.c2st import C2ST
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
 from tabgraphsyn.evaluation.metric.copies import row_codes
 from tabgraphsyn.evaluation.metric.dcr import DCR
 from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
+from tabgraphsyn.evaluation.score import Result, Score
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.statistics.feature import scored_columns
 from tabgraphsyn.generation.rows import TableModel, generate_latents
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.families import Families

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabgraphsyn.errors import StageError
-from tabgraphsyn.orchestration.campaigns import Campaign, running_stages
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign, running_stages
 from tabgraphsyn.orchestration.running import ask_to_stop, read_runner
 from tabgraphsyn.orchestration.slurm.repair import cancel as cancel_jobs
 from tabgraphsyn.orchestration.slurm.repair import was_submitted

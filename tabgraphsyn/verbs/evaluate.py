@@ -46,8 +46,8 @@ def evaluate(
     With --set evaluation.gate.action=fail the command ends with exit code 3 when copying is found; scores are written.
     """
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
-    from tabgraphsyn.orchestration.checks import protocol_problems
-    from tabgraphsyn.stages.protocol import composed_protocol, described_table, evaluate_folders
+    from tabgraphsyn.config.checks import protocol_problems
+    from tabgraphsyn.stages.outside_sweep import composed_protocol, described_table, evaluate_folders
     from tabgraphsyn.verbs.evaluate_progress import progress_bar
     from tabgraphsyn.verbs.evaluate_sources import sources
     from tabgraphsyn.verbs.evaluate_view import show, show_name

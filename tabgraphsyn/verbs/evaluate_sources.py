@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabgraphsyn.errors import ConfigError, raise_collected
-from tabgraphsyn.evaluation.syntherela import SampleFolder, sample_folders
+from tabgraphsyn.evaluation.sides.syntherela import SampleFolder, sample_folders
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tabgraphsyn.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Written:
-    """What ``tabgraphsyn ingest`` wrote.
-
-    Attributes:
-        name: of the dataset, for ``launch dataset=<name>``.
-        metadata: the SDV metadata, written or found.
-        yaml: the dataset yaml.
-        orphans: how many foreign keys hold values without a match.
-        profile: the content of ``profile.json``.
-    """
-
-    name: str
-    metadata: Path
-    yaml: Path
-    orphans: int
-    profile: Mapping[str, Any]
+from tabgraphsyn.verbs.ingest_write import write_dataset
 
 
 def ingest(
@@ -68,99 +43,3 @@ def ingest(
     from tabgraphsyn.verbs.ingest_view import show
 
     show(written)
-
-
-def write_dataset(
-    source: Path, name: str | None, out: Path | None, options: Mapping[str, Any], *, overwrite: bool = False
-) -> Written:
-    """Profile ``source``, write its metadata, profile and dataset yaml, and return what was written.
-
-    A ``metadata.json`` that stands beside the data is used and kept, unless ``overwrite``. Without a policy in
-    ``options`` orphans are counted; the yaml then says ``orphans: null``, for the user to change.
-
-    Raises:
-        ConfigError: a name that cannot be used, or files that exist already.
-        DataError: the tables break a rule.
-    """
-    from tabgraphsyn.data.files import write_json, write_text
-    from tabgraphsyn.data.ingestion import ingest_database
-    from tabgraphsyn.data.options import DatasetOptions, default_metadata_path
-
-    path = source.expanduser().absolute()
-    dataset, yaml = _dataset_name(name, path), _yaml_folder() / f"{_dataset_name(name, path)}.yaml"
-    beside = default_metadata_path(path)
-    existing = beside if beside.is_file() and not overwrite else None
-    metadata = existing or _metadata_target(beside, out, yaml)
-    taken = [file for file in (yaml, metadata) if file.exists() and file != existing and not overwrite]
-    if taken:
-        raise ConfigError(f"{taken[0]}: exists already. Choose another --name or --out, or replace it: --overwrite.")
-    checked = DatasetOptions.from_mapping(
-        {**options, "path": str(path), "name": dataset, "orphans": options.get("orphans") or "null"}
-    )
-    with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as folder:
-        profile = ingest_database(checked, Path(folder) / "ingest", use_metadata=not overwrite)
-        if existing is None:
-            write_text(metadata, (Path(folder) / "ingest" / "metadata.json").read_text(encoding="utf-8"))
-    # A folder with metadata may well be read-only: what is written goes beside what was written.
-    beside_yaml = yaml.with_name(f"{yaml.stem}.profile.json")
-    write_json(beside_yaml if existing else metadata.with_name(metadata.name.replace("metadata", "profile")), profile)
-    orphans = sum("have no match in" in note for note in profile["notes"])
-    policy = options.get("orphans") or ("null" if orphans else "error")
-    given = {**options, "orphans": policy, "metadata": None if metadata == beside else str(metadata)}
-    write_text(yaml, _yaml_text(dataset, path, given))
-    return Written(dataset, metadata, yaml, orphans, profile)
-
-
-def _dataset_name(name: str | None, path: Path) -> str:
-    if name is None:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", path.name.split(".")[0]).strip("_") or "data"
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise ConfigError(
-            f"--name: letters, digits, '_' and '-' (it becomes a file name and an override), found {name!r}."
-        )
-    return name
-
-
-def _yaml_folder() -> Path:
-    """Return the folder in which ``dataset=<name>`` is looked for: the checkout's, or the user's own."""
-    from tabgraphsyn.configuration import config_dir, user_config_dir
-
-    checkout = Path.cwd() / "conf"
-    in_checkout = checkout.is_dir() and checkout.resolve() == config_dir().resolve()
-    if in_checkout and not os.environ.get("TABGRAPHSYN_CONF"):
-        return checkout / "dataset"
-    return user_config_dir() / "dataset"
-
-
-def _metadata_target(beside: Path, out: Path | None, yaml: Path) -> Path:
-    if out is not None:
-        return out.expanduser().absolute() / "metadata.json"
-    if os.access(beside.parent, os.W_OK):
-        return beside
-    return yaml.with_name(f"{yaml.stem}.metadata.json")
-
-
-def _yaml_text(name: str, path: Path, given: Mapping[str, Any]) -> str:
-    lines = {
-        "name": (name, ""),
-        "path": (str(path), ""),
-        "metadata": (given["metadata"], "null: metadata.json beside the tables"),
-        "orphans": (given["orphans"], "a foreign key without a match: error | null | drop (the row goes)"),
-        "all_null": (given["all_null"], "a column without any value: error | drop"),
-        "tables": (None, "null: all of them, or a list of names"),
-        "limit": (None, "or {table: customers, rows: 1000}: those rows and everything that belongs to them"),
-        "max_columns": (given["max_columns"], "a wider table is refused"),
-        "delimiter": (given["delimiter"], "of CSV files; null: found from the first lines"),
-        "encoding": (given["encoding"], "of CSV files; null: UTF-8, or UTF-16 with a byte order mark"),
-        "null_values": (None, "what CSV and Excel cells write for a missing value; null: what pandas takes for one"),
-    }
-    text = f"# Written by `tabgraphsyn ingest`; edit it, then: python -m tabgraphsyn.launch dataset={name}\n"
-    for key, (value, comment) in lines.items():
-        text += f"{key}: {_yaml_value(value)}" + (f"  # {comment}" if comment else "") + "\n"
-    return text
-
-
-def _yaml_value(value: Any) -> str:
-    """Return a value as yaml; json is yaml, but ``${`` would be an interpolation."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text.replace("${", "\\\\${") if isinstance(value, str) else text

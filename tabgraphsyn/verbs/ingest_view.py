@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tabgraphsyn.verbs.console import output
-from tabgraphsyn.verbs.ingest import Written
+from tabgraphsyn.verbs.ingest_write import Written
 
 
 def show(written: Written, console: Console | None = None) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.attempt_log import last_log_lines, log_path
-from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import attempt_numbers
 from tabgraphsyn.orchestration.slurm.ledger import Submission, latest_elements
 from tabgraphsyn.orchestration.slurm.ledger import read as read_ledger

@@ -19,7 +19,7 @@ def metrics(
     import json
 
     from tabgraphsyn.evaluation.run import described
-    from tabgraphsyn.stages.protocol import all_metrics
+    from tabgraphsyn.stages.outside_sweep import all_metrics
 
     known = {key: described(metric) for key, metric in all_metrics().items()}
     if name is not None and name not in known:

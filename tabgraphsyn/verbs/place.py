@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.campaigns import Campaign, find_campaigns, read_campaign
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign, find_campaigns, read_campaign
 from tabgraphsyn.orchestration.sharing import share_with_group
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="The launch's output_dir.", envvar="TABGRAPHSYN_OUTPUT")]

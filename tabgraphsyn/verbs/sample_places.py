@@ -30,6 +30,6 @@ def sample_places(layout: str, out: Path, *, dataset: str, method: str, run: str
             "--dataset NAME, the name of the folder with the real tables."
         )
     # Imported here: the command line reads this file before anything heavy is loaded.
-    from tabgraphsyn.evaluation.syntherela import SampleFolder
+    from tabgraphsyn.evaluation.sides.syntherela import SampleFolder
 
     return [SampleFolder(dataset, method, run, number, out).tables for number in range(1, samples + 1)]

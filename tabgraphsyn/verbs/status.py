@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from tabgraphsyn.errors import SubmissionError
-from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign
+from tabgraphsyn.orchestration.local.view import duration
 from tabgraphsyn.orchestration.slurm.queue_status import with_queue
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus, campaign_status
-from tabgraphsyn.orchestration.view import duration
 from tabgraphsyn.verbs.console import output
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 

@@ -10,8 +10,8 @@ import pytest
 
 from tabgraphsyn.evaluation.campaign.summary import read_summary
 from tabgraphsyn.orchestration import campaign_report
+from tabgraphsyn.orchestration.campaign.campaigns import read_campaign
 from tabgraphsyn.orchestration.campaign_report import closing_line
-from tabgraphsyn.orchestration.campaigns import read_campaign
 from tabgraphsyn.verbs import cli
 
 OWNER = {"host": "h", "boot": "b", "pid": 1, "born": 0.0, "user": "u"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tabgraphsyn.configuration import config_dir
-from tabgraphsyn.orchestration.component_checks import RUNTIME_ARGUMENTS
-from tabgraphsyn.orchestration.targets import constructor
+from tabgraphsyn.config.components import RUNTIME_ARGUMENTS
+from tabgraphsyn.config.targets import constructor
+from tabgraphsyn.config.top_level import config_dir
 
 
 def components(value: Any, where: str) -> list[tuple[str, dict[str, Any]]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tabgraphsyn.composition import compose_points, group_options
-from tabgraphsyn.configuration import COMPONENT_GROUPS, ResourcesConfig, config_dir, user_config_dir
+from tabgraphsyn.config.checks import config_problems
+from tabgraphsyn.config.composition import compose_points, group_options
+from tabgraphsyn.config.top_level import COMPONENT_GROUPS, ResourcesConfig, config_dir, user_config_dir
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.checks import config_problems
 from tabgraphsyn.stages.catalog import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]

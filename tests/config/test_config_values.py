@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tabgraphsyn.composition import compose_points
-from tabgraphsyn.configuration import COMPONENT_GROUPS, config_dir
+from tabgraphsyn.config.checks import config_problems
+from tabgraphsyn.config.composition import compose_points
+from tabgraphsyn.config.together import RANGES, TOGETHER
+from tabgraphsyn.config.top_level import COMPONENT_GROUPS, config_dir
+from tabgraphsyn.config.values import value_problems
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.checks import config_problems
-from tabgraphsyn.orchestration.ranges import RANGES, TOGETHER
-from tabgraphsyn.orchestration.values import value_problems
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -220,10 +220,10 @@ def test_a_researchers_own_gnn_is_checked_like_ours(researcher: Path, overrides:
 def test_checking_the_models_loads_no_torch():
     code = (
         "import sys\n"
-        "from tabgraphsyn.composition import compose_points\n"
-        "from tabgraphsyn.configuration import COMPONENT_GROUPS\n"
-        "from tabgraphsyn.orchestration.checks import config_problems\n"
-        "from tabgraphsyn.orchestration.values import value_problems\n"
+        "from tabgraphsyn.config.composition import compose_points\n"
+        "from tabgraphsyn.config.top_level import COMPONENT_GROUPS\n"
+        "from tabgraphsyn.config.checks import config_problems\n"
+        "from tabgraphsyn.config.values import value_problems\n"
         "point = compose_points(['gnn.layers=two'], multirun=False).points[0]\n"
         "found = config_problems(point.config, point.missing, COMPONENT_GROUPS, point.added)\n"
         "found += value_problems(point.config, found)\n"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tabgraphsyn.data.ingestion import ingest_database
+from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.reading.csv_file import sniff_delimiter
 from tabgraphsyn.errors import DataError

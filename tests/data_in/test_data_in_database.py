@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
-from tabgraphsyn.data import convert, ingestion
-from tabgraphsyn.data.ingestion import ingest_database
+from tabgraphsyn.data.ingest import convert, ingestion
+from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.errors import ConfigError, DataError

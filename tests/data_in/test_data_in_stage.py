@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tabgraphsyn.data.ingestion import ingest_database
+from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.errors import ConfigError, DataError
 from tabgraphsyn.stages.context import Resources, StageContext
 from tabgraphsyn.stages.ingest import content_key, run
-from tabgraphsyn.verbs.ingest import write_dataset
+from tabgraphsyn.verbs.ingest_write import write_dataset
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -99,7 +99,9 @@ def test_content_key_loads_no_reader() -> None:
 
 
 def test_ingestion_loads_no_torch() -> None:
-    code = "import sys; import tabgraphsyn.data.ingestion; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    code = (
+        "import sys; import tabgraphsyn.data.ingest.ingestion; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert found.stdout.strip() == "False False"
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.sides.data import EvaluationData
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the modules beside this file are imported by name
 

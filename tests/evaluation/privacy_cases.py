@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.sides.data import EvaluationData
 
 CLINIC = Schema(
     tables=(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from tabgraphsyn.configuration import config_dir
+from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.schema import Database, Table
 from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.build import build

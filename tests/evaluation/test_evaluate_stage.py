@@ -15,7 +15,7 @@ from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.context import Resources, StageContext
 from tabgraphsyn.stages.evaluate import built_metrics, run
-from tabgraphsyn.stages.protocol import all_metrics, composed_protocol, described_table, evaluate_folders
+from tabgraphsyn.stages.outside_sweep import all_metrics, composed_protocol, described_table, evaluate_folders
 
 FAST = ("evaluation.metrics.c2st.rounds=5", "evaluation.metrics.c2st_agg.rounds=5")
 
@@ -111,7 +111,15 @@ def test_settings_that_cannot_be_are_refused(shop, evaluation):
     with pytest.raises(ConfigError, match="at least one metric"):
         built_metrics({})
     with pytest.raises(ConfigError, match="is no metric"):
-        built_metrics({"x": {"_target_": "tabgraphsyn.evaluation.foreign.ReadDatabase", "database": 1, "problems": []}})
+        built_metrics(
+            {
+                "x": {
+                    "_target_": "tabgraphsyn.evaluation.sides.other_generators.ReadDatabase",
+                    "database": 1,
+                    "problems": [],
+                }
+            }
+        )
     with pytest.raises(ConfigError, match="Did you mean 'quick'"):
         composed_protocol("quik")
     with pytest.raises(ConfigError, match=r"evaluation\."):

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.evaluation.keys import NULL_KEY, ORPHAN, paths, pointers, repeated_keys
+from tabgraphsyn.evaluation.sides.keys import NULL_KEY, ORPHAN, paths, pointers, repeated_keys
 
 
 def two_tables(

@@ -5,17 +5,17 @@ import logging
 import numpy as np
 import pytest
 
-from tabgraphsyn.configuration import config_dir
+from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.files import read_json
-from tabgraphsyn.data.ingestion import ingest_database
+from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.schema import Database, Schema, Table
-from tabgraphsyn.evaluation.data import ALL_COMPARISONS, EvaluationData
-from tabgraphsyn.evaluation.foreign import found_dependencies, random_halves
 from tabgraphsyn.evaluation.run import run_metrics
-from tabgraphsyn.evaluation.side import with_independent_columns
+from tabgraphsyn.evaluation.sides.data import ALL_COMPARISONS, EvaluationData
+from tabgraphsyn.evaluation.sides.other_generators import found_dependencies, random_halves
+from tabgraphsyn.evaluation.sides.side import with_independent_columns
 from tabgraphsyn.stages.evaluate import built_metrics
-from tabgraphsyn.stages.protocol import composed_protocol
+from tabgraphsyn.stages.outside_sweep import composed_protocol
 
 # Small budgets: what counts is that there is a spread, not how narrow it is.
 SMALL = {"rounds": 5, "folds": 2, "trees": 5, "cap_rows": 400}

@@ -4,8 +4,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tabgraphsyn.evaluation.aggregate import with_aggregates
-from tabgraphsyn.evaluation.base import Score, Unscored
 from tabgraphsyn.evaluation.metric.c2st import C2ST
 from tabgraphsyn.evaluation.metric.c2st_agg import C2STAgg
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
@@ -23,6 +21,8 @@ from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
 from tabgraphsyn.evaluation.metric.sdmetrics_diagnostic import SDMetricsDiagnostic
 from tabgraphsyn.evaluation.metric.sdmetrics_quality import SDMetricsQuality
 from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
+from tabgraphsyn.evaluation.score import Score, Unscored
+from tabgraphsyn.evaluation.sides.relatives import with_aggregates
 
 EXACT = [ColumnShapes(), PairTrends(), KHopTrends(), Cardinality(), NullRates(), KS(), Wasserstein(), Jaccard()]
 ALL = ("synthetic", "real_real", "independent", "copy")

@@ -9,7 +9,7 @@ import pytest
 
 from tabgraphsyn.data.schema import Column, Schema, TableSchema
 from tabgraphsyn.errors import DataError
-from tabgraphsyn.evaluation.foreign import read_database
+from tabgraphsyn.evaluation.sides.other_generators import read_database
 from tabgraphsyn.verbs import cli
 
 SHOPS = TableSchema("shops", (Column("size", "numerical"),))

@@ -11,10 +11,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from tabgraphsyn.configuration import config_dir
+from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
-from tabgraphsyn.evaluation.base import Metric, Score
+from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.metric.near_copies import NearCopies
+from tabgraphsyn.evaluation.score import Score
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.evaluate import built_metrics
 

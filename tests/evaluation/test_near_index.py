@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 from privacy_cases import chosen, evaluated, people, together, with_noise
 
-from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.distance import TIE, MixedRows, distances
 from tabgraphsyn.evaluation.metric import near_copies
 from tabgraphsyn.evaluation.metric.near_copies import NearCopies
-from tabgraphsyn.evaluation.near_index import NearIndex
-from tabgraphsyn.evaluation.neighbours import k_nearest
+from tabgraphsyn.evaluation.score import Score
+from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, distances
+from tabgraphsyn.evaluation.statistics.near_index import NearIndex
+from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
 
 SEEDS = range(6)
 

@@ -11,12 +11,12 @@ import pytest
 from privacy_cases import PEOPLE, Rows, chosen, coarse, evaluated, held_out, isolated, people, together, with_noise
 
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.evidence import Evidence, Share, auc_evidence, mean_difference, share_of
 from tabgraphsyn.evaluation.gate import Gate
 from tabgraphsyn.evaluation.run import run_metrics
+from tabgraphsyn.evaluation.score import Score
+from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, auc_evidence, mean_difference, share_of
 from tabgraphsyn.stages.evaluate import built_gate, built_metrics
-from tabgraphsyn.stages.protocol import composed_protocol
+from tabgraphsyn.stages.outside_sweep import composed_protocol
 
 LOG = logging.getLogger("test")
 

@@ -5,14 +5,14 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.data.schema import Database, Table
-from tabgraphsyn.evaluation.base import Unscored
-from tabgraphsyn.evaluation.distance import MixedRows, distances, mixed_rows, two_nearest
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.metric.copies import Copies, row_codes
 from tabgraphsyn.evaluation.metric.dcr import DCR, weighted_share
 from tabgraphsyn.evaluation.metric.membership import Membership
 from tabgraphsyn.evaluation.metric.near_copies import NearCopies
 from tabgraphsyn.evaluation.metric.nndr import NNDR
+from tabgraphsyn.evaluation.score import Unscored
+from tabgraphsyn.evaluation.statistics.distance import MixedRows, distances, mixed_rows, two_nearest
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 ALL = (Copies(), NearCopies(), DCR(), NNDR(), Membership())
 

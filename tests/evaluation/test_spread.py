@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from privacy_cases import chosen, evaluated, people
 
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
-from tabgraphsyn.evaluation.entity_groups import entity_groups
 from tabgraphsyn.evaluation.metric.c2st import C2ST
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
@@ -22,8 +20,10 @@ from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
 from tabgraphsyn.evaluation.metric.sdmetrics_diagnostic import SDMetricsDiagnostic
 from tabgraphsyn.evaluation.metric.sdmetrics_quality import SDMetricsQuality
 from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
-from tabgraphsyn.evaluation.pairs import pair_trend, prepared
-from tabgraphsyn.evaluation.spread import (
+from tabgraphsyn.evaluation.score import Score
+from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
+from tabgraphsyn.evaluation.statistics.pairs import pair_trend, prepared
+from tabgraphsyn.evaluation.statistics.spread import (
     GROUPS,
     Groups,
     entity_draws,
@@ -32,7 +32,7 @@ from tabgraphsyn.evaluation.spread import (
     mean_moves,
     standard_error,
 )
-from tabgraphsyn.evaluation.statistics import ks_distance
+from tabgraphsyn.evaluation.statistics.statistics import ks_distance
 
 METRICS = [ColumnShapes(), PairTrends(), KHopTrends(), Cardinality(), NullRates(), KS(), Wasserstein(), Jaccard()]
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sdmetrics.column_pairs import ContingencySimilarity, CorrelationSimilarity
 from sdmetrics.single_column import KSComplement, TVComplement
 
-from tabgraphsyn.evaluation.base import Score
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.joint import Aligned, Selected, contingency_similarity, pearson
 from tabgraphsyn.evaluation.metric.ks import KS
 from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
-from tabgraphsyn.evaluation.statistics import (
+from tabgraphsyn.evaluation.score import Score
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.joint import Aligned, Selected, contingency_similarity, pearson
+from tabgraphsyn.evaluation.statistics.statistics import (
     binned,
     known,
     ks_distance,
@@ -90,7 +90,7 @@ def test_contingency_of_large_tables_is_counted_alike(monkeypatch):
     rng = np.random.default_rng(0)
     pairs = [aligned(*(category(rng.integers(-1, 5, 200)) for _ in range(2))) for _ in range(2)]
     dense = contingency_similarity(*pairs)
-    monkeypatch.setattr("tabgraphsyn.evaluation.joint.LARGEST_TABLE", 3)
+    monkeypatch.setattr("tabgraphsyn.evaluation.statistics.joint.LARGEST_TABLE", 3)
     assert contingency_similarity(*pairs) == pytest.approx(dense)
 
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.evaluation import joint
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.joint import Aligned, Selected, contingency, pearson
 from tabgraphsyn.evaluation.metric.khop_trends import KHopTrends
 from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
-from tabgraphsyn.evaluation.side import with_independent_columns
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import with_independent_columns
+from tabgraphsyn.evaluation.statistics import joint
+from tabgraphsyn.evaluation.statistics.joint import Aligned, Selected, contingency, pearson
 
 MIB = 2**20
 

@@ -14,7 +14,7 @@ from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
 from tabgraphsyn.evaluation.metric.keys import Keys
 from tabgraphsyn.evaluation.run import Part, run_metrics
-from tabgraphsyn.evaluation.syntherela import SampleFolder, sample_folders
+from tabgraphsyn.evaluation.sides.syntherela import SampleFolder, sample_folders
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.verbs.cli import main
 from tabgraphsyn.verbs.evaluate_progress import progress_bar

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.evaluation.base import Score, Unscored
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.metric.utility import Utility
 from tabgraphsyn.evaluation.metric.utility_relational import UtilityRelational
-from tabgraphsyn.evaluation.predictors import MODELS, Rows, ranks, skill
-from tabgraphsyn.evaluation.related import related_features
-from tabgraphsyn.evaluation.utility_targets import chosen_targets, why_no_target
+from tabgraphsyn.evaluation.score import Score, Unscored
+from tabgraphsyn.evaluation.sides.related import related_features
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.predictors import MODELS, Rows, ranks, skill
+from tabgraphsyn.evaluation.statistics.utility_targets import chosen_targets, why_no_target
 
 ALL = ("synthetic", "real_real", "independent", "copy")
 

@@ -12,7 +12,9 @@ from typing import Any
 def main() -> int:
     from fake_stages import fake_catalog
 
-    from tabgraphsyn import composition, configuration, launch
+    from tabgraphsyn import launch
+    from tabgraphsyn.config import composition
+    from tabgraphsyn.config import top_level as configuration
 
     @dataclasses.dataclass
     class FakeTopLevel(configuration.TopLevelConfig):

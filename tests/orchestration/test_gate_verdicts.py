@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tabgraphsyn.configuration import config_dir
+from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.files import write_json
+from tabgraphsyn.orchestration.campaign.verdicts import closing_lines, exit_code, read_verdicts
 from tabgraphsyn.orchestration.signature import without
-from tabgraphsyn.orchestration.verdicts import closing_lines, exit_code, read_verdicts
 from tabgraphsyn.stages.catalog import STAGES
 
 

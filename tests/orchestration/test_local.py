@@ -278,7 +278,7 @@ def test_two_campaigns_show_the_same_stages_and_a_launch_writes_few_files(launch
 
 def test_the_worker_shows_results_to_a_campaign_that_came_later(launches: Launches):
     """The launch that recorded it is gone: the worker of another one finds the campaign by itself."""
-    from tabgraphsyn.orchestration.showing import publish_subscribed
+    from tabgraphsyn.orchestration.campaign.showing import publish_subscribed
 
     launches.run("campaign=one", "cluster.executor=inline")
     launches.run("campaign=two", "cluster.executor=inline")

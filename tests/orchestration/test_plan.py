@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.frontier import Frontier, Progress
+from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
 from tabgraphsyn.orchestration.plan import PlannedPoint, plan
 from tabgraphsyn.orchestration.signature import canonical, signature
 from tabgraphsyn.stages.catalog import STAGES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tabgraphsyn.configuration import config_dir
+from tabgraphsyn.config.top_level import config_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 

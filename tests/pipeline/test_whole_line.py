@@ -263,7 +263,7 @@ def test_every_component_runs_the_whole_line(
 
 
 def test_the_components_above_are_all_there_are():
-    from tabgraphsyn.configuration import config_dir
+    from tabgraphsyn.config.top_level import config_dir
 
     known = {
         "gnn": {"gin", "none", "edgecnn", "gat", "gatv2", "gcn", "sage"},

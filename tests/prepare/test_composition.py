@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from tabgraphsyn.data.composition import Composition, known_rows, load_compositions, save_compositions
-from tabgraphsyn.data.inherited import InheritedColumn, ParentColumn
-from tabgraphsyn.data.known import Known
+from tabgraphsyn.data.known.children import Composition, known_rows, load_compositions, save_compositions
+from tabgraphsyn.data.known.columns import Known
+from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.models.row_conditions import RowConditions
 

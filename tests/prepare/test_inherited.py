@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.inherited import (
+from tabgraphsyn.data.known.inherited import (
     InheritedColumn,
     ParentColumn,
     find_inherited,

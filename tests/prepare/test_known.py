@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.data.dependencies import Dependency
-from tabgraphsyn.data.known import LEVELS_MAX, TUPLE_ROWS_MIN, Known, known_candidates
+from tabgraphsyn.data.known.columns import LEVELS_MAX, TUPLE_ROWS_MIN, Known, known_candidates
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 
 ROUTES = np.array([[0, 1], [0, 2], [1, 0], [2, 2]])

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
-from tabgraphsyn.evaluation.base import Score, Unscored
-from tabgraphsyn.evaluation.evidence import Evidence, Share
 from tabgraphsyn.evaluation.gate import Gate
 from tabgraphsyn.evaluation.report.gather import gather
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import render
 from tabgraphsyn.evaluation.report.sources import ReportSources, read_sources
+from tabgraphsyn.evaluation.score import Score, Unscored
+from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share
 
 HOSTILE = "<script>window.ran='yes'</script>"
 HOSTILE_VALUE = '"><img src=x onerror="window.ran=\'yes\'">{{ 7*7 }}'

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.report.embedding import EmbeddingView, _coordinates, embedding_view
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.sources import ReportSources, read_sources
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 OPTIONS = ReportOptions(umap_rows=200)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.report.associations import association, association_view, associations
 from tabgraphsyn.evaluation.report.gather import largest_gap
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.sources import ReportSources
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 
 def number(values: list[float]) -> Feature:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.scoreboard import _is_far
+from tabgraphsyn.evaluation.score import Score
 
 
 def score(value: float, direction: str, interval: tuple[float, float] | None = None) -> Score:

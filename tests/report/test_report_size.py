@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.gather import gather
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import render
 from tabgraphsyn.evaluation.report.sources import ReportSources, read_sources
+from tabgraphsyn.evaluation.score import Score
 
 LARGEST_BYTES = 15_000_000
 TABLES, COLUMNS, ROWS, MANY_ROWS = 60, 40, 300, 1_000_000

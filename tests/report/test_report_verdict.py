@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tabgraphsyn.evaluation.base import Score, Unscored
 from tabgraphsyn.evaluation.report.copying import copying
 from tabgraphsyn.evaluation.report.scores import MetricText, ScoreBook, distance_from_ideal
 from tabgraphsyn.evaluation.report.verdict import tiles, verdict, worst_columns
+from tabgraphsyn.evaluation.score import Score, Unscored
 
 TEXTS = [MetricText(name, name, is_privacy=True) for name in ("copies", "dcr")]
 PASSED = {"verdict": "pass", "metric": "copies", "where": "t", "table": "t", "text": ""}

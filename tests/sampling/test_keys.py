@@ -15,9 +15,9 @@ from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, T
 from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.generation.key_values import LevelMaker
 from tabgraphsyn.generation.keys import Keys, KeySpec, family_digits
-from tabgraphsyn.generation.structure_base import Skeleton, Topology
-from tabgraphsyn.generation.structure_rules import learn_rules
-from tabgraphsyn.generation.structure_skeleton import SkeletonStructure
+from tabgraphsyn.generation.structure.base import Skeleton, Topology
+from tabgraphsyn.generation.structure.rules import learn_rules
+from tabgraphsyn.generation.structure.skeleton import SkeletonStructure
 
 
 def database(

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.panel import DAY_US, Panel, find_panels, load_panels, microseconds, save_panels
+from tabgraphsyn.data.known.panel import DAY_US, Panel, find_panels, load_panels, microseconds, save_panels
 from tabgraphsyn.data.schema import Column, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation import spacing
 from tabgraphsyn.generation.spacing import spaced

@@ -20,11 +20,11 @@ from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers
 from tabgraphsyn.orchestration.plan import source_stage
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.decisions import deaths_in_a_row, decisions, note
-from tabgraphsyn.orchestration.slurm.element import end_element, run_element
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
+from tabgraphsyn.orchestration.slurm.node.element import end_element, run_element
+from tabgraphsyn.orchestration.slurm.node.requeue import after_death, after_interruption, interruption_cause
 from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
-from tabgraphsyn.orchestration.slurm.requeue import after_death, after_interruption, interruption_cause
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.slurm.submission import record_job
@@ -181,7 +181,7 @@ def element(tmp_path: Path, tables: tuple[str, ...] = ("a",)) -> Element:
 def test_an_element_ends_with_zero_only_if_all_is_done(tmp_path: Path):
     environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "4", "PYTHONPATH": os.pathsep.join(sys.path)}
     found = element(tmp_path, ("a", "b"))
-    command = [sys.executable, "-m", "tabgraphsyn.orchestration.slurm.element", str(tmp_path / "list")]
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.slurm.node.element", str(tmp_path / "list")]
     assert subprocess.run(command, env=environment, check=False).returncode == 0
     assert subprocess.run([*command, "--ended", "0"], env=environment, check=False).returncode == 0
     first, second = found.stages
@@ -202,7 +202,7 @@ def test_two_copies_of_a_job_publish_once(tmp_path: Path):
         "    time.sleep(4.0 if os.environ['SLURM_RESTART_COUNT'] == '0' else 0.2)\n"
         "    (context.artifacts / 'out.txt').write_text(os.environ['SLURM_RESTART_COUNT'])\n"
     )
-    command = [sys.executable, "-m", "tabgraphsyn.orchestration.slurm.element", str(tmp_path / "list")]
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.slurm.node.element", str(tmp_path / "list")]
 
     def copy(restart: int) -> subprocess.Popen:
         paths = os.pathsep.join([str(tmp_path), *sys.path])
@@ -281,7 +281,7 @@ def test_where_requeue_is_refused_a_preempted_stage_stays_alive(tmp_path: Path, 
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     stayed = []
-    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.requeue._stay", lambda *_: stayed.append(True))
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.node.requeue._stay", lambda *_: stayed.append(True))
     assert after_interruption(Policy(), tmp_path / "out" / "stages" / "gnn" / "x") == 75
     assert stayed and calls(fakes) == ["scontrol show job -o 7", "scontrol requeue 7"]
     assert [entry["kind"] for entry in decisions(tmp_path / "out" / "stages" / "gnn" / "x")] == ["preempted"]

@@ -8,11 +8,11 @@ import pytest
 
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.generation.structure_base import KeyPlan, Skeleton, StructureModel, Topology
-from tabgraphsyn.generation.structure_degrees import DegreesStructure
-from tabgraphsyn.generation.structure_links import follow
-from tabgraphsyn.generation.structure_rules import learn_rules
-from tabgraphsyn.generation.structure_skeleton import SkeletonStructure, depths
+from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel, Topology
+from tabgraphsyn.generation.structure.degrees import DegreesStructure
+from tabgraphsyn.generation.structure.links import follow
+from tabgraphsyn.generation.structure.rules import learn_rules
+from tabgraphsyn.generation.structure.skeleton import SkeletonStructure, depths
 
 SCALES = [0.5, 1.0, 2.0, 10.0]
 

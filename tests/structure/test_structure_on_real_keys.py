@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from tabgraphsyn.data.files import read_json
-from tabgraphsyn.data.ingestion import ingest_database
+from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order, reference_tables
 from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
-from tabgraphsyn.generation.structure_base import StructureModel, Topology
-from tabgraphsyn.generation.structure_degrees import DegreesStructure
-from tabgraphsyn.generation.structure_links import follow
-from tabgraphsyn.generation.structure_rules import learn_rules
-from tabgraphsyn.generation.structure_skeleton import SkeletonStructure
+from tabgraphsyn.generation.structure.base import StructureModel, Topology
+from tabgraphsyn.generation.structure.degrees import DegreesStructure
+from tabgraphsyn.generation.structure.links import follow
+from tabgraphsyn.generation.structure.rules import learn_rules
+from tabgraphsyn.generation.structure.skeleton import SkeletonStructure
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.campaign.inference import mean_interval
 from tabgraphsyn.evaluation.campaign.models import Model
 from tabgraphsyn.evaluation.campaign.points import PointResult
 from tabgraphsyn.evaluation.campaign.summary import Baseline, Estimate, ScoreColumn
 from tabgraphsyn.evaluation.report.scores import COMPARISONS, ScoreBook
+from tabgraphsyn.evaluation.score import Score
 
 WORST_TABLE = "worst table"
 #: Shown first and drawn, where they were computed: metric and place.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from tabgraphsyn.configuration import PLACE_KEYS
+from tabgraphsyn.config.top_level import PLACE_KEYS
 from tabgraphsyn.evaluation.campaign.points import PointResult
 
 _SEED = "seed"

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import CHUNK_BYTES, TIE, MixedRows, distances, mixed_rows, sampled
-from tabgraphsyn.evaluation.evidence import mean_difference
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.view import View
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View
+from tabgraphsyn.evaluation.statistics.distance import CHUNK_BYTES, TIE, MixedRows, distances, mixed_rows, sampled
+from tabgraphsyn.evaluation.statistics.evidence import mean_difference
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 
 class AttributeInference(PrivacyMetric):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tabgraphsyn.evaluation.base import Result, Score
-from tabgraphsyn.evaluation.boosting import boosted_trees
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.two_sample import TwoSample, most_telling
+from tabgraphsyn.evaluation.score import Result, Score
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.boosting import boosted_trees
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.two_sample import TwoSample, most_telling
 from tabgraphsyn.evaluation.two_sample_metric import TwoSampleMetric
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabgraphsyn.evaluation.aggregate import with_aggregates
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.metric.c2st import C2ST
-from tabgraphsyn.evaluation.side import Comparison, Side
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.relatives import with_aggregates
+from tabgraphsyn.evaluation.sides.side import Comparison, Side
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 
 class C2STAgg(C2ST):

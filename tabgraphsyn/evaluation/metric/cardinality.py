@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabgraphsyn.data.schema import Relation
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.entity_groups import entity_groups
-from tabgraphsyn.evaluation.gaps import ks_moves
-from tabgraphsyn.evaluation.side import Comparison, Side
-from tabgraphsyn.evaluation.statistics import ks_distance
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
+from tabgraphsyn.evaluation.sides.side import Comparison, Side
+from tabgraphsyn.evaluation.statistics.gaps import ks_moves
+from tabgraphsyn.evaluation.statistics.statistics import ks_distance
 
 
 class Cardinality(ComparisonMetric):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.gaps import ks_moves, tv_moves
-from tabgraphsyn.evaluation.spread import GroupPair, Moves
-from tabgraphsyn.evaluation.statistics import known, ks_distance, tv_distance
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.gaps import ks_moves, tv_moves
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves
+from tabgraphsyn.evaluation.statistics.statistics import known, ks_distance, tv_distance
 
 
 class ColumnShapes(ColumnMetric):

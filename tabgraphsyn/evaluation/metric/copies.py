@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distinct import dense_codes, distinct
-from tabgraphsyn.evaluation.evidence import Evidence, Share, share_of
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.view import View
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View
+from tabgraphsyn.evaluation.statistics.distinct import dense_codes, distinct
+from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 # Independent draws for the chance of a copy: enough rows that the yardstick itself is not uncertain.
 CHANCE_ROWS = 20_000

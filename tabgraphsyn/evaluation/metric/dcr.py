@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import Nearest
-from tabgraphsyn.evaluation.evidence import Evidence, weighted_entities
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.view import View
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View
+from tabgraphsyn.evaluation.statistics.distance import Nearest
+from tabgraphsyn.evaluation.statistics.evidence import Evidence, weighted_entities
 
 
 class DCR(PrivacyMetric):

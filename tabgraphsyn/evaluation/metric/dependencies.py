@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from tabgraphsyn.data.dependencies import Dependency, score
 from tabgraphsyn.data.schema import Database, Table
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.keys import column_names
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import described, share_error
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.keys import column_names
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.spread import described, share_error
 
 
 class Dependencies(ComparisonMetric):

@@ -7,11 +7,12 @@ from typing import Any
 
 from sklearn.ensemble import RandomForestClassifier
 
-from tabgraphsyn.evaluation.base import Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.two_sample import TwoSample
+from tabgraphsyn.evaluation.base import mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.two_sample import TwoSample
 from tabgraphsyn.evaluation.two_sample_metric import TwoSampleMetric
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.statistics import known
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.statistics import known
 
 
 class Jaccard(ColumnMetric):

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabgraphsyn.data.schema import Relation
-from tabgraphsyn.evaluation.base import ComparisonMetric, ComparisonName, Level, Result, Score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.evidence import share_of
-from tabgraphsyn.evaluation.keys import NULL_KEY, repeated_keys
-from tabgraphsyn.evaluation.side import Comparison
+from tabgraphsyn.evaluation.base import ComparisonMetric
+from tabgraphsyn.evaluation.score import ComparisonName, Level, Result, Score
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.keys import NULL_KEY, repeated_keys
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.evidence import share_of
 
 
 class Keys(ComparisonMetric):

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.entity_groups import side_groups
-from tabgraphsyn.evaluation.keys import Path
-from tabgraphsyn.evaluation.pairs import PairTrend, PreparedColumn, pair_trend, prepared
-from tabgraphsyn.evaluation.side import Comparison, Side, select
-from tabgraphsyn.evaluation.spread import Moves, mean_moves
+from tabgraphsyn.evaluation.base import ComparisonMetric
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.entity_groups import side_groups
+from tabgraphsyn.evaluation.sides.keys import Path
+from tabgraphsyn.evaluation.sides.side import Comparison, Side, select
+from tabgraphsyn.evaluation.statistics.pairs import PairTrend, PreparedColumn, pair_trend, prepared
+from tabgraphsyn.evaluation.statistics.spread import Moves, mean_moves
 
 WORST_SHOWN = 12
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import MixedRows, mixed_rows, sampled, two_nearest
-from tabgraphsyn.evaluation.evidence import auc_evidence
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.view import View
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View
+from tabgraphsyn.evaluation.statistics.distance import MixedRows, mixed_rows, sampled, two_nearest
+from tabgraphsyn.evaluation.statistics.evidence import auc_evidence
 
 
 @dataclass(frozen=True)

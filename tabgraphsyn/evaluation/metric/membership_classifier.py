@@ -6,10 +6,10 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tabgraphsyn.evaluation.boosting import boosted_trees
-from tabgraphsyn.evaluation.distance import MixedRows
 from tabgraphsyn.evaluation.metric.membership import Attacked, Membership
-from tabgraphsyn.evaluation.neighbours import k_nearest
+from tabgraphsyn.evaluation.statistics.boosting import boosted_trees
+from tabgraphsyn.evaluation.statistics.distance import MixedRows
+from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
 
 NEIGHBOURS = 8
 # The nearer the released rows, the more a row looks trained on, never the reverse: rows that are far because the others

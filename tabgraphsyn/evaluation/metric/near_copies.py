@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import TIE, mixed_rows, sampled, scaled_rows
-from tabgraphsyn.evaluation.evidence import Evidence, Share, share_of
-from tabgraphsyn.evaluation.near_index import NearIndex
-from tabgraphsyn.evaluation.neighbours import k_nearest
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.view import View
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View
+from tabgraphsyn.evaluation.statistics.distance import TIE, mixed_rows, sampled, scaled_rows
+from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
+from tabgraphsyn.evaluation.statistics.near_index import NearIndex
+from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
 
 # Above so many cells of training rows an index would take more than a gigabyte.
 MOST_CELLS = 64_000_000

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import sampled
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import described, share_error
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.distance import sampled
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.spread import described, share_error
 
 CHUNK_CELLS = 4_000_000
 

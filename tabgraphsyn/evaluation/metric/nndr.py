@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.entity_groups import grouped
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import Moves, described, one_sided, standard_error
-from tabgraphsyn.evaluation.view import View, table_view
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.entity_groups import grouped
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View, table_view
+from tabgraphsyn.evaluation.statistics.spread import Moves, described, one_sided, standard_error
 
 
 class NNDR(PrivacyMetric):

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Level, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.entity_groups import entity_groups
-from tabgraphsyn.evaluation.keys import NULL_KEY
-from tabgraphsyn.evaluation.side import Comparison, Side
-from tabgraphsyn.evaluation.spread import GroupPair, joined
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Level, Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
+from tabgraphsyn.evaluation.sides.keys import NULL_KEY
+from tabgraphsyn.evaluation.sides.side import Comparison, Side
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, joined
 
 
 class NullRates(ComparisonMetric):

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.distance import TIE, MixedRows, sampled, two_nearest
-from tabgraphsyn.evaluation.evidence import mean_difference
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.neighbours import k_nearest
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.view import View
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.sides.view import View
+from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, sampled, two_nearest
+from tabgraphsyn.evaluation.statistics.evidence import mean_difference
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
 
 
 class OutlierExposure(PrivacyMetric):

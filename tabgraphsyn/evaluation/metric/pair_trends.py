@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.entity_groups import entity_groups
-from tabgraphsyn.evaluation.pairs import PairTrend, PreparedColumn, pair_trend, prepared
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import GroupPair
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.pairs import PairTrend, PreparedColumn, pair_trend, prepared
+from tabgraphsyn.evaluation.statistics.spread import GroupPair
 
 
 class PairTrends(ComparisonMetric):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.data import EvaluationData
 from tabgraphsyn.evaluation.sdmetrics_reports import OVERALL, SDMetricsReport, Spreads, property_scores
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import described, share_error
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.spread import described, share_error
 
 # Columns and their types are there or not; no draw of rows would change that.
 NOT_DRAWN = "Data Structure"

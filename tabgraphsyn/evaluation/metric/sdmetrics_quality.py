@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Score
-from tabgraphsyn.evaluation.data import EvaluationData
+from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
 from tabgraphsyn.evaluation.metric.khop_trends import KHopTrends
 from tabgraphsyn.evaluation.metric.pair_trends import PairTrends
+from tabgraphsyn.evaluation.score import Score
 from tabgraphsyn.evaluation.sdmetrics_reports import OVERALL, SDMetricsReport, Spreads, property_scores
-from tabgraphsyn.evaluation.side import Comparison
-from tabgraphsyn.evaluation.spread import Moves, described, standard_error
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison
+from tabgraphsyn.evaluation.statistics.spread import Moves, described, standard_error
 
 # Of each property our metric of the same definition, and the place of its mean.
 COUNTERPARTS: Mapping[str, tuple[ComparisonMetric, str]] = MappingProxyType(

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from tabgraphsyn.evaluation.base import ComparisonMetric, Result, mean_score
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.predictors import MODELS, Rows, skill
-from tabgraphsyn.evaluation.side import Comparison, FeatureDatabase
-from tabgraphsyn.evaluation.utility_targets import chosen_targets, given_targets, prepared, why_no_target, without
+from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.side import Comparison, FeatureDatabase
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.predictors import MODELS, Rows, skill
+from tabgraphsyn.evaluation.statistics.utility_targets import (
+    chosen_targets,
+    given_targets,
+    prepared,
+    why_no_target,
+    without,
+)
 
 # Groups of test rows that are left out in turn for the spread.
 GROUPS = 10

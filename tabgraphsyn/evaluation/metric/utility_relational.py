@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabgraphsyn.evaluation.base import Result
-from tabgraphsyn.evaluation.data import EvaluationData
-from tabgraphsyn.evaluation.feature import Feature
 from tabgraphsyn.evaluation.metric.utility import Utility
-from tabgraphsyn.evaluation.related import related_features
-from tabgraphsyn.evaluation.side import Comparison, FeatureDatabase
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.sides.related import related_features
+from tabgraphsyn.evaluation.sides.side import Comparison, FeatureDatabase
+from tabgraphsyn.evaluation.statistics.feature import Feature
 
 
 class UtilityRelational(Utility):

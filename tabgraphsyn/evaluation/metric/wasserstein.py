@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
-from tabgraphsyn.evaluation.feature import Feature
-from tabgraphsyn.evaluation.gaps import wasserstein_moves
-from tabgraphsyn.evaluation.spread import GroupPair, Moves
-from tabgraphsyn.evaluation.statistics import known, wasserstein
+from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.gaps import wasserstein_moves
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves
+from tabgraphsyn.evaluation.statistics.statistics import known, wasserstein
 
 
 class Wasserstein(ColumnMetric):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.evaluation.feature import Feature, feature_pair, scored_columns
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.sources import ReportSources, present_columns, sample_rows
+from tabgraphsyn.evaluation.statistics.feature import Feature, feature_pair, scored_columns
 
 _MOST_LEVELS = 50
 

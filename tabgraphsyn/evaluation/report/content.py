@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tabgraphsyn.evaluation.base import Unscored
 from tabgraphsyn.evaluation.report.column_panels import ColumnPanel
 from tabgraphsyn.evaluation.report.copying import Copying
 from tabgraphsyn.evaluation.report.curves import TrainingView
@@ -19,6 +18,7 @@ from tabgraphsyn.evaluation.report.scoreboard import Matrix, ScoreRow
 from tabgraphsyn.evaluation.report.scores import MetricText
 from tabgraphsyn.evaluation.report.tables import DependencyRow, Examples, HopRow, Worst
 from tabgraphsyn.evaluation.report.verdict import Tile
+from tabgraphsyn.evaluation.score import Unscored
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy as np
 
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import listing
-from tabgraphsyn.evaluation.feature import Feature, feature_pair, scored_columns
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.sources import SAMPLING_SEED, ReportSources, present_columns, sample_rows
+from tabgraphsyn.evaluation.statistics.feature import Feature, feature_pair, scored_columns
 
 _LEVELS = 20
 _DIMENSIONS = 24

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.associations import AssociationView, association_view
 from tabgraphsyn.evaluation.report.column_panels import column_panel
 from tabgraphsyn.evaluation.report.columns import drawn_columns, read_views
@@ -27,6 +26,7 @@ from tabgraphsyn.evaluation.report.verdict import tiles, verdict, worst_columns
 from tabgraphsyn.evaluation.report.wording import score as score_text
 from tabgraphsyn.evaluation.report.wording import short
 from tabgraphsyn.evaluation.report.worst import reason
+from tabgraphsyn.evaluation.score import Score
 
 _FEWEST_PANELS = 2
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.scores import (
     COMPARISONS,
     MetricText,
@@ -17,6 +16,7 @@ from tabgraphsyn.evaluation.report.scores import (
 )
 from tabgraphsyn.evaluation.report.wording import NONE, interval, path_text
 from tabgraphsyn.evaluation.report.wording import score as score_text
+from tabgraphsyn.evaluation.score import Score
 
 _STRIP = 150
 FAR = 0.2

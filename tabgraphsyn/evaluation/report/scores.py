@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabgraphsyn.evaluation.base import Score, Unscored
+from tabgraphsyn.evaluation.score import Score, Unscored
 
 COMPARISONS: Mapping[str, str] = {
     "synthetic": "Synthetic",

@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from tabgraphsyn.data.schema import Table
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.scores import ScoreBook
 from tabgraphsyn.evaluation.report.sources import present_columns
 from tabgraphsyn.evaluation.report.wording import NONE, path_text
 from tabgraphsyn.evaluation.report.wording import score as score_text
+from tabgraphsyn.evaluation.score import Score
 
 _LONGEST_VALUE = 60
 

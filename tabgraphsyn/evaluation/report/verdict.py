@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tabgraphsyn.evaluation.base import Score
 from tabgraphsyn.evaluation.report.copying import Copying, Severity
 from tabgraphsyn.evaluation.report.scores import ScoreBook, distance_from_ideal
 from tabgraphsyn.evaluation.report.wording import percent
 from tabgraphsyn.evaluation.report.wording import score as score_text
+from tabgraphsyn.evaluation.score import Score
 
 _BESIDE = {"real_real": "real", "independent": "independent", "copy": "copy"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.errors import StageError, listing
-from tabgraphsyn.orchestration.campaigns import Campaign
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import Request
@@ -80,7 +80,7 @@ def _settings(campaign: Campaign, submissions: Sequence[Submission]) -> Mapping[
 
 def _current(cluster: Mapping[str, Any]) -> dict[str, Any]:
     """Return recorded settings with defaults for those that the version which recorded them did not have."""
-    from tabgraphsyn.configuration import ClusterConfig  # omegaconf: only where something is repaired
+    from tabgraphsyn.config.top_level import ClusterConfig  # omegaconf: only where something is repaired
 
     return {**asdict(ClusterConfig()), **cluster}
 

@@ -16,7 +16,7 @@ from typing import Any
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
 
-_MODULE = "tabgraphsyn.orchestration.slurm.element"
+_MODULE = "tabgraphsyn.orchestration.slurm.node.element"
 _MARK = "TABGRAPHSYN_ELEMENT_DONE"
 
 

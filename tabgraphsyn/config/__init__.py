@@ -1,0 +1,1 @@
+"""A config, composed and checked before anything is queued."""

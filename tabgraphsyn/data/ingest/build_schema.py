@@ -1,0 +1,98 @@
+"""The schema of a database: what its metadata declares, or what its values suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+
+from tabgraphsyn.data.ingest.infer_keys import InferredKeys, TableFacts, infer_keys
+from tabgraphsyn.data.ingest.infer_types import infer_column
+from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries, TextShape
+from tabgraphsyn.data.ingest.work import IngestWork
+from tabgraphsyn.data.schema import Column, Schema, TableSchema
+
+FROM_METADATA = "from the metadata"
+
+
+def inferred_schema(
+    work: IngestWork, queries: TableQueries, values: Mapping[str, Mapping[str, ColumnValues]]
+) -> Schema:
+    """Return types and keys guessed from names and values; the reasons go to ``work.reasons``."""
+    shapes = {
+        (name, column): queries.text_shape(name, column)
+        for name, targets in work.targets.items()
+        for column, target in targets.items()
+        if target.type == pa.string()
+    }
+    facts = [_facts(work, name, values[name], shapes) for name in work.targets]
+    declared = [relation for raw in work.raws.values() for relation in raw.reader.foreign_keys]
+    keys = infer_keys(facts, declared, queries)
+    work.reasons.primary, work.reasons.relations = keys.primary_reasons, keys.relations
+    work.reasons.notes += keys.notes
+    roles = _key_roles(keys)
+    tables = []
+    for name in work.targets:
+        columns = _guessed_columns(work, name, values[name], shapes, roles)
+        tables.append(TableSchema(name, columns, keys.primary[name]))
+    return Schema(tuple(tables), tuple(keys.relations))
+
+
+def _facts(
+    work: IngestWork, name: str, values: Mapping[str, ColumnValues], shapes: Mapping[tuple[str, str], TextShape]
+) -> TableFacts:
+    targets = work.targets[name]
+    return TableFacts(
+        name,
+        {column: target.type for column, target in targets.items()},
+        values,
+        {column: shapes[name, column].spaced for column in targets if (name, column) in shapes},
+        work.raws[name].reader.primary_key,
+    )
+
+
+def _key_roles(keys: InferredKeys) -> dict[tuple[str, str], str]:
+    roles = {(name, column): "primary key" for name, columns in keys.primary.items() for column in columns}
+    for relation, reason in keys.relations.items():
+        for column in relation.child_columns:
+            roles[relation.child_table, column] = f"foreign key to {relation.parent_table}: {reason}"
+    return roles
+
+
+def _guessed_columns(
+    work: IngestWork,
+    name: str,
+    values: Mapping[str, ColumnValues],
+    shapes: Mapping[tuple[str, str], TextShape],
+    roles: Mapping[tuple[str, str], str],
+) -> tuple[Column, ...]:
+    columns, reasons = [], {}
+    for column, target in work.targets[name].items():
+        scan, shape, role = work.scan(name, column), shapes.get((name, column)), roles.get((name, column))
+        guess, reasons[column] = infer_column(column, target.type, scan, values[column], shape, role)
+        columns.append(guess)
+    work.reasons.columns[name] = reasons
+    return tuple(columns)
+
+
+def declared_schema(work: IngestWork) -> Schema:
+    """Return the metadata's schema, with what it leaves open filled from the data."""
+    assert work.declared is not None
+    tables = []
+    for table in work.declared.tables:
+        columns = tuple(_completed(column, work, table.name) for column in table.columns)
+        tables.append(TableSchema(table.name, columns, table.primary_key))
+        work.reasons.columns[table.name] = {column.name: FROM_METADATA for column in columns}
+        work.reasons.primary[table.name] = FROM_METADATA
+    work.reasons.relations = dict.fromkeys(work.declared.relations, FROM_METADATA)
+    return Schema(tuple(tables), work.declared.relations)
+
+
+def _completed(column: Column, work: IngestWork, table: str) -> Column:
+    if column.sdtype == "numerical" and column.computer_representation is None:
+        whole = work.targets[table][column.name].type == pa.int64()
+        return replace(column, computer_representation="Int64" if whole else "Float")
+    if column.sdtype == "datetime" and column.datetime_format is None:
+        return replace(column, datetime_format=work.targets[table][column.name].format)
+    return column

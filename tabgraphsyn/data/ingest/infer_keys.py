@@ -1,0 +1,295 @@
+"""Primary and foreign keys from names and values, each with the reason for the guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import pyarrow as pa
+
+from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
+from tabgraphsyn.data.schema import Relation
+
+_ID_WORDS = {"id", "key", "no", "nr", "num", "code", "uuid", "guid", "pk", "index"}
+_GENERIC = {"id", "key", "no", "nr", "num", "code", "uuid", "guid", "pk", "index", "name", "number", "type"}
+_SELF_WORDS = {"parent", "manager", "boss", "supervisor", "reply", "previous", "prev", "next", "super", "mother",
+               "father", "spouse", "leader", "root", "original", "referrer", "reports"}  # fmt: skip
+_ENOUGH_FOR_PRIMARY = 3
+_MAX_COMBINATIONS = 30
+_MAX_ROWS_FOR_COMBINATIONS = 5_000_000
+_LEAST_INCLUSION = 0.5
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What key inference knows of one table.
+
+    Attributes:
+        types: arrow type by column, in file order.
+        values: counts and bounds by column.
+        spaced: share of values with a space, for text columns.
+        declared: the primary key that the file declares.
+    """
+
+    name: str
+    types: Mapping[str, pa.DataType]
+    values: Mapping[str, ColumnValues]
+    spaced: Mapping[str, float]
+    declared: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return next(iter(self.values.values())).rows
+
+
+@dataclass
+class InferredKeys:
+    """Guessed keys with their reasons, and what looked like a key but was not taken."""
+
+    primary: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    primary_reasons: dict[str, str] = field(default_factory=dict)
+    relations: dict[Relation, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def infer_keys(tables: Sequence[TableFacts], declared: Sequence[Relation], queries: TableQueries) -> InferredKeys:
+    """Return the keys of a database that says nothing (or little) about them."""
+    keys = InferredKeys()
+    for table in tables:
+        _infer_primary(table, tables, queries, keys)
+    known = {table.name for table in tables}
+    for relation in declared:
+        if relation.parent_table in known and keys.primary.get(relation.parent_table) == relation.parent_columns:
+            keys.relations[relation] = "declared in the file"
+    for table in tables:
+        _infer_foreign(table, tables, queries, keys)
+    for table in tables:
+        if not keys.primary[table.name]:
+            _infer_composite(table, queries, keys)
+    _infer_composite_foreign(tables, queries, keys)
+    return keys
+
+
+def tokens(name: str) -> list[str]:
+    """Return the words of a name in lower case.
+
+    >>> tokens("citedPaper_id"), tokens("atom1_id")
+    (['cited', 'paper', 'id'], ['atom1', 'id'])
+    """
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    return [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
+
+
+def singular(word: str) -> str:
+    """Return a rough singular.
+
+    >>> [singular(word) for word in ("users", "cities", "class", "paper")]
+    ['user', 'city', 'class', 'paper']
+    """
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _table_word(table: str) -> str:
+    return singular("".join(tokens(table)))
+
+
+def _infer_primary(table: TableFacts, tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
+    keys.primary[table.name] = ()
+    if table.declared and set(table.declared) <= set(table.types):
+        keys.primary[table.name] = table.declared
+        keys.primary_reasons[table.name] = "declared in the file"
+        return
+    scored = []
+    for position, column in enumerate(table.types):
+        score, reasons = _primary_score(table, column, position, tables)
+        if score >= _ENOUGH_FOR_PRIMARY and _may_be_unique(table, column):
+            scored.append((-score, position, column, reasons))
+    for _, _, column, reasons in sorted(scored):
+        if queries.is_unique(table.name, [column]):
+            keys.primary[table.name] = (column,)
+            keys.primary_reasons[table.name] = "; ".join(["no value twice, none missing", *reasons])
+            return
+    keys.primary_reasons[table.name] = "no column with a key's name or place holds each value once"
+
+
+def _may_be_unique(table: TableFacts, column: str) -> bool:
+    values = table.values[column]
+    return values.nulls == 0 and values.distinct >= 0.9 * values.rows
+
+
+def _primary_score(
+    table: TableFacts, column: str, position: int, tables: Sequence[TableFacts]
+) -> tuple[int, list[str]]:
+    type_ = table.types[column]
+    if type_ not in (pa.int64(), pa.string()):
+        return 0, []
+    words, values = tokens(column), table.values[column]
+    joined, word = "".join(words), _table_word(table.name)
+    score, reasons = 0, []
+    if words == ["id"] or joined in {word + end for end in ("id", "key", "no", "code", "number")}:
+        score, reasons = score + 5, ["named as the id of the table"]
+    elif words and words[-1] in _ID_WORDS:
+        score, reasons = score + 3, [f"its name ends in {words[-1]!r}"]
+    elif joined in (word, "".join(tokens(table.name))):
+        score, reasons = score + 2, ["named as the table"]
+    if position == 0:
+        score, reasons = score + 2, [*reasons, "first column"]
+    if type_ == pa.int64() and values.nulls < values.rows and values.maximum - values.minimum + 1 == values.rows:
+        score, reasons = score + 1, [*reasons, "numbers without a gap"]
+    if type_ == pa.string() and table.spaced.get(column, 1.0) == 0.0:
+        score, reasons = score + 1, [*reasons, "codes without spaces"]
+    others = [other.name for other in tables if other is not table and column in other.types]
+    if others and joined not in _GENERIC and type_ != pa.float64():
+        score, reasons = score + 2, [*reasons, f"{others[0]} has a column of the same name"]
+    return score, reasons
+
+
+def _infer_foreign(table: TableFacts, tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
+    taken = {column for relation in keys.relations if relation.child_table == table.name
+             for column in relation.child_columns}  # fmt: skip
+    for column, type_ in table.types.items():
+        if column in taken or type_ not in (pa.int64(), pa.string()) or table.values[column].distinct == 0:
+            continue
+        candidates = []
+        for parent in tables:
+            found = _foreign_candidate(table, column, parent, queries, keys)
+            if found is not None:
+                candidates.append(found)
+        if not candidates:
+            continue
+        _, share, _, relation, reason = max(candidates, key=lambda found: found[:3])
+        if share < _LEAST_INCLUSION:
+            keys.notes.append(
+                f"{table.name}.{column}: named like a key to {relation.parent_table}, but only {share:.0%} of its "
+                f"values stand there; not taken as a foreign key."
+            )
+            continue
+        keys.relations[relation] = reason
+
+
+def _foreign_candidate(
+    table: TableFacts, column: str, parent: TableFacts, queries: TableQueries, keys: InferredKeys
+) -> tuple[int, float, int, Relation, str] | None:
+    primary = keys.primary[parent.name]
+    if len(primary) != 1 or parent.types[primary[0]] != table.types[column]:
+        return None
+    if parent is table and column == primary[0]:
+        return None
+    key, values, bounds = primary[0], table.values[column], parent.values[primary[0]]
+    score, evidence = _name_evidence(table, column, parent, key, keys)
+    is_code = table.types[column] == pa.string() and values.distinct >= 3 and table.spaced.get(column, 1.0) < 0.5
+    if score == 0 and not is_code:
+        return None
+    if score == 0 and (values.minimum < bounds.minimum or values.maximum > bounds.maximum):
+        return None
+    total, matched = queries.inclusion(table.name, [column], parent.name, [key])
+    share = matched / max(total, 1)
+    if (score == 0 and share < 1.0) or (score == 1 and share < 1.0):
+        return None
+    reason = f"{matched} of its {total} distinct values stand in {parent.name}.{key}"
+    relation = Relation(table.name, (column,), parent.name, (key,))
+    return score, share, -parent.rows, relation, "; ".join([*evidence, reason])
+
+
+def _name_evidence(
+    table: TableFacts, column: str, parent: TableFacts, key: str, keys: InferredKeys
+) -> tuple[int, list[str]]:
+    """Return how strongly a column's name speaks for a key to ``parent`` (0 to 3), in words."""
+    words, key_words, word = tokens(column), tokens(key), _table_word(parent.name)
+    joined = "".join(words)
+    own_key = keys.primary[table.name] == (column,)
+    if own_key and (joined in _GENERIC or parent.rows < table.rows):
+        return 0, []
+    if own_key and joined != "".join(key_words):
+        return 0, []
+    if own_key and not (word in joined or parent.rows > table.rows):
+        return 0, []
+    if parent is table:
+        is_self = bool(words) and (words[0] in _SELF_WORDS or (words[:-1][-1:] == [word] and len(words) > 2))
+        return (2, ["named as a key of the table to itself"]) if is_self else (0, [])
+    if words == key_words:
+        return (2 if joined in _GENERIC else 3), [f"same name as {parent.name}.{key}"]
+    if len(key_words) > 1 and words[-len(key_words) :] == key_words:
+        return 3, [f"its name ends in {key!r}"]
+    stems = [re.sub(r"\d+$", "", part) for part in words]
+    if word in stems and stems[-1] in _ID_WORDS | {""}:
+        return 3, [f"named after {parent.name}"]
+    if joined == word + "id" or (joined.endswith("id") and singular(joined[:-2]) == word):
+        return 3, [f"named after {parent.name}"]
+    if joined == word or re.sub(r"\d+$", "", joined) == word:
+        return 1, [f"named as {parent.name}"]
+    return 0, []
+
+
+def _infer_composite(table: TableFacts, queries: TableQueries, keys: InferredKeys) -> None:
+    """Take a set of foreign keys that is unique as the primary key; only note other unique sets.
+
+    A column of a primary key is made new, not modelled, so a date or a category is not put into one on a guess.
+    """
+    if table.rows > _MAX_ROWS_FOR_COMBINATIONS:
+        return
+    filled = [column for column in table.types if table.values[column].nulls == 0 and table.values[column].distinct > 1]
+    foreign = [column for column in filled if _is_foreign(table.name, column, keys)]
+    others = [
+        column for column in filled if column not in foreign and table.types[column] not in (pa.float64(), pa.bool_())
+    ]
+    tried = 0
+    for size in (2, 3):
+        for columns in combinations([*foreign, *others[:6]], size):
+            if not set(columns) & set(foreign) or tried == _MAX_COMBINATIONS:
+                continue
+            possible = 1
+            for column in columns:
+                possible *= table.values[column].distinct
+            if possible < table.rows:
+                continue
+            tried += 1
+            if queries.is_unique(table.name, columns):
+                _take_or_note(table, columns, set(columns) <= set(foreign), keys)
+                return
+
+
+def _take_or_note(table: TableFacts, columns: tuple[str, ...], all_foreign: bool, keys: InferredKeys) -> None:
+    names = ", ".join(columns)
+    if all_foreign:
+        keys.primary[table.name] = columns
+        keys.primary_reasons[table.name] = f"no combination of the foreign keys ({names}) stands twice"
+        return
+    keys.notes.append(
+        f"{table.name}: ({names}) is unique together, a composite key perhaps; not taken, because columns of a "
+        f"primary key are made new rather than modelled. To take it, put it into the metadata."
+    )
+
+
+def _is_foreign(table: str, column: str, keys: InferredKeys) -> bool:
+    return any(relation.child_table == table and column in relation.child_columns for relation in keys.relations)
+
+
+def _infer_composite_foreign(tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
+    for parent in tables:
+        primary = keys.primary[parent.name]
+        if len(primary) < 2:
+            continue
+        for child in tables:
+            if child is parent or not set(primary) <= set(child.types) or keys.primary[child.name] == primary:
+                continue
+            if any(child.types[column] != parent.types[column] for column in primary):
+                continue
+            total, matched = queries.inclusion(child.name, primary, parent.name, primary)
+            if total == 0 or matched < total:
+                continue
+            # The parts refer to the grandparents through the parent: one key instead of several that must agree.
+            implied = [
+                relation
+                for relation in keys.relations
+                if relation.child_table == child.name and set(relation.child_columns) <= set(primary)
+            ]
+            for relation in implied:
+                del keys.relations[relation]
+            reason = f"same names as the key of {parent.name}; all {total} combinations stand there"
+            keys.relations[Relation(child.name, primary, parent.name, primary)] = reason

@@ -1,0 +1,131 @@
+"""First pass over a table: every row once, to a scratch file, while each column is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tabgraphsyn.data import datetimes
+from tabgraphsyn.data.ingest.column_scan import ColumnScan
+from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
+from tabgraphsyn.errors import DataError
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table in scratch parquet, its values as written or in the plain arrow types, and what was seen of it."""
+
+    reader: TableReader
+    path: Path
+    scans: Mapping[str, ColumnScan]
+    rows: int
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.reader.name
+
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in order, some columns."""
+        with pq.ParquetFile(self.path) as file:
+            yield from file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
+
+
+def read_raw(
+    reader: TableReader, path: Path, null_values: tuple[str, ...], formats: Mapping[str, str], wanted: list[str]
+) -> RawTable:
+    """Return the table after one pass over its rows, which are written to ``path``.
+
+    Args:
+        formats: datetime formats that the metadata gives, by column; tried before the known ones.
+        wanted: the columns to keep.
+
+    Raises:
+        DataError: the file is damaged, ragged or in another encoding, or a column has a type without a meaning here.
+    """
+    scans = {name: _scan(reader, formats.get(name)) for name in wanted}
+    words = pa.array(list(null_values), type=pa.string())
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    try:
+        for batch in reader.batches():
+            arrays = []
+            for name in wanted:
+                array = plain(batch.column(name), f"{reader.name}.{name}")
+                if reader.has_null_words:
+                    array = _without_null_words(array, words, scans[name])
+                if name in formats and not pa.types.is_timestamp(array.type):
+                    array = array.cast(pa.string())  # 20130105 is a number until a format says what it means
+                scans[name].update(array)
+                arrays.append(array)
+            plain_batch = pa.RecordBatch.from_arrays(arrays, names=wanted)
+            rows += plain_batch.num_rows
+            if writer is None:
+                writer = pq.ParquetWriter(path, plain_batch.schema, compression="lz4", use_dictionary=False)
+            writer.write_batch(plain_batch)
+    finally:
+        if writer is not None:
+            writer.close()
+    return RawTable(reader=reader, path=path, scans=scans, rows=rows)
+
+
+def _scan(reader: TableReader, format: str | None) -> ColumnScan:
+    first = (format,) if format else ()
+    others = tuple(known for known in datetimes.KNOWN_FORMATS if known != format)
+    return ColumnScan(
+        as_written=reader.as_written,
+        decimal_comma=reader.as_written and reader.has_decimal_comma,
+        formats=first + others,
+    )
+
+
+def _without_null_words(array: pa.Array, words: pa.Array, scan: ColumnScan) -> pa.Array:
+    found = pc.is_in(array, value_set=words)
+    if not pc.any(found).as_py():
+        return array
+    for entry in pc.value_counts(array.filter(found)).to_pylist():
+        scan.null_words[entry["values"]] += entry["counts"]
+    return pc.if_else(found, pa.scalar(None, pa.string()), array)
+
+
+def plain(array: pa.Array, where: str) -> pa.Array:
+    """Return ``array`` as string, int64, float64, bool or timestamp[us] in UTC; NaN becomes null.
+
+    Raises:
+        DataError: a type that has no meaning here (lists, structs, binary).
+    """
+    type_ = array.type
+    if pa.types.is_dictionary(type_):
+        return plain(array.dictionary_decode(), where)
+    if isinstance(type_, pa.BaseExtensionType):
+        return plain(array.storage, where)
+    try:
+        return _plain(array)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"{where}: a column holds numbers, booleans, dates or text, found {type_}. Remove it or write it as text."
+        ) from error
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    type_ = array.type
+    types = pa.types
+    if types.is_string(type_) or types.is_boolean(type_):
+        return array
+    if types.is_integer(type_) or (types.is_decimal(type_) and type_.scale == 0):
+        return array.cast(pa.int64())
+    if types.is_floating(type_) or types.is_decimal(type_):
+        numbers = array.cast(pa.float64())
+        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    if types.is_timestamp(type_):
+        return array.cast(pa.timestamp("us", tz=type_.tz), safe=False).cast(datetimes.TIMESTAMP)
+    if types.is_date(type_):
+        return array.cast(datetimes.TIMESTAMP)
+    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_nested(type_):
+        raise pa.ArrowInvalid("no meaning")
+    return array.cast(pa.string())

@@ -1,0 +1,190 @@
+"""First half of an ingestion: find tables, compare them with the metadata, read them, decide types, write them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tabgraphsyn.data.ingest.convert import (
+    Target,
+    fraction_problem,
+    natural_target,
+    target_of,
+    unify_key_types,
+    unknown_columns,
+    write_converted,
+)
+from tabgraphsyn.data.ingest.raw_table import read_raw
+from tabgraphsyn.data.ingest.validate import shape_problems
+from tabgraphsyn.data.ingest.work import IngestWork
+from tabgraphsyn.data.metadata import read_metadata
+from tabgraphsyn.data.reading.find import FoundTables, find_tables
+from tabgraphsyn.data.reading.table_reader import TableReader
+from tabgraphsyn.data.schema import Schema, TableSchema
+from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
+
+
+def read_tables(work: IngestWork) -> None:
+    """Read every table once, decide its types, and write it in them."""
+    found = find_tables(work.options)
+    work.problems += found.problems
+    work.reasons.notes += found.notes
+    readers = {reader.name: reader for reader in found.readers}
+    wanted = _read_declared(work, readers, found)
+    for position, (name, columns) in enumerate(wanted.items()):
+        _read_table(work, readers[name], columns, work.scratch / f"raw{position}.parquet")
+    _drop_empty_columns(work)
+    for name in work.raws:
+        _decide_types(work, name)
+    if work.declared is not None:
+        pairs = [
+            ((relation.child_table, child), (relation.parent_table, parent))
+            for relation in work.declared.relations
+            for child, parent in zip(relation.child_columns, relation.parent_columns, strict=True)
+            if child in work.targets.get(relation.child_table, {})
+            and parent in work.targets.get(relation.parent_table, {})
+        ]
+        work.problems += unify_key_types(pairs, work.targets)
+    raise_collected(DataError, work.problems)
+    for name, raw in work.raws.items():
+        write_converted(raw, work.targets[name], work.table_path(name))
+        raw.path.unlink()
+
+
+def _read_declared(work: IngestWork, readers: dict[str, TableReader], found: FoundTables) -> dict[str, list[str]]:
+    """Read the metadata, if any, and return the columns to read of each table."""
+    columns = {name: names for name, reader in readers.items() if (names := _columns(work, reader)) is not None}
+    path = work.metadata_path
+    if path is None:
+        return columns
+    only = next(iter(readers)) if len(readers) == 1 else None
+    try:
+        declared = read_metadata(path, only)
+    except DataError as error:
+        work.problems.append(str(error))
+        return {}
+    work.declared = _chosen_tables(declared, work.options.tables)
+    wanted = {}
+    for table in work.declared.tables:
+        if table.name not in readers:
+            # Why it is not read has been said where its file was refused.
+            if table.name in found.refused or found.hides_tables:
+                continue
+            work.problems.append(
+                f"{path.name}: the metadata names a table {table.name!r}, the data has {listing(readers)}."
+                f"{nearest(table.name, readers)} Add its file, or remove it from the metadata."
+            )
+        elif table.name in columns:
+            declared_columns = list(table.by_name)
+            missing = unknown_columns(table.name, declared_columns, columns[table.name])
+            work.problems += missing
+            extra = [name for name in columns[table.name] if name not in table.by_name]
+            if extra:
+                work.reasons.notes.append(f"{table.name}: not in the metadata, left out: {listing(extra)}.")
+            if not missing:
+                wanted[table.name] = declared_columns
+    left_out = [name for name in readers if name not in work.declared.table_names]
+    if left_out:
+        work.reasons.notes.append(f"{path.name}: tables not in the metadata, left out: {listing(left_out)}.")
+    return wanted
+
+
+def _chosen_tables(schema: Schema, tables: tuple[str, ...] | None) -> Schema:
+    if tables is None:
+        return schema
+    return Schema(
+        tuple(table for table in schema.tables if table.name in tables),
+        tuple(
+            relation
+            for relation in schema.relations
+            if relation.child_table in tables and relation.parent_table in tables
+        ),
+    )
+
+
+def _columns(work: IngestWork, reader: TableReader) -> list[str] | None:
+    """Return the column names, or None after noting what is wrong with them."""
+    try:
+        names = reader.columns()
+    except DataError as error:
+        work.problems.append(str(error))
+        return None
+    before = len(work.problems)
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        work.problems.append(
+            f"{reader.location}: each column has its own name, {listing(twice)} stands more than once. Rename one."
+        )
+    if not names:
+        work.problems.append(f"{reader.location}: no column. Remove the table or choose others in dataset.tables.")
+    if len(names) > work.options.max_columns:
+        work.problems.append(
+            f"{reader.location}: {len(names)} columns, the limit is {work.options.max_columns}: memory and time grow "
+            f"with the square of the columns. Keep those that matter, turn repeated ones into rows of a child table, "
+            f"or raise dataset.max_columns."
+        )
+    return names if len(work.problems) == before else None
+
+
+def _read_table(work: IngestWork, reader: TableReader, columns: list[str], path: Path) -> None:
+    formats = {}
+    if work.declared is not None:
+        declared = work.declared.table(reader.name)
+        formats = {column.name: column.datetime_format for column in declared.columns if column.datetime_format}
+    try:
+        raw = read_raw(reader, path, work.options.null_values, formats, columns)
+    except DataError as error:
+        work.problems.append(str(error))
+        return
+    empty = [name for name in columns if raw.scans[name].kind == "empty"]
+    work.problems += shape_problems({raw.name: raw.rows}, {raw.name: empty}, work.options.all_null)
+    work.raws[raw.name] = raw
+
+
+def _drop_empty_columns(work: IngestWork) -> None:
+    """Leave out columns without any value (``all_null=drop``), in the declared schema too."""
+    empty = {
+        name: {column for column, scan in raw.scans.items() if scan.kind == "empty"} for name, raw in work.raws.items()
+    }
+    for name, columns in empty.items():
+        if columns and work.options.all_null == "drop" and work.raws[name].rows > 1:
+            work.reasons.notes.append(f"{name}: no value in any row, dropped: {listing(sorted(columns))}.")
+            kept = {column: scan for column, scan in work.raws[name].scans.items() if column not in columns}
+            work.raws[name] = replace(work.raws[name], scans=kept)
+            if not kept:
+                work.problems.append(f"{name}: no column has a value. Leave the table out with dataset.tables.")
+    if work.declared is not None and work.options.all_null == "drop":
+        work.declared = _without_columns(work.declared, empty)
+
+
+def _without_columns(schema: Schema, empty: dict[str, set[str]]) -> Schema:
+    tables = tuple(
+        TableSchema(
+            table.name,
+            tuple(column for column in table.columns if column.name not in empty.get(table.name, set())),
+            () if set(table.primary_key) & empty.get(table.name, set()) else table.primary_key,
+        )
+        for table in schema.tables
+    )
+    keys = {table.name: table.primary_key for table in tables}
+    relations = tuple(
+        relation
+        for relation in schema.relations
+        if not set(relation.child_columns) & empty.get(relation.child_table, set())
+        and set(relation.parent_columns) == set(keys[relation.parent_table])
+    )
+    return Schema(tables, relations)
+
+
+def _decide_types(work: IngestWork, name: str) -> None:
+    targets: dict[str, Target] = {}
+    for column, scan in work.raws[name].scans.items():
+        if work.declared is None:
+            target = natural_target(scan)
+        else:
+            target, problem = target_of(name, work.declared.table(name).column(column), scan)
+            work.problems += [problem] if problem else []
+        infinite = fraction_problem(f"{name}.{column}", scan, target)
+        work.problems += [infinite] if infinite else []
+        targets[column] = target
+    work.targets[name] = targets

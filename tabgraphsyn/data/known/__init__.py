@@ -1,0 +1,1 @@
+"""Columns that are known before a row is generated: from parents, children, panels."""

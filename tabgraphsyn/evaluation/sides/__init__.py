@@ -1,0 +1,1 @@
+"""The tables that are compared: real, synthetic, theirs, and views of them."""

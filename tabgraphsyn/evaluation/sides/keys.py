@@ -1,0 +1,141 @@
+"""Keys as metrics see them: joins that never fail, also on the broken keys of someone else's synthetic data.
+
+The codec side has its own link that refuses broken keys; here an orphan is a finding, not an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tabgraphsyn.data.schema import Database, Relation, Schema, Table
+from tabgraphsyn.evaluation.statistics.distinct import dense_codes, is_repeat
+
+NULL_KEY = -1
+ORPHAN = -3
+
+
+def pointers(database: Database, relation: Relation) -> np.ndarray:
+    """Return (child_rows,) int64: the parent's row, -1 for a null key, -3 for a key without a parent.
+
+    Where a broken primary key repeats, the first row counts. A key with a null part is null (SQL's MATCH SIMPLE).
+    """
+    child = _columns(database, relation.child_table, relation.child_columns)
+    parent = _columns(database, relation.parent_table, relation.parent_columns)
+    child_key, parent_key = joint_codes(child, parent)
+    found = pc.index_in(pa.array(child_key), value_set=pa.array(parent_key[parent_key >= 0]))
+    rows_with_key = np.flatnonzero(parent_key >= 0)
+    position = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+    rows = np.full(len(child_key), ORPHAN, np.int64)
+    matched = position >= 0
+    rows[matched] = rows_with_key[position[matched]]
+    rows[child_key < 0] = NULL_KEY
+    return rows
+
+
+def repeated_keys(database: Database, table: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows,) bool twice: rows of ``table`` that repeat an earlier primary key, and rows with a null in it."""
+    columns = _columns(database, table, database.schema.table(table).primary_key)
+    codes, _ = joint_codes(columns, [column.slice(0, 0) for column in columns])
+    null = codes < 0
+    return ~null & is_repeat(codes), null
+
+
+def _columns(database: Database, table: str, names: tuple[str, ...]) -> list[pa.ChunkedArray]:
+    rows = database[table]
+    present = column_names(rows)
+    missing = pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
+    return [rows.column(name) if name in present else missing for name in names]
+
+
+def column_names(table: Table) -> frozenset[str]:
+    """Return the columns that are there, which in someone else's data may be fewer than the schema's."""
+    source = table.source
+    return frozenset(source.column_names if isinstance(source, pa.Table) else pq.read_schema(source).names)
+
+
+def joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return codes that are equal exactly where all parts of the two keys are equal, -1 where a part is null."""
+    rows = len(left[0])
+    codes = np.zeros(rows + len(right[0]), np.int64)
+    null = np.zeros(len(codes), bool)
+    for one, other in zip(left, right, strict=True):
+        part = _part_codes(one, other)
+        null |= part < 0
+        # Codes are made dense again after each part: a mixed radix over many parts would overflow.
+        codes = dense_codes(codes * (int(part.max(initial=0)) + 2) + part + 1)
+    codes[null] = -1
+    return codes[:rows], codes[rows:]
+
+
+def _part_codes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> np.ndarray:
+    if left.type != right.type:
+        left, right = as_text(left), as_text(right)
+    both = pa.chunked_array([*left.chunks, *right.chunks], type=left.type).combine_chunks()
+    encoded = pc.dictionary_encode(both)
+    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_floating(values.type):
+        whole = pc.cast(values, pa.int64(), safe=False)
+        if pc.all(pc.equal(whole.cast(pa.float64()), values.cast(pa.float64()))).as_py() in (True, None):
+            values = whole
+    return values.cast(pa.string())
+
+
+@dataclass(frozen=True)
+class Path:
+    """A walk from a child table up its foreign keys.
+
+    Attributes:
+        relations: the keys followed, the child's first.
+    """
+
+    relations: tuple[Relation, ...]
+
+    @property
+    def name(self) -> str:
+        """Names of the relations, in the order of the walk."""
+        return " > ".join(relation.name for relation in self.relations)
+
+    @property
+    def child(self) -> str:
+        """The table the walk starts at."""
+        return self.relations[0].child_table
+
+    @property
+    def parent(self) -> str:
+        """The table the walk ends at."""
+        return self.relations[-1].parent_table
+
+    def ancestor_rows(self, pointers_of: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Return (rows,) int64: for each child row the row reached, negative where a key on the way is null."""
+        at = rows
+        for relation in self.relations:
+            step = pointers_of[relation.name]
+            reached = at >= 0
+            after = np.full(len(at), NULL_KEY, np.int64)
+            after[reached] = step[at[reached]]
+            at = after
+        return at
+
+
+def paths(schema: Schema, hops: int) -> list[Path]:
+    """Return every walk of exactly ``hops`` foreign keys; none uses the same key twice, so cycles end."""
+    walks: list[tuple[Relation, ...]] = [(relation,) for relation in schema.relations]
+    for _ in range(hops - 1):
+        walks = [
+            (*walk, relation)
+            for walk in walks
+            for relation in schema.relations_of_child(walk[-1].parent_table)
+            if relation not in walk
+        ]
+    return [Path(walk) for walk in walks]

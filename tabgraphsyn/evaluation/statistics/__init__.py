@@ -1,0 +1,1 @@
+"""Statistics on columns and tables that metrics share."""

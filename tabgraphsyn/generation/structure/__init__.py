@@ -1,0 +1,1 @@
+"""The structure of keys: which row hangs on which."""

@@ -1,0 +1,170 @@
+"""New keys from counts alone: no real key graph is kept, only how often each kind of row occurs.
+
+The kind of a row is its signature: which of its keys are null, its depth in hierarchies, and its number of children
+along every relation. Signatures keep these jointly; who is paired with whom is drawn at random within the counts (the
+configuration model), under the equalities and unique tuples that the real keys obey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.generation.structure.base import CENSORED, NULL, KeyPlan, Skeleton, StructureModel, Topology
+from tabgraphsyn.generation.structure.entities import entity_rows, rounded, systematic_weighted
+from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
+from tabgraphsyn.generation.structure.links import UNMATCHED, with_missing_links
+from tabgraphsyn.generation.structure.skeleton import depths
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Distinct kinds of rows of one table and how many rows are of each.
+
+    Shape:
+        kinds: (kinds, fields) int64. count: (kinds,) int64.
+        fields: ``null:<relation>`` 0/1, ``depth:<relation>``, ``children:<relation>``, ``alone`` 0/1 (no parent).
+    """
+
+    fields: tuple[str, ...]
+    kinds: np.ndarray
+    count: np.ndarray
+
+    def draw(self, wanted: int, allowed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return ``wanted`` signatures, (wanted, fields), of the allowed kinds in proportion to their counts."""
+        chosen = systematic_weighted(np.where(allowed, self.count, 0), wanted, rng)
+        return self.kinds[chosen]
+
+    def field(self, rows: np.ndarray, name: str) -> np.ndarray:
+        """Return one field of drawn rows."""
+        return rows[:, self.fields.index(name)]
+
+
+class DegreesStructure(StructureModel):
+    """Counts of children drawn jointly, keys paired at random within them.
+
+    Args:
+        grow_reference_tables: whether reference tables grow with the scale too.
+    """
+
+    def __init__(self, *, grow_reference_tables: bool = False) -> None:
+        self.grow_reference_tables = grow_reference_tables
+        self._plan: KeyPlan | None = None
+        self._rows: dict[str, int] = {}
+        self._censored: dict[str, float] = {}
+        self._signatures: dict[str, Signatures] = {}
+
+    @property
+    def plan(self) -> KeyPlan:
+        """The rules."""
+        if self._plan is None:
+            raise ValueError("the structure model is not fitted: call fit or from_arrays first")
+        return self._plan
+
+    def fit(self, topology: Topology) -> None:
+        """Count the signatures of every table."""
+        self._plan = topology.plan
+        self._rows = dict(topology.rows)
+        for link in self.plan.links:
+            keys = topology.pointers[link.name]
+            present = max(int((keys != NULL).sum()), 1)
+            self._censored[link.name] = float((keys == CENSORED).sum() / present)
+        self._signatures = {table: _count_signatures(topology, table) for table in self.plan.tables}
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return the histograms of signatures, and the plan."""
+        arrays = {}
+        for table, item in self._signatures.items():
+            arrays[f"{table}/kinds"], arrays[f"{table}/count"] = item.kinds.astype(np.int32), item.count
+        return arrays, {
+            "plan": self.plan.to_dict(),
+            "rows": self._rows,
+            "censored": self._censored,
+            "fields": {table: list(item.fields) for table, item in self._signatures.items()},
+        }
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Take over what ``to_arrays`` gave."""
+        self._plan = KeyPlan.from_dict(state["plan"])
+        self._rows, self._censored = dict(state["rows"]), dict(state["censored"])
+        self._signatures = {
+            table: Signatures(tuple(fields), arrays[f"{table}/kinds"].astype(np.int64), arrays[f"{table}/count"])
+            for table, fields in state["fields"].items()
+        }
+
+    def grow(self, *, scale: float, rows: Mapping[str, int] | None, seed: int) -> Skeleton:
+        """Return new keys; see ``StructureModel.grow``."""
+        plan = self.plan
+        sizes = entity_rows(plan, scale=scale, rows=rows, grow_reference_tables=self.grow_reference_tables)
+        growing = Growing(plan=plan, rows={}, pointers={}, wanted_degree={}, target_degree={})
+        drawn: dict[str, np.ndarray] = {}
+        for table in creation_order(plan):
+            drawn[table] = self._create(growing, table, sizes, drawn, numpy_generator(seed, "rows", table))
+            growing.rows[table] = len(drawn[table])
+        for link in plan.links:
+            self._open_link(growing, link.name, drawn, numpy_generator(seed, "link", link.name))
+        return finish(growing, numpy_generator(seed, "attach"))
+
+    def _create(
+        self,
+        growing: Growing,
+        table: str,
+        sizes: Mapping[str, int],
+        drawn: Mapping[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Return the signatures of a table's new rows; rows under a creating parent come first, family by family."""
+        item = self._signatures[table]
+        link = self.plan.creating_link(table)
+        everyone = np.ones(len(item.count), dtype=bool)
+        if link is None:
+            return item.draw(sizes[table], everyone, rng)
+        children = self._signatures[link.parent].field(drawn[link.parent], f"children:{link.name}")
+        parent = np.repeat(np.arange(len(children)), children)
+        is_alone = item.kinds[:, item.fields.index("alone")] == 1
+        ratio = growth({link.parent: len(children)}, self._rows, link.parent)
+        alone = item.draw(round(int(item.count[is_alone].sum()) * ratio), is_alone, rng)
+        growing.pointers[link.name] = np.concatenate([parent, np.full(len(alone), UNMATCHED)])
+        return np.concatenate([item.draw(len(parent), ~is_alone, rng), alone])
+
+    def _open_link(
+        self, growing: Growing, name: str, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> None:
+        """Set null keys, leave the others open, and say how many children each parent should get."""
+        link = self.plan.link[name]
+        child, parent = self._signatures[link.child], self._signatures[link.parent]
+        created = growing.pointers.get(name, np.full(growing.rows[link.child], UNMATCHED))
+        is_null = child.field(drawn[link.child], f"null:{name}") == 1
+        pointer = np.where((created == UNMATCHED) & is_null, NULL, created).astype(np.int64)
+        links = int((pointer != NULL).sum())
+        degree = parent.field(drawn[link.parent], f"children:{name}")
+        degree = with_missing_links(degree, round(self._censored[name] * links), rng)
+        places = int(degree.sum())
+        growing.pointers[name] = pointer
+        growing.target_degree[name] = rounded(degree * (links / places), rng) if places else degree
+        growing.wanted_degree[name] = np.zeros(len(pointer), dtype=np.int64)
+        if name in self.plan.acyclic:
+            depth = child.field(drawn[link.child], f"depth:{name}")
+            growing.wanted_level[name], growing.parent_level[name] = depth - 1, depth
+
+
+def _count_signatures(topology: Topology, table: str) -> Signatures:
+    plan = topology.plan
+    fields: dict[str, np.ndarray] = {}
+    creating = plan.creating_link(table)
+    pointer = topology.pointers[creating.name] if creating is not None else None
+    fields["alone"] = np.zeros(topology.rows[table]) if pointer is None else (pointer < 0)
+    for link in plan.links_of_child(table):
+        fields[f"null:{link.name}"] = topology.pointers[link.name] == NULL
+        if link.name in plan.acyclic:
+            fields[f"depth:{link.name}"] = depths(topology.pointers[link.name])
+    for link in plan.links_of_parent(table):
+        held = topology.pointers[link.name]
+        fields[f"children:{link.name}"] = np.bincount(held[held >= 0], minlength=topology.rows[table])
+    stacked = np.stack([values.astype(np.int64) for values in fields.values()], axis=1)
+    kinds, count = np.unique(stacked, axis=0, return_counts=True)
+    return Signatures(tuple(fields), kinds, count.astype(np.int64))

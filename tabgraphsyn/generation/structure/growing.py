@@ -1,0 +1,182 @@
+"""From row counts with some pointers open to keys that hold every rule; shared by all structure models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tabgraphsyn.generation.structure.attach import Attachment, attach
+from tabgraphsyn.generation.structure.base import NULL, KeyPlan, Skeleton
+from tabgraphsyn.generation.structure.links import UNMATCHED, follow
+from tabgraphsyn.generation.structure.unique import repair_unique
+
+log = logging.getLogger("tabgraphsyn")
+
+
+@dataclass
+class Growing:
+    """Keys in the making.
+
+    Attributes:
+        plan: the rules.
+        rows: rows of each table.
+        pointers: relation -> (child rows,), ``UNMATCHED`` where a parent is still to be chosen.
+        wanted_degree: relation -> (child rows,), degree of the parent that an open row would like.
+        target_degree: relation -> (parent rows,), number of children that a parent should get.
+        wanted_level, parent_level: acyclic self reference -> (rows,), depth that the parent must have; depth of a row.
+        dropped: rows left out so far.
+    """
+
+    plan: KeyPlan
+    rows: dict[str, int]
+    pointers: dict[str, np.ndarray]
+    wanted_degree: dict[str, np.ndarray]
+    target_degree: dict[str, np.ndarray]
+    wanted_level: dict[str, np.ndarray] = field(default_factory=dict)
+    parent_level: dict[str, np.ndarray] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def attachment(self, name: str, fixed: set[str]) -> Attachment:
+        """Return what is to be known to choose the parents of one relation's open rows."""
+        link = self.plan.link[name]
+        return Attachment(
+            pointer=self.pointers[name],
+            parents=self.rows[link.parent],
+            wanted_degree=self.wanted_degree[name],
+            target_degree=self.target_degree[name],
+            shared=self._conditions(name, fixed, shared=True),
+            learned=self._conditions(name, fixed, shared=False),
+            level=[self._level(name)] if name in self.parent_level else [],
+            may_be_null=name not in self.plan.never_null,
+            is_self_reference=link.child == link.parent,
+        )
+
+    def _level(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the wanted depth of each row's parent, lowered to one that exists, and the depth of each parent."""
+        present = np.unique(self.parent_level[name])
+        place = np.searchsorted(present, self.wanted_level[name], side="right") - 1
+        lowered = present[np.maximum(place, 0)] if len(present) else np.full(len(place), -1)
+        return np.where(place >= 0, lowered, -1), self.parent_level[name]
+
+    def _conditions(self, name: str, fixed: set[str], *, shared: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return (wanted ancestor of each child row, ancestor of each parent row) for each equality that applies."""
+        link = self.plan.link[name]
+        conditions = []
+        for item in self.plan.equalities:
+            for ours, theirs in ((item.left, item.right), (item.right, item.left)):
+                if item.table != link.child or item.is_shared_column != shared:
+                    continue
+                if ours[0] == name and theirs[0] in fixed:
+                    onward = ours[1:]
+                    reached = follow(onward, self.pointers) if onward else np.arange(self.rows[link.parent])
+                    conditions.append((follow(theirs, self.pointers), reached))
+        return conditions
+
+    def keep(self, table: str, kept: np.ndarray) -> None:
+        """Leave out rows of ``table`` and the rows created under them; pointers to them become open."""
+        if kept.all():
+            return
+        self.dropped[table] = self.dropped.get(table, 0) + int((~kept).sum())
+        self.rows[table] = int(kept.sum())
+        new_row = np.where(kept, np.cumsum(kept) - 1, UNMATCHED)
+        creating = [name for name in self.plan.driver.values() if name is not None]
+        orphans: dict[str, np.ndarray] = {}
+        for link in self.plan.links_of_child(table):
+            for held in (self.pointers, self.wanted_degree, self.wanted_level):
+                if link.name in held:
+                    held[link.name] = held[link.name][kept]
+        for link in self.plan.links_of_parent(table):
+            for held in (self.target_degree, self.parent_level):
+                if link.name in held:
+                    held[link.name] = held[link.name][kept]
+            pointer = self.pointers[link.name]
+            if len(pointer):
+                self.pointers[link.name] = np.where(pointer >= 0, new_row[np.maximum(pointer, 0)], pointer)
+            if link.name in creating and self.plan.creating_link(link.child) == link:
+                orphans[link.child] = (self.pointers[link.name] != UNMATCHED) | (pointer == UNMATCHED)
+        for child, remaining in orphans.items():
+            self.keep(child, remaining)
+
+
+def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
+    """Choose every open parent, make unique tuples unique, and return the keys."""
+    plan = growing.plan
+    for table in plan.tables:
+        names = [link.name for link in plan.links_of_child(table)]
+        # Relations that are complete decide first; the open ones have to agree with them.
+        names.sort(key=lambda name: bool((growing.pointers[name] == UNMATCHED).any()))
+        fixed: set[str] = set()
+        kept = np.ones(growing.rows[table], dtype=bool)
+        for name in names:
+            growing.pointers[name], placed = attach(growing.attachment(name, fixed), rng)
+            kept &= placed
+            fixed.add(name)
+        for item in plan.unique:
+            if item.table == table:
+                kept &= _without_repetition(growing, item.links, kept, rng)
+        growing.keep(table, kept)
+    _close(growing, rng)
+    for table, count in growing.dropped.items():
+        share = count / max(count + growing.rows[table], 1)
+        log.warning("%s: %d rows (%.2f %%) left out, no free unique key was found for them.", table, count, 100 * share)
+    return Skeleton(rows=dict(growing.rows), pointers=dict(growing.pointers), dropped=dict(growing.dropped))
+
+
+def _without_repetition(
+    growing: Growing, links: tuple[str, ...], kept: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    plan = growing.plan
+    table = plan.link[links[0]].child
+    creating = plan.creating_link(table)
+    # A family's rows stay with their parent; of the rest, a key to a table that grows has the most room.
+    movable = [name for name in links if creating is None or name != creating.name]
+    movable.sort(key=lambda name: plan.link[name].parent in plan.reference)
+    name = movable[0] if movable else None
+    others = {link.name for link in plan.links_of_child(table)} - {name}
+    attachment = growing.attachment(name, others) if name is not None else None
+    pointers = [growing.pointers[other] for other in links]
+    sizes = [growing.rows[plan.link[other].parent] for other in links]
+    place = links.index(name) if name is not None else 0
+    repaired, unique = repair_unique(pointers, sizes, place, attachment, kept, rng)
+    if name is not None:
+        growing.pointers[name] = repaired
+    return unique
+
+
+def _close(growing: Growing, rng: np.random.Generator) -> None:
+    """Give rows of a cycle whose parent was left out after their own turn another parent (or null)."""
+    for name, pointer in growing.pointers.items():
+        opened = np.flatnonzero(pointer == UNMATCHED)
+        if not len(opened):
+            continue
+        parents = growing.rows[growing.plan.link[name].parent]
+        if name in growing.plan.never_null and parents:
+            pointer[opened] = rng.integers(0, parents, len(opened))
+        else:
+            pointer[opened] = NULL
+
+
+def creation_order(plan: KeyPlan) -> list[str]:
+    """Return the tables so that each comes after the table along which its rows are created."""
+    waiting = list(plan.tables)
+    done: list[str] = []
+    while waiting:
+        ready = [table for table in waiting if _created_from(plan, table) in (None, *done)]
+        if not ready:
+            raise ValueError(f"driver relations form a cycle over {waiting!r}")
+        done += ready
+        waiting = [table for table in waiting if table not in ready]
+    return done
+
+
+def _created_from(plan: KeyPlan, table: str) -> str | None:
+    link = plan.creating_link(table)
+    return None if link is None else link.parent
+
+
+def growth(rows: Mapping[str, int], fitted: Mapping[str, int], table: str) -> float:
+    """Return how many synthetic rows stand for one fitted row."""
+    return rows[table] / fitted[table] if fitted[table] else 0.0

@@ -1,0 +1,275 @@
+"""New keys that mirror the real ones: every synthetic row has a training row as its template, for its keys only.
+
+An *entity* is a row that is not created under a parent, with everything created under it (a user and the user's
+sessions). Entities are resampled evenly and copied whole, so counts, null keys and keys inside an entity (both ends of
+a bond lie in one molecule) keep their joint distribution. A key from one entity into another goes to a copy of the
+template's target: all keys between two entities go to one copy, and copies are used evenly. Where no copy exists, or a
+copy has more children than it should, a parent of the nearest degree steps in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.generation.structure.base import CENSORED, NULL, KeyPlan, Skeleton, StructureModel, Topology
+from tabgraphsyn.generation.structure.entities import entity_rows, rounded, systematic, systematic_ordered
+from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
+from tabgraphsyn.generation.structure.links import UNMATCHED, Members, find_pair, rank_within, with_missing_links
+
+
+@dataclass
+class Copies:
+    """Synthetic rows and the templates behind them.
+
+    Shape:
+        template[table]: (synthetic rows,) training row.
+        entity[table]: (synthetic rows,) number of the synthetic entity.
+        real_entity[table]: (training rows,) number of the training entity.
+        entity_template: (synthetic entities,) training entity behind each.
+    """
+
+    template: dict[str, np.ndarray]
+    entity: dict[str, np.ndarray]
+    real_entity: dict[str, np.ndarray]
+    real_entities: int
+    entity_template: np.ndarray
+
+
+class SkeletonStructure(StructureModel):
+    """Resampled entities over the real topology, which travels in the bundle as integers.
+
+    Args:
+        grow_reference_tables: whether reference tables grow with the scale too.
+        balance: whether parents that would get more children than their template hand the surplus to parents that
+            get fewer; keeps the cardinality distribution exact where copies do not divide evenly.
+    """
+
+    def __init__(self, *, grow_reference_tables: bool = False, balance: bool = True) -> None:
+        self.grow_reference_tables = grow_reference_tables
+        self.balance = balance
+        self._topology: Topology | None = None
+
+    @property
+    def topology(self) -> Topology:
+        """What was learned."""
+        if self._topology is None:
+            raise ValueError("the structure model is not fitted: call fit or from_arrays first")
+        return self._topology
+
+    def fit(self, topology: Topology) -> None:
+        """Keep the topology as it is."""
+        self._topology = topology
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return the pointers as int32, and the plan."""
+        arrays = {name: pointer.astype(np.int32) for name, pointer in self.topology.pointers.items()}
+        return arrays, {"plan": self.topology.plan.to_dict(), "rows": dict(self.topology.rows)}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Take over what ``to_arrays`` gave."""
+        pointers = {name: array.astype(np.int64) for name, array in arrays.items()}
+        self._topology = Topology(KeyPlan.from_dict(state["plan"]), dict(state["rows"]), pointers)
+
+    def grow(self, *, scale: float, rows: Mapping[str, int] | None, seed: int) -> Skeleton:
+        """Return new keys; see ``StructureModel.grow``."""
+        plan = self.topology.plan
+        sizes = entity_rows(plan, scale=scale, rows=rows, grow_reference_tables=self.grow_reference_tables)
+        copies = copy_entities(self.topology, sizes, seed)
+        growing = Growing(
+            plan=plan,
+            rows={table: len(copies.template[table]) for table in plan.tables},
+            pointers={},
+            wanted_degree={},
+            target_degree={},
+        )
+        rng = numpy_generator(seed, "links")
+        choice = _entity_choice(self.topology, copies, rng)
+        for link in plan.links:
+            self._place_link(growing, copies, link.name, choice, numpy_generator(seed, "link", link.name))
+        grown = finish(growing, numpy_generator(seed, "attach"))
+        lookups = {table: copies.template[table] for table in plan.reference if table in copies.template}
+        return replace(grown, templates={name: rows for name, rows in lookups.items() if len(rows) == grown.rows[name]})
+
+    def _place_link(
+        self,
+        growing: Growing,
+        copies: Copies,
+        name: str,
+        choice: Mapping[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> None:
+        """Point one relation's rows at copies of their templates' parents, and open what has none."""
+        link = growing.plan.link[name]
+        real = self.topology.pointers[name]
+        template = copies.template[link.child]
+        sought = real[template]
+        pointer = np.where(sought == NULL, NULL, UNMATCHED)
+        found = np.flatnonzero((sought >= 0) & (choice[name] >= 0))
+        pointer[found] = find_pair(
+            copies.entity[link.parent],
+            copies.template[link.parent],
+            max(self.topology.rows[link.parent], 1),
+            choice[name][found],
+            sought[found],
+        )
+        degree = np.bincount(real[real >= 0], minlength=self.topology.rows[link.parent])
+        wanted = np.where(sought >= 0, degree[np.maximum(sought, 0)] if len(degree) else 0, 0)
+        target = _target_degree(degree[copies.template[link.parent]], sought, rng)
+        # A censored row may have any parent: it likes the degree of a random visible link's parent.
+        visible = np.flatnonzero(sought >= 0)
+        censored = np.flatnonzero(sought == CENSORED)
+        if len(visible):
+            wanted[censored] = wanted[rng.choice(visible, len(censored))]
+        if name in growing.plan.acyclic:
+            depth = depths(real)
+            growing.wanted_level[name] = depth[template] - 1
+            growing.parent_level[name] = depth[copies.template[link.parent]]
+        is_reference = link.parent in growing.plan.reference and not self.grow_reference_tables
+        if self.balance and not is_reference:
+            own = copies.entity[link.child]
+            movable = (pointer >= 0) & (choice[name] != own)
+            _open_surplus(pointer, target, own, movable, rng)
+        growing.pointers[name], growing.wanted_degree[name], growing.target_degree[name] = pointer, wanted, target
+
+
+def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Copies:
+    """Return templates and entities of all tables for given numbers of entities."""
+    plan = topology.plan
+    template: dict[str, np.ndarray] = {}
+    entity: dict[str, np.ndarray] = {}
+    real_entity: dict[str, np.ndarray] = {}
+    heads: list[np.ndarray] = []
+    real_count = count = 0
+    for table in creation_order(plan):
+        rng = numpy_generator(seed, "entities", table)
+        link = plan.creating_link(table)
+        training = topology.rows[table]
+        own = np.arange(real_count, real_count + training)
+        if link is None:
+            if plan.driver[table] is None:
+                chosen = systematic(training, sizes[table], rng, _kinds(topology, table))
+            else:
+                chosen = systematic_ordered(training, sizes[table], rng)
+            real_entity[table] = own
+            entity[table] = np.arange(count, count + len(chosen))
+        else:
+            pointer = topology.pointers[link.name]
+            held, parent = Members.of(pointer, topology.rows[link.parent]).expand(template[link.parent])
+            ratio = growth({link.parent: len(template[link.parent])}, topology.rows, link.parent)
+            alone = np.flatnonzero(pointer < 0)
+            kind = _kinds(topology, table)[alone]
+            free = alone[systematic(len(alone), round(len(alone) * ratio), rng, kind)]
+            chosen = np.concatenate([held, free])
+            under = real_entity[link.parent][np.maximum(pointer, 0)] if training else own
+            real_entity[table] = np.where(pointer >= 0, under, own)
+            entity[table] = np.concatenate([entity[link.parent][parent], np.arange(count, count + len(free))])
+        template[table] = chosen
+        fresh = entity[table] >= count
+        heads.append(real_entity[table][chosen[fresh]])
+        count += int(fresh.sum())
+        real_count += training
+    return Copies(template, entity, real_entity, real_count, np.concatenate(heads))
+
+
+def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return for each relation the synthetic entity that each row's parent is taken from; -1 where there is none.
+
+    Keys between the same two entities all go to one copy, so that two ways from one entity into another still meet;
+    copies of an entity take turns.
+    """
+    plan = topology.plan
+    members = Members.of(copies.entity_template, copies.real_entities)
+    choice: dict[str, np.ndarray] = {}
+    several: list[tuple[str, np.ndarray, np.ndarray]] = []
+    for link in plan.links:
+        template, own = copies.template[link.child], copies.entity[link.child]
+        sought = topology.pointers[link.name][template]
+        target = np.where(sought >= 0, _at(copies.real_entity[link.parent], sought), -1)
+        inside = (target >= 0) & (copies.real_entity[link.child][template] == target)
+        chosen = np.where(inside, own, -1)
+        count = np.where(target >= 0, _at(members.count, target), 0)
+        single = np.flatnonzero(~inside & (count == 1))
+        chosen[single] = members.order[members.start[target[single]]]
+        choice[link.name] = chosen
+        rest = np.flatnonzero(~inside & (count > 1))
+        several.append((link.name, rest, target[rest] * len(copies.entity_template) + own[rest]))
+    keys = np.concatenate([key for _, _, key in several]) if several else np.empty(0, dtype=np.int64)
+    if not len(keys):
+        return choice
+    pairs, of_key = np.unique(keys, return_inverse=True)
+    target = pairs // len(copies.entity_template)
+    offset = rng.integers(0, 2**31, copies.real_entities)[target]
+    turn = (rank_within(target) + offset) % members.count[target]
+    taken = members.order[members.start[target] + turn][of_key]
+    ends = np.cumsum([len(rest) for _, rest, _ in several])
+    for (name, rest, _), part in zip(several, np.split(taken, ends[:-1]), strict=True):
+        choice[name][rest] = part
+    return choice
+
+
+def _kinds(topology: Topology, table: str) -> np.ndarray:
+    """Return the place of each training row when ordered by null keys, then by numbers of children."""
+    held = [topology.pointers[link.name] for link in topology.plan.links_of_parent(table)]
+    degrees = [np.bincount(pointer[pointer >= 0], minlength=topology.rows[table]) for pointer in held]
+    nulls = [topology.pointers[link.name] == NULL for link in topology.plan.links_of_child(table)]
+    if not degrees and not nulls:
+        return np.zeros(topology.rows[table], dtype=np.int64)
+    order = np.lexsort([*degrees, *nulls])
+    place = np.empty(len(order), dtype=np.int64)
+    stacked = np.stack([*degrees, *nulls])[:, order]
+    is_new = np.ones(len(order), dtype=np.int64)
+    is_new[1:] = (stacked[:, 1:] != stacked[:, :-1]).any(axis=0)
+    place[order] = np.cumsum(is_new)
+    return place
+
+
+def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return ``values[place]``; whatever stands at a negative place is not read by the caller."""
+    return values[np.maximum(place, 0)] if len(values) else np.full(len(place), -1)
+
+
+def _target_degree(template_degree: np.ndarray, sought: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return how many children each synthetic parent should get, (parents,) int64."""
+    degree = with_missing_links(template_degree, int((sought == CENSORED).sum()), rng)
+    links, places = int((sought != NULL).sum()), int(degree.sum())
+    return rounded(degree * (links / places), rng) if places else degree
+
+
+def _open_surplus(
+    pointer: np.ndarray, target: np.ndarray, own: np.ndarray, movable: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Open rows of parents that have more children than they should.
+
+    Rows that share entity and parent (repeated visits to one place) stay together: they never move.
+    """
+    rows = rng.permutation(np.flatnonzero(pointer >= 0))
+    pair = own[rows] * max(len(target), 1) + pointer[rows]
+    _, of_pair, size = np.unique(pair, return_inverse=True, return_counts=True)
+    stays = ~movable[rows] | (size[of_pair] > 1)
+    order = np.lexsort((~stays, pointer[rows]))
+    rows, stays = rows[order], stays[order]
+    surplus = rank_within(pointer[rows]) >= target[pointer[rows]]
+    pointer[rows[surplus & ~stays]] = UNMATCHED
+
+
+def depths(pointer: np.ndarray) -> np.ndarray:
+    """Return each row's number of steps up to a row without a parent; -1 in every row where there is a cycle.
+
+    A row that refers to itself is a root. A censored parent counts as a root.
+    """
+    rows = np.arange(len(pointer))
+    above = np.where(pointer == rows, -1, pointer)
+    depth = (above != -1).astype(np.int64)
+    above = np.where(above == CENSORED, -1, above)
+    for _ in range(max(len(pointer), 1).bit_length() + 1):
+        has = above >= 0
+        if not has.any():
+            return depth
+        depth = depth + np.where(has, depth[np.maximum(above, 0)], 0)
+        above = np.where(has, above[np.maximum(above, 0)], -1)
+    return np.full(len(pointer), -1, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Campaigns: their records, what they show, their verdicts."""

@@ -1,0 +1,183 @@
+"""``outputs/campaigns/<campaign>/<point>/``: the results of a launch, where a person looks.
+
+``campaign.json`` says which stages a point consists of, ``configs.yaml`` what each was composed to. A launch writes a
+few files, whatever the number of points; a point's own folder appears with its first results. They are copied (large
+ones linked) from the store when their stage is done: by the worker that finished it, or by any later command.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.errors import ConfigError, StageError, listing, nearest
+from tabgraphsyn.orchestration.campaign import showing
+from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts
+from tabgraphsyn.orchestration.lease import Attempt
+from tabgraphsyn.orchestration.plan import Plan
+from tabgraphsyn.orchestration.store import State, Store
+
+CAMPAIGN = "campaign.json"
+
+
+@dataclass(frozen=True)
+class PointRecord:
+    """A sweep point as ``campaign.json`` knows it.
+
+    Attributes:
+        overrides: what it was composed from.
+        stages: label -> ``kind/signature``, inputs first.
+        publishes: label -> names shown in the point's folder.
+        inputs: label -> labels of the stages that it waits for.
+    """
+
+    overrides: list[str]
+    stages: dict[str, str]
+    publishes: dict[str, list[str]] = field(default_factory=dict)
+    inputs: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A folder of results and its record."""
+
+    folder: Path
+    points: dict[str, PointRecord]
+    lease_timeout_s: float = 60.0
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def output_dir(self) -> Path:
+        """Folder of the store and of the campaigns."""
+        return self.folder.parents[1]
+
+    @property
+    def store(self) -> Store:
+        """The store its stages lie in."""
+        return Store(self.output_dir / "stages", self.lease_timeout_s)
+
+    def stage_ids(self) -> list[str]:
+        """Return the ids of all its stages, each once, inputs first within a point."""
+        return list(dict.fromkeys(stage_id for point in self.points.values() for stage_id in point.stages.values()))
+
+    def show_done(self) -> None:
+        """Show the results of every done stage that are not shown yet."""
+        store = self.store
+        standing = {kind: store.standing(kind) for kind in {stage_id.split("/")[0] for stage_id in self.stage_ids()}}
+        for point in self.points:
+            for wanted in self.wanted(point):
+                kind, signature = wanted.stage.split("/")
+                if signature in standing[kind]:
+                    showing.show(store.folder(wanted.stage), self.folder / point, wanted.names)
+
+    def wanted(self, point: str) -> Iterator[showing.Wanted]:
+        """Yield what a point shows."""
+        record = self.points[point]
+        for label, names in record.publishes.items():
+            yield showing.Wanted(record.stages[label], point, names)
+
+
+def campaigns_dir(output_dir: Path) -> Path:
+    """Return the folder that holds the campaigns."""
+    return output_dir / "campaigns"
+
+
+def find_campaigns(output_dir: Path) -> list[str]:
+    """Return the names of all campaigns, the latest first."""
+    found = campaigns_dir(output_dir).glob(f"*/{CAMPAIGN}")
+    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+
+def read_campaign(output_dir: Path, name: str) -> Campaign:
+    """Return a recorded campaign.
+
+    Raises:
+        ConfigError: there is none of that name.
+        StageError: its record cannot be read.
+    """
+    folder = campaigns_dir(output_dir) / name
+    path = folder / CAMPAIGN
+    if not path.is_file():
+        names = find_campaigns(output_dir)
+        known = f"There are {listing(names)}." if names else "There are none yet."
+        raise ConfigError(f"{path}: no such campaign.{nearest(name, names)} {known} --output-dir names another folder.")
+    try:
+        raw = read_json(path)
+        points = {point: PointRecord(**record) for point, record in raw["points"].items()}
+        return Campaign(folder, points, float(raw["lease_timeout_s"]))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StageError(f"{path}: not a campaign's record ({error}). Launch again to have it written anew.") from error
+
+
+def record_campaign(
+    output_dir: Path,
+    name: str,
+    plan: Plan,
+    overrides: Mapping[str, Sequence[str]],
+    configs: Mapping[str, Mapping[str, Any]],
+    command: Sequence[str],
+    code: Mapping[str, Any],
+    lease_timeout_s: float,
+) -> Campaign:
+    """Write the campaign's record, the points' configs and which results they want; return the whole campaign.
+
+    Points of earlier launches of the same campaign are kept.
+
+    Raises:
+        ConfigError: a point of that name was launched with other overrides; its results would be lost.
+    """
+    folder = campaigns_dir(output_dir) / name
+    former = read_campaign(output_dir, name).points if (folder / CAMPAIGN).is_file() else {}
+    points = {point: _point_record(plan, labels, overrides[point]) for point, labels in plan.points.items()}
+    for point, record in points.items():
+        if point in former and sorted(former[point].overrides) != sorted(record.overrides):
+            raise ConfigError(
+                f"campaign={name}: it already holds point {point!r} of other overrides "
+                f"({listing(former[point].overrides)}). Choose another campaign name."
+            )
+    whole = {**former, **points}
+    write_json(
+        folder / CAMPAIGN,
+        {
+            "name": name,
+            "launched": time.time(),
+            "command": list(command),
+            "code": dict(code),
+            "lease_timeout_s": lease_timeout_s,
+            "points": {point: vars(record) for point, record in whole.items()},
+        },
+    )
+    campaign = Campaign(folder, whole, lease_timeout_s)
+    texts = ConfigTexts()
+    showing.write_configs(folder, {point: texts.text(configs[point]) for point in points})
+    showing.write_wanted(folder, (each for point in whole for each in campaign.wanted(point)))
+    for point in points.keys() & former.keys():
+        showing.refresh(folder / point, campaign.wanted(point))
+    return campaign
+
+
+def running_stages(campaign: Campaign) -> Iterator[tuple[str, Attempt]]:
+    """Yield label and attempt of every stage of a campaign that runs now."""
+    labels = {stage_id: label for point in campaign.points.values() for label, stage_id in point.stages.items()}
+    for stage_id, label in labels.items():
+        state, attempt = campaign.store.state_and_attempt(stage_id)
+        if state is State.RUNNING and attempt is not None:
+            yield label, attempt
+
+
+def _point_record(plan: Plan, labels: Mapping[str, str], overrides: Sequence[str]) -> PointRecord:
+    stages = {label: plan.stages[stage_id] for label, stage_id in labels.items()}
+    return PointRecord(
+        overrides=list(overrides),
+        stages=dict(labels),
+        publishes={label: list(stage.kind.publishes) for label, stage in stages.items() if stage.kind.publishes},
+        inputs={label: list(stage.inputs) for label, stage in stages.items()},
+    )

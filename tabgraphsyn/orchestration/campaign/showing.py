@@ -1,0 +1,136 @@
+"""Results where a person looks: copies, in the folder of a sweep point, of what its stages published.
+
+``wanted.jsonl`` of a campaign says which points show which stages. A launch writes one such file, whatever the number
+of its points; the worker that ends a stage looks for it in the files of all campaigns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabgraphsyn.data.files import folder_written_aside, write_text, written_aside
+from tabgraphsyn.errors import StageError
+from tabgraphsyn.orchestration.campaign.config_texts import sections, split
+from tabgraphsyn.orchestration.store import ARTIFACTS, done_manifest
+
+CONFIG = "config.yaml"
+CONFIGS = "configs.yaml"
+WANTED = "wanted.jsonl"
+
+_SHOWN = ".shown"
+_LINK_FROM_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One stage whose results a point shows.
+
+    Attributes:
+        stage: ``kind/signature``.
+        point: name of the sweep point.
+        names: files and folders of the artifacts that are shown.
+    """
+
+    stage: str
+    point: str
+    names: list[str]
+
+
+def write_wanted(folder: Path, wanted: Iterable[Wanted]) -> None:
+    """Leave word in a campaign's folder which results its points want."""
+    write_text(folder / WANTED, "".join(json.dumps(vars(each), separators=(",", ":")) + "\n" for each in wanted))
+
+
+def write_configs(folder: Path, texts: Mapping[str, str]) -> None:
+    """Keep the points' configs in a campaign's folder; those of points that are not named stay."""
+    path = folder / CONFIGS
+    former = split(path.read_text(encoding="utf-8")) if path.exists() else {}
+    write_text(path, sections({**former, **texts}))
+
+
+def publish_subscribed(stage_folder: Path) -> None:
+    """Show a done stage's results in every point, of all campaigns, that wants them."""
+    stage_id = f"{stage_folder.parent.name}/{stage_folder.name}"
+    for path in sorted((stage_folder.parents[2] / "campaigns").glob(f"*/{WANTED}")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if stage_id in line:
+                wanted = Wanted(**json.loads(line))
+                show(stage_folder, path.parent / wanted.point, wanted.names)
+
+
+def show(stage_folder: Path, target: Path, names: Sequence[str]) -> None:
+    """Copy results to a point's folder unless they stand there already."""
+    shown = target / _SHOWN / stage_folder.parent.name
+    whole = shown.exists() and shown.read_text(encoding="utf-8") == stage_folder.name
+    if (whole and all((target / name).exists() for name in names)) or done_manifest(stage_folder) is None:
+        return
+    _show_config(target)
+    for name in names:
+        source = stage_folder / ARTIFACTS / name
+        if not source.exists():
+            raise StageError(f"{stage_folder}: a done stage should have written {name!r} to its artifacts and did not.")
+        _copy(source, target / name)
+    write_text(shown, stage_folder.name)
+
+
+def refresh(target: Path, wanted: Iterable[Wanted]) -> None:
+    """Bring the folder of a point that is launched again up to date: its config, and no results of former stages."""
+    if not target.is_dir():
+        return
+    _show_config(target)
+    for each in wanted:
+        kind, signature = each.stage.split("/")
+        shown = target / _SHOWN / kind
+        if shown.exists() and shown.read_text(encoding="utf-8") != signature:
+            shown.unlink()
+            for name in each.names:
+                _remove(target / name)
+
+
+def _show_config(target: Path) -> None:
+    """Write the config that a point was composed to beside its results."""
+    text = split((target.parent / CONFIGS).read_text(encoding="utf-8"))[target.name]
+    path = target / CONFIG
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text, flush=False)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        with folder_written_aside(target) as aside:
+            for path, relative in _files_under(source):
+                (aside / relative).parent.mkdir(parents=True, exist_ok=True)
+                _copy_file(path, aside / relative)
+    else:
+        with written_aside(target) as aside:
+            _copy_file(source, aside)
+
+
+def _files_under(folder: Path) -> Iterator[tuple[Path, Path]]:
+    for parent, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent) / name
+            yield path, path.relative_to(folder)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy, or link what is large: a small file that someone edits in place must not change the store's."""
+    if source.stat().st_size >= _LINK_FROM_BYTES:
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # another file system, or one without links
+            target.unlink(missing_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The same DAG on one machine."""
