@@ -198,7 +198,7 @@ def test_shared_data_sets_with_metadata_and_without(tmp_path: Path, name: str) -
                 assert guess == spec["sdtype"], (table, column)
 
 
-MODULES = ("infer_keys", "convert", "options", "reading.csv_file", "reading.csv_faults", "reading.cells",
+MODULES = ("ingest.infer_keys", "ingest.convert", "options", "reading.csv_file", "reading.csv_faults", "reading.cells",
            "reading.database_file", "reading.names", "reading.suffixes")  # fmt: skip
 
 
