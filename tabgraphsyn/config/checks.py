@@ -81,6 +81,10 @@ def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
     tracking = config.get("tracking") or {}
     if str(tracking.get("_target_", "")).endswith(".WandbTracker") and importlib.util.find_spec("wandb") is None:
         yield "tracking=wandb: wandb is not installed. Run pip install 'tabgraphsyn[wandb]' or set tracking=jsonl."
+    if str(tracking.get("_target_", "")).endswith(".WandbTracker"):
+        modes, mode = ("offline", "online"), tracking.get("mode", "offline")
+        if mode not in modes:
+            yield f"tracking.mode: one of {listing(modes)}, found {mode!r}.{nearest(str(mode), modes)}"
 
 
 def _cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
 
 ARTIFACTS = "artifacts"
+CHECKPOINTS = "checkpoints"
 DONE = "done.json"
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
@@ -192,6 +193,12 @@ def clear_leftovers(folder: Path, attempt: int) -> None:
     for leftover in folder.glob(".artifacts-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     working_artifacts(folder, attempt).mkdir()
+
+
+def clear_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a done stage: nothing reads them any more, and they are larger than its results."""
+    if (folder / CHECKPOINTS).is_dir():
+        shutil.rmtree(folder / CHECKPOINTS)
 
 
 def publish(lease: Lease, manifest: Mapping[str, Any]) -> None:

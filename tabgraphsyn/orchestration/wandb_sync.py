@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import append_line
+from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.tracking.wandb import FOLDER, LEDGER, RUN, Mirror, finish_mirror, start_mirror
 
-_LEDGER = "wandb_sync.jsonl"
+_FINISH_S = 60.0
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 300.0
 _TIMEOUT_S = 1800.0
@@ -33,6 +37,26 @@ def find_runs(stages: Path) -> dict[str, list[Path]]:
     return {run: sorted(paths, key=lambda path: path.name) for run, paths in found.items()}
 
 
+def finish_runs(store: Store) -> int:
+    """Put into offline runs what a stage logged and its own mirror had no time for; return how many were finished.
+
+    ``metrics.jsonl`` holds every line, so a mirror that was killed with its job is made up for here.
+    """
+    count = 0
+    for path in sorted(store.root.glob(f"*/*/{FOLDER}/{RUN}")):
+        folder = path.parents[1]
+        found = Mirror.read(folder)
+        is_running = store.state(f"{folder.parent.name}/{folder.name}") is State.RUNNING
+        if found is None or found.is_complete or is_running:
+            continue
+        replace(found, is_online=False).write(folder)
+        said = finish_mirror(start_mirror(folder), _FINISH_S)
+        if said:
+            print(f"{folder}: {said}", file=sys.stderr)
+        count += not said
+    return count
+
+
 class Uploader:
     """Uploads directories with a command that takes one, and remembers which."""
 
@@ -45,7 +69,7 @@ class Uploader:
         pause_s: float = _FIRST_PAUSE_S,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._ledger = output_dir / _LEDGER
+        self._ledger = output_dir / LEDGER
         self._command = list(command)
         self._tries = tries
         self._pause_s = pause_s

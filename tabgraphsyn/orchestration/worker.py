@@ -45,6 +45,7 @@ from tabgraphsyn.orchestration.spec import Spec, load_spec
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.base import RunIdentity, Tracker, Trackers
 from tabgraphsyn.tracking.jsonl import JsonlTracker
+from tabgraphsyn.tracking.wandb import forget_mirrored
 from tabgraphsyn.training.interrupt import SignalFlag
 
 _WAIT_S = 0.5
@@ -175,6 +176,7 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
             else:
                 _run(spec, folder, lease, flag, log, team)
             _show(folder, log)
+            _tidy(folder, log)
         except BaseException as error:  # every way out of a stage must be recorded, KeyboardInterrupt too
             flag.raises = False
             code, outcome, message = _ending(error, heart.is_fenced or _is_overtaken(flag))
@@ -228,6 +230,15 @@ def _show(folder: Path, log: logging.Logger) -> None:
         showing.publish_subscribed(folder)
     except OSError as error:
         log.warning("could not show the results in the campaign's folder: %s", error)
+
+
+def _tidy(folder: Path, log: logging.Logger) -> None:
+    """Remove what only a further attempt would read."""
+    try:
+        store.clear_checkpoints(folder)
+        forget_mirrored(folder)
+    except OSError as error:
+        log.warning("could not remove what is not needed any more: %s", error)
 
 
 def _tracker(spec: Spec, folder: Path) -> Tracker:

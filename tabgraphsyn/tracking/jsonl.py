@@ -59,11 +59,15 @@ class JsonlTracker(Tracker):
         return tuple(self._lines)
 
     def close(self) -> None:
-        """Flush to disk."""
-        if not self._handle.closed:
-            self._handle.flush()
-            os.fsync(self._handle.fileno())
-            self._handle.close()
+        """Flush to disk; a stage that logged nothing leaves no file."""
+        if self._handle.closed:
+            return
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        is_own = self._path.exists() and os.path.samestat(os.fstat(self._handle.fileno()), self._path.stat())
+        self._handle.close()
+        if is_own and not self._lines:
+            self._path.unlink(missing_ok=True)
 
     def _rewritten(self) -> IO[str]:
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in self._lines))

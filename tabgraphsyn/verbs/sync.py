@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from tabgraphsyn.errors import EXIT_STAGE
-from tabgraphsyn.orchestration.wandb_sync import Uploader, find_runs
+from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.wandb_sync import Uploader, find_runs, finish_runs
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir
 
 
@@ -22,6 +23,7 @@ def sync(
 ) -> None:
     """Upload what is not uploaded yet; run it on a login node, as often as you like."""
     folder = output_dir.expanduser().resolve()
+    finish_runs(Store(folder / "stages"))
     uploader = Uploader(folder, shlex.split(command), tries=tries)
     report = uploader.upload(find_runs(folder / "stages"), jobs)
     if as_json:

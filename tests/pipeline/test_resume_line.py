@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from user_commands import LIGHT_EVALUATION, Ended, Shell, file_hashes
 
+from tabgraphsyn.orchestration import store
+
 STEPS = (
     "training=quick",
     "training.autoencoder.steps=4",
@@ -143,16 +145,26 @@ def test_ctrl_c_ends_with_its_own_exit_code_and_resumes(two_tables: Path, undist
 
 
 def test_a_corrupted_checkpoint_falls_back_to_the_one_before(
-    two_tables: Path, undisturbed: Path, finished: Path, here: Callable[..., Ended]
+    two_tables: Path,
+    undisturbed: Path,
+    finished: Path,
+    here: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    checkpoints = next(path for path in finished.glob("stages/gnn/*/checkpoints"))
-    before, newest = sorted(checkpoints.glob("step-*"), key=lambda path: int(path.name[5:]))
+    (stage,) = (finished / "stages" / "gnn").iterdir()
+    assert not (stage / "checkpoints").exists()  # a done stage keeps none
+    (stage / "done.json").unlink()
+    shutil.rmtree(stage / "artifacts")
+    with monkeypatch.context() as killed_before_it_tidied:
+        killed_before_it_tidied.setattr(store, "clear_checkpoints", lambda folder: None)
+        assert here(*command(two_tables, finished, "cluster=inline")).counts[0] == 1
+    before, newest = sorted((stage / "checkpoints").glob("step-*"), key=lambda path: int(path.name[5:]))
     content = (newest / "model.safetensors").read_bytes()
     (newest / "model.safetensors").write_bytes(content[:-8] + b"\xff" * 8)
-    (checkpoints.parent / "done.json").unlink()
-    shutil.rmtree(checkpoints.parent / "artifacts")
+    (stage / "done.json").unlink()
+    shutil.rmtree(stage / "artifacts")
     assert here(*command(two_tables, finished, "cluster=inline")).counts[0] == 1
-    log = (checkpoints.parent / "logs" / "attempt-2.log").read_text()
+    log = (stage / "logs" / "attempt-3.log").read_text()
     assert f"{newest.name}: damaged checkpoint" in log and f"resumed at {before.name.replace('-', ' ')} of" in log
     assert results(finished) == results(undisturbed)
 
