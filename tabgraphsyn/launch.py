@@ -182,8 +182,8 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.campaign.verdicts import closing_lines, exit_code, read_verdicts
     from tabgraphsyn.orchestration.campaign_report import closing_line
-    from tabgraphsyn.orchestration.local.view import duration
     from tabgraphsyn.orchestration.running import announced
+    from tabgraphsyn.orchestration.wording import duration
 
     started = time.time()
     config = points[0].config

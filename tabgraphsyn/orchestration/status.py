@@ -1,21 +1,44 @@
-"""What became of a campaign, read from its files: every point, every stage, why it waits."""
+"""What became of a campaign, read from its files: every point, every stage, why it waits.
+
+A store is asked folder by folder what stands in it: a stage that has none is missing, one with a ``done.json`` is done
+(``verify`` and the next launch look inside), and only of the others attempts are read. So a campaign of ten thousand
+points is answered in seconds.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabgraphsyn.errors import StageError
-from tabgraphsyn.orchestration.attempt_log import log_path
+from tabgraphsyn.orchestration.attempt_log import LOGS, log_path
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
 from tabgraphsyn.orchestration.campaign.verdicts import read_verdict
-from tabgraphsyn.orchestration.lease import Attempt
-from tabgraphsyn.orchestration.local.view import measured
+from tabgraphsyn.orchestration.lease import ATTEMPTS, Attempt
 from tabgraphsyn.orchestration.running import read_runner
-from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.store import DONE, State, Store
+from tabgraphsyn.orchestration.wording import measured
+
+STATES: Mapping[str, str] = {
+    "done": "its results stand",
+    "running": "a process computes it",
+    "starting": "its job starts or ends",
+    "waiting": "for its inputs, for a worker or for Slurm; the reason says which",
+    "held back": "a limit on queued jobs keeps it out of the queue",
+    "stuck": "what its job depends on failed, so it can never start as it is",
+    "cancelled": "its job was cancelled",
+    "ended": "its job ended without results, and accounting says how",
+    "unknown": "its job left the queue and nothing says how, or Slurm cannot be asked",
+    "not started": "nobody runs this campaign",
+    "stopped": "it saved and stopped, or died; it can go on",
+    "failed": "an error, or it was given up",
+    "blocked": "an input failed",
+}
+"""Every word that ``status`` has for a stage, in the order in which they are counted."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +48,9 @@ class StageStatus:
     Attributes:
         label: ``kind`` or ``kind/table``.
         id: ``kind/signature``.
-        state: ``done``, ``running``, ``failed``, ``stopped``, ``waiting``, ``blocked`` or ``not started``.
+        state: a word of ``STATES``.
         attempt: number of the last attempt, 0 before the first.
-        where: host and process or job of the last attempt.
+        where: host and process or job of the last attempt; None once it is done.
         age_s: seconds since the last attempt began (running) or ended.
         progress: last step, rate and loss in words.
         reason: why it waits, or how it ended, in words.
@@ -44,15 +67,29 @@ class StageStatus:
     reason: str = ""
     log: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Kind of the stage."""
+        return self.id.partition("/")[0]
+
 
 @dataclass(frozen=True)
 class PointStatus:
-    """One sweep point; ``gate`` is the privacy gate's verdict and why, empty before the evaluation."""
+    """One sweep point.
+
+    Attributes:
+        name: of its folder.
+        folder: where its results stand.
+        stages: inputs first.
+        gate: the privacy gate's verdict and why, empty before the evaluation.
+        overrides: what it was composed from.
+    """
 
     name: str
     folder: str
     stages: list[StageStatus]
     gate: str = ""
+    overrides: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,31 +108,74 @@ class CampaignStatus:
         return self.runner not in ("alive", "slurm") and not self.counts.get("running")
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a stage's folder says; ``ended`` and ``number`` of a done stage come without reading its attempts."""
+
+    state: State
+    attempt: Attempt | None = None
+    error: str = ""
+    number: int = 0
+    ended: float | None = None
+
+
 def campaign_status(campaign: Campaign) -> CampaignStatus:
     """Return what the campaign's files say now; shared stages are read once and counted once."""
     runner = _runner(campaign.folder)
-    known: dict[str, tuple[State, Attempt | None, str]] = {
-        stage_id: _read(campaign.store, stage_id) for stage_id in campaign.stage_ids()
-    }
-    points = [
-        PointStatus(
-            name,
-            str(campaign.folder / name),
-            _stages(record, known, campaign.store, runner),
-            _gate(campaign.folder / name),
-        )
-        for name, record in campaign.points.items()
-    ]
-    states = {stage.id: stage.state for point in points for stage in point.stages}
-    return CampaignStatus(campaign.name, str(campaign.folder), runner, dict(Counter(states.values())), points)
+    store = campaign.store
+    known = _seen(store, campaign.stage_ids())
+    stages: dict[str, StageStatus] = {}
+    points = []
+    now = time.time()
+    standing = _names(str(campaign.folder))
+    for name, record in campaign.points.items():
+        own = _stages(record, known, stages, store, runner, now)
+        folder = f"{campaign.folder}/{name}"
+        gate = _gate(Path(folder)) if name in standing else ""
+        points.append(PointStatus(name, folder, own, gate, record.overrides))
+    counts = Counter(stage.state for stage in stages.values())
+    return CampaignStatus(campaign.name, str(campaign.folder), runner, dict(counts), points)
 
 
-def _read(store: Store, stage_id: str) -> tuple[State, Attempt | None, str]:
+def _names(folder: str) -> frozenset[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except OSError:
+        return frozenset()
+
+
+def _seen(store: Store, stage_ids: Iterable[str]) -> dict[str, _Seen]:
+    """Return what the store's folders say of some stages."""
+    standing: dict[str, frozenset[str]] = {}
+    root = str(store.root)
+    found: dict[str, _Seen] = {}
+    nothing = _Seen(State.MISSING)
+    for stage_id in stage_ids:
+        kind, _, signature = stage_id.partition("/")
+        if kind not in standing:
+            standing[kind] = store.standing(kind)
+        found[stage_id] = _read(store, stage_id, f"{root}/{stage_id}") if signature in standing[kind] else nothing
+    return found
+
+
+def _read(store: Store, stage_id: str, folder: str) -> _Seen:
+    try:
+        ended = Path(folder, DONE).stat().st_mtime
+    except OSError:
+        return _unfinished(store, stage_id)
+    numbers = [int(name[:-5]) for name in _names(f"{folder}/{ATTEMPTS}") if name[:-5].isdigit()]
+    return _Seen(State.DONE, number=max(numbers, default=0), ended=ended)
+
+
+def _unfinished(store: Store, stage_id: str) -> _Seen:
     try:
         state, attempt = store.state_and_attempt(stage_id)
     except StageError as error:
-        return State.FAILED, None, str(error)
-    return state, attempt, (attempt.error or "") if attempt else ""
+        return _Seen(State.FAILED, error=str(error))
+    if attempt is None:
+        return _Seen(state)
+    return _Seen(state, attempt, attempt.error or "", attempt.number, attempt.ended or attempt.started)
 
 
 def _gate(folder: Path) -> str:
@@ -116,25 +196,41 @@ def _runner(folder: Path) -> str:
 
 
 def _stages(
-    record: PointRecord, known: Mapping[str, tuple[State, Attempt | None, str]], store: Store, runner: str
+    record: PointRecord,
+    known: Mapping[str, _Seen],
+    stages: dict[str, StageStatus],
+    store: Store,
+    runner: str,
+    now: float,
 ) -> list[StageStatus]:
+    """Return the stages of a point; those that an earlier point shares are in ``stages``, where new ones go too."""
     found: dict[str, StageStatus] = {}
     for label, stage_id in record.stages.items():
-        state, attempt, error = known[stage_id]
-        word, reason = _words(state, attempt, error, [found[role] for role in record.inputs.get(label, ())], runner)
-        folder = store.folder(stage_id)
-        found[label] = StageStatus(
-            label=label,
-            id=stage_id,
-            state=word,
-            attempt=attempt.number if attempt else 0,
-            where=_where(attempt),
-            age_s=_age_s(attempt),
-            progress=measured(folder) if word in ("running", "stopped") else "",
-            reason=reason,
-            log=str(log_path(folder, attempt.number)) if attempt else None,
-        )
+        if stage_id not in stages:
+            inputs = [found[role] for role in record.inputs.get(label, ())]
+            stages[stage_id] = _stage(label, stage_id, known[stage_id], inputs, store, runner, now)
+        found[label] = stages[stage_id]
     return list(found.values())
+
+
+def _stage(
+    label: str, stage_id: str, seen: _Seen, inputs: list[StageStatus], store: Store, runner: str, now: float
+) -> StageStatus:
+    word, reason = _words(seen.state, seen.attempt, seen.error, inputs, runner)
+    if seen.number == 0 and seen.ended is None:
+        return StageStatus(label, stage_id, word, reason=reason)
+    folder = store.root / stage_id if word in ("running", "stopped") else None
+    return StageStatus(
+        label=label,
+        id=stage_id,
+        state=word,
+        attempt=seen.number,
+        where=_where(seen.attempt),
+        age_s=round(now - seen.ended, 1) if seen.ended is not None else None,
+        progress=measured(folder) if folder is not None else "",
+        reason=reason,
+        log=f"{store.root}/{stage_id}/{LOGS}/{log_path(Path(), seen.number).name}",
+    )
 
 
 def _words(
@@ -165,9 +261,3 @@ def _where(attempt: Attempt | None) -> str | None:
         return None
     owner = attempt.owner
     return f"{owner.host} job {owner.job}" if owner.job else f"{owner.host} process {owner.pid}"
-
-
-def _age_s(attempt: Attempt | None) -> float | None:
-    if attempt is None:
-        return None
-    return round(time.time() - (attempt.ended or attempt.started), 1)

@@ -10,6 +10,7 @@ import typer
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, running_stages
 from tabgraphsyn.orchestration.running import ask_to_stop, read_runner
+from tabgraphsyn.orchestration.slurm.cancellations import note_cancelled
 from tabgraphsyn.orchestration.slurm.repair import cancel as cancel_jobs
 from tabgraphsyn.orchestration.slurm.repair import was_submitted
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
@@ -43,6 +44,7 @@ def cancel(
 def _cancel_jobs(campaign: Campaign, as_json: bool) -> None:
     scheduler = Scheduler()
     found = cancel_jobs(campaign, scheduler)
+    note_cancelled(campaign.output_dir, campaign.name, found.cancelled)
     if as_json:
         print(json.dumps({**vars(found), "calls": scheduler.calls}, indent=2))
         return

@@ -36,7 +36,7 @@ def test_verbs_about_a_finished_campaign(launches: Launches, capsys: pytest.Capt
     assert stages["sample"]["reason"] == "input gnn failed"
     assert campaign["runner"] == "ended"
     text = verb(capsys, "status", *place)
-    assert "mine: 1 points, 4 done, 1 failed, 2 blocked" in text
+    assert "mine: 1 point, 4 done, 1 failed, 2 blocked" in text
     assert "made to fail once" in verb(capsys, "logs", *place)
     launches.run("campaign=mine", "fake.gnn=fail_once")
     text = verb(capsys, "logs", "gnn", *place)

@@ -190,7 +190,7 @@ def test_a_launch_in_the_background_is_found_by_status(line: Line):
     while "1 computed, 14 cached" not in log.read_text() and time.monotonic() < end:
         time.sleep(0.1)
     text = line.shell.verb("status", "background", "--output-dir", str(line.outputs)).out
-    assert "background: 1 points, 15 done; runner: ended" in text
+    assert "background: 1 point, 15 done; runner: ended" in text
     assert "done in" in line.shell.verb("logs", "report", "-c", "background", "--output-dir", str(line.outputs)).out
 
 

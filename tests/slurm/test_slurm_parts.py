@@ -378,6 +378,14 @@ def test_sacct_lists_every_run_and_the_last_counts(tmp_path: Path, monkeypatch: 
         ("JobArrayTaskLimit", "cluster.max_running elements of its array run already"),
         ("SomethingNew", "Slurm says SomethingNew"),
         ("launch failed requeued held", "starting it failed; it is held, tabgraphsyn repair lets it go"),
+        (
+            "ReqNodeNotAvail, Reserved for maintenance",
+            "the nodes it needs are not available (Reserved for maintenance)",
+        ),
+        (
+            "ReqNodeNotAvail, UnavailableNodes:node[1-2]",
+            "the nodes it needs are not available (UnavailableNodes:node[1-2])",
+        ),
     ],
 )
 def test_reasons_in_words(reason: str, words: str):

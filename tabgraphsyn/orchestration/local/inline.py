@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
-from tabgraphsyn.orchestration.local.view import View, duration
+from tabgraphsyn.orchestration.local.view import View
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.wording import duration
 from tabgraphsyn.orchestration.worker import run_stage
 
 

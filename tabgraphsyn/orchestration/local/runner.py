@@ -14,10 +14,11 @@ from tabgraphsyn.orchestration.compute import cpu_count
 from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
 from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
 from tabgraphsyn.orchestration.local.processes import WorkerPool, WorkerProcess
-from tabgraphsyn.orchestration.local.view import RunningStage, View, duration
+from tabgraphsyn.orchestration.local.view import RunningStage, View
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.wording import duration
 from tabgraphsyn.training.interrupt import SignalFlag
 
 _TURN_S = 0.2

@@ -5,20 +5,29 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.cancellations import CANCELLED, Cancelled, cancellations
 from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, decisions
+from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus
 
 RUNNER = "slurm"
+_UNREACHABLE = "unreachable.json"
+_SAID_LETTERS = 160
+_HELD_BACK = "limit on queued jobs; tabgraphsyn repair submits it"
 _CAPS = frozenset({"cluster.max_preemptions", "cluster.max_failures"})
-_REASONS: Mapping[str, str] = {
+REASONS: Mapping[str, str] = {
     "None": "the scheduler has not looked at it yet",
     "Priority": "others come first",
     "Resources": "for free resources",
@@ -57,6 +66,7 @@ class StageJob:
         submitted: seconds since the epoch.
         log: what it printed outside the stage's log.
         behind: elements that it waits for and that Slurm holds, because a node failed to start them.
+        cancelled: who cancelled it with this program, and when.
     """
 
     element: str
@@ -65,6 +75,7 @@ class StageJob:
     submitted: float
     log: str
     behind: tuple[str, ...] = ()
+    cancelled: Cancelled | None = None
 
 
 def reason_in_words(job: QueuedJob) -> str:
@@ -72,54 +83,139 @@ def reason_in_words(job: QueuedJob) -> str:
 
     >>> reason_in_words(QueuedJob("7", "PENDING", "Resources"))
     'for free resources'
+    >>> reason_in_words(QueuedJob("7", "PENDING", "ReqNodeNotAvail, Reserved for maintenance"))
+    'the nodes it needs are not available (Reserved for maintenance)'
     """
-    word = job.reason.split(",")[0].strip("() ")
-    if word == "Dependency" and job.dependency not in ("", "(null)"):
-        ids = [part.split("(")[0] for part in job.dependency.split(",")]
+    return _in_words(job.reason, job.dependency)
+
+
+@cache
+def _in_words(reason: str, dependency: str) -> str:
+    word = reason.split(",")[0].strip("() ")
+    if word == "Dependency" and dependency not in ("", "(null)"):
+        ids = [part.split("(")[0] for part in dependency.split(",")]
         return f"for its inputs ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})"
-    return _REASONS.get(word, _REASONS.get(word.split(" ")[0], f"Slurm says {job.reason}"))
+    words = REASONS.get(word, REASONS.get(word.split(" ")[0]))
+    if words is None:
+        return f"Slurm says {reason}"
+    # What Slurm adds names the maintenance, the reservation or the nodes.
+    more = reason.partition(",")[2].strip(" ()")
+    return f"{words} ({more})" if more else words
 
 
-def stage_jobs(campaign: Campaign, scheduler: Scheduler) -> dict[str, StageJob]:
-    """Return the last job of each stage of a campaign that is not done and was submitted."""
-    known = ledger.latest_elements(ledger.read(campaign.output_dir))
-    submitted = {stage_id: known[stage_id] for stage_id in campaign.stage_ids() if stage_id in known}
-    wanted = {stage_id: found for stage_id, found in submitted.items() if campaign.store.done(stage_id) is None}
-    if not wanted:
-        return {}
+def stage_jobs(campaign: Campaign, scheduler: Scheduler, submitted: _Submitted) -> dict[str, StageJob]:
+    """Return the last job of each stage of a campaign that is not done and was submitted.
+
+    Raises:
+        SubmissionError: Slurm cannot be asked.
+    """
+    wanted = submitted.unfinished
     queued = {stage_id: found for stage_id, found in wanted.items() if found[0].job}
     # Those of done stages too: what waits for one that is held waits for ever.
-    queue = scheduler.queue({found[0].job for found in submitted.values() if found[0].job})
+    queue = scheduler.queue(submitted.jobs)
     held = [job.id for job in queue.values() if job.is_held_by_a_failed_start]
     jobs = queued_jobs(campaign.store, queued, queue)
     gone = {submission.job for stage_id, (submission, _) in queued.items() if stage_id not in jobs}
     ended = scheduler.history(gone)
+    noted = cancellations(campaign.output_dir) if gone else {}
+    folders = {script: str(Path(script).parent) for script in {each.script for each, _ in wanted.values()}}
     found = {}
     for stage_id, (submission, index) in wanted.items():
         element = submission.element_id(index) if submission.job else ""
-        log = str(submission.log(index))
         job = jobs.get(stage_id)
-        behind = () if job is None else tuple(each for each in held if each.split("_")[0] in job.waits_for)
-        found[stage_id] = StageJob(element, job, ended.get(element), submission.time, log, behind)
+        behind = _held_before(job, held) if held and job is not None else ()
+        stop = noted.get(element)
+        found[stage_id] = StageJob(
+            element,
+            job,
+            ended.get(element),
+            submission.time,
+            f"{folders[submission.script]}/{element}_0_log.out",
+            behind,
+            stop if stop is not None and stop.time >= submission.time else None,
+        )
     return found
+
+
+def _held_before(job: QueuedJob, held: list[str]) -> tuple[str, ...]:
+    """Return the elements that a job waits for and that Slurm holds."""
+    awaited = job.waits_for
+    return tuple(each for each in held if each.split("_")[0] in awaited)
+
+
+@dataclass(frozen=True)
+class _Submitted:
+    """What was submitted for a campaign: all jobs, and of each stage that is not done the last submission and index."""
+
+    jobs: frozenset[str]
+    unfinished: Mapping[str, tuple[Submission, int]]
+
+
+def _submitted(status: CampaignStatus, campaign: Campaign) -> _Submitted:
+    known = ledger.latest_elements(ledger.read(campaign.output_dir))
+    states = {stage.id: stage.state for point in status.points for stage in point.stages}
+    own = {stage_id: known[stage_id] for stage_id in states if stage_id in known}
+    return _Submitted(
+        frozenset(submission.job for submission, _ in own.values() if submission.job),
+        {stage_id: found for stage_id, found in own.items() if states[stage_id] != "done"},
+    )
 
 
 def with_queue(status: CampaignStatus, campaign: Campaign, scheduler: Scheduler) -> CampaignStatus:
     """Return the status with what the queue says about the stages that are not done."""
-    jobs = stage_jobs(campaign, scheduler)
-    if not jobs:
+    submitted = _submitted(status, campaign)
+    if not submitted.unfinished:
         return status
-    known: dict[str, StageStatus] = {}
-    points = []
-    for point in status.points:
-        for stage in point.stages:
-            if stage.id not in known:
-                job = jobs.get(stage.id)
-                known[stage.id] = stage if job is None else _stage(stage, job, campaign)
-        points.append(replace(point, stages=[replace(known[stage.id], label=stage.label) for stage in point.stages]))
-    counts = Counter(stage.state for stage in known.values())
+    mark = ledger.folder_of(campaign.output_dir) / _UNREACHABLE
+    stages = {stage.id: stage for point in status.points for stage in point.stages}
+    try:
+        jobs = stage_jobs(campaign, scheduler, submitted)
+    except SubmissionError as error:
+        since = _unreachable_since(mark)
+        asked = {
+            stage_id: _unasked(stages[stage_id], *each, since, error) for stage_id, each in submitted.unfinished.items()
+        }
+        return _replaced(status, asked, RUNNER)
+    with suppress(OSError):  # another user's note, on a store that is not shared
+        mark.unlink(missing_ok=True)
     lives = any(job.job is not None for job in jobs.values())
-    return replace(status, points=points, counts=dict(counts), runner=RUNNER if lives else status.runner)
+    known = {stage_id: _stage(stages[stage_id], job, campaign) for stage_id, job in jobs.items()}
+    return _replaced(status, known, RUNNER if lives else status.runner)
+
+
+def _unreachable_since(mark: Path) -> float:
+    """Return since when Slurm does not answer, as far as anybody looked; the first to notice leaves a note."""
+    try:
+        return float(read_json(mark)["since"])
+    except (OSError, ValueError, KeyError, TypeError):
+        now = time.time()
+    with suppress(OSError):  # a full disk, or somebody else's store: this look still tells when it was
+        write_json(mark, {"since": now})
+    return now
+
+
+def _unasked(stage: StageStatus, submission: Submission, index: int, since: float, error: Exception) -> StageStatus:
+    """Return what is known of a submitted stage while Slurm does not answer: nothing that calls for a new launch."""
+    if stage.state in ("running", "failed", "blocked"):
+        return stage
+    if not submission.job:
+        return replace(stage, state="held back", reason=_HELD_BACK)
+    clock = time.strftime("%H:%M", time.localtime(since))
+    said = str(error).splitlines()[0][:_SAID_LETTERS]
+    return replace(
+        stage,
+        state="unknown",
+        where=f"job {submission.element_id(index)}",
+        age_s=round(time.time() - submission.time, 1),
+        reason=f"Slurm cannot be asked since {clock}: {said}",
+    )
+
+
+def _replaced(status: CampaignStatus, known: Mapping[str, StageStatus], runner: str) -> CampaignStatus:
+    """Return the status with other words for some stages, counted anew."""
+    points = [replace(point, stages=[known.get(stage.id, stage) for stage in point.stages]) for point in status.points]
+    counts = Counter({stage.id: stage.state for point in points for stage in point.stages}.values())
+    return replace(status, points=points, counts=dict(counts), runner=runner)
 
 
 def _stage(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatus:
@@ -148,9 +244,9 @@ def _stage(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStat
 
 
 def _given_up(folder: Path) -> str | None:
-    """Return which cap a stage's job ran into, if that was the last word on it."""
+    """Return why a stage's job gave it up, if that was the last word on it."""
     last = next(reversed(decisions(folder)), None)
-    return str(last["why"]) if last is not None and last["kind"] == GAVE_UP and last["why"] in _CAPS else None
+    return str(last["why"]) if last is not None and last["kind"] == GAVE_UP else None
 
 
 def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatus:
@@ -158,22 +254,31 @@ def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatu
     if stage.state in ("running", "failed", "blocked"):
         return stage
     if not found.element:
-        return replace(stage, state="held back", reason="limit on queued jobs; tabgraphsyn repair submits it")
+        return replace(stage, state="held back", reason=_HELD_BACK)
     where = f"job {found.element}"
     advice = "tabgraphsyn repair submits it again"
     why = _given_up(campaign.store.folder(stage.id))
-    if why is not None:
+    if found.cancelled is not None:
+        clock = _clock(found.cancelled.time)
+        reason = f"by {found.cancelled.user} at {clock}; {advice}"
+        return replace(stage, state=CANCELLED, where=where, reason=reason)
+    if why == CANCELLED or (found.ended or "").startswith("CANCELLED"):
+        return replace(stage, state=CANCELLED, where=where, reason=f"by scancel; {advice}", log=found.log)
+    if why in _CAPS:
         return replace(stage, state="failed", where=where, reason=f"given up ({why}); {advice}", log=found.log)
     if found.ended is not None:
         return replace(stage, state="ended", where=where, reason=f"Slurm says {found.ended}; {advice}", log=found.log)
     attempt = latest_attempt(campaign.store.folder(stage.id))
     since = found.submitted if attempt is None else attempt.heartbeat
-    clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
     return replace(
         stage,
         state="unknown",
         where=where,
         age_s=round(time.time() - since, 1),
-        reason=f"its job left the queue and no accounting says how; unknown since {clock}; {advice}",
+        reason=f"its job left the queue and no accounting says how; unknown since {_clock(since)}; {advice}",
         log=found.log,
     )
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))

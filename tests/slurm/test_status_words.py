@@ -1,0 +1,95 @@
+"""What status says of jobs: cancelled, out of reach, gone; with stand-ins for Slurm's commands on PATH."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.cancellations import note_cancelled
+from tabgraphsyn.orchestration.slurm.ledger import Submission
+from tabgraphsyn.verbs import cli
+
+
+@pytest.fixture
+def output_dir(tmp_path: Path) -> Path:
+    """A campaign of three stages, two of which were submitted as elements of array 7."""
+    stages = {"prepare": "prepare/p", "gnn": "gnn/g", "sample": "sample/s"}
+    record = {"overrides": [], "stages": stages, "inputs": {"gnn": ["prepare"], "sample": ["gnn"]}}
+    folder = tmp_path / "out" / "campaigns" / "c"
+    folder.mkdir(parents=True)
+    (folder / "campaign.json").write_text(json.dumps({"points": {"default": record}, "lease_timeout_s": 60}))
+    elements = {0: ["prepare/p"], 1: ["gnn/g"]}
+    script = str(tmp_path / "out" / "slurm" / "launches" / "x" / "array-0.sh")
+    ledger.append(
+        tmp_path / "out",
+        Submission("7", "c", "tgs-c", time.time() - 60, getpass.getuser(), True, elements, script, "x.list"),
+    )
+    return tmp_path / "out"
+
+
+def fake(folder: Path, name: str, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+    (folder / name).chmod(0o755)
+    if str(folder) not in os.environ["PATH"]:
+        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def stages(output_dir: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, dict], dict]:
+    assert cli.main(["status", "c", "--json", "--output-dir", str(output_dir)]) == 0
+    (campaign,) = json.loads(capsys.readouterr().out)["campaigns"]
+    return {stage["label"]: stage for stage in campaign["points"][0]["stages"]}, campaign
+
+
+def test_without_an_answer_status_says_since_when_and_never_to_launch_again(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    bin_ = tmp_path / "bin"
+    fake(bin_, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1", monkeypatch)
+    found, campaign = stages(output_dir, capsys)
+    assert campaign["runner"] == "slurm" and campaign["counts"]["unknown"] == 2
+    clock = time.strftime("%H:%M", time.localtime())
+    assert found["gnn"]["state"] == "unknown" and "Unable to contact" in found["gnn"]["reason"]
+    assert f"Slurm cannot be asked since {clock}" in found["prepare"]["reason"]
+    assert "launch" not in found["gnn"]["reason"]
+    mark = output_dir / "slurm" / "unreachable.json"
+    mark.write_text(json.dumps({"since": time.time() - 7200}))  # two hours ago somebody looked
+    earlier = time.strftime("%H:%M", time.localtime(time.time() - 7200))
+    assert f"since {earlier}" in stages(output_dir, capsys)[0]["gnn"]["reason"]
+    fake(bin_, "squeue", "echo '7_0|PENDING|Priority|me|0:00|1:00||cpu|(null)'", monkeypatch)
+    assert stages(output_dir, capsys)[0]["prepare"]["reason"] == "others come first"
+    assert not mark.exists()
+
+
+def test_after_ones_own_cancel_a_stage_is_cancelled(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake(tmp_path / "bin", "squeue", "exit 0", monkeypatch)
+    found, _ = stages(output_dir, capsys)
+    assert found["prepare"]["state"] == "unknown" and "no accounting says how" in found["prepare"]["reason"]
+    note_cancelled(output_dir, "c", ["7_0", "7_1"])
+    found, campaign = stages(output_dir, capsys)
+    assert campaign["counts"] == {"cancelled": 2, "not started": 1}
+    assert found["gnn"]["reason"].startswith(f"by {getpass.getuser()} at ")
+    # Ids begin anew after a cluster was set up anew: an older cancellation says nothing of a later job.
+    script = str(output_dir / "slurm" / "launches" / "x" / "array-0.sh")
+    later = Submission("7", "c", "n", time.time() + 60, "me", True, {0: ["prepare/p"], 1: ["gnn/g"]}, script, "x")
+    ledger.append(output_dir, later)
+    assert stages(output_dir, capsys)[0]["gnn"]["state"] == "unknown"
+
+
+def test_a_running_stage_that_was_cancelled_by_scancel_says_so(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake(tmp_path / "bin", "squeue", "exit 0", monkeypatch)
+    folder = output_dir / "stages" / "prepare" / "p"
+    folder.mkdir(parents=True)
+    (folder / "requeues.jsonl").write_text(json.dumps({"kind": "gave up", "why": "cancelled", "time": 1}) + "\n")
+    found, _ = stages(output_dir, capsys)
+    assert found["prepare"]["state"] == "cancelled" and "by scancel" in found["prepare"]["reason"]
