@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.errors import StageError
 
@@ -21,7 +22,8 @@ def edge_types(schema: Schema) -> tuple[EdgeType, ...]:
     The relation's name, not the pair of tables, tells types apart: two keys between one pair of tables and the two
     directions of a self-reference stay apart.
 
-    >>> from tabgraphsyn.data.schema import Relation, Schema, TableSchema
+    >>> from tabgraphsyn.data.pointers import CENSORED
+    from tabgraphsyn.data.schema import Relation, Schema, TableSchema
     >>> tables = (TableSchema("person", ()),)
     >>> edge_types(Schema(tables, (Relation("person", ("boss",), "person", ("id",)),)))
     (('person', 'person.boss--person', 'person'), ('person', 'rev:person.boss--person', 'person'))
@@ -111,7 +113,7 @@ def checked_pointer(relation: Relation, rows: Mapping[str, int], pointers: Mappi
             f"{relation.name}: pointers of shape ({rows[relation.child_table]},) expected, one for every row of "
             f"{relation.child_table!r}; found {parent_row.shape}."
         )
-    if parent_row.size and (parent_row.max() >= rows[relation.parent_table] or parent_row.min() < -2):
+    if parent_row.size and (parent_row.max() >= rows[relation.parent_table] or parent_row.min() < CENSORED):
         raise StageError(
             f"{relation.name}: pointers must be a row of {relation.parent_table!r} (0 to "
             f"{rows[relation.parent_table] - 1}), -1 (null) or -2 (censored); found {parent_row.min()} to "

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tabgraphsyn.data.graph import checked_pointer
+from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.pointers import CENSORED, NULL
 from tabgraphsyn.data.schema import Relation, Schema
 
 # Rows between two equal phases of a place among siblings: hours of a day and of a week, quarters of a day;
@@ -41,17 +43,17 @@ class StructureFeatures:
 
     @staticmethod
     def fit(
-        schema: Schema, plan: Mapping[str, Any], rows: Mapping[str, int], pointers: Mapping[str, np.ndarray]
+        schema: Schema, plan: Plan, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray]
     ) -> StructureFeatures:
         """Return the features of this schema with the statistics of these rows.
 
         Args:
             schema: tables and relations.
-            plan: ``driver`` and ``reference_tables`` of ``plan.json``.
+            plan: drivers and lookup tables.
             rows: number of training rows of every table.
             pointers: relation name -> row of the parent table.
         """
-        blank = StructureFeatures(schema, dict(plan["driver"]), frozenset(plan["reference_tables"]), {}, {})
+        blank = StructureFeatures(schema, dict(plan.driver), frozenset(plan.reference_tables), {}, {})
         mean, std = {}, {}
         for table in schema.table_names:
             raw = blank.raw(table, rows, pointers)
@@ -60,9 +62,9 @@ class StructureFeatures:
             # A feature that is constant in training must not turn a first small change into a huge number.
             std[table] = tuple(float(value) if value > 1e-6 else 1.0 for value in spread)
         censored = {
-            name: float(np.mean(pointer[pointer != -1] == -2))
+            name: float(np.mean(pointer[pointer != NULL] == CENSORED))
             for name, pointer in pointers.items()
-            if (pointer != -1).any()
+            if (pointer != NULL).any()
         }
         return StructureFeatures(blank.schema, blank.driver, blank.reference_tables, mean, std, censored)
 
@@ -75,7 +77,7 @@ class StructureFeatures:
         seen = {}
         for name, pointer in pointers.items():
             hidden = rng.random(len(pointer)) < self.censored.get(name, 0.0)
-            seen[name] = np.where(hidden & (pointer >= 0), -2, pointer)
+            seen[name] = np.where(hidden & (pointer >= 0), CENSORED, pointer)
         return seen
 
     def names(self, table: str) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ class StructureFeatures:
         """Return the features of a table before standardisation, (rows, features) float64."""
         columns = [self._children(relation, rows, pointers) for relation in self.schema.relations_of_parent(table)]
         for relation in self.schema.relations_of_child(table):
-            columns.append((checked_pointer(relation, rows, pointers) == -1).astype(np.float64))
+            columns.append((checked_pointer(relation, rows, pointers) == NULL).astype(np.float64))
         driver = self._driver(table)
         if driver is not None:
             parent_row = checked_pointer(driver, rows, pointers)

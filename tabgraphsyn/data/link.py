@@ -6,27 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.pointers import NULL
 from tabgraphsyn.data.schema import Database, Relation
 from tabgraphsyn.errors import DataError, listing
 
-NULL_KEY = -1
-CENSORED = -2
-
-
-def link(database: Database) -> dict[str, np.ndarray]:
-    """Return, by relation name, the parent row of every child row.
-
-    Shape:
-        each value: (child rows,) int64; ``-1`` where the key, or any part of a composite key, is null.
-
-    Raises:
-        DataError: a key value has no row in the parent table.
-    """
-    return {relation.name: link_relation(database, relation) for relation in database.schema.relations}
-
 
 def link_relation(database: Database, relation: Relation) -> np.ndarray:
-    """Return the parent row of every child row of one relation, ``-1`` for null keys.
+    """Return the parent row of every child row of one relation, ``NULL`` for null keys.
+
+    Shape:
+        returned: (child rows,) int64.
 
     Raises:
         DataError: a key value has no row in the parent table, or the types of the two columns do not compare.
@@ -41,7 +30,7 @@ def link_relation(database: Database, relation: Relation) -> np.ndarray:
         is_null |= _to_numpy(pc.is_null(child)).astype(bool)
     rows = _rows_single(children[0], parents[0]) if len(parents) == 1 else _rows_composite(children, parents)
     _refuse_orphans(relation, children, (rows < 0) & ~is_null)
-    rows[is_null] = NULL_KEY
+    rows[is_null] = NULL
     return rows
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tabgraphsyn.data.files import read_json
 from tabgraphsyn.errors import DataError, listing, nearest
 
 SemanticType = Literal["numerical", "categorical", "boolean", "datetime", "id", "text"]
@@ -120,6 +121,17 @@ class Schema:
         raise DataError(
             f"{name}: no such table; the schema has {listing(self.table_names)}.{nearest(name, self.table_names)}"
         )
+
+    def relation(self, name: str) -> Relation:
+        """Return a relation by its name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for one in self.relations:
+            if one.name == name:
+                return one
+        raise KeyError(f"no relation {name!r}; found {[one.name for one in self.relations]}")
 
     def relations_of_child(self, table: str) -> tuple[Relation, ...]:
         """Foreign keys that ``table`` holds."""
@@ -238,6 +250,11 @@ class Database:
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
+
+    @staticmethod
+    def ingested(folder: Path) -> Database:
+        """Return the database that the ingest stage wrote to ``folder``: ``schema.json`` and ``tables/``."""
+        return Database.open(Schema.from_dict(read_json(folder / "schema.json")), folder / "tables")
 
     @staticmethod
     def open(schema: Schema, folder: Path) -> Database:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabgraphsyn.data.link import CENSORED
+from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import ConfigError

@@ -6,19 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json
-from tabgraphsyn.data.known.columns import Known
-from tabgraphsyn.data.known.inherited import InheritedColumn, load_inherited
-from tabgraphsyn.data.known.panel import Panel, load_panels
-from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.errors import DataError, listing, raise_collected
 
 FORMAT_VERSION = 1
@@ -68,48 +61,16 @@ class Bundle:
         raise_collected(DataError, problems)
         return Bundle(folder, manifest)
 
-    @property
-    def schema(self) -> Schema:
-        """Tables and relations."""
-        return Schema.from_dict(read_json(self.folder / "schema.json"))
-
-    @property
-    def plan(self) -> dict[str, Any]:
-        """``plan.json`` of the prepare stage."""
-        plan: dict[str, Any] = read_json(self.folder / "plan.json")
-        return plan
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Schema, plan, codecs and what keys say, as far as sampling needs them."""
+        return Prepared(self.folder)
 
     @property
     def tables(self) -> Sequence[str]:
         """Tables in generation order."""
         tables: Sequence[str] = self.manifest["tables"]
         return tables
-
-    @property
-    def dependencies(self) -> list[Dependency]:
-        """Functional dependencies of the training rows."""
-        return [Dependency.from_dict(one) for one in read_json(self.folder / "dependencies.json")]
-
-    def reference(self, table: str) -> pa.Table | None:
-        """Return the attributes that sampling may keep of a lookup table, None for any other table."""
-        path = self.folder / "reference" / f"{table}.parquet"
-        return pq.read_table(path) if path.exists() else None
-
-    def known(self, table: str) -> Known:
-        """Return what keys into lookup tables say of a table's rows."""
-        return Known.load(self.folder / "known", table)
-
-    def inherited(self, table: str) -> list[InheritedColumn]:
-        """Return the columns that a table's rows have from their parents."""
-        return load_inherited(self.folder / "known", table)
-
-    def panels(self, table: str) -> list[Panel]:
-        """Return the columns of times that rows of one parent never share."""
-        return load_panels(self.folder / "known", table)
-
-    def codec(self, table: str) -> TableCodec:
-        """Return a table's codec."""
-        return TableCodec.from_dict(read_json(self.folder / "codec" / f"{table}.json"))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

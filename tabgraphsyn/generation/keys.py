@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.pointers import rank_within, through
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.errors import DataError, StageError, listing, raise_collected
 from tabgraphsyn.generation.key_values import KeyMaker, maker_from_dict, part_maker, row_number_maker
 from tabgraphsyn.generation.structure.base import Skeleton
-from tabgraphsyn.generation.structure.links import joint_codes, rank_within
+from tabgraphsyn.generation.structure.links import joint_codes
 
 ColumnName = tuple[str, str]
 
@@ -201,7 +202,7 @@ class Keys:
             above = _above(item, column)
             if above in (*within, here):
                 continue
-            found = _through(self._number(*above, (*within, here)), self._skeleton.pointers[item.name])
+            found = through(self._skeleton.pointers[item.name], self._number(*above, (*within, here)))
             self._root.setdefault(here, self._root[above])
             numbers = found if numbers is None else np.where(numbers < 0, found, numbers)
         if numbers is None:
@@ -228,7 +229,7 @@ class Keys:
         for item in self._schema.relations_of_child(table):
             pointer = self._skeleton.pointers[item.name]
             for column, above in zip(item.child_columns, item.parent_columns, strict=True):
-                there = _through(self._number(item.parent_table, above, ()), pointer)
+                there = through(pointer, self._number(item.parent_table, above, ()))
                 wrong = (pointer >= 0) & (self._number(table, column, ()) != there)
                 if wrong.any():
                     raise StageError(
@@ -236,12 +237,6 @@ class Keys:
                         f"value than the row of {item.parent_table!r} they belong to: another foreign key over the "
                         "same column leads elsewhere. Declare the relation between the tables that both keys lead to."
                     )
-
-
-def _through(numbers: np.ndarray, pointer: np.ndarray) -> np.ndarray:
-    if not len(numbers):
-        return np.full(len(pointer), -1, dtype=np.int64)
-    return np.where(pointer >= 0, numbers[np.maximum(pointer, 0)], -1)
 
 
 def family_digits(family: np.ndarray, makers: list[KeyMaker], rng: np.random.Generator) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.structure.base import Skeleton
 
@@ -21,14 +22,14 @@ class Parents:
     """Columns of tables made so far that later tables inherit.
 
     Attributes:
-        bundle: the models.
+        prepared: codecs and which columns are inherited.
         skeleton: the keys.
         inherited: table -> its inherited columns.
         parent_of: relation name -> parent table.
         values: table -> column -> values of all its rows, once the table is made.
     """
 
-    bundle: Bundle
+    prepared: Prepared
     skeleton: Skeleton
     inherited: Mapping[str, list[InheritedColumn]]
     parent_of: Mapping[str, str]
@@ -37,13 +38,14 @@ class Parents:
     @staticmethod
     def of(bundle: Bundle, skeleton: Skeleton) -> Parents:
         """Return the state before the first table."""
-        parent_of = {relation.name: relation.parent_table for relation in bundle.schema.relations}
-        return Parents(bundle, skeleton, {table: bundle.inherited(table) for table in bundle.tables}, parent_of)
+        prepared = bundle.prepared
+        parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
+        return Parents(prepared, skeleton, {table: prepared.inherited(table) for table in bundle.tables}, parent_of)
 
     def column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
         """Return an inherited column as the new parent table has it, and the parent of each row, -1 for none."""
         parent = self.parent_of[inherited.relation]
-        codec = self.bundle.codec(parent).columns[inherited.parent_column]
+        codec = self.prepared.codec(parent).columns[inherited.parent_column]
         values = self.values[parent][inherited.parent_column]
         return ParentColumn.of(codec, values), self.skeleton.pointers[inherited.relation]
 

@@ -8,13 +8,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import torch
 
+from tabgraphsyn.data.pointers import concatenated_ranges
 from tabgraphsyn.models.batch import SiblingGroups
-
-
-def _concatenated_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return ``[s0, s0+1, .., s0+l0-1, s1, ..]`` without a loop."""
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(int(ends[-1]) if len(ends) else 0)
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class Families:
         start = np.flatnonzero(is_first)
         length = np.diff(np.append(start, rows))
         pieces = -(-length // window_limit)
-        piece = _concatenated_ranges(np.zeros_like(pieces), pieces)
+        piece = concatenated_ranges(np.zeros_like(pieces), pieces)
         first, whole, cuts = (np.repeat(values, pieces) for values in (start, length, pieces))
         low, high = piece * whole // cuts, (piece + 1) * whole // cuts
         return Families(
@@ -89,7 +84,7 @@ class Families:
             windows: (count,) int64.
         """
         lengths = self.window_rows[windows]
-        place = _concatenated_ranges(self.window_start[windows], lengths)
+        place = concatenated_ranges(self.window_start[windows], lengths)
         siblings = SiblingGroups(
             group=torch.from_numpy(np.repeat(np.arange(len(windows)), lengths)),
             rank=torch.from_numpy(self.rank[place]),

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
-from tabgraphsyn.data.layout import EncodedTable, TableLayout
+from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.models.autoencoder.base import Autoencoder
@@ -30,9 +31,10 @@ SCALE_ROWS = 200_000
 def run(context: StageContext) -> None:
     """Write ``autoencoder.json``, ``autoencoder.safetensors`` and ``latents.npy`` (training rows, latent_dim)."""
     table, config = str(context.table), dict(context.config["autoencoder"])
-    prepare, device = context.input("prepare"), context.resources.device
-    layout = TableLayout.from_dict(read_json(prepare / "codec" / f"{table}.json")["layout"])
-    encoded = _read_encoded(prepare / "encoded" / table)
+    prepared, device = Prepared(context.input("prepare")), context.resources.device
+    layout = prepared.layout(table)
+    # Mapped copy-on-write: rows are read as batches need them, and torch gets the writable memory it wants.
+    encoded = EncodedTensors.from_encoded(prepared.encoded(table, is_mapped=True))
     seed = derive_seed(int(context.config["seed"]), "autoencoder", table)
     torch.manual_seed(seed)
     autoencoder: Autoencoder = build(config, allow_targets=context.allow_targets, layout=layout)
@@ -93,12 +95,6 @@ def _train(context: StageContext, autoencoder: Autoencoder, encoded: EncodedTens
         device=context.resources.device,
         log=context.log,
     )
-
-
-def _read_encoded(folder: Path) -> EncodedTensors:
-    # Mapped copy-on-write: rows are read as batches need them, and torch gets the writable memory it wants.
-    arrays = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("numerical", "categorical"))
-    return EncodedTensors.from_encoded(EncodedTable(*arrays))
 
 
 @torch.no_grad()

@@ -9,10 +9,10 @@ from typing import Any
 
 import tabgraphsyn
 from tabgraphsyn.data.files import folder_written_aside, read_json, write_json
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.generation.bundle import FORMAT_VERSION, MANIFEST, file_hashes
 from tabgraphsyn.stages.context import StageContext
 
-PREPARE_FILES = ("schema.json", "plan.json", "dependencies.json")
 STRUCTURE_FILES = ("structure.json", "structure.safetensors")
 GNN_FILES = ("gnn.json", "gnn.safetensors")
 
@@ -23,17 +23,15 @@ def write_bundle(context: StageContext, folder: Path) -> None:
     Raises:
         StageError: an input that the plan did not give.
     """
-    tables = read_json(context.input("prepare") / "plan.json")["order"]
+    prepared = Prepared(context.input("prepare"))
+    tables = list(prepared.plan.order)
     with folder_written_aside(folder) as aside:
-        for role, names in (("prepare", PREPARE_FILES), ("structure", STRUCTURE_FILES), ("gnn", GNN_FILES)):
+        for role, names in (("structure", STRUCTURE_FILES), ("gnn", GNN_FILES)):
             for name in names:
                 _copy(context.input(role) / name, aside / name)
-        for source in sorted((context.input("prepare") / "reference").glob("*.parquet")):
-            _copy(source, aside / "reference" / source.name)
-        for source in sorted((context.input("prepare") / "known").glob("*")):
-            _copy(source, aside / "known" / source.name)
+        for path in prepared.shipped():
+            _copy(prepared.folder / path, aside / path)
         for table in tables:
-            _copy(context.input("prepare") / "codec" / f"{table}.json", aside / "codec" / f"{table}.json")
             for kind in ("autoencoder", "diffusion"):
                 for suffix in ("json", "safetensors"):
                     source = context.input(f"{kind}/{table}") / f"{kind}.{suffix}"

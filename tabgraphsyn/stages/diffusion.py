@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.codec.column import EncodedColumn
 from tabgraphsyn.data.files import read_json, write_json, written_aside
-from tabgraphsyn.data.known.children import known_rows
-from tabgraphsyn.data.known.columns import Known
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
-from tabgraphsyn.data.layout import EncodedTable
-from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.known.rows import known_rows
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.diffusion.edm import Edm
 from tabgraphsyn.generation.rows import TableModel
@@ -48,19 +43,18 @@ def run(context: StageContext) -> None:
 
     A table without anything to model (keys only) gets the json alone.
     """
-    table = str(context.table)
+    table, prepared = str(context.table), Prepared(context.input("prepare"))
     autoencoder = load_autoencoder(context.input(f"autoencoder/{table}"))
     settings = {key: context.config[key] for key in ("denoiser", "diffusion")}
     if autoencoder.latent_dim == 0:
         _write(context, {"table": table, "condition_dim": 0, "training": None, **settings}, None)
         return
     seed = derive_seed(int(context.config["seed"]), "diffusion", table)
-    condition = _conditions(context.input("prepare"), context.input("gnn"), table)
+    condition = _conditions(prepared, context.input("gnn"), table)
     diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
-    schema = Schema.from_dict(read_json(context.input("prepare") / "schema.json"))
-    families = _families(context.input("prepare"), schema, table, len(condition), diffusion)
+    families = table_families(prepared, table, len(condition), prepared.pointer, diffusion)
     epochs = diffusion.family_epochs if families.exchange else diffusion.max_epochs
     if condition.is_composed:
         epochs = diffusion.composed_epochs
@@ -69,14 +63,14 @@ def run(context: StageContext) -> None:
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
         diffusion=diffusion,
-        encoded=_encoded(context.input("prepare"), table),
+        encoded=EncodedTensors.from_encoded(prepared.encoded(table)),
         condition=condition,
         families=families,
         batch_rows=loop.batch_rows,
         seed=seed,
         device=context.resources.device,
     )
-    scoring = _scoring(context, task, loop, seed)
+    scoring = _scoring(context, prepared, task, loop, seed)
     summary = train(
         task,
         loop,
@@ -97,7 +91,9 @@ def run(context: StageContext) -> None:
     _write(context, record, denoiser)
 
 
-def _scoring(context: StageContext, task: DenoisingTask, loop: ScoredLoopConfig, seed: int) -> Scoring:
+def _scoring(
+    context: StageContext, prepared: Prepared, task: DenoisingTask, loop: ScoredLoopConfig, seed: int
+) -> Scoring:
     """Return when and by what this training is scored; a table without the score goes by its validation loss."""
     if loop.evaluate_every == 0:
         return NOT_SCORED
@@ -105,7 +101,7 @@ def _scoring(context: StageContext, task: DenoisingTask, loop: ScoredLoopConfig,
     from tabgraphsyn.stages.training_scores import TrainingScores
 
     table, derived = str(context.table), derive_seed(seed, "scores")
-    scorer = TrainingScores.read(context.input("prepare"), table, task, loop.evaluate_rows, derived)
+    scorer = TrainingScores.read(prepared, table, task, loop.evaluate_rows, derived)
     best_on = loop.best_on
     if best_on != VALIDATION and best_on not in scorer.available:
         context.log.warning("%s has no %s to go by; the validation loss decides what is kept.", table, best_on)
@@ -145,36 +141,13 @@ def _denoiser(
     )
 
 
-def _conditions(prepare: Path, gnn: Path, table: str) -> RowConditions:
+def _conditions(prepared: Prepared, gnn: Path, table: str) -> RowConditions:
     graph = torch.from_numpy(np.load(gnn / "condition" / f"{table}.npy"))
-
-    def pointers(relation: str) -> np.ndarray:
-        return np.asarray(np.load(prepare / "pointers" / f"{relation}.npy"))
-
-    def lookup(known: Known) -> dict[str, np.ndarray]:
-        return {name: pointers(name) for name in known.relations}
-
-    def parent(inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-        schema = Schema.from_dict(read_json(prepare / "schema.json"))
-        name = next(one.parent_table for one in schema.relations if one.name == inherited.relation)
-        codec = TableCodec.from_dict(read_json(prepare / "codec" / f"{name}.json"))
-        numbers, categories = codec.places[inherited.parent_column]
-        arrays = [np.load(prepare / "encoded" / name / f"{kind}.npy") for kind in ("numerical", "categorical")]
-        column = EncodedColumn(arrays[0][:, numbers], arrays[1][:, categories])
-        is_usable = np.ones(len(arrays[0]), dtype=bool)
-        return ParentColumn(codec.columns[inherited.parent_column], column, is_usable), pointers(inherited.relation)
-
-    return RowConditions.of(graph, *known_rows(prepare / "known", table, graph.shape[0], pointers, lookup, parent))
-
-
-def _encoded(prepare: Path, table: str) -> EncodedTensors:
-    folder = prepare / "encoded" / table
-    arrays = EncodedTable(np.load(folder / "numerical.npy"), np.load(folder / "categorical.npy"))
-    return EncodedTensors.from_encoded(arrays)
+    return RowConditions.of(graph, *known_rows(prepared, prepared, table, graph.shape[0]))
 
 
 def table_families(
-    schema: Schema, plan: Mapping[str, Any], table: str, rows: int, pointers: Mapping[str, np.ndarray], diffusion: Edm
+    prepared: Prepared, table: str, rows: int, pointer: Callable[[str], np.ndarray], diffusion: Edm
 ) -> Families:
     """Return the families in which a table's rows are denoised, in training and in sampling.
 
@@ -182,20 +155,16 @@ def table_families(
     neighbours that are drawn together says less about the whole table than rows drawn one by one.
 
     Args:
-        pointers: parent row per child row, at least of the table's driver relation.
+        prepared: schema and plan.
+        table: the table.
+        rows: number of its rows.
+        pointer: relation -> parent row per child row, (rows,) int64.
+        diffusion: says how large a window may be.
     """
-    driver = plan["driver"][table]
-    parent = next((relation.parent_table for relation in schema.relations if relation.name == driver), None)
-    if driver is None or parent in plan["reference_tables"]:
+    driver = prepared.plan.driver[table]
+    if driver is None or prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables:
         return Families.from_pointer(None, rows)
-    return Families.from_pointer(pointers[driver], rows, diffusion.window_limit)
-
-
-def _families(prepare: Path, schema: Schema, table: str, rows: int, diffusion: Edm) -> Families:
-    plan = read_json(prepare / "plan.json")
-    driver = plan["driver"][table]
-    pointers = {} if driver is None else {driver: np.load(prepare / "pointers" / f"{driver}.npy")}
-    return table_families(schema, plan, table, rows, pointers, diffusion)
+    return Families.from_pointer(pointer(driver), rows, diffusion.window_limit)
 
 
 def _limited(loop: ScoredLoopConfig, families: Families, max_epochs: int) -> ScoredLoopConfig:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tabgraphsyn.data.files import read_json, write_json
-from tabgraphsyn.data.schema import Database, Schema
+from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.schema import Database
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.gate import Gate
@@ -73,19 +71,14 @@ def built_gate(config: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -
 
 def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationData:
     """Return the data of the stage's inputs."""
-    ingest, prepare, sample = (context.input(role) for role in ("ingest", "prepare", "sample"))
-    schema = Schema.from_dict(read_json(ingest / "schema.json"))
+    prepared, real = Prepared(context.input("prepare")), Database.ingested(context.input("ingest"))
     return EvaluationData(
-        real=Database.open(schema, ingest / "tables"),
-        synthetic=Database.open(schema, sample / "synthetic"),
-        is_holdout={name: _holdout(prepare / "holdout" / f"{name}.npy") for name in schema.table_names},
-        plan=read_json(prepare / "plan.json"),
-        dependencies=read_json(prepare / "dependencies.json"),
+        real=real,
+        synthetic=Database.open(real.schema, context.input("sample") / "synthetic"),
+        is_holdout={name: prepared.holdout(name) for name in real.schema.table_names},
+        plan=prepared.plan.to_dict(),
+        dependencies=[one.to_dict() for one in prepared.dependencies],
         wanted=tuple(config["comparisons"]),
         seed=int(config["seed"]),
         threads=context.resources.threads,
     )
-
-
-def _holdout(path: Path) -> np.ndarray:
-    return np.load(path, allow_pickle=False)

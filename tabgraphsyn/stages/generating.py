@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.known.children import known_rows
-from tabgraphsyn.data.known.columns import Known
+from tabgraphsyn.data.known.rows import known_rows
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.consistency import enforce, enforceable
 from tabgraphsyn.generation.keys import Keys
+from tabgraphsyn.generation.new_keys import NewKeys, looked_up
 from tabgraphsyn.generation.parents import Fixed, Parents
 from tabgraphsyn.generation.rows import generate_latents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
@@ -75,7 +75,7 @@ class Generation:
 
         The files appear together at the end. ``report`` is called after each table and may raise to stop.
         """
-        schema = self.bundle.schema
+        schema = self.bundle.prepared.schema
         structure, spec = load_structure(self.bundle.folder, allow_targets=self.allow_targets)
         start = time.monotonic()
         skeleton = structure.grow(
@@ -111,13 +111,13 @@ class Generation:
         """Return the rows of a lookup table that keep their attributes, None for a table that is generated."""
         if self.config.reference_tables != "keep" or table not in skeleton.templates:
             return None
-        reference = self.bundle.reference(table)
+        reference = self.bundle.prepared.reference(table)
         return None if reference is None else reference.take(pa.array(skeleton.templates[table]))
 
     @torch.no_grad()
     def _kept_latents(self, table: str, autoencoder: Autoencoder, kept: pa.Table) -> Tensor:
         """Return the latents of kept rows; columns that are made anew (ids, text) count as present."""
-        codec = self.bundle.codec(table)
+        codec = self.bundle.prepared.codec(table)
         absent = [name for name in codec.columns if name not in kept.column_names]
         made = codec.decode(*_first_levels(codec, kept.num_rows), numpy_generator(self.seed, "sample", table, "absent"))
         rows = pa.table({name: (made if name in absent else kept)[name] for name in codec.columns})
@@ -143,16 +143,10 @@ class Generation:
         if model is None or rows == 0:
             return torch.zeros(rows, autoencoder.latent_dim)
         model = replace(model, precision=self.config.precision)
-        families = table_families(self.bundle.schema, self.bundle.plan, table, rows, skeleton.pointers, model.diffusion)
+        prepared = self.bundle.prepared
+        families = table_families(prepared, table, rows, skeleton.pointers.__getitem__, model.diffusion)
         sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
-        facts, levels = known_rows(
-            self.bundle.folder / "known",
-            table,
-            rows,
-            seen.__getitem__,
-            lambda known: self._named(known, skeleton),
-            parents.column,
-        )
+        facts, levels = known_rows(prepared, NewKeys(prepared.schema, skeleton, seen, parents), table, rows)
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
         for _ in range(passes):
@@ -167,26 +161,6 @@ class Generation:
                 device=self.device,
             )
         return made[table]
-
-    def _named(self, known: Known, skeleton: Skeleton) -> dict[str, np.ndarray]:
-        """Return what ``_lookup`` does for conditions.
-
-        A structure model without templates leaves it open which row a lookup row stands for: each stands for the one
-        in its place, because a network that was always told a row must be told one.
-        """
-        found = self._lookup(known, skeleton)
-        for name, level in zip(known.relations, known.level_of, strict=True):
-            pointer = skeleton.pointers[name]
-            if (found[name] < 0).all() and len(level):
-                found[name] = np.where(pointer >= 0, pointer % len(level), -1)
-        return found
-
-    def _lookup(self, known: Known, skeleton: Skeleton) -> dict[str, np.ndarray]:
-        """Return for each relation to a lookup table the training row that each new row refers to, -1 for none."""
-        parent = {relation.name: relation.parent_table for relation in self.bundle.schema.relations}
-        return {
-            name: _through(skeleton.pointers[name], skeleton.templates.get(parent[name])) for name in known.relations
-        }
 
     def rows(
         self,
@@ -205,12 +179,12 @@ class Generation:
         wanted = []
         if self.config.enforce_dependencies:
             strength = self.config.dependency_min_strength
-            wanted = enforceable(self.bundle.schema, self.bundle.dependencies, table, strength)
-        panels = [] if kept is not None else self.bundle.panels(table)
+            wanted = enforceable(self.bundle.prepared.schema, self.bundle.prepared.dependencies, table, strength)
+        panels = [] if kept is not None else self.bundle.prepared.panels(table)
         if not wanted and not panels:
             yield from batches
             return
-        codec, whole = self.bundle.codec(table), pa.concat_tables(batches)
+        codec, whole = self.bundle.prepared.codec(table), pa.concat_tables(batches)
         for panel in panels:
             rng = numpy_generator(self.seed, "sample", table, "panel", panel.column)
             whole = spaced(whole, panel, skeleton.pointers[panel.relation], codec, rng)
@@ -221,8 +195,8 @@ class Generation:
 
     def _looked_up(self, table: str, batches: Iterator[pa.Table], skeleton: Skeleton) -> Iterator[pa.Table]:
         """Yield rows whose columns that follow from keys into lookup tables are looked up."""
-        known = self.bundle.known(table)
-        lookup = self._lookup(known, skeleton)
+        known = self.bundle.prepared.known(table)
+        lookup = looked_up(known, self.bundle.prepared.schema, skeleton)
         first = 0
         for rows in batches:
             yield known.filled(rows, {name: part[first : first + len(rows)] for name, part in lookup.items()})
@@ -238,7 +212,7 @@ class Generation:
         kept: pa.Table | None,
         fixed: Fixed,
     ) -> Iterator[pa.Table]:
-        codec = self.bundle.codec(table)
+        codec = self.bundle.prepared.codec(table)
         values = keys.table(table)
         # Decoding is little work beside denoising and stays on the CPU, whose draws are the same on every machine.
         autoencoder = autoencoder.cpu()
@@ -269,12 +243,6 @@ def _encoded(autoencoder: Autoencoder, latents: Tensor, generator: torch.Generat
         return np.zeros((rows, 0), dtype=np.float32), np.zeros((rows, 0), dtype=np.int64)
     batch = autoencoder.decode(latents, generator)
     return batch.numerical.numpy(), batch.categorical.numpy()
-
-
-def _through(pointer: np.ndarray, template: np.ndarray | None) -> np.ndarray:
-    if template is None or not len(template):
-        return np.full(len(pointer), -1, dtype=np.int64)
-    return np.where(pointer >= 0, template[np.maximum(pointer, 0)], -1)
 
 
 @contextmanager

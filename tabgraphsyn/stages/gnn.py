@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.arrays import save_array
+from tabgraphsyn.data.files import write_json, written_aside
 from tabgraphsyn.data.graph import edge_types
 from tabgraphsyn.data.graph_features import StructureFeatures
-from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
@@ -32,7 +32,7 @@ def run(context: StageContext) -> None:
     encoder.to(context.resources.device).eval()
     for table in schema.tables:
         encoder.fit_standardisation(training_graph.whole(), table)
-        _write_array(context.artifacts / "condition" / f"{table}.npy", _conditions(encoder, graph, table))
+        save_array(context.artifacts / "condition" / f"{table}.npy", _conditions(encoder, graph, table))
     with written_aside(context.artifacts / WEIGHTS_FILE) as aside:
         save_file({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}, aside)
     write_json(
@@ -47,18 +47,16 @@ def run(context: StageContext) -> None:
 
 
 def _read(context: StageContext) -> tuple[StructureFeatures, DatabaseGraph, GraphSchema]:
-    prepare = context.input("prepare")
-    schema = Schema.from_dict(read_json(prepare / "schema.json"))
-    plan = read_json(prepare / "plan.json")
-    rows = plan["training_rows"]
-    pointers = {r.name: np.load(prepare / "pointers" / f"{r.name}.npy") for r in schema.relations}
-    latents = {t: torch.from_numpy(np.load(context.input(f"autoencoder/{t}") / "latents.npy")) for t in plan["order"]}
+    prepared = Prepared(context.input("prepare"))
+    schema, plan, pointers = prepared.schema, prepared.plan, prepared.pointers()
+    rows = plan.training_rows
+    latents = {t: torch.from_numpy(np.load(context.input(f"autoencoder/{t}") / "latents.npy")) for t in plan.order}
     features = StructureFeatures.fit(schema, plan, rows, pointers)
     graph = database_graph(features, rows, pointers, latents, context.resources.device)
     graph_schema = GraphSchema(
-        tables=tuple(plan["order"]),
+        tables=plan.order,
         latent_dims={table: values.shape[1] for table, values in latents.items()},
-        structure_dims={table: len(features.names(table)) for table in plan["order"]},
+        structure_dims={table: len(features.names(table)) for table in plan.order},
         edge_types=edge_types(schema),
     )
     return features, graph, graph_schema
@@ -86,8 +84,3 @@ def _train(context: StageContext, encoder: ConditionEncoder, graph: DatabaseGrap
 
 def _conditions(encoder: ConditionEncoder, graph: DatabaseGraph, table: str) -> np.ndarray:
     return DatabaseConditions(encoder, graph).condition(table, graph.latents).numpy()
-
-
-def _write_array(path: Path, values: np.ndarray) -> None:
-    with written_aside(path) as aside, aside.open("wb") as handle:
-        np.save(handle, values)

@@ -10,7 +10,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
-from tabgraphsyn.data.schema import Database, Schema
+from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.schema import Database
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.generation.keys import KeySpec
 from tabgraphsyn.generation.structure.base import StructureModel, Topology
@@ -28,20 +29,18 @@ def run(context: StageContext) -> None:
     Raises:
         DataError: keys that no assignment of values can satisfy.
     """
-    prepare, ingest = context.input("prepare"), context.input("ingest")
-    schema = Schema.from_dict(read_json(prepare / "schema.json"))
-    plan = read_json(prepare / "plan.json")
-    pointers = {item.name: np.load(prepare / "pointers" / f"{item.name}.npy") for item in schema.relations}
-    is_training = {table: ~np.load(prepare / "holdout" / f"{table}.npy") for table in schema.table_names}
-    keys = KeySpec.learn(Database.open(schema, ingest / "tables"), is_training, pointers)
-    rules = learn_rules(schema, plan, pointers)
+    prepared = Prepared(context.input("prepare"))
+    pointers = prepared.pointers()
+    database = Database.ingested(context.input("ingest"))
+    keys = KeySpec.learn(database, prepared.is_training(), pointers)
+    rules = learn_rules(prepared.schema, prepared.plan, pointers)
     for item in rules.unique:
         context.log.info("structure: %s: (%s) is unique", item.table, ", ".join(item.links))
     for one in rules.equalities:
         context.log.info("structure: %s: %s ends where %s does", one.table, one.left, one.right)
     config = dict(context.config["structure"])
     model: StructureModel = build(config, allow_targets=context.allow_targets)
-    model.fit(Topology(rules, {table: int(count) for table, count in plan["training_rows"].items()}, pointers))
+    model.fit(Topology(rules, dict(prepared.plan.training_rows), pointers))
     arrays, state = model.to_arrays()
     with written_aside(context.artifacts / ARRAYS_FILE) as aside:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, aside)

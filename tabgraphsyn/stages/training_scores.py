@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import torch
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Database, Schema, Table, TableSchema
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.multistep import Multistep
@@ -63,12 +62,10 @@ class TrainingScores:
     seed: int
 
     @staticmethod
-    def read(prepare: Path, table: str, task: DenoisingTask, rows: int, seed: int) -> TrainingScores:
-        """Return the scorer of one table from the artifacts of ``prepare``."""
-        schema = Schema.from_dict(read_json(prepare / "schema.json"))
-        columns = tuple(scored_columns(schema, table))
-        codec = TableCodec.from_dict(read_json(prepare / "codec" / f"{table}.json"))
-        return TrainingScores(task, codec, TableSchema(table, columns), rows, seed)
+    def read(prepared: Prepared, table: str, task: DenoisingTask, rows: int, seed: int) -> TrainingScores:
+        """Return the scorer of one table."""
+        columns = tuple(scored_columns(prepared.schema, table))
+        return TrainingScores(task, prepared.codec(table), TableSchema(table, columns), rows, seed)
 
     @torch.no_grad()
     def scores(self, step: int) -> dict[str, float]:

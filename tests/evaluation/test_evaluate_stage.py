@@ -10,6 +10,8 @@ import pytest
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.metadata import metadata_dict
+from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.run import run_metrics
@@ -38,10 +40,9 @@ def context(tmp_path, shop):
         for name in real.schema.table_names:
             pq.write_table(made[name].read(), tmp_path / folder / f"{name}.parquet")
     write_json(tmp_path / "ingest" / "schema.json", real.schema.to_dict())
-    (tmp_path / "prepare" / "holdout").mkdir(parents=True)
-    for name in real.schema.table_names:
-        np.save(tmp_path / "prepare" / "holdout" / f"{name}.npy", np.arange(real[name].num_rows) % 5 == 0)
-    write_json(tmp_path / "prepare" / "plan.json", {"order": [], "reference_tables": ["tag"]})
+    made = Prepared(tmp_path / "prepare")
+    made.keep_holdout({name: np.arange(real[name].num_rows) % 5 == 0 for name in real.schema.table_names})
+    made.keep_plan(Plan((), {}, ("tag",), {}, {}))
     dependency = {"table": "orders", "determinant": ["buyer"], "dependent": "kind", "strength": 0.99, "support_rows": 9}
     write_json(tmp_path / "prepare" / "dependencies.json", [{**dependency, "kept": False}])
     return StageContext(

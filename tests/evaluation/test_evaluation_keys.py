@@ -3,8 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.pointers import NULL, ORPHAN
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.evaluation.sides.keys import NULL_KEY, ORPHAN, paths, pointers, repeated_keys
+from tabgraphsyn.evaluation.sides.keys import paths, pointers, repeated_keys
 
 
 def two_tables(
@@ -22,21 +23,21 @@ def two_tables(
 
 def test_null_keys_and_orphans_are_told_apart():
     made, relation = two_tables({"id": [10, 20]}, {"ref": [20, None, 10, 99]}, ("id",), ("ref",))
-    assert pointers(made, relation).tolist() == [1, NULL_KEY, 0, ORPHAN]
+    assert pointers(made, relation).tolist() == [1, NULL, 0, ORPHAN]
 
 
 def test_composite_keys_match_on_all_parts_and_are_null_when_one_part_is():
     parent = {"a": ["x", "x", "y"], "b": [1, 2, 1]}
     child = {"p": ["x", "y", "y", None], "q": [2, 1, 2, 1]}
     made, relation = two_tables(parent, child, ("a", "b"), ("p", "q"))
-    assert pointers(made, relation).tolist() == [1, 2, ORPHAN, NULL_KEY]
+    assert pointers(made, relation).tolist() == [1, 2, ORPHAN, NULL]
 
 
 def test_keys_of_other_types_are_compared_by_what_they_say():
     made, relation = two_tables({"id": [1, 2, 3]}, {"ref": ["3", "1", "x"]}, ("id",), ("ref",))
     assert pointers(made, relation).tolist() == [2, 0, ORPHAN]
     made, relation = two_tables({"id": [1, 2, 3]}, {"ref": [3.0, None, 1.0]}, ("id",), ("ref",))
-    assert pointers(made, relation).tolist() == [2, NULL_KEY, 0]
+    assert pointers(made, relation).tolist() == [2, NULL, 0]
 
 
 def test_a_repeated_primary_key_counts_once_and_is_reported():
@@ -48,7 +49,7 @@ def test_a_repeated_primary_key_counts_once_and_is_reported():
 
 def test_an_absent_key_column_is_null_throughout():
     made, relation = two_tables({"id": [1]}, {"other": [1, 1]}, ("id",), ("ref",))
-    assert pointers(made, relation).tolist() == [NULL_KEY, NULL_KEY]
+    assert pointers(made, relation).tolist() == [NULL, NULL]
 
 
 def test_pointers_follow_a_permutation_of_the_parents():

@@ -12,6 +12,7 @@ import yaml
 
 from tabgraphsyn.data.graph import edge_types
 from tabgraphsyn.data.graph_features import StructureFeatures
+from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.schema import Relation, Schema, TableSchema
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
@@ -83,7 +84,8 @@ class SmallDatabase:
         return {table: torch.randn(rows[table], width, generator=generator) for table, width in LATENT_DIMS.items()}
 
     def features(self) -> StructureFeatures:
-        return StructureFeatures.fit(SCHEMA, PLAN, ROWS, self.pointers())
+        plan = Plan.from_dict({**PLAN, "real_rows": ROWS, "training_rows": ROWS})
+        return StructureFeatures.fit(SCHEMA, plan, ROWS, self.pointers())
 
     def graph_schema(self) -> GraphSchema:
         return GraphSchema(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tabgraphsyn.data.graph import Adjacency, adjacencies, edge_types, reversed_type
 from tabgraphsyn.data.graph_features import StructureFeatures, rank_features, sibling_ranks
+from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.schema import Relation, Schema, TableSchema
 from tabgraphsyn.errors import StageError
 
@@ -47,7 +48,7 @@ def test_null_and_censored_pointers_are_no_edges() -> None:
 
 
 def test_null_flag_tells_null_from_censored() -> None:
-    plan = {"driver": {"c": None, "p": None}, "reference_tables": []}
+    plan = Plan((), {"c": None, "p": None}, (), {}, {})
     features = StructureFeatures.fit(FAMILY, plan, {"p": 2, "c": 4}, {FAMILY_KEY: np.array([-1, 1, -2, 1])})
     raw = features.raw("c", {"p": 2, "c": 4}, {FAMILY_KEY: np.array([-1, 1, -2, 1])})
     assert features.names("c") == (f"null:{FAMILY_KEY}",)
@@ -95,7 +96,7 @@ def test_features_are_standardised_stored_and_bounded(small) -> None:
 
 
 def test_reference_tables_look_the_same_in_a_larger_database() -> None:
-    plan = {"driver": {"c": FAMILY_KEY, "p": None}, "reference_tables": ["p"]}
+    plan = Plan((), {"c": FAMILY_KEY, "p": None}, ("p",), {}, {})
     generator = np.random.default_rng(0)
     small_rows, large_rows = {"p": 5, "c": 2000}, {"p": 5, "c": 20000}
     share = [0.4, 0.3, 0.15, 0.1, 0.05]
@@ -108,7 +109,7 @@ def test_reference_tables_look_the_same_in_a_larger_database() -> None:
 
 def test_table_without_rows_and_table_without_relations() -> None:
     schema = Schema((*FAMILY.tables, TableSchema("alone", ())), FAMILY.relations)
-    plan = {"driver": {"c": FAMILY_KEY}, "reference_tables": ["p"]}
+    plan = Plan((), {"c": FAMILY_KEY}, ("p",), {}, {})
     rows = {"p": 3, "c": 0, "alone": 4}
     computed = StructureFeatures.fit(schema, plan, rows, {FAMILY_KEY: np.zeros(0, np.int64)}).compute(
         rows, {FAMILY_KEY: np.zeros(0, np.int64)}
@@ -120,7 +121,7 @@ def test_table_without_rows_and_table_without_relations() -> None:
 
 
 def test_children_of_a_reference_table_look_the_same_in_a_database_of_any_size() -> None:
-    plan = {"driver": {"c": FAMILY_KEY}, "reference_tables": ["p"]}
+    plan = Plan((), {"c": FAMILY_KEY}, ("p",), {}, {})
     pointer = np.repeat([0, 1], [30, 10])
     features = StructureFeatures.fit(FAMILY, plan, {"p": 5, "c": 40}, {FAMILY_KEY: pointer})
     larger = features.compute({"p": 5, "c": 400}, {FAMILY_KEY: np.repeat(pointer, 10)})
@@ -129,7 +130,7 @@ def test_children_of_a_reference_table_look_the_same_in_a_database_of_any_size()
 
 def test_generated_keys_are_censored_as_often_as_training_keys() -> None:
     pointer = np.array([0, 1, -2, -1] * 500)
-    plan = {"driver": {"c": None}, "reference_tables": []}
+    plan = Plan((), {"c": None}, (), {}, {})
     features = StructureFeatures.fit(FAMILY, plan, {"p": 2, "c": 2000}, {FAMILY_KEY: pointer})
     whole = np.array([0, 1, 1, -1] * 500)
     seen = features.as_in_training({FAMILY_KEY: whole}, np.random.default_rng(0))[FAMILY_KEY]

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 import torch
 
-from tabgraphsyn.data.known.children import Composition, known_rows, load_compositions, save_compositions
+from tabgraphsyn.data.known.children import Composition
 from tabgraphsyn.data.known.columns import Known
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
+from tabgraphsyn.data.known.rows import known_rows
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.models.row_conditions import RowConditions
 
@@ -66,8 +67,12 @@ def test_nothing_is_fitted_to_too_few_rows_or_to_no_children() -> None:
     assert Composition.fit("r", "c", np.full(3, -1), 100, level, (5,)) is None
 
 
-def nothing(inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-    raise AssertionError(inherited)
+class Given(Prepared):
+    """Pointers that were never written."""
+
+    def __init__(self, folder: Path, pointers: dict[str, np.ndarray]) -> None:
+        super().__init__(folder)
+        self._pointers = pointers
 
 
 def test_conditions_hold_both_what_keys_name_and_what_children_say(tmp_path: Path) -> None:
@@ -83,18 +88,15 @@ def test_conditions_hold_both_what_keys_name_and_what_children_say(tmp_path: Pat
     _, pointer, line = database()
     pointers = {names["lines"]: line, names["hours"]: pointer}
     known = Known.fit("flights", schema, ["lines"], pointers, {"lines": LINES}, [], {"delay": pa.nulls(len(line))})
-    known.save(tmp_path)
-    save_compositions(tmp_path, "hours", [fitted()])
-
-    def lookup(one: Known) -> dict[str, np.ndarray]:
-        return {name: pointers[name] for name in one.relations}
-
-    assert [one.child for one in load_compositions(tmp_path, "hours")] == ["flights"]
-    hours, levels = known_rows(tmp_path, "hours", HOURS, pointers.__getitem__, lookup, nothing)
+    made = Given(tmp_path, pointers)
+    made.keep_known(known)
+    made.keep_compositions("hours", [fitted()])
+    assert [one.child for one in made.compositions("hours")] == ["flights"]
+    hours, levels = known_rows(made, made, "hours", HOURS)
     conditions = RowConditions.of(torch.zeros(HOURS, 5), hours, levels)
     assert conditions.take(torch.tensor([3, 1])).shape == (2, conditions.width)
     assert conditions.width == 5 + fitted().components.shape[0]
-    flights, levels = known_rows(tmp_path, "flights", len(line), pointers.__getitem__, lookup, nothing)
+    flights, levels = known_rows(made, made, "flights", len(line))
     conditions = RowConditions.of(torch.zeros(len(line), 5), flights, levels)
     assert conditions.width == 5 + LINES + 1
     row = conditions.take(torch.tensor([7]))[0, 5:]
@@ -103,8 +105,8 @@ def test_conditions_hold_both_what_keys_name_and_what_children_say(tmp_path: Pat
 
 
 def test_without_a_graph_network_keys_condition_nothing(tmp_path: Path) -> None:
-    pointer = database()[1]
-    facts, levels = known_rows(tmp_path, "hours", HOURS, {"x": pointer}.__getitem__, lambda _: {}, nothing)
+    made = Given(tmp_path, {"x": database()[1]})
+    facts, levels = known_rows(made, made, "hours", HOURS)
     assert RowConditions.of(torch.zeros(HOURS, 0), facts, levels).width == 0
 
 

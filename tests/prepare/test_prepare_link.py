@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabgraphsyn.data import arrays, counts, dependencies, link, order, split
+from tabgraphsyn.data import arrays, counts, dependencies, link, order, pointers, split
 from tabgraphsyn.data.codec import levels, pattern, precision
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.errors import DataError
@@ -26,9 +26,9 @@ COMPOSITE = Relation("child", ("p", "q"), "parent", ("a", "b"))
 
 
 def test_single_key_with_nulls():
-    found = link.link(database(SINGLE, {"p": ["y", None, "x", "y"]}, {"id": ["x", "y"]}))
-    assert found["child.p--parent"].tolist() == [1, -1, 0, 1]
-    assert found["child.p--parent"].dtype == np.int64
+    found = link.link_relation(database(SINGLE, {"p": ["y", None, "x", "y"]}, {"id": ["x", "y"]}), SINGLE)
+    assert found.tolist() == [1, -1, 0, 1]
+    assert found.dtype == np.int64
 
 
 def test_composite_key_with_a_null_part_is_null():
@@ -58,7 +58,7 @@ def test_self_reference():
 )
 def test_orphans_are_named(relation, child, parent):
     with pytest.raises(DataError, match=r"child\.p.*1 of 2 keys have no row in parent.*dataset.orphans"):
-        link.link(database(relation, child, parent))
+        link.link_relation(database(relation, child, parent), relation)
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,6 +91,6 @@ def test_array_writer_writes_what_numpy_reads(tmp_path):
     assert np.load(tmp_path / "a.npy", mmap_mode="r").tolist() == [[1, 2], [3, 4], [5, 6]]
 
 
-@pytest.mark.parametrize("module", [order, split, dependencies, counts, levels, pattern, precision])
+@pytest.mark.parametrize("module", [order, split, dependencies, counts, pointers, levels, pattern, precision])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0

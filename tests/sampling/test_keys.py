@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from tabgraphsyn.data.link import link_relation
+from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.generation.key_values import LevelMaker
@@ -54,7 +55,7 @@ def synthetic(
     training = {name: np.ones(count, dtype=bool) for name, count in rows.items()}
     spec = KeySpec.from_dict(json.loads(json.dumps(KeySpec.learn(real, training, pointers).to_dict())))
     model = SkeletonStructure()
-    model.fit(Topology(learn_rules(schema, plan, pointers), rows, pointers))
+    model.fit(Topology(learn_rules(schema, Plan.from_dict(plan), pointers), rows, pointers))
     skeleton = model.grow(scale=scale, rows=None, seed=seed)
     keys = Keys(schema, spec, skeleton, np.random.default_rng(seed))
     return {name: pa.table(keys.table(name)) for name in schema.table_names}, skeleton

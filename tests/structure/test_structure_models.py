@@ -6,13 +6,15 @@ import time
 import numpy as np
 import pytest
 
+from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel, Topology
 from tabgraphsyn.generation.structure.degrees import DegreesStructure
-from tabgraphsyn.generation.structure.links import follow
+from tabgraphsyn.generation.structure.links import depths
 from tabgraphsyn.generation.structure.rules import learn_rules
-from tabgraphsyn.generation.structure.skeleton import SkeletonStructure, depths
+from tabgraphsyn.generation.structure.skeleton import SkeletonStructure
 
 SCALES = [0.5, 1.0, 2.0, 10.0]
 
@@ -45,7 +47,7 @@ def topology(
         "training_rows": rows,
     }
     pointers = {name: np.asarray(values, dtype=np.int64) for name, values in pointers.items()}
-    return Topology(learn_rules(schema, plan, pointers), rows, pointers)
+    return Topology(learn_rules(schema, Plan.from_dict(plan), pointers), rows, pointers)
 
 
 def shop(seed: int = 0) -> Topology:

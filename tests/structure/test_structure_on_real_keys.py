@@ -9,12 +9,12 @@ from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.generation.structure.base import StructureModel, Topology
 from tabgraphsyn.generation.structure.degrees import DegreesStructure
-from tabgraphsyn.generation.structure.links import follow
 from tabgraphsyn.generation.structure.rules import learn_rules
 from tabgraphsyn.generation.structure.skeleton import SkeletonStructure
 
@@ -35,18 +35,18 @@ def split(name: str, folder: Path) -> tuple[Topology, dict[str, np.ndarray], dic
     driver = driver_relations(order, schema.relations, use)
     shared = reference_tables(rows, schema.relations, use)
     held = holdout_masks(order, rows, driver, shared, pointers, HoldoutConfig())
-    plan = {
-        "order": list(order),
-        "driver": {table: None if item is None else item.name for table, item in driver.items()},
-        "reference_tables": list(shared),
-        "real_rows": rows,
-        "training_rows": {table: int((~held[table]).sum()) for table in rows},
-    }
+    plan = Plan(
+        order,
+        {table: None if item is None else item.name for table, item in driver.items()},
+        shared,
+        rows,
+        {table: int((~held[table]).sum()) for table in rows},
+    )
     training = {
         item.name: training_pointers(pointers[item.name], held[item.child_table], held[item.parent_table])
         for item in schema.relations
     }
-    return Topology(learn_rules(schema, plan, training), plan["training_rows"], training), pointers, rows  # type: ignore[arg-type]
+    return Topology(learn_rules(schema, plan, training), plan.training_rows, training), pointers, rows
 
 
 def distance(real: np.ndarray, new: np.ndarray, real_parents: int, new_parents: int) -> float:

@@ -7,7 +7,6 @@ of a family stand in order, so the places of an hour's flights among the flights
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from sklearn.utils.extmath import randomized_svd
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.graph_features import sibling_ranks
-from tabgraphsyn.data.known.columns import Known, KnownRows
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn, load_inherited
 
 WIDTH_MAX = 32
 ROWS_PER_WIDTH = 20
@@ -148,41 +145,3 @@ def load_compositions(folder: Path, table: str) -> list[Composition]:
         Composition(relation, child, family=family, **load_file(folder / f"{table}.composition{number}.safetensors"))
         for number, (relation, child, family) in enumerate(named)
     ]
-
-
-def known_rows(
-    folder: Path,
-    table: str,
-    rows: int,
-    pointers: Callable[[str], np.ndarray],
-    lookup: Callable[[Known], Mapping[str, np.ndarray]],
-    parent: Callable[[InheritedColumn], tuple[ParentColumn, np.ndarray]],
-) -> tuple[KnownRows, tuple[int, ...]]:
-    """Return all that the keys of a database say of a table's rows, and the number of levels.
-
-    Args:
-        folder: what prepare wrote, or a bundle's copy.
-        table: the table.
-        rows: number of its rows.
-        pointers: relation name -> row of the parent table.
-        lookup: relations of a table to lookup tables -> row of the lookup table, as in training.
-        parent: an inherited column -> as the parent table has it, and the parent of each row, -1 for none.
-    """
-    known = Known.load(folder, table)
-    own = known.rows(lookup(known)) if known.relations else KnownRows.none(rows)
-    numbers = [own.numbers]
-    for one in load_compositions(folder, table):
-        child = Known.load(folder, one.child)
-        level = child.rows(lookup(child)).level
-        siblings = pointers(one.family) if one.family else None
-        numbers.append(one.features(pointers(one.relation), rows, level, child.levels, siblings))
-    is_composed = len(numbers) > 1
-    places, levels = [own.level], list(known.levels)
-    for inherited in load_inherited(folder, table):
-        column, pointer = parent(inherited)
-        of_parent, number = column.conditions(pointer)
-        places.append(of_parent)
-        levels.extend(column.levels)
-        numbers.append(number)
-    facts = KnownRows(np.concatenate(places, axis=1), np.concatenate(numbers, axis=1), is_composed)
-    return facts, tuple(levels)

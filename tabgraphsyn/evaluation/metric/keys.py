@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import NULL
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.score import ComparisonName, Level, Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
-from tabgraphsyn.evaluation.sides.keys import NULL_KEY, repeated_keys
+from tabgraphsyn.evaluation.sides.keys import repeated_keys
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.evidence import share_of
 
@@ -73,7 +74,7 @@ class Keys(ComparisonMetric):
 
     def _relation(self, relation: Relation, data: EvaluationData, comparison: Comparison) -> Result:
         rows = comparison.candidate.whole.pointers[relation.name]
-        given = rows != NULL_KEY
+        given = rows != NULL
         if not given.any():
             reason = "no foreign key is given in the compared table"
             return self.unscored(relation.name, reason, comparison.name)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import NULL
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Level, Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
-from tabgraphsyn.evaluation.sides.keys import NULL_KEY
 from tabgraphsyn.evaluation.sides.side import Comparison, Side
 from tabgraphsyn.evaluation.statistics.spread import GroupPair, joined
 
@@ -58,4 +58,4 @@ class NullRates(ComparisonMetric):
 
 
 def _null_keys(side: Side, relation: str, table: str) -> np.ndarray:
-    return side.whole.pointers[relation][side.row_numbers(table)] == NULL_KEY
+    return side.whole.pointers[relation][side.row_numbers(table)] == NULL

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import StageError, listing
@@ -66,7 +67,7 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
     if missing:
         raise StageError(f"report: no input {listing(missing)}; it has {listing(inputs)}.")
     prepare = inputs["prepare"]
-    schema = Schema.from_dict(_required(prepare / "schema.json"))
+    schema = Schema.from_dict(_required(prepare / Prepared.SCHEMA))
     sides = {
         "real": Database.open(schema, inputs["ingest"] / "tables"),
         "synthetic": Database.open(schema, inputs["sample"] / "synthetic"),
@@ -79,9 +80,9 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
         schema=schema,
         real=sides["real"],
         synthetic=sides["synthetic"],
-        plan=_optional(prepare / "plan.json"),
-        holdout_rows=_holdout_rows(prepare / "holdout", schema),
-        dependencies=_optional(prepare / "dependencies.json"),
+        plan=_optional(prepare / Prepared.PLAN),
+        holdout_rows=_holdout_rows(prepare / Prepared.HOLDOUT, schema),
+        dependencies=_optional(prepare / Prepared.DEPENDENCIES),
         metrics=_required(inputs["evaluate"] / "metrics.json"),
         stages=tuple(_stage_record(role, artifacts.parent) for role, artifacts in inputs.items()),
     )

@@ -12,15 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tabgraphsyn.data.pointers import NULL, ORPHAN, through
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 from tabgraphsyn.evaluation.statistics.distinct import dense_codes, is_repeat
 
-NULL_KEY = -1
-ORPHAN = -3
-
 
 def pointers(database: Database, relation: Relation) -> np.ndarray:
-    """Return (child_rows,) int64: the parent's row, -1 for a null key, -3 for a key without a parent.
+    """Return (child_rows,) int64: the parent's row, ``NULL``, or ``ORPHAN`` for a key without a parent.
 
     Where a broken primary key repeats, the first row counts. A key with a null part is null (SQL's MATCH SIMPLE).
     """
@@ -33,7 +31,7 @@ def pointers(database: Database, relation: Relation) -> np.ndarray:
     rows = np.full(len(child_key), ORPHAN, np.int64)
     matched = position >= 0
     rows[matched] = rows_with_key[position[matched]]
-    rows[child_key < 0] = NULL_KEY
+    rows[child_key < 0] = NULL
     return rows
 
 
@@ -120,11 +118,7 @@ class Path:
         """Return (rows,) int64: for each child row the row reached, negative where a key on the way is null."""
         at = rows
         for relation in self.relations:
-            step = pointers_of[relation.name]
-            reached = at >= 0
-            after = np.full(len(at), NULL_KEY, np.int64)
-            after[reached] = step[at[reached]]
-            at = after
+            at = through(at, pointers_of[relation.name])
         return at
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import through
 from tabgraphsyn.evaluation.sides.relatives import with_aggregates
 from tabgraphsyn.evaluation.sides.side import FeatureDatabase, Side
 from tabgraphsyn.evaluation.statistics.feature import Feature
@@ -26,9 +27,5 @@ def related_features(whole: FeatureDatabase, table: str) -> list[Feature]:
 
 
 def _through(feature: Feature, rows: np.ndarray, prefix: str) -> Feature:
-    nothing = np.nan if feature.kind == "numerical" else -1
-    if len(feature.values) == 0:
-        values = np.full(len(rows), nothing, feature.values.dtype)
-    else:
-        values = np.where(rows >= 0, feature.values[np.maximum(rows, 0)], nothing).astype(feature.values.dtype)
+    values = through(rows, feature.values, np.nan if feature.kind == "numerical" else -1).astype(feature.values.dtype)
     return Feature(f"{prefix}: {feature.name}", feature.kind, values, feature.levels)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabgraphsyn.generation.structure.base import NULL
-from tabgraphsyn.generation.structure.links import UNMATCHED, joint_codes, match_by_degree
+from tabgraphsyn.data.pointers import NULL, UNMATCHED
+from tabgraphsyn.generation.structure.links import joint_codes, match_by_degree
 
 Condition = tuple[np.ndarray, np.ndarray]
 

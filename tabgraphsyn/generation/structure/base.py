@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 
-NULL = -1
-CENSORED = -2
-
 
 @dataclass(frozen=True)
 class Link:

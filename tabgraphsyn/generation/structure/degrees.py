@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import CENSORED, NULL, UNMATCHED
 from tabgraphsyn.data.seeding import numpy_generator
-from tabgraphsyn.generation.structure.base import CENSORED, NULL, KeyPlan, Skeleton, StructureModel, Topology
+from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel, Topology
 from tabgraphsyn.generation.structure.entities import entity_rows, rounded, systematic_weighted
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
-from tabgraphsyn.generation.structure.links import UNMATCHED, with_missing_links
+from tabgraphsyn.generation.structure.links import with_missing_links
 from tabgraphsyn.generation.structure.skeleton import depths
 
 

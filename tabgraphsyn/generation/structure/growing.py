@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import NULL, UNMATCHED, follow, through
 from tabgraphsyn.generation.structure.attach import Attachment, attach
-from tabgraphsyn.generation.structure.base import NULL, KeyPlan, Skeleton
-from tabgraphsyn.generation.structure.links import UNMATCHED, follow
+from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton
 from tabgraphsyn.generation.structure.unique import repair_unique
 
 log = logging.getLogger("tabgraphsyn")
@@ -58,8 +58,7 @@ class Growing:
         """Return the wanted depth of each row's parent, lowered to one that exists, and the depth of each parent."""
         present = np.unique(self.parent_level[name])
         place = np.searchsorted(present, self.wanted_level[name], side="right") - 1
-        lowered = present[np.maximum(place, 0)] if len(present) else np.full(len(place), -1)
-        return np.where(place >= 0, lowered, -1), self.parent_level[name]
+        return through(place, present), self.parent_level[name]
 
     def _conditions(self, name: str, fixed: set[str], *, shared: bool) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return (wanted ancestor of each child row, ancestor of each parent row) for each equality that applies."""

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-# A row that has a parent, not yet chosen. Real pointers know only -1 (null) and -2 (censored).
-UNMATCHED = -3
-
-
-def concatenated_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return ``[s0, s0+1, .., s0+l0-1, s1, ..]``.
-
-    >>> concatenated_ranges(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    if not len(starts):
-        return np.empty(0, dtype=np.int64)
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(int(ends[-1]))
-
-
-def rank_within(sorted_keys: np.ndarray) -> np.ndarray:
-    """Return each element's place among equal neighbours, from 0.
-
-    >>> rank_within(np.array([4, 4, 7, 7, 7])).tolist()
-    [0, 1, 0, 1, 2]
-    """
-    places = np.arange(len(sorted_keys))
-    is_first = np.ones(len(sorted_keys), dtype=bool)
-    is_first[1:] = sorted_keys[1:] != sorted_keys[:-1]
-    return places - np.maximum.accumulate(np.where(is_first, places, 0))
+from tabgraphsyn.data.pointers import CENSORED, NULL, UNMATCHED, concatenated_ranges, rank_within, through
 
 
 @dataclass(frozen=True)
@@ -138,17 +113,6 @@ def systematic_parents(degree: np.ndarray, wanted: int, rng: np.random.Generator
     return np.minimum(np.searchsorted(ends, points, side="right"), len(degree) - 1)
 
 
-def follow(path: Sequence[str], pointers: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return where each row ends up along a path of relations; negative once a pointer is."""
-    row = pointers[path[0]]
-    for name in path[1:]:
-        onward = pointers[name]
-        if not len(onward):
-            return np.full(len(row), -1, dtype=np.int64)
-        row = np.where(row >= 0, onward[np.maximum(row, 0)], row)
-    return row
-
-
 def joint_codes(
     columns: Sequence[tuple[np.ndarray, np.ndarray]], left: int, right: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -163,3 +127,21 @@ def joint_codes(
         codes = np.unique(values, return_inverse=True)[1]
         both = np.unique(both * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
     return both[:left], both[left:]
+
+
+def depths(pointer: np.ndarray) -> np.ndarray:
+    """Return each row's number of steps up to a row without a parent; -1 in every row where there is a cycle.
+
+    A row that refers to itself is a root. A censored parent counts as a root.
+    """
+    rows = np.arange(len(pointer))
+    above = np.where(pointer == rows, NULL, pointer)
+    depth = (above != NULL).astype(np.int64)
+    above = np.where(above == CENSORED, NULL, above)
+    for _ in range(max(len(pointer), 1).bit_length() + 1):
+        has = above >= 0
+        if not has.any():
+            return depth
+        depth = depth + through(above, depth, 0)
+        above = through(above, above)
+    return np.full(len(pointer), -1, dtype=np.int64)

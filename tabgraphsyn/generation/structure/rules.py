@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.pointers import NULL, follow
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.generation.structure.base import Equality, KeyPlan, Link, UniqueLinks
-from tabgraphsyn.generation.structure.links import follow
-from tabgraphsyn.generation.structure.skeleton import depths
+from tabgraphsyn.generation.structure.links import depths
 from tabgraphsyn.generation.structure.unique import repeated, tuple_codes
 
 # Rows that must agree before two ways count as one.
@@ -23,29 +23,27 @@ MAX_PATHS = 200
 MAX_PATH_LENGTH = 4
 
 
-def learn_rules(schema: Schema, plan: Mapping[str, Any], pointers: Mapping[str, np.ndarray]) -> KeyPlan:
+def learn_rules(schema: Schema, plan: Plan, pointers: Mapping[str, np.ndarray]) -> KeyPlan:
     """Return the rules of a database's keys.
 
     Args:
         schema: tables, columns and relations.
-        plan: ``plan.json`` of the prepare stage.
+        plan: order, drivers and lookup tables.
         pointers: relation -> (training rows of the child,), -1 null, -2 censored.
     """
     links = tuple(Link(item.name, item.child_table, item.parent_table, item.child_columns) for item in schema.relations)
     return KeyPlan(
-        tables=tuple(plan["order"]),
+        tables=tuple(plan.order),
         links=links,
-        driver=dict(plan["driver"]),
-        reference=frozenset(plan["reference_tables"]),
-        real_rows={table: int(count) for table, count in plan["real_rows"].items()},
-        unique=tuple(
-            item for table in plan["order"] for item in _unique(schema, table, pointers, plan["training_rows"])
-        ),
-        equalities=tuple(item for table in plan["order"] for item in _equalities(schema, table, pointers)),
+        driver=dict(plan.driver),
+        reference=frozenset(plan.reference_tables),
+        real_rows={table: int(count) for table, count in plan.real_rows.items()},
+        unique=tuple(item for table in plan.order for item in _unique(schema, table, pointers, plan.training_rows)),
+        equalities=tuple(item for table in plan.order for item in _equalities(schema, table, pointers)),
         acyclic=frozenset(
             item.name for item in schema.relations if item.is_self_reference and _is_hierarchy(pointers[item.name])
         ),
-        never_null=frozenset(item.name for item in schema.relations if not (pointers[item.name] == -1).any()),
+        never_null=frozenset(item.name for item in schema.relations if not (pointers[item.name] == NULL).any()),
     )
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import CENSORED, NULL, UNMATCHED, rank_within, through
 from tabgraphsyn.data.seeding import numpy_generator
-from tabgraphsyn.generation.structure.base import CENSORED, NULL, KeyPlan, Skeleton, StructureModel, Topology
+from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel, Topology
 from tabgraphsyn.generation.structure.entities import entity_rows, rounded, systematic, systematic_ordered
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
-from tabgraphsyn.generation.structure.links import UNMATCHED, Members, find_pair, rank_within, with_missing_links
+from tabgraphsyn.generation.structure.links import Members, depths, find_pair, with_missing_links
 
 
 @dataclass
@@ -189,10 +190,10 @@ def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator)
     for link in plan.links:
         template, own = copies.template[link.child], copies.entity[link.child]
         sought = topology.pointers[link.name][template]
-        target = np.where(sought >= 0, _at(copies.real_entity[link.parent], sought), -1)
+        target = through(sought, copies.real_entity[link.parent])
         inside = (target >= 0) & (copies.real_entity[link.child][template] == target)
-        chosen = np.where(inside, own, -1)
-        count = np.where(target >= 0, _at(members.count, target), 0)
+        chosen = np.where(inside, own, NULL)
+        count = through(target, members.count, 0)
         single = np.flatnonzero(~inside & (count == 1))
         chosen[single] = members.order[members.start[target[single]]]
         choice[link.name] = chosen
@@ -228,11 +229,6 @@ def _kinds(topology: Topology, table: str) -> np.ndarray:
     return place
 
 
-def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return ``values[place]``; whatever stands at a negative place is not read by the caller."""
-    return values[np.maximum(place, 0)] if len(values) else np.full(len(place), -1)
-
-
 def _target_degree(template_degree: np.ndarray, sought: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return how many children each synthetic parent should get, (parents,) int64."""
     degree = with_missing_links(template_degree, int((sought == CENSORED).sum()), rng)
@@ -255,21 +251,3 @@ def _open_surplus(
     rows, stays = rows[order], stays[order]
     surplus = rank_within(pointer[rows]) >= target[pointer[rows]]
     pointer[rows[surplus & ~stays]] = UNMATCHED
-
-
-def depths(pointer: np.ndarray) -> np.ndarray:
-    """Return each row's number of steps up to a row without a parent; -1 in every row where there is a cycle.
-
-    A row that refers to itself is a root. A censored parent counts as a root.
-    """
-    rows = np.arange(len(pointer))
-    above = np.where(pointer == rows, -1, pointer)
-    depth = (above != -1).astype(np.int64)
-    above = np.where(above == CENSORED, -1, above)
-    for _ in range(max(len(pointer), 1).bit_length() + 1):
-        has = above >= 0
-        if not has.any():
-            return depth
-        depth = depth + np.where(has, depth[np.maximum(above, 0)], 0)
-        above = np.where(has, above[np.maximum(above, 0)], -1)
-    return np.full(len(pointer), -1, dtype=np.int64)

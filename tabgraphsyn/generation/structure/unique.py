@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import rank_within
 from tabgraphsyn.generation.structure.attach import Attachment
-from tabgraphsyn.generation.structure.links import rank_within
 
 SWAP_PASSES = 20
 REDRAW_PASSES = 20

@@ -1,0 +1,225 @@
+"""What the prepare stage made of a database, in a folder: read and written here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tabgraphsyn.data.arrays import save_array
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.codec.column import EncodedColumn
+from tabgraphsyn.data.dependencies import Dependency
+from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.known.children import Composition, load_compositions, save_compositions
+from tabgraphsyn.data.known.columns import Known
+from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn, load_inherited, save_inherited
+from tabgraphsyn.data.known.panel import Panel, load_panels, save_panels
+from tabgraphsyn.data.layout import EncodedTable, TableLayout
+from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.schema import Schema
+
+ENCODED_KINDS = ("numerical", "categorical")
+
+
+class Prepared:
+    """The artifacts of a prepare stage, or the part of them that a bundle ships (no encoded rows, pointers, holdout).
+
+    What a ``keep_`` method writes is held, too: who writes does not read its own files back.
+
+    Args:
+        folder: holds them.
+    """
+
+    SCHEMA: ClassVar[str] = "schema.json"
+    PLAN: ClassVar[str] = "plan.json"
+    DEPENDENCIES: ClassVar[str] = "dependencies.json"
+    CODEC: ClassVar[str] = "codec"
+    KNOWN: ClassVar[str] = "known"
+    REFERENCE: ClassVar[str] = "reference"
+    ENCODED: ClassVar[str] = "encoded"
+    HOLDOUT: ClassVar[str] = "holdout"
+    POINTERS: ClassVar[str] = "pointers"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pointers: dict[str, np.ndarray] = {}
+        self._codecs: dict[str, TableCodec] = {}
+        self._known: dict[str, Known] = {}
+
+    # What all tables have in common.
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Tables and relations."""
+        return Schema.from_dict(read_json(self.folder / self.SCHEMA))
+
+    def keep_schema(self, schema: Schema) -> None:
+        """Write the tables and relations."""
+        write_json(self.folder / self.SCHEMA, schema.to_dict())
+        self.__dict__["schema"] = schema
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Order of tables, drivers, lookup tables and numbers of rows."""
+        return Plan.from_dict(read_json(self.folder / self.PLAN))
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Write the plan."""
+        write_json(self.folder / self.PLAN, plan.to_dict())
+        self.__dict__["plan"] = plan
+
+    @cached_property
+    def dependencies(self) -> list[Dependency]:
+        """Functional dependencies of the training rows."""
+        return [Dependency.from_dict(one) for one in read_json(self.folder / self.DEPENDENCIES)]
+
+    def keep_dependencies(self, dependencies: list[Dependency]) -> None:
+        """Write the functional dependencies."""
+        write_json(self.folder / self.DEPENDENCIES, [dependency.to_dict() for dependency in dependencies])
+        self.__dict__["dependencies"] = dependencies
+
+    # Which rows are held out, and which row the training rows' keys point to.
+
+    def holdout(self, table: str) -> np.ndarray:
+        """Return which real rows are held out, (rows,) bool."""
+        return np.asarray(np.load(self.folder / self.HOLDOUT / f"{table}.npy", allow_pickle=False))
+
+    def is_training(self) -> dict[str, np.ndarray]:
+        """Return table -> which real rows may be trained on, (rows,) bool."""
+        return {table: ~self.holdout(table) for table in self.schema.table_names}
+
+    def keep_holdout(self, held: Mapping[str, np.ndarray]) -> None:
+        """Write which rows are held out, table -> (rows,) bool."""
+        for table, mask in held.items():
+            save_array(self.folder / self.HOLDOUT / f"{table}.npy", mask)
+
+    def pointer(self, relation: str) -> np.ndarray:
+        """Return the training row of the parent for each training row of the child, (child rows,) int64.
+
+        Negative where there is none: see ``data.pointers``.
+        """
+        if relation not in self._pointers:
+            path = self.folder / self.POINTERS / f"{relation}.npy"
+            self._pointers[relation] = np.asarray(np.load(path, allow_pickle=False))
+        return self._pointers[relation]
+
+    def pointers(self, relations: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """Return relation -> ``pointer``, of all relations or of the named ones."""
+        wanted = (relation.name for relation in self.schema.relations) if relations is None else relations
+        return {name: self.pointer(name) for name in wanted}
+
+    def keep_pointer(self, relation: str, pointer: np.ndarray) -> None:
+        """Write one relation's pointers."""
+        save_array(self.folder / self.POINTERS / f"{relation}.npy", pointer)
+        self._pointers[relation] = pointer
+
+    # One table.
+
+    def codec(self, table: str) -> TableCodec:
+        """Return a table's codec."""
+        if table not in self._codecs:
+            self._codecs[table] = TableCodec.from_dict(read_json(self.folder / self.CODEC / f"{table}.json"))
+        return self._codecs[table]
+
+    def keep_codec(self, table: str, codec: TableCodec) -> None:
+        """Write a table's codec."""
+        write_json(self.folder / self.CODEC / f"{table}.json", codec.to_dict())
+        self._codecs[table] = codec
+
+    def layout(self, table: str) -> TableLayout:
+        """Return how a table looks to a model."""
+        return TableLayout.from_dict(read_json(self.folder / self.CODEC / f"{table}.json")["layout"])
+
+    def encoded(self, table: str, *, is_mapped: bool = False) -> EncodedTable:
+        """Return the encoded training rows.
+
+        Args:
+            table: the table.
+            is_mapped: True to read rows from disk as they are asked for (copy on write).
+        """
+        paths = (self.encoded_file(table, kind) for kind in ENCODED_KINDS)
+        return EncodedTable(*(np.load(path, mmap_mode="c" if is_mapped else None) for path in paths))
+
+    def encoded_file(self, table: str, kind: str) -> Path:
+        """Return where the array of one of ``ENCODED_KINDS`` lies."""
+        return self.folder / self.ENCODED / table / f"{kind}.npy"
+
+    def reference(self, table: str) -> pa.Table | None:
+        """Return the attributes that sampling may keep of a lookup table, None for any other table."""
+        path = self.folder / self.REFERENCE / f"{table}.parquet"
+        return pq.read_table(path) if path.exists() else None
+
+    def keep_reference(self, table: str, rows: pa.Table) -> None:
+        """Write the attributes that sampling may keep of a lookup table."""
+        with written_aside(self.folder / self.REFERENCE / f"{table}.parquet") as aside:
+            pq.write_table(rows, aside)
+
+    # What keys say of a table's rows before they are generated.
+
+    def known(self, table: str) -> Known:
+        """Return what keys into lookup tables say of a table's rows."""
+        if table not in self._known:
+            self._known[table] = Known.load(self.folder / self.KNOWN, table)
+        return self._known[table]
+
+    def keep_known(self, known: Known) -> None:
+        """Write what keys into lookup tables say of a table's rows."""
+        known.save(self.folder / self.KNOWN)
+        self._known[known.table] = known
+
+    def compositions(self, table: str) -> list[Composition]:
+        """Return which lookup rows the children of a table's rows refer to."""
+        return load_compositions(self.folder / self.KNOWN, table)
+
+    def keep_compositions(self, table: str, compositions: Sequence[Composition]) -> None:
+        """Write them, where there are any."""
+        if compositions:
+            save_compositions(self.folder / self.KNOWN, table, list(compositions))
+
+    def inherited(self, table: str) -> list[InheritedColumn]:
+        """Return the columns that a table's rows have from their parents."""
+        return load_inherited(self.folder / self.KNOWN, table)
+
+    def keep_inherited(self, table: str, columns: Sequence[InheritedColumn]) -> None:
+        """Write them, where there are any."""
+        if columns:
+            save_inherited(self.folder / self.KNOWN, table, columns)
+
+    def panels(self, table: str) -> list[Panel]:
+        """Return the columns of times that rows of one parent never share."""
+        return load_panels(self.folder / self.KNOWN, table)
+
+    def keep_panels(self, table: str, panels: Sequence[Panel]) -> None:
+        """Write them, where there are any."""
+        if panels:
+            save_panels(self.folder / self.KNOWN, table, panels)
+
+    def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
+        """Return an inherited column as the parent's training rows have it, and ``pointer`` to them."""
+        table = self.schema.relation(inherited.relation).parent_table
+        codec, encoded = self.codec(table), self.encoded(table)
+        numbers, categories = codec.places[inherited.parent_column]
+        column = EncodedColumn(encoded.numerical[:, numbers], encoded.categorical[:, categories])
+        is_usable = np.ones(encoded.rows, dtype=bool)
+        own = ParentColumn(codec.columns[inherited.parent_column], column, is_usable)
+        return own, self.pointer(inherited.relation)
+
+    def lookup(self, known: Known) -> dict[str, np.ndarray]:
+        """Return the lookup row of each training row, by relation to a lookup table."""
+        return self.pointers(known.relations)
+
+    # What a bundle ships.
+
+    def shipped(self) -> list[Path]:
+        """Return the files that sampling needs, relative to the folder: no encoded rows, no pointers, no holdout."""
+        folders = (self.CODEC, self.REFERENCE, self.KNOWN)
+        below = (path for name in folders for path in sorted((self.folder / name).glob("*")))
+        return [Path(self.SCHEMA), Path(self.PLAN), Path(self.DEPENDENCIES)] + [
+            path.relative_to(self.folder) for path in below
+        ]
