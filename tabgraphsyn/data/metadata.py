@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.reading.names import table_name_problem
+from tabgraphsyn.data.reading.names import column_name_problem, table_name_problem
 from tabgraphsyn.data.schema import SEMANTIC_TYPES, Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 
@@ -31,18 +31,25 @@ _REPRESENTATIONS = {
 }
 
 
-def read_metadata(path: Path, table: str | None = None) -> Schema:
+def read_metadata(path: Path, table: str | None = None, *, max_mb: float = 16.0) -> Schema:
     """Return the schema that a metadata file describes.
 
     Args:
         path: an SDV json file.
         table: the name of the only table, which single-table metadata does not say.
+        max_mb: a larger file is refused: json takes many times its size when it is read.
 
     Raises:
         DataError: no such file, no json, or anything in it that is not SDV's.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such metadata file. Correct dataset.metadata, or set it to null to infer one.")
+    size = path.stat().st_size
+    if size > max_mb * 1e6:
+        raise DataError(
+            f"{path.name}: metadata of {size / 1e6:.0f} MB, the limit is {max_mb:g} MB. Keep what describes tables and "
+            f"columns, or raise dataset.max_metadata_mb."
+        )
     return parse_metadata(path.read_bytes(), path.name, table)
 
 
@@ -104,8 +111,9 @@ class _Parser:
 
     def column(self, table: str, name: str, spec: Any, is_key: bool) -> Column | None:
         where = f"{table}.{name}"
-        if not name or not _is_unicode(name):
-            self.wrong(f"{where!r}: a column has a name made of Unicode characters.")
+        problem = column_name_problem(name, self.location)
+        if problem:
+            self.problems.append(problem)
             return None
         sdtype = spec.get("sdtype") if isinstance(spec, dict) else None
         if not isinstance(sdtype, str) or sdtype not in _SDTYPES:

@@ -6,14 +6,24 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected
+
+if TYPE_CHECKING:
+    from tabgraphsyn.data.reading.limits import ReadLimits
 
 EMBEDDED_PREFIX = "embedded:"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 ORPHAN_POLICIES = ("error", "null", "drop")
 ALL_NULL_POLICIES = ("error", "drop")
+
+# Limits and labels: what is read is the same under any of them, so they are no part of a result's identity.
+LABEL_KEYS = ("name",)
+LIMIT_KEYS = ("max_columns", "max_cells", "max_value_length", "max_expansion", "max_table_gb", "max_metadata_mb")
+# Python calls them encodings of text; none of them is one that a file of rows is written in.
+_NO_FILE_ENCODINGS = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem")
+BY_TABLE_KEYS = ("skip_rows", "header", "skip_after_header", "skip_footer", "comment")
 
 # What pandas reads as missing by default, so that a table means the same here and there.
 DEFAULT_NULL_VALUES = (
@@ -43,6 +53,17 @@ class DatasetOptions:
         tables: the tables to read, or None for all.
         limit: part of the database to keep, or None for all.
         max_columns: a wider table is refused.
+        max_cells: a table with more cells is refused.
+        max_value_length: a value with more letters is refused.
+        max_expansion: a file that holds more bytes of values than so many times its own is refused (64 MB are free).
+        max_table_gb: a table of more gigabytes is refused.
+        max_metadata_mb: a larger metadata file is refused.
+        skip_rows: CSV and Excel: lines before the names; None to find them. This and the next four hold for every
+            table, or are a mapping from tables to values.
+        header: whether the first line holds names; None to find out. Without names columns are column_1, ...
+        skip_after_header: lines under the names that are no rows (units); None to find out.
+        skip_footer: lines at the end that are no rows (totals); None to find out.
+        comment: CSV: lines that start with it are no rows.
         delimiter: of CSV files, or None to find it.
         encoding: of CSV files, or None for UTF-8 (a byte order mark of UTF-16 is heeded).
         null_values: what CSV and Excel cells write for a missing value.
@@ -56,6 +77,16 @@ class DatasetOptions:
     tables: tuple[str, ...] | None = None
     limit: RowLimit | None = None
     max_columns: int = 1000
+    max_cells: int = 5_000_000_000
+    max_value_length: int = 1_000_000
+    max_expansion: float = 50.0
+    max_table_gb: float = 200.0
+    max_metadata_mb: float = 16.0
+    skip_rows: int | Mapping[str, int] | None = None
+    header: bool | Mapping[str, bool] | None = None
+    skip_after_header: int | Mapping[str, int] | None = None
+    skip_footer: int | Mapping[str, int] | None = None
+    comment: str | Mapping[str, str] | None = None
     delimiter: str | None = None
     encoding: str | None = None
     null_values: tuple[str, ...] = DEFAULT_NULL_VALUES
@@ -64,6 +95,16 @@ class DatasetOptions:
     def folder(self) -> Path:
         """The data folder: nothing outside it is read."""
         return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def limits(self) -> ReadLimits:
+        """What one table may hold."""
+        # Imported here: asking for a dataset's name must not load arrow.
+        from tabgraphsyn.data.reading.limits import ReadLimits
+
+        return ReadLimits(
+            self.max_columns, self.max_cells, self.max_value_length, self.max_expansion, self.max_table_gb
+        )
 
     @property
     def metadata_path(self) -> Path | None:
@@ -82,6 +123,7 @@ class DatasetOptions:
         """
         problems = _unknown_keys(dataset)
         given = {key: value for key, value in dataset.items() if key in _KEYS}
+        given = {key: value for key, value in given.items() if value is not None or key not in LIMIT_KEYS}
         path = given.get("path")
         if not isinstance(path, (str, Path)) or not str(path) or str(path) == "???":
             problems.append(
@@ -134,7 +176,7 @@ def _check_embedded(path: str) -> list[str]:
 def _choice(given: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> list[str]:
     # yaml reads a bare ``null`` as None, and ``orphans: null`` is what the error message tells people to write.
     value = given.get(key, "error")
-    if value in allowed or (value is None and "null" in allowed):
+    if (isinstance(value, str) and value in allowed) or (value is None and "null" in allowed):
         return []
     return [f"dataset.{key}: one of {' | '.join(allowed)}, found {value!r}.{nearest(str(value), allowed)}"]
 
@@ -143,16 +185,17 @@ def _check_values(given: Mapping[str, Any]) -> list[str]:
     problems = []
     for key in ("tables", "null_values"):
         value = given.get(key)
-        if value is not None and (isinstance(value, str) or not all(isinstance(item, str) for item in value)):
+        if value is not None and not (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)):
             problems.append(f"dataset.{key}: a list of strings or null, found {value!r}.")
     if given.get("tables") in ([], ()):
         problems.append("dataset.tables: at least one name, or null for all tables, found none.")
     limit = given.get("limit")
     if limit is not None and not _is_limit(limit):
         problems.append(f"dataset.limit: null or {{table: <name>, rows: <at least 2>}}, found {limit!r}.")
-    max_columns = given.get("max_columns", 1)
-    if isinstance(max_columns, bool) or not isinstance(max_columns, int) or max_columns < 1:
-        problems.append(f"dataset.max_columns: a number above 0, found {max_columns!r}.")
+    problems += _check_text(given, "name") + _check_text(given, "metadata")
+    for key in LIMIT_KEYS:
+        problems += _check_limit(key, given.get(key, 1))
+    problems += _check_lines(given)
     delimiter = given.get("delimiter")
     if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.isascii()):
         problems.append(f"dataset.delimiter: one ASCII character or null, found {delimiter!r}.")
@@ -163,17 +206,63 @@ def _is_limit(limit: Any) -> bool:
     if not isinstance(limit, Mapping) or set(limit) != {"table", "rows"}:
         return False
     rows = limit["rows"]
-    return isinstance(limit["table"], str) and isinstance(rows, int) and not isinstance(rows, bool) and rows >= 2
+    return isinstance(limit["table"], str) and type(rows) is int and 2 <= rows < 2**62
+
+
+def _check_text(given: Mapping[str, Any], key: str) -> list[str]:
+    value = given.get(key)
+    if value is None or (isinstance(value, str | int | float | Path) and not isinstance(value, bool)):
+        return []
+    return [f"dataset.{key}: text or null, found {value!r}."]
+
+
+def _check_limit(key: str, value: Any) -> list[str]:
+    is_whole = key in ("max_columns", "max_cells", "max_value_length")
+    kinds = (int,) if is_whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < 1e18 or (is_whole and value < 1):
+        return [f"dataset.{key}: a number above 0, found {value!r}."]
+    return []
+
+
+def _check_lines(given: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the options about lines, of all tables or by table."""
+    problems = []
+    for key in BY_TABLE_KEYS:
+        value = given.get(key)
+        values = list(value.values()) if isinstance(value, Mapping) else [value]
+        if isinstance(value, Mapping) and not all(isinstance(name, str) for name in value):
+            problems.append(f"dataset.{key}: a mapping from names of tables, found {dict(value)!r}.")
+        elif not all(_fits_lines(key, each) for each in values):
+            rule = {"header": "true, false or null", "comment": "one or more letters or null"}
+            what = rule.get(key, "a whole number, at least 0, or null")
+            problems.append(f"dataset.{key}: {what}, or a mapping {{table: value}}, found {value!r}.")
+    return problems
+
+
+def _fits_lines(key: str, value: Any) -> bool:
+    if value is None:
+        return True
+    if key == "header":
+        return isinstance(value, bool)
+    if key == "comment":
+        return isinstance(value, str) and value.strip() != ""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000
 
 
 def _check_encoding(encoding: Any) -> list[str]:
     if encoding is None:
         return []
     try:
-        codecs.lookup(str(encoding))
-    except LookupError:
-        return [f"dataset.encoding: Python knows no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16."]
-    return []
+        found = codecs.lookup(str(encoding))
+        # What Python keeps under this name turns bytes into bytes: hex, zlib, rot13.
+        is_text = found._is_text_encoding and found.name.replace("-", "_") not in _NO_FILE_ENCODINGS
+    except (LookupError, ValueError, UnicodeError):
+        is_text = False
+    if is_text:
+        return []
+    return [
+        f"dataset.encoding: Python knows no encoding {str(encoding)[:80]!r} of text. Common: utf-8, cp1252, utf-16."
+    ]
 
 
 def _build(given: Mapping[str, Any], path: Path) -> DatasetOptions:
@@ -187,7 +276,7 @@ def _build(given: Mapping[str, Any], path: Path) -> DatasetOptions:
         all_null=given.get("all_null", "error"),
         tables=None if tables is None else tuple(tables),
         limit=None if limit is None else RowLimit(limit["table"], limit["rows"]),
-        max_columns=given.get("max_columns", 1000),
+        **{key: given[key] for key in (*LIMIT_KEYS, *BY_TABLE_KEYS) if key in given},
         delimiter=given.get("delimiter"),
         encoding=given.get("encoding"),
         null_values=DEFAULT_NULL_VALUES if null_values is None else tuple(null_values),

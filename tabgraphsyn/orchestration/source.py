@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.files import read_json, vanishing_folder
 from tabgraphsyn.errors import DataError, Interrupted, StageError, TabGraphSynError
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.plan import Stage, source_stage
@@ -68,8 +67,8 @@ def read_source(
     if keep:
         _run(stage, store, runtime)
         return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=False)
-    with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as folder:
-        trial = Store(Path(folder) / "stages")
+    with vanishing_folder() as folder:
+        trial = Store(folder / "stages")
         _run(stage, trial, runtime)
         return Source(content, _tables(trial.artifacts(stage.id)), stage, was_done=False)
 

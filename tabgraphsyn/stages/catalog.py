@@ -82,10 +82,15 @@ STAGES = catalog(
     "ingest",
     StageKind(
         name="ingest",
-        version=1,
+        version=2,
         module="tabgraphsyn.stages.ingest",
         config_keys=("dataset",),
-        place_keys=("dataset.path",),
+        # The content says what was read, whatever it is called, wherever it lies, and however much was allowed.
+        place_keys=(
+            *("dataset.path", "dataset.name", "dataset.metadata"),
+            *("dataset.max_columns", "dataset.max_cells", "dataset.max_value_length", "dataset.max_expansion"),
+            *("dataset.max_table_gb", "dataset.max_metadata_mb"),
+        ),
     ),
     StageKind(
         name="prepare",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.options import BY_TABLE_KEYS, DatasetOptions
 from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.stages.context import StageContext
@@ -37,7 +37,7 @@ def run(context: StageContext) -> None:
 def content_key(dataset: Mapping[str, Any]) -> str:
     """Return a hash of everything that the stage's result depends on: file contents and reading options.
 
-    Where the files lie and what the dataset is called is no part of it.
+    Where the files lie, what the dataset is called and the limits of reading are no part of it.
 
     Raises:
         ConfigError: the dataset yaml breaks a rule.
@@ -55,7 +55,7 @@ def content_key(dataset: Mapping[str, Any]) -> str:
         "metadata": _metadata_hash(options),
         "options": {
             key: getattr(options, key)
-            for key in ("orphans", "all_null", "tables", "max_columns", "delimiter", "encoding", "null_values")
+            for key in ("orphans", "all_null", "tables", "delimiter", "encoding", "null_values", *BY_TABLE_KEYS)
         },
         "limit": None if options.limit is None else [options.limit.table, options.limit.rows],
     }

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tabgraphsyn.verbs.ingest_write import write_dataset
+from tabgraphsyn.verbs.ingest_write import parsed_settings, write_dataset
 
 
 def ingest(
@@ -30,6 +30,12 @@ def ingest(
     ] = None,
     all_null: Annotated[str, typer.Option(help="Columns without any value: error | drop.")] = "error",
     max_columns: Annotated[int, typer.Option(help="A wider table is refused.")] = 1000,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any dataset.KEY that a message names: header=false, skip_rows.orders=2."
+        ),
+    ] = None,
 ) -> None:
     """Profile tables, guess types and keys with reasons, and write metadata.json and a dataset yaml."""
     options = {
@@ -38,6 +44,7 @@ def ingest(
         "max_columns": max_columns,
         "delimiter": delimiter,
         "encoding": encoding,
+        **parsed_settings(settings or []),
     }
     written = write_dataset(source, name, out, options, overwrite=overwrite)
     from tabgraphsyn.verbs.ingest_view import show

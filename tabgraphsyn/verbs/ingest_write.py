@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tabgraphsyn.errors import ConfigError
 
@@ -33,6 +34,32 @@ class Written:
     profile: Mapping[str, Any]
 
 
+def parsed_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Return what ``--set KEY=VALUE`` says; a key with a dot is a mapping by table.
+
+    >>> parsed_settings(["header=false", "dataset.skip_rows.orders=2"])
+    {'header': False, 'skip_rows': {'orders': 2}}
+
+    Raises:
+        ConfigError: a setting without a key or a value.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, sign, text = setting.removeprefix("dataset.").partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            value = text
+        option, _, table = key.partition(".")
+        if not sign or not option:
+            raise ConfigError(f"--set: KEY=VALUE expected, found {setting!r}.")
+        if not table:
+            found[option] = value
+        elif isinstance(found.setdefault(option, {}), dict):
+            found[option][table] = value
+    return found
+
+
 def write_dataset(
     source: Path, name: str | None, out: Path | None, options: Mapping[str, Any], *, overwrite: bool = False
 ) -> Written:
@@ -45,33 +72,33 @@ def write_dataset(
         ConfigError: a name that cannot be used, or files that exist already.
         DataError: the tables break a rule.
     """
-    from tabgraphsyn.data.files import write_json, write_text
+    from tabgraphsyn.data.files import vanishing_folder, write_json, write_text
     from tabgraphsyn.data.ingest.ingestion import ingest_database
     from tabgraphsyn.data.options import DatasetOptions, default_metadata_path
 
     path = source.expanduser().absolute()
-    dataset, yaml = _dataset_name(name, path), _yaml_folder() / f"{_dataset_name(name, path)}.yaml"
+    dataset, target = _dataset_name(name, path), _yaml_folder() / f"{_dataset_name(name, path)}.yaml"
     beside = default_metadata_path(path)
     existing = beside if beside.is_file() and not overwrite else None
-    metadata = existing or _metadata_target(beside, out, yaml)
-    taken = [file for file in (yaml, metadata) if file.exists() and file != existing and not overwrite]
+    metadata = existing or _metadata_target(beside, out, target)
+    taken = [file for file in (target, metadata) if file.exists() and file != existing and not overwrite]
     if taken:
         raise ConfigError(f"{taken[0]}: exists already. Choose another --name or --out, or replace it: --overwrite.")
     checked = DatasetOptions.from_mapping(
         {**options, "path": str(path), "name": dataset, "orphans": options.get("orphans") or "null"}
     )
-    with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as folder:
-        profile = ingest_database(checked, Path(folder) / "ingest", use_metadata=not overwrite)
+    with vanishing_folder() as folder:
+        profile = ingest_database(checked, folder / "ingest", use_metadata=not overwrite)
         if existing is None:
-            write_text(metadata, (Path(folder) / "ingest" / "metadata.json").read_text(encoding="utf-8"))
+            write_text(metadata, (folder / "ingest" / "metadata.json").read_text(encoding="utf-8"))
     # A folder with metadata may well be read-only: what is written goes beside what was written.
-    beside_yaml = yaml.with_name(f"{yaml.stem}.profile.json")
+    beside_yaml = target.with_name(f"{target.stem}.profile.json")
     write_json(beside_yaml if existing else metadata.with_name(metadata.name.replace("metadata", "profile")), profile)
     orphans = sum("have no match in" in note for note in profile["notes"])
     policy = options.get("orphans") or ("null" if orphans else "error")
     given = {**options, "orphans": policy, "metadata": None if metadata == beside else str(metadata)}
-    write_text(yaml, _yaml_text(dataset, path, given))
-    return Written(dataset, metadata, yaml, orphans, profile)
+    write_text(target, _yaml_text(dataset, path, given))
+    return Written(dataset, metadata, target, orphans, profile)
 
 
 def _dataset_name(name: str | None, path: Path) -> str:
@@ -95,27 +122,37 @@ def _yaml_folder() -> Path:
     return user_config_dir() / "dataset"
 
 
-def _metadata_target(beside: Path, out: Path | None, yaml: Path) -> Path:
+def _metadata_target(beside: Path, out: Path | None, target: Path) -> Path:
     if out is not None:
         return out.expanduser().absolute() / "metadata.json"
     if os.access(beside.parent, os.W_OK):
         return beside
-    return yaml.with_name(f"{yaml.stem}.metadata.json")
+    return target.with_name(f"{target.stem}.metadata.json")
 
 
 def _yaml_text(name: str, path: Path, given: Mapping[str, Any]) -> str:
+    from tabgraphsyn.data.options import BY_TABLE_KEYS, LIMIT_KEYS
+
+    further = [key for key in (*LIMIT_KEYS, *BY_TABLE_KEYS) if key in given and key != "max_columns"]
     lines = {
         "name": (name, ""),
         "path": (str(path), ""),
         "metadata": (given["metadata"], "null: metadata.json beside the tables"),
         "orphans": (given["orphans"], "a foreign key without a match: error | null | drop (the row goes)"),
         "all_null": (given["all_null"], "a column without any value: error | drop"),
-        "tables": (None, "null: all of them, or a list of names"),
-        "limit": (None, "or {table: customers, rows: 1000}: those rows and everything that belongs to them"),
+        "tables": (given.get("tables"), "null: all of them, or a list of names"),
+        "limit": (
+            given.get("limit"),
+            "or {table: customers, rows: 1000}: those rows and everything that belongs to them",
+        ),
         "max_columns": (given["max_columns"], "a wider table is refused"),
+        **{key: (given[key], "") for key in further},
         "delimiter": (given["delimiter"], "of CSV files; null: found from the first lines"),
         "encoding": (given["encoding"], "of CSV files; null: UTF-8, or UTF-16 with a byte order mark"),
-        "null_values": (None, "what CSV and Excel cells write for a missing value; null: what pandas takes for one"),
+        "null_values": (
+            given.get("null_values"),
+            "what CSV and Excel cells write for a missing value; null: what pandas takes for one",
+        ),
     }
     text = f"# Written by `tabgraphsyn ingest`; edit it, then: python -m tabgraphsyn.launch dataset={name}\n"
     for key, (value, comment) in lines.items():

@@ -133,7 +133,10 @@ def test_the_users_own_dataset_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert "mine" in group_options()["dataset"]
     composed = compose_points(["dataset=mine"], multirun=False)
     assert composed.problems == []
-    assert composed.points[0].config["dataset"] == {"name": "mine", "path": "/data"}
+    dataset = composed.points[0].config["dataset"]
+    assert (dataset["name"], dataset["path"]) == ("mine", "/data")
+    # What the yaml leaves open has a key all the same, which the command line can set without a +.
+    assert compose_points(["dataset=mine", "dataset.header=false"], multirun=False).problems == []
 
 
 def test_resources_know_every_stage_kind():

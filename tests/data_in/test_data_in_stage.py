@@ -60,9 +60,10 @@ def test_embedded_data_sets_are_ingested_by_the_stage(tmp_path: Path, name: str)
 
 
 def test_every_dataset_yaml_spells_every_key() -> None:
+    shared = set(yaml.safe_load((ROOT / "conf" / "reading" / "default.yaml").read_text()))
     spelled = {path.stem: set(yaml.safe_load(path.read_text())) for path in (ROOT / "conf" / "dataset").glob("*.yaml")}
     keys = set(DatasetOptions.__dataclass_fields__)
-    assert {name: keys - found for name, found in spelled.items() if name in (*EMBEDDED, "folder")} == {
+    assert {name: keys - found - shared for name, found in spelled.items() if name in (*EMBEDDED, "folder")} == {
         name: set() for name in (*EMBEDDED, "folder")
     }
     with pytest.raises(ConfigError, match="Set dataset"):
@@ -76,7 +77,9 @@ def test_content_key_follows_contents_and_options_only(tmp_path: Path) -> None:
     key = content_key({"path": str(data)})
     shutil.copytree(data, tmp_path / "moved")
     (tmp_path / "moved" / "README.md").write_text("not a table")
-    assert content_key({"path": str(tmp_path / "moved"), "name": "other"}) == key
+    limits = {"max_columns": 5, "max_cells": 100, "max_expansion": 3.0, "name": "other"}
+    assert content_key({"path": str(tmp_path / "moved"), **limits}) == key
+    assert content_key({"path": str(data), "header": True}) != key
     assert content_key({"path": str(data), "orphans": "drop"}) != key
     assert content_key({"path": str(data), "limit": {"table": "a", "rows": 2}}) != key
     (data / "metadata.json").write_text("{}")
@@ -199,7 +202,7 @@ def test_shared_data_sets_with_metadata_and_without(tmp_path: Path, name: str) -
 
 
 MODULES = ("ingest.infer_keys", "ingest.convert", "options", "reading.csv_file", "reading.csv_faults", "reading.cells",
-           "reading.database_file", "reading.names", "reading.suffixes")  # fmt: skip
+           "reading.csv_text", "reading.layout", "reading.names", "reading.suffixes")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -21,10 +21,11 @@ def inferred_schema(
 ) -> Schema:
     """Return types and keys guessed from names and values; the reasons go to ``work.reasons``."""
     shapes = {
-        (name, column): queries.text_shape(name, column)
+        (name, column): shape
         for name, targets in work.targets.items()
-        for column, target in targets.items()
-        if target.type == pa.string()
+        for column, shape in queries.text_shapes(
+            name, [column for column, target in targets.items() if target.type == pa.string()]
+        ).items()
     }
     facts = [_facts(work, name, values[name], shapes) for name in work.targets]
     declared = [relation for raw in work.raws.values() for relation in raw.reader.foreign_keys]

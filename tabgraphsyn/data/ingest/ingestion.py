@@ -92,7 +92,7 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
 
 
 def _values(queries: TableQueries, tables: dict[str, list[str]]) -> dict[str, dict[str, ColumnValues]]:
-    return {name: {column: queries.values(name, column) for column in columns} for name, columns in tables.items()}
+    return {name: queries.values(name, columns) for name, columns in tables.items()}
 
 
 def _apply_policies(work: IngestWork, schema: Schema, queries: TableQueries) -> set[str]:

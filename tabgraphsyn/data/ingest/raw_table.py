@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tabgraphsyn.data import datetimes
 from tabgraphsyn.data.ingest.column_scan import ColumnScan
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
-from tabgraphsyn.errors import DataError
+from tabgraphsyn.errors import DataError, listing, raise_collected
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ def read_raw(
     rows = 0
     try:
         for batch in reader.batches():
-            arrays = []
-            for name in wanted:
-                array = plain(batch.column(name), f"{reader.name}.{name}")
+            arrays = _plain_columns(batch, reader, wanted)
+            for place, name in enumerate(wanted):
+                array = arrays[place]
                 if reader.has_null_words:
                     array = _without_null_words(array, words, scans[name])
                 if name in formats and not pa.types.is_timestamp(array.type):
                     array = array.cast(pa.string())  # 20130105 is a number until a format says what it means
                 scans[name].update(array)
-                arrays.append(array)
+                arrays[place] = array
             plain_batch = pa.RecordBatch.from_arrays(arrays, names=wanted)
             rows += plain_batch.num_rows
             if writer is None:
@@ -82,6 +82,27 @@ def _scan(reader: TableReader, format: str | None) -> ColumnScan:
         decimal_comma=reader.as_written and reader.has_decimal_comma,
         formats=first + others,
     )
+
+
+def _plain_columns(batch: pa.RecordBatch, reader: TableReader, wanted: list[str]) -> list[pa.Array]:
+    """Return the wanted columns in the plain types; those that have none are named together."""
+    arrays, problems = [], []
+    nested = [f"{name} ({batch.column(name).type})" for name in wanted if pa.types.is_nested(batch.column(name).type)]
+    if nested:
+        problems.append(
+            f"{reader.location}: columns hold lists or records, and a table has one value in a cell: "
+            f"{listing([each[:120] for each in nested])}. Make a list a table of its own, one row an element with the "
+            f"key of its parent; a record columns of its own (pandas.json_normalize); or remove them."
+        )
+    for name in wanted:
+        if pa.types.is_nested(batch.column(name).type):
+            continue
+        try:
+            arrays.append(plain(batch.column(name), f"{reader.name}.{name}"))
+        except DataError as error:
+            problems.append(str(error))
+    raise_collected(DataError, problems)
+    return arrays
 
 
 def _without_null_words(array: pa.Array, words: pa.Array, scan: ColumnScan) -> pa.Array:

@@ -14,11 +14,13 @@ from tabgraphsyn.data.ingest.convert import (
     unknown_columns,
     write_converted,
 )
-from tabgraphsyn.data.ingest.raw_table import read_raw
+from tabgraphsyn.data.ingest.raw_table import RawTable, read_raw
 from tabgraphsyn.data.ingest.validate import shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.metadata import read_metadata
 from tabgraphsyn.data.reading.find import FoundTables, find_tables
+from tabgraphsyn.data.reading.limits import Meter
+from tabgraphsyn.data.reading.names import column_name_problem
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Schema, TableSchema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
@@ -59,10 +61,10 @@ def _read_declared(work: IngestWork, readers: dict[str, TableReader], found: Fou
         return columns
     only = next(iter(readers)) if len(readers) == 1 else None
     try:
-        declared = read_metadata(path, only)
+        declared = read_metadata(path, only, max_mb=work.options.max_metadata_mb)
     except DataError as error:
-        work.problems.append(str(error))
-        return {}
+        work.problems += error.problems or [str(error)]
+        return columns  # what is wrong with the tables comes in the same message
     work.declared = _chosen_tables(declared, work.options.tables)
     wanted = {}
     for table in work.declared.tables:
@@ -117,13 +119,16 @@ def _columns(work: IngestWork, reader: TableReader) -> list[str] | None:
         )
     if not names:
         work.problems.append(f"{reader.location}: no column. Remove the table or choose others in dataset.tables.")
-    if len(names) > work.options.max_columns:
-        work.problems.append(
-            f"{reader.location}: {len(names)} columns, the limit is {work.options.max_columns}: memory and time grow "
-            f"with the square of the columns. Keep those that matter, turn repeated ones into rows of a child table, "
-            f"or raise dataset.max_columns."
-        )
-    return names if len(work.problems) == before else None
+    nameless = (column_name_problem(name, reader.location) for name in names)
+    work.problems += dict.fromkeys(problem for problem in nameless if problem)
+    try:
+        Meter(reader.location, work.options.limits, 0).columns(len(names))
+    except DataError as error:
+        work.problems.append(str(error))
+    if len(work.problems) > before:
+        return None
+    work.reasons.notes += reader.notes
+    return names
 
 
 def _read_table(work: IngestWork, reader: TableReader, columns: list[str], path: Path) -> None:
@@ -134,11 +139,21 @@ def _read_table(work: IngestWork, reader: TableReader, columns: list[str], path:
     try:
         raw = read_raw(reader, path, work.options.null_values, formats, columns)
     except DataError as error:
-        work.problems.append(str(error))
+        work.problems += error.problems or [str(error)]
         return
-    empty = [name for name in columns if raw.scans[name].kind == "empty"]
+    raw = _without_unnamed(work, raw)
+    empty = [name for name, scan in raw.scans.items() if scan.kind == "empty"]
     work.problems += shape_problems({raw.name: raw.rows}, {raw.name: empty}, work.options.all_null)
     work.raws[raw.name] = raw
+
+
+def _without_unnamed(work: IngestWork, raw: RawTable) -> RawTable:
+    """Leave out columns that have neither a name nor a value: a delimiter at the end of every line makes one."""
+    empty = [name for name, scan in raw.scans.items() if scan.kind == "empty" and name.startswith("Unnamed: ")]
+    if not empty or work.declared is not None or len(empty) == len(raw.scans):
+        return raw
+    work.reasons.notes.append(f"{raw.name}: neither a name nor a value, left out: {listing(empty)}.")
+    return replace(raw, scans={name: scan for name, scan in raw.scans.items() if name not in empty})
 
 
 def _drop_empty_columns(work: IngestWork) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,9 +10,11 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 
 _EXACT_DISTINCT_ROWS = 1_000_000
 _TEXT_ROWS = 100_000
+_COLUMNS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class ColumnValues:
 
 @dataclass(frozen=True)
 class TextShape:
-    """How the text of a column looks, as shares of its first 100,000 values."""
+    """How the text of a column looks, as shares of the values in its first 100,000 rows."""
 
     mean_length: float
     spaced: float
@@ -44,13 +46,14 @@ class TableQueries:
     DuckDB folds the case of names, so that ``A`` and ``a`` would be one column: views have c0, c1, ... instead.
     """
 
-    def __init__(self, scratch: Path, memory_mb: int = 600) -> None:
+    def __init__(self, scratch: Path, memory_mb: int = 400) -> None:
         self._connection = duckdb.connect(
             ":memory:", config={"memory_limit": f"{memory_mb}MB", "temp_directory": str(scratch / "duckdb")}
         )
         self._connection.execute("SET enable_progress_bar = false")
-        self._columns: dict[str, tuple[str, ...]] = {}
         self._views: dict[str, str] = {}
+        self._paths: dict[str, Path] = {}
+        self._places: dict[str, dict[str, int]] = {}
 
     def __enter__(self) -> TableQueries:
         return self
@@ -63,37 +66,55 @@ class TableQueries:
     def add(self, table: str, path: Path, columns: Sequence[str]) -> None:
         """Make (or replace) the view of a table."""
         view = self._views.setdefault(table, f"t{len(self._views)}")
-        self._columns[table] = tuple(columns)
+        self._places[table] = {column: place for place, column in enumerate(columns)}
         names = ", ".join([*(f"c{position}" for position in range(len(columns))), "row"])
         self._connection.execute(
             f"CREATE OR REPLACE VIEW {view} AS "
             f"SELECT * FROM read_parquet({_literal_path(path)}, file_row_number = true) AS t({names})"
         )
+        self._paths[table] = path
 
     def rows(self, table: str) -> int:
-        """Return the number of rows."""
-        return self._one(f"SELECT count(*) FROM {self._views[table]}")[0]
+        """Return the number of rows, as the file says now."""
+        return pq.read_metadata(self._paths[table]).num_rows
 
-    def values(self, table: str, column: str) -> ColumnValues:
-        """Return counts and bounds; distinct is exact up to a million rows and within some per cent beyond."""
-        name, view = self._column(table, column), self._views[table]
-        distinct = "count(DISTINCT {0})" if self.rows(table) <= _EXACT_DISTINCT_ROWS else "approx_count_distinct({0})"
-        rows, filled, different, low, high = self._one(
-            f"SELECT count(*), count({name}), {distinct.format(name)}, min({name}), max({name}) FROM {view}"
-        )
-        return ColumnValues(rows, rows - filled, different, low, high)
+    def values(self, table: str, columns: Sequence[str]) -> dict[str, ColumnValues]:
+        """Return counts and bounds by column; distinct is exact up to a million rows and within some per cent beyond.
 
-    def text_shape(self, table: str, column: str) -> TextShape:
-        """Return how the first texts of a column look."""
-        name, view = self._column(table, column), self._views[table]
-        row = self._one(
-            f"""SELECT avg(length(v)), avg((v LIKE '% %')::INT),
-                avg(regexp_full_match(v, '[^@ ]+@[^@ ]+[.][a-zA-Z]+')::INT),
-                avg(regexp_full_match(v, '[0-9a-fA-F]{{8}}-([0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}')::INT),
-                avg((v LIKE 'http%://%')::INT), avg(regexp_full_match(v, '[+]?[0-9() .-]{{7,18}}')::INT)
-                FROM (SELECT {name} AS v FROM {view} WHERE {name} IS NOT NULL LIMIT {_TEXT_ROWS})"""
+        Many columns go into one query: each query reads what the file says about all of them.
+        """
+        rows = self.rows(table)
+        distinct = "count(DISTINCT {0})" if rows <= _EXACT_DISTINCT_ROWS else "approx_count_distinct({0})"
+        found = self._aggregates(table, columns, ("count({0})", distinct, "min({0})", "max({0})"), self._views[table])
+        return {
+            column: ColumnValues(rows, rows - filled, different, low, high)
+            for column, (filled, different, low, high) in found.items()
+        }
+
+    def text_shapes(self, table: str, columns: Sequence[str]) -> dict[str, TextShape]:
+        """Return how the first texts of some columns look."""
+        shapes = (
+            "avg(length({0}))",
+            "avg(({0} LIKE '% %')::INT)",
+            "avg(regexp_full_match({0}, '[^@ ]+@[^@ ]+[.][a-zA-Z]+')::INT)",
+            "avg(regexp_full_match({0}, '[0-9a-fA-F]{{8}}-([0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}')::INT)",
+            "avg(({0} LIKE 'http%://%')::INT)",
+            "avg(regexp_full_match({0}, '[+]?[0-9() .-]{{7,18}}')::INT)",
         )
-        return TextShape(*(value or 0.0 for value in row))
+        found = self._aggregates(table, columns, shapes, f"(SELECT * FROM {self._views[table]} LIMIT {_TEXT_ROWS})")
+        return {column: TextShape(*(value or 0.0 for value in row)) for column, row in found.items()}
+
+    def _aggregates(
+        self, table: str, columns: Sequence[str], wanted: Sequence[str], source: str
+    ) -> dict[str, tuple[Any, ...]]:
+        """Return by column what ``wanted`` (SQL in which ``{0}`` is the column) gives."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for start in range(0, len(columns), _COLUMNS_AT_ONCE):
+            some = columns[start : start + _COLUMNS_AT_ONCE]
+            parts = [each.format(self._column(table, column)) for column in some for each in wanted]
+            row = self._one(f"SELECT {', '.join(parts)} FROM {source}")
+            found |= {name: row[n * len(wanted) : (n + 1) * len(wanted)] for n, name in enumerate(some)}
+        return found
 
     def null_rows(self, table: str, columns: Sequence[str]) -> int:
         """Return in how many rows one of the columns is null."""
@@ -175,7 +196,7 @@ class TableQueries:
         return self._column(table, column)
 
     def _column(self, table: str, column: str) -> str:
-        return f"c{self._columns[table].index(column)}"
+        return f"c{self._places[table][column]}"
 
     def _filled(self, table: str, columns: Sequence[str]) -> str:
         return "(" + " AND ".join(f"{self._column(table, column)} IS NOT NULL" for column in columns) + ")"
@@ -190,8 +211,3 @@ def _literal_path(path: Path) -> str:
     # DuckDB reads * ? [ in a path as a pattern; an output folder may well be called "seed=[0]".
     escaped = "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
     return "'" + escaped.replace("'", "''") + "'"
-
-
-def column_values(queries: TableQueries, tables: Mapping[str, Sequence[str]]) -> dict[str, dict[str, ColumnValues]]:
-    """Return counts and bounds of every column of every table."""
-    return {table: {column: queries.values(table, column) for column in columns} for table, columns in tables.items()}

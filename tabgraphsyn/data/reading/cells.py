@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from tabgraphsyn.errors import DataError
+from tabgraphsyn.data.reading.limits import BATCH_BYTES
+from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
+from tabgraphsyn.errors import DataError, listing
 
 
 def cell_text(value: Any) -> str | None:
@@ -33,19 +35,38 @@ def cell_text(value: Any) -> str | None:
     return str(value)
 
 
+def bounded_blocks(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    """Yield rows in blocks of ``BATCH_ROWS`` at most, fewer where their texts are long."""
+    block: list[Sequence[Any]] = []
+    size = 0
+    for row in rows:
+        block.append(row)
+        size += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+        if len(block) == BATCH_ROWS or size > BATCH_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
 def text_batch(names: list[str], rows: Sequence[Sequence[Any]], location: str) -> pa.RecordBatch:
     """Return rows of Python values as a batch of string columns.
 
     Raises:
-        DataError: a column holds binary values.
+        DataError: columns hold binary values, all of them named, or text that is not Unicode.
     """
-    arrays = []
+    arrays, binary = [], []
     for position, name in enumerate(names):
         try:
             texts = [cell_text(row[position]) for row in rows]
             arrays.append(pa.array(texts, type=pa.string()))
-        except DataError as error:
-            raise DataError(f"{location}.{name}: {error}") from error
+        except DataError:
+            binary.append(name)
         except UnicodeEncodeError as error:
-            raise DataError(f"{location}.{name}: text that is not Unicode ({error}). Mend the value.") from error
+            raise DataError(f"{location}.{name}: text that is not Unicode ({error.reason}). Mend the value.") from error
+    if binary:
+        raise DataError(
+            f"{location}: {listing(binary)}: binary values (BLOB) cannot be modelled. Remove the columns, or leave "
+            f"them out of the metadata."
+        )
     return pa.RecordBatch.from_arrays(arrays, names=names)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from tabgraphsyn.data.reading.csv_text import KeptLines, kept_lines
+from tabgraphsyn.data.reading.limits import Meter
 from tabgraphsyn.errors import DataError
 
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
@@ -25,25 +27,85 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class CsvSource:
-    """A CSV file and how to read it."""
+    """A CSV file and how to read it.
+
+    Attributes:
+        skip_rows: lines at its beginning that are no part of the table.
+        comment: lines that start with it are none either.
+        skip_footer: lines at its end that are none.
+    """
 
     path: Path
     encoding: str = "utf-8"
     delimiter: str = ","
+    skip_rows: int = 0
+    comment: str | None = None
+    skip_footer: int = 0
+
+    @property
+    def leaves_lines_out(self) -> bool:
+        """True where not every line belongs to the table."""
+        return bool(self.skip_rows or self.comment or self.skip_footer)
 
     @property
     def arrow_encoding(self) -> str:
         """The name arrow wants: it drops the mark of UTF-8 itself and is much faster under that name."""
-        return "utf8" if self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig") else self.encoding
+        is_utf8 = self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+        return "utf8" if is_utf8 or self.leaves_lines_out else self.encoding
 
-    def open_bytes(self) -> pa.NativeFile:
+    def without_lines(self, count: int) -> CsvSource:
+        """Return the source with ``count`` lines more left out at its beginning."""
+        return replace(self, skip_rows=self.skip_rows + count)
+
+    def open_raw(self) -> pa.NativeFile:
         """Return the bytes of the file, decompressed."""
         compression = _COMPRESSIONS.get(self.path.suffix.lower())
         return pa.input_stream(str(self.path), compression=compression)
 
+    def open_bytes(self, meter: Meter) -> pa.NativeFile | io.RawIOBase:
+        """Return the bytes of the table, counted by ``meter`` where a small file can hold many."""
+        if self.leaves_lines_out:
+            text = io.TextIOWrapper(self._counted(meter), encoding=self._text_encoding, newline="")  # type: ignore[arg-type]
+            return pa.PythonFile(KeptLines(text, self.skip_rows, self.comment, self.skip_footer), mode="r")
+        if self.path.suffix.lower() in _COMPRESSIONS:
+            return pa.PythonFile(self._counted(meter), mode="r")
+        return self.open_raw()
+
     def open_text(self) -> io.TextIOWrapper:
         """Return the text of the file, with characters that cannot be decoded replaced."""
-        return io.TextIOWrapper(self.open_bytes(), encoding=self.encoding, errors="replace", newline="")
+        return io.TextIOWrapper(self.open_raw(), encoding=self.encoding, errors="replace", newline="")
+
+    @property
+    def _text_encoding(self) -> str:
+        return "utf-8-sig" if self.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else self.encoding
+
+    def _counted(self, meter: Meter) -> io.BufferedReader:
+        return io.BufferedReader(_Counted(self.open_raw(), meter), _BLOCK_BYTES)
+
+
+class _Counted(io.RawIOBase):
+    """A stream that asks a meter how many bytes it may still give."""
+
+    def __init__(self, stream: pa.NativeFile, meter: Meter) -> None:
+        super().__init__()
+        self._stream = stream
+        self._meter = meter
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read up to as many bytes as the buffer holds."""
+        data = self._stream.read(len(buffer))
+        self._meter.add(len(data))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._stream.close()
+        super().close()
 
 
 def binary_kind(sample: bytes) -> str | None:
@@ -123,7 +185,7 @@ def _explain_encoding(source: CsvSource) -> DataError:
 def _first_undecodable(source: CsvSource) -> tuple[int, int | None]:
     """Return the line (counted from 1) and value of the first byte that the encoding does not know."""
     line, pending = 1, b""
-    with source.open_bytes() as stream:
+    with source.open_raw() as stream:
         while block := stream.read(_BLOCK_BYTES):
             data = pending + block
             try:
@@ -148,8 +210,9 @@ def _explain_ragged(source: CsvSource, text: str) -> DataError:
     more = " (and maybe more)" if len(ragged) == _MAX_SHOWN else ""
     return DataError(
         f"{source.path.name}: each line has as many fields as the header, {width} with the delimiter "
-        f"{source.delimiter!r}; {shown}{more}. Mend the lines, quote values that hold the delimiter, "
-        f"or set dataset.delimiter."
+        f"{source.delimiter!r}; {shown}{more}. Mend the lines, quote values that hold the delimiter, or set "
+        f"dataset.delimiter. Lines that are no rows are left out by dataset.skip_rows (before the names), "
+        f"dataset.comment ('#') and dataset.skip_footer (at the end)."
     )
 
 
@@ -157,17 +220,18 @@ def _ragged_lines(source: CsvSource) -> tuple[int, list[tuple[int, int]]]:
     """Return the header's width and the first lines (line, fields) that differ from it."""
     width, ragged = 0, []
     with source.open_text() as stream:
-        for line, row in _rows(stream, source.delimiter):
+        kept = kept_lines(stream, source.skip_rows, source.comment, source.skip_footer)
+        for line, row in _rows(kept, source.delimiter):
             if not width:
                 width = len(row)
             elif len(row) != width:
-                ragged.append((line, len(row)))
+                ragged.append((line + source.skip_rows, len(row)))
                 if len(ragged) == _MAX_SHOWN:
                     break
     return width, ragged
 
 
-def _rows(stream: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(stream: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(stream, delimiter=delimiter)
     line = 1
     try:

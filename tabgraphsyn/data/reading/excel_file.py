@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,49 @@ from xml.etree.ElementTree import ParseError
 import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.cells import cell_text, text_batch
-from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
+from tabgraphsyn.data.reading.cells import bounded_blocks, cell_text, text_batch
+from tabgraphsyn.data.reading.csv_file import given_layout
+from tabgraphsyn.data.reading.excel_parts import check_parts
+from tabgraphsyn.data.reading.layout import Found, Given, find_layout, total_problem
+from tabgraphsyn.data.reading.limits import Meter, metered
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import DataError
 
-_FAILURES = (zipfile.BadZipFile, ParseError, KeyError, ValueError, OSError, EOFError)
+_FAILURES = (
+    *(zipfile.BadZipFile, ParseError, KeyError, ValueError, OSError, EOFError, TypeError, AttributeError),
+    *(IndexError, NotImplementedError, RuntimeError, zipfile.LargeZipFile, AssertionError),
+)
+_SAMPLE_ROWS = 200
+
+Row = tuple[int, list[Any]]
 
 
 def excel_tables(path: Path, options: DatasetOptions) -> list[ExcelTable]:
     """Return the sheets of a workbook; a workbook with one sheet gives its own name to the table."""
+    with _damage_explained(path.name):
+        check_parts(path, Meter(path.name, options.limits, path.stat().st_size))
     with closing(_open(path)) as workbook:
         sheets = [sheet.title for sheet in workbook.worksheets]
     if len(sheets) == 1:
-        return [ExcelTable(name=path.stem, path=path, sheet=sheets[0])]
-    return [ExcelTable(name=sheet, path=path, sheet=sheet) for sheet in sheets]
+        return [ExcelTable(path.stem, path, sheets[0], options)]
+    return [ExcelTable(sheet, path, sheet, options) for sheet in sheets]
+
+
+class _damage_explained:
+    """Turns what a damaged workbook raises, anywhere in its reader, into a message."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _FAILURES):
+            raise DataError(
+                f"{self.where}: cannot be read as an Excel workbook ({str(error)[:200]}). Save it again, or give it "
+                f"the suffix of its format."
+            ) from error
 
 
 def _open(path: Path) -> Any:
@@ -37,12 +66,10 @@ def _open(path: Path) -> Any:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        return load_workbook(path, read_only=True, data_only=True)
-    except (*_FAILURES, InvalidFileException) as error:
-        raise DataError(
-            f"{path.name}: cannot be read as an Excel workbook ({error}). Save it again, or give it the suffix of its "
-            f"format."
-        ) from error
+        with _damage_explained(path.name):
+            return load_workbook(path, read_only=True, data_only=True)
+    except InvalidFileException as error:
+        raise DataError(f"{path.name}: no Excel workbook ({error}). Give it the suffix of its format.") from error
 
 
 @dataclass(frozen=True)
@@ -52,6 +79,7 @@ class ExcelTable:
     name: str
     path: Path
     sheet: str
+    options: DatasetOptions
     as_written: bool = True
     has_null_words: bool = True
     has_decimal_comma: bool = False
@@ -63,9 +91,46 @@ class ExcelTable:
         """File and sheet."""
         return f"{self.path.name}: {self.sheet}"
 
+    @property
+    def notes(self) -> list[str]:
+        """What was passed over."""
+        found, _ = self._layout
+        return [f"{self.location}: {found.note}."] if found.note else []
+
+    @property
+    def _given(self) -> Given:
+        return given_layout(self.options, self.name)
+
+    @property
+    def _meter(self) -> Meter:
+        return Meter(self.location, self.options.limits, self.path.stat().st_size)
+
     def columns(self) -> list[str]:
-        """Return the cells of the first row that is not empty."""
-        return next(self._header_then_rows())  # type: ignore[return-value]
+        """Return the cells of the first row that is not empty; without a row of names ``column_1``, ...
+
+        Raises:
+            DataError: the sheet is empty, or what it begins with may or may not be names.
+        """
+        found, rows = self._layout
+        if not found.has_names:
+            return [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
+        names = rows[0]
+        return [name if name and name.strip() else f"Unnamed: {position}" for position, name in enumerate(names)]
+
+    @cached_property
+    def _layout(self) -> tuple[Found, list[list[str | None]]]:
+        """Where the table stands, and its first rows as text, names included."""
+        numbered = list(islice(self._rows(), _SAMPLE_ROWS))
+        rows = [[cell_text(cell) for cell in row] for _, row in numbered]
+        if not rows:
+            raise DataError(f"{self.location}: the sheet is empty. Remove it or choose others in dataset.tables.")
+        nulls = frozenset(self.options.null_values)
+        found = find_layout(rows, [number for number, _ in numbered], self._given, nulls, self.location)
+        kept = rows[found.first :]
+        if not found.has_names:
+            width = max(map(len, kept), default=0)
+            kept = [[*row, *[None] * (width - len(row))] for row in kept]
+        return found, kept
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows as text; rows without any value are passed over.
@@ -73,40 +138,67 @@ class ExcelTable:
         Raises:
             DataError: a row holds values beyond the header.
         """
-        rows = self._header_then_rows()
-        names: list[str] = next(rows)  # type: ignore[assignment]
-        while block := list(islice(rows, BATCH_ROWS)):
-            yield text_batch(names, block, self.location)
+        names = self.columns()
+        blocks = bounded_blocks(self._body(len(names)))
+        yield from metered((text_batch(names, block, self.location) for block in blocks), self._meter)
 
-    def _header_then_rows(self) -> Iterator[list[Any]]:
-        with closing(_open(self.path)) as workbook:
-            names: list[str] | None = None
-            for number, row in enumerate(_rows(workbook[self.sheet], self.location), 1):
-                if all(cell is None or cell == "" for cell in row):
-                    continue
-                if names is None:
-                    names = _header(row)
-                    yield names
-                    continue
-                if any(cell is not None for cell in row[len(names) :]):
-                    raise DataError(
-                        f"{self.location}: row {number} has values right of the {len(names)} columns of the header. "
-                        f"Give them a column name or clear them."
-                    )
-                yield [*row[: len(names)], *[None] * (len(names) - len(row))]
-            if names is None:
-                raise DataError(f"{self.location}: the sheet is empty. Remove it or choose others in dataset.tables.")
+    def _body(self, width: int) -> Iterator[list[Any]]:
+        """Yield the rows under the names, ``width`` cells each."""
+        found, sample = self._layout
+        given = self._given
+        before = found.first + found.has_names + (given.skip_after_header or 0)
+        held: list[list[Any]] = []
+        last: list[Any] = []
+        for number, row in islice(self._rows(), before, None):
+            if len(row) > width:
+                raise DataError(
+                    f"{self.location}: row {number} has values right of the {width} columns of the header. "
+                    f"Give them a column name or clear them; rows before the names are left out by dataset.skip_rows."
+                )
+            last = [*row, *[None] * (width - len(row))]
+            held.append(last)
+            if len(held) > (given.skip_footer or 0):
+                yield held.pop(0)
+        if last and given.skip_footer is None:
+            self._check_total([cell_text(cell) for cell in last], sample[found.has_names :])
+
+    def _check_total(self, last: list[str | None], others: list[list[str | None]]) -> None:
+        padded = [[*row, *[None] * (len(last) - len(row))] for row in others]
+        if padded and padded[-1] == last:
+            padded.pop()
+        problem = total_problem(last, padded, frozenset(self.options.null_values), self.location)
+        if problem:
+            raise DataError(problem)
+
+    def _rows(self) -> Iterator[Row]:
+        """Yield the number and cells of each row that is not empty, up to its last cell with a value.
+
+        openpyxl's own rows are as wide as the rightmost cell anywhere, which need not have a value.
+        """
+        from openpyxl.worksheet._reader import WorkSheetParser
+
+        meter = self._meter
+        with _damage_explained(self.location), closing(_open(self.path)) as workbook:
+            sheet = workbook[self.sheet]
+            with sheet._get_source() as source:
+                parser = WorkSheetParser(
+                    source,
+                    sheet._shared_strings,
+                    data_only=True,
+                    epoch=workbook.epoch,
+                    date_formats=workbook._date_formats,
+                    timedelta_formats=workbook._timedelta_formats,
+                )
+                for number, cells in parser.parse():
+                    filled = [cell for cell in cells if cell["value"] is not None and cell["value"] != ""]
+                    if filled and number > (self._given.skip_rows or 0):
+                        yield number, _row(filled, meter)
 
 
-def _rows(sheet: Any, location: str) -> Iterator[tuple[Any, ...]]:
-    try:
-        yield from sheet.iter_rows(values_only=True)
-    except _FAILURES as error:
-        raise DataError(f"{location}: cannot be read ({error}). Save the workbook again.") from error
-
-
-def _header(row: tuple[Any, ...]) -> list[str]:
-    names = [cell_text(cell) or "" for cell in row]
-    while names and not names[-1]:
-        names.pop()
-    return [name if name.strip() else f"Unnamed: {position}" for position, name in enumerate(names)]
+def _row(cells: list[dict[str, Any]], meter: Meter) -> list[Any]:
+    width = max(cell["column"] for cell in cells)
+    meter.columns(width)
+    row: list[Any] = [None] * width
+    for cell in cells:
+        row[cell["column"] - 1] = cell["value"]
+    return row

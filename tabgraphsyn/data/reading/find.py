@@ -23,6 +23,22 @@ _FORMATS: dict[str, Callable[[Path, DatasetOptions], Sequence[TableReader]]] = {
 }  # fmt: skip
 _OF_SEVERAL = ("xlsx", "xlsm", "sqlite", "sqlite3", "db", "duckdb")
 _KNOWN = "CSV (.csv, .tsv, also .gz), parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB (.duckdb)"
+_REMEDIES = (
+    (
+        (".json", ".jsonl", ".ndjson"),
+        "Write json as a table: pandas.read_json('t.json', lines=<one object a line?>).to_parquet('t.parquet'); turn "
+        "nested objects into columns (pandas.json_normalize) and lists into tables of their own first.",
+    ),
+    (
+        (".txt", ".dat", ".prn", ".tab", ".data"),
+        "Name text with a delimiter .csv (dataset.delimiter says which); write columns of fixed width as CSV "
+        "(pandas.read_fwf('t.txt').to_csv('t.csv', index=False)).",
+    ),
+    ((".xml", ".html", ".htm"), "Write xml as CSV (pandas.read_xml, pandas.read_html)."),
+    ((".xls", ".ods", ".xlsb"), "Save old workbooks as .xlsx."),
+    ((".zip", ".tar", ".tgz", ".7z", ".rar"), "Unpack archives."),
+    ((".feather", ".arrow", ".sas7bdat", ".dta", ".sav", ".rds", ".rdata", ".h5", ".pkl"), "Write them as parquet."),
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,18 @@ def find_tables(options: DatasetOptions) -> FoundTables:
         )
     found = _in_folder(path, options) if path.is_dir() else _in_file(path, options)
     if not found.readers and not found.problems:
-        raise DataError(f"{path}: no table found; a table is {_KNOWN}. Put the files there or set dataset.path.")
+        there = _what_is_there(path)
+        raise DataError(f"{path}: no table found; a table is {_KNOWN}.{there} Put the files there or set dataset.path.")
     return _chosen(found, options.tables)
+
+
+def _what_is_there(path: Path) -> str:
+    """Return which files could become tables, and how."""
+    names = sorted(entry.name for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
+    if not names:
+        return ""
+    remedies = [words for suffixes, words in _REMEDIES if any(name.lower().endswith(suffixes) for name in names)]
+    return " ".join([f" Found {listing(names, 6)}.", *remedies])
 
 
 def _in_file(path: Path, options: DatasetOptions) -> FoundTables:
@@ -100,7 +126,7 @@ def _read_files(
         try:
             tables = _tables(file, folder, options, reader)
         except DataError as error:
-            problems.append(str(error))
+            problems += error.problems or [str(error)]
             refused.append(file.name.split(".")[0])
             hides_tables |= file_format(file) in _OF_SEVERAL
             continue

@@ -38,3 +38,30 @@ def outside_problem(path: Path, folder: Path) -> str | None:
         f"{path}: files of a data folder lie inside it; this one leads to {target}. Copy the file into {folder}, "
         f"or set dataset.path to the folder that holds it."
     )
+
+
+def quoted(name: str) -> str:
+    """Return an SQL identifier.
+
+    >>> quoted('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_name_problem(name: str, location: str) -> str | None:
+    """Return what is wrong with a column's name, or None: metadata must be able to spell it.
+
+    >>> column_name_problem("pay", "t.parquet")
+    >>> column_name_problem(" ", "t.parquet")
+    "t.parquet: a column has a name made of Unicode characters, found ' '. Rename the column."
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which json can spell
+        is_unicode = False
+    else:
+        is_unicode = True
+    if is_unicode and name.strip():
+        return None
+    return f"{location}: a column has a name made of Unicode characters, found {name!r}. Rename the column."

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.reading.limits import BATCH_BYTES, Meter, ReadLimits, metered
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import DataError
 
+_FAILURES = (pa.ArrowException, OSError, ValueError)
+
 
 def parquet_tables(path: Path, options: DatasetOptions) -> list[ParquetTable]:
     """Return the one table that a parquet file holds."""
-    return [ParquetTable(name=path.stem, path=path)]
+    return [ParquetTable(name=path.stem, path=path, limits=options.limits)]
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class ParquetTable:
 
     name: str
     path: Path
+    limits: ReadLimits
     as_written: bool = False
     has_null_words: bool = False
     has_decimal_comma: bool = False
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[Relation, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def location(self) -> str:
@@ -41,19 +47,60 @@ class ParquetTable:
         """Return the column names."""
         try:
             return list(pq.read_schema(self.path).names)
-        except (pa.ArrowException, OSError) as error:
+        except _FAILURES as error:
             raise self._unreadable(error) from error
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows."""
+        """Yield the rows; texts that a dictionary repeats are measured before they are written out."""
+        meter = Meter(self.location, self.limits, self.path.stat().st_size)
         try:
-            with pq.ParquetFile(self.path) as file:
-                yield from file.iter_batches(batch_size=BATCH_ROWS)
-        except (pa.ArrowException, OSError) as error:
+            texts = [field.name for field in pq.read_schema(self.path) if _is_text(field.type)]
+            with pq.ParquetFile(self.path, read_dictionary=texts) as file:
+                self._ask_footer(file.metadata, meter)
+                for batch in metered(self._decoded(file), meter):
+                    batch.validate(full=True)  # text that is not UTF-8
+                    yield batch
+        except _FAILURES as error:
             raise self._unreadable(error) from error
 
+    def _ask_footer(self, metadata: pq.FileMetaData, meter: Meter) -> None:
+        """Ask for the size of the pages as they are before compression, and for the cells."""
+        trial = Meter(meter.location, meter.limits, meter.file_bytes)
+        trial.columns(metadata.num_columns)
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        trial.add(sum(group.total_byte_size for group in groups), metadata.num_rows * metadata.num_columns)
+
+    def _decoded(self, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            size = sum(_decoded_bytes(column) for column in batch.columns)
+            rows = max(1, int(batch.num_rows * BATCH_BYTES / max(size, BATCH_BYTES)))
+            for start in range(0, batch.num_rows, rows):
+                part = batch.slice(start, rows)
+                columns = [_plain(column, file.schema_arrow.field(n).type) for n, column in enumerate(part.columns)]
+                yield pa.RecordBatch.from_arrays(columns, names=part.schema.names)
+
     def _unreadable(self, error: Exception) -> DataError:
-        text = str(error).rstrip(".")
+        text = str(error).rstrip(".")[:300]
+        if "UTF8" in text or "utf-8" in text:
+            return DataError(f"{self.location}: text that is not UTF-8. Write the file again from decoded text.")
         return DataError(
             f"{self.location}: cannot be read as parquet ({text}). Write it again, or give it the suffix of its format."
         )
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_)
+
+
+def _decoded_bytes(column: pa.Array) -> int:
+    """Return how many bytes a column has once its dictionary is written out."""
+    if not pa.types.is_dictionary(column.type) or not _is_text(column.type.value_type):
+        return column.nbytes
+    lengths = pc.binary_length(column.dictionary)
+    return 4 * len(column) + (pc.sum(lengths.take(column.indices.drop_null())).as_py() or 0)
+
+
+def _plain(column: pa.Array, declared: pa.DataType) -> pa.Array:
+    """Return a column that only this reader reads as a dictionary as what the file declares."""
+    is_ours = pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(declared)
+    return column.dictionary_decode() if is_ours else column

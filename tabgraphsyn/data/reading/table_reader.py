@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -42,6 +42,10 @@ class TableReader(Protocol):
     @property
     def foreign_keys(self) -> tuple[Relation, ...]:
         """Foreign keys that the file itself declares."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the file was passed over, in words."""
 
     def columns(self) -> list[str]:
         """Return the column names, without reading rows.
