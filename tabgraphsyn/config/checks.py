@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.config import sbatch
 from tabgraphsyn.config.components import (
     added_problems,
     component_problems,
@@ -105,6 +106,7 @@ def _cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
             yield f"cluster.{key}: at least 0, found {cluster[key]!r}."
     if cluster.get("stages_per_gpu", 1) < 1:
         yield f"cluster.stages_per_gpu: at least 1, found {cluster['stages_per_gpu']!r}."
+    yield from sbatch.problems(cluster)
     beat, silence = cluster.get("heartbeat_s", 5), cluster.get("lease_timeout_s", 60)
     if not 0 < beat <= silence / 3:
         yield (

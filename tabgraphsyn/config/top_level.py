@@ -74,7 +74,8 @@ class ClusterConfig:
         qos: quality of service.
         constraint: node features.
         nice: lowers the priority by this much.
-        max_running: most elements that run at once; 0 for no limit of our own.
+        max_running: most elements of an array that run at once; 0 for no limit of our own. Arrays count apart: a
+            launch has about one for each stage kind.
         max_submit: most elements in the queue at once; 0 asks the cluster.
         fuse: kinds of short stages that run in one job where they follow each other.
         signal_s: seconds between the warning and the time limit.
@@ -89,7 +90,9 @@ class ClusterConfig:
         setup: shell lines before a stage, e.g. ``module load``.
         container: words before the command, e.g. ``[apptainer, exec, image.sif]``.
         python: interpreter on the nodes; null takes the one of the launch.
-        sbatch: further arguments of sbatch; they win over all others.
+        job_name: pattern of job names, of ``{campaign}``, ``{stage}`` and ``{key}``; the key keeps names apart and is
+            appended where it is missing.
+        sbatch: further arguments of sbatch, spelt with ``-`` or ``_``; each replaces ours, and null takes ours away.
     """
 
     executor: str = "local"
@@ -123,6 +126,7 @@ class ClusterConfig:
     setup: list[str] = field(default_factory=list)
     container: list[str] = field(default_factory=list)
     python: str | None = None
+    job_name: str = "tgs-{campaign}-{stage}-{key}"
     sbatch: dict[str, Any] = field(default_factory=dict)
 
 

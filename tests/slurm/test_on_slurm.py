@@ -59,7 +59,7 @@ def test_a_sweep_is_arrays_and_ends_like_a_local_one(launches: Launches):
     text = launches.run(*sweep)
     assert "submitted as 25 elements of 9 jobs" in text, text
     names = [each["name"] for each in launches.ledger()]
-    assert all(name.startswith("tgs:small-") for name in names)
+    assert all(name.startswith("tgs-small-") for name in names)
     launches.wait_done(26)
     assert set(launches.marks("computed").values()) == {1}
     assert launches.hashes() == undisturbed(launches, *sweep)

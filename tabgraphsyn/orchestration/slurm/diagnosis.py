@@ -185,7 +185,7 @@ def test_on_node(folder: Path, partition: str | None, scheduler: Scheduler) -> l
         program, out = place / "test.py", place / "found.jsonl"
         write_text(program, _NODE_TEST)
         chosen = f"#SBATCH --partition={partition}\n" if partition else ""
-        head = f"#!/bin/bash\n{chosen}#SBATCH --job-name=tgs:doctor\n#SBATCH --time=5\n#SBATCH --requeue\n"
+        head = f"#!/bin/bash\n{chosen}#SBATCH --job-name=tgs-doctor\n#SBATCH --time=5\n#SBATCH --requeue\n"
         head += f"#SBATCH --output={place}/log --open-mode=append\n"
         write_text(place / "test.sh", f"{head}srun {sys.executable} {program} {out}\n")
         started = time.monotonic()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.config import sbatch
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
 
@@ -56,7 +57,8 @@ def batch_script(
     executor.parameters["map_count"] = array.tasks if array.is_array else None
     text: str = executor._make_submission_file_text(shlex.join(run), uid="")
     # The tasks of a lane follow each other, so they share a log: one file, in order.
-    return text.replace("%A_%a_", "%A_") if array.is_lane else text
+    text = text.replace("%A_%a_", "%A_") if array.is_lane else text
+    return sbatch.header(text, cluster["sbatch"], _flag)
 
 
 def over_path(list_file: Path) -> Path:
@@ -73,6 +75,16 @@ def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any], code_fo
         path = f'{shlex.quote(str(code_folder))}:"${{PYTHONPATH:+$PYTHONPATH:}}${{SLURM_SUBMIT_DIR:-.}}"'
         lines += [f"export PYTHONPATH={path} PYTHONSAFEPATH=1"]
     return lines
+
+
+def _cpus(request: Request, cluster: Mapping[str, Any]) -> int:
+    """Return the CPUs of a task: the step must be told what the job was given."""
+    return sbatch.chosen(cluster["sbatch"]).get("cpus-per-task") or request.cpus
+
+
+def _flag(name: str, value: Any) -> str:
+    """Return a line of the script's head."""
+    return f"#SBATCH --{name}" if value is True else f"#SBATCH --{name}={shlex.quote(str(value))}"
 
 
 def _step_options(request: Request) -> list[str]:
@@ -115,9 +127,13 @@ def _parameters(
         "wckey": None,
         "stderr_to_stdout": True,
         # Since 22.05 a step does not inherit the job's CPUs; and a step's output is truncated unless told otherwise.
-        "srun_args": [f"--cpus-per-task={request.cpus}", "--open-mode=append", *_step_options(request)],
+        "srun_args": [
+            f"--cpus-per-task={_cpus(request, cluster)}",
+            "--open-mode=append",
+            *_step_options(request),
+        ],
         "teardown": _teardown(shlex.join([*run, "--ended"])),
-        "additional_parameters": {**further, **cluster["sbatch"]},
+        "additional_parameters": further,
     }
 
 

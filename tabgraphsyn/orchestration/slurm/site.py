@@ -1,4 +1,8 @@
-"""What a site's administrators set for all users: defaults, and what is forbidden."""
+"""What a site's administrators set for all users: defaults, and what a launch refuses.
+
+Advice, not enforcement: the file is read by this program alone, and its users can name another one. What must hold
+whoever submits belongs in slurm.conf and the accounting database.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from tabgraphsyn.config.sbatch import partitions_of
 from tabgraphsyn.errors import ConfigError, listing, nearest
 
 SITE_VARIABLE = "TABGRAPHSYN_SITE"
@@ -23,7 +28,7 @@ class Site:
     Attributes:
         defaults: ``cluster`` settings that hold where the launch leaves them at null or 0.
         partitions: the only ones that may be used; empty for all.
-        max_running: most elements of one launch that may run at once; 0 for no limit.
+        max_running: most elements of one array that may run at once; 0 for no limit. A launch has several arrays.
         poll_s: least time between two questions to the scheduler while watching.
     """
 
@@ -35,9 +40,8 @@ class Site:
     def problems(self, cluster: Mapping[str, Any]) -> list[str]:
         """Return what a launch's settings break."""
         found = []
-        for key in ("cpu_partition", "gpu_partition"):
-            chosen = cluster.get(key)
-            if self.partitions and chosen is not None and chosen not in self.partitions:
+        for key, chosen in partitions_of(cluster):
+            if self.partitions and chosen not in self.partitions:
                 allowed = listing(self.partitions)
                 found.append(f"cluster.{key}: this site allows {allowed}, found {chosen!r}.")
         if self.max_running and cluster["max_running"] > self.max_running:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.config.sbatch import job_name_of
 from tabgraphsyn.data.files import write_json, write_text
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy
@@ -180,10 +181,10 @@ def _policy(cluster: Mapping[str, Any], strategy: Strategy) -> Policy:
 
 
 def job_name(work: Work, array: JobArray) -> str:
-    """Return ``tgs:<campaign>:<stage>:<key8>``: the one handle that every site keeps."""
+    """Return the job's name by ``cluster.job_name``: the one handle that every site keeps."""
     ids = [stage_id for unit in array.elements.values() for stage_id in unit.stages]
     key = ids[0].split("/")[1] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest()
-    return f"tgs:{work.campaign}:{array.name}:{key[:8]}"
+    return job_name_of(work.cluster, work.campaign, array.name, key[:8])
 
 
 def script_of(
