@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.counts import even_sample, training_batches, training_values
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
@@ -97,28 +97,6 @@ class Strength:
     def is_real(self) -> bool:
         """True where the dependency is more than chance."""
         return self.gain >= MIN_GAIN and self.confirmations >= MIN_CONFIRMATIONS
-
-
-def column_codes(values: pa.ChunkedArray | pa.Array, null_code: bool = True) -> np.ndarray:
-    """Return (rows,) int64 codes of a column's values; null is a value of its own, or ``-1``.
-
-    >>> column_codes(pa.array(["b", None, "b"]), null_code=False).tolist()
-    [0, -1, 0]
-    """
-    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    encoded = pc.dictionary_encode(whole, null_encoding="encode" if null_code else "mask")
-    indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded.combine_chunks().indices
-    return pc.fill_null(indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def joint_codes(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return one code per row of several code columns, ``-1`` where any part is ``-1``."""
-    joint = parts[0]
-    for part in parts[1:]:
-        folded = joint * (int(part.max(initial=0)) + 1) + part
-        compact = np.unique(folded, return_inverse=True)[1]
-        joint = np.where((joint < 0) | (part < 0), -1, compact)
-    return joint
 
 
 def consistent_share(determinant: np.ndarray, dependent: np.ndarray) -> float:
@@ -229,7 +207,7 @@ def _discover_table(schema: Schema, table: Table, is_training: np.ndarray) -> It
         sample = whole
         if is_key and not whole.is_whole:
             sample = _Sample(table, is_training, dependents, clustered_by=determinant)
-        codes = joint_codes([sample.codes(column, null_code=not is_key) for column in determinant])
+        codes = tuple_codes([sample.codes(column, null_code=not is_key) for column in determinant])
         if not _is_usable(codes, is_key):
             continue
         likely = sample.possible(codes, dependents, inconsistent=1 - MIN_STRENGTH + SCREEN_SLACK)
@@ -270,7 +248,7 @@ def score(database: Database, dependency: Dependency) -> float:
     columns = [column_codes(table.column(name), null_code=False) for name in dependency.determinant]
     if len(columns) == 1 and dependency.determinant[0] in database.schema.attribute_columns(dependency.table):
         columns = [column_codes(table.column(dependency.determinant[0]))]
-    return consistent_share(joint_codes(columns), column_codes(table.column(dependency.dependent)))
+    return consistent_share(tuple_codes(columns), column_codes(table.column(dependency.dependent)))
 
 
 class _Sample:
@@ -324,6 +302,6 @@ class _Sample:
 
 def _whole_groups(table: Table, columns: Sequence[str], one_in: int) -> np.ndarray:
     """Return a mask of the rows of about one in ``one_in`` determinant values, all rows of each."""
-    codes = joint_codes([column_codes(table.column(column), null_code=False) for column in columns])
+    codes = tuple_codes([column_codes(table.column(column), null_code=False) for column in columns])
     mixed = (codes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
     return (codes >= 0) & (mixed % np.uint64(one_in) == 0)

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.dependencies import Dependency, column_codes, joint_codes
+from tabgraphsyn.data.codes import column_codes, tuple_codes
+from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.schema import Schema
 
 
@@ -46,7 +47,7 @@ def enforce(
         rng: which row decides.
     """
     for determinant, dependents in _by_determinant(dependencies).items():
-        group = joint_codes([column_codes(rows.column(name), null_code=False) for name in determinant])
+        group = tuple_codes([column_codes(rows.column(name), null_code=False) for name in determinant])
         deciding = pa.array(_deciding_rows(group, rng))
         followers = [name for name, source in codec.derived.items() if source in dependents]
         for name in dict.fromkeys([*dependents, *followers]):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codes import tuple_codes
 from tabgraphsyn.data.pointers import rank_within, through
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.errors import DataError, StageError, listing, raise_collected
 from tabgraphsyn.generation.key_values import KeyMaker, maker_from_dict, part_maker, row_number_maker
 from tabgraphsyn.generation.structure.base import Skeleton
-from tabgraphsyn.generation.structure.links import joint_codes
 
 ColumnName = tuple[str, str]
 
@@ -140,7 +140,7 @@ def _rank_in_family(
     """Return each row's place by ``column`` among the rows that share the rest of the primary key."""
     primary = set(schema.table(table).primary_key)
     held = [pointers[item.name] for item in schema.relations_of_child(table) if set(item.child_columns) & primary]
-    family = joint_codes([(pointer, pointer[:0]) for pointer in held], rows.num_rows, 0)[0]
+    family = tuple_codes(held, is_missing=False, rows=rows.num_rows)
     values = rows.column(column).combine_chunks().dictionary_encode()
     levels = values.dictionary.cast(pa.string()) if pa.types.is_boolean(values.type.value_type) else values.dictionary
     place = np.argsort(np.argsort(levels.to_numpy(zero_copy_only=False), kind="stable"), kind="stable")
@@ -218,7 +218,7 @@ class Keys:
             return np.arange(rows)
         primary = self._schema.table(table).primary_key
         others = [self._number(table, name, ((table, column),)) for name in primary if name not in parts]
-        family = joint_codes([(one, one[:0]) for one in others], rows, 0)[0]
+        family = tuple_codes(others, is_missing=False, rows=rows)
         digits = family_digits(family, [self._spec.makers[table, name] for name in parts], self._rng)
         for name, values in zip(parts, digits, strict=True):
             self._numbers[table, name] = values

@@ -4,7 +4,7 @@ import pytest
 
 from tabgraphsyn.data import dependencies
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.dependencies import Dependency, discover, exact_within, joint_codes, mark_kept, score
+from tabgraphsyn.data.dependencies import Dependency, discover, exact_within, mark_kept, score
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 
 ROWS = 3_000
@@ -152,9 +152,3 @@ def test_kept_is_marked_and_json_survives():
     marked = mark_kept(rules, {"t": {"b": "a", "d": "a"}})
     assert [one.kept for one in marked] == [True, False]
     assert [Dependency.from_dict(one.to_dict()) for one in marked] == marked
-
-
-def test_joint_codes_keep_missing_apart():
-    joint = joint_codes([np.array([0, 0, 1, -1]), np.array([2, 2, 2, 2]), np.array([0, 0, -1, 0])])
-    assert joint[0] == joint[1] >= 0
-    assert joint[2:].tolist() == [-1, -1]

@@ -8,7 +8,6 @@ it is generated for that value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tabgraphsyn.data.codes import column_codes, tuple_codes, tuple_codes_of_both
 from tabgraphsyn.data.counts import as_numpy
-from tabgraphsyn.data.dependencies import Dependency, column_codes
+from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.schema import Schema
 
@@ -259,9 +259,9 @@ def _levels(pointer: np.ndarray, rows: int) -> np.ndarray:
 
 def _frequent_tuples(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Return the tuples of lookup rows that enough rows share, most frequent first; none of a single relation."""
-    if len(rows) < 2 or _too_many(row.max(initial=0) + 1 for row in rows):
+    if len(rows) < 2:
         return np.zeros((0, len(rows)), dtype=np.int64)
-    joint = _codes(rows, np.asarray([row.max(initial=0) + 1 for row in rows]))
+    joint = tuple_codes(rows)
     codes, first, counts = np.unique(joint, return_index=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     kept = order[(counts[order] >= TUPLE_ROWS_MIN) & (codes[order] >= 0)][:TUPLES_MAX]
@@ -270,8 +270,7 @@ def _frequent_tuples(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 def _entry(keys: np.ndarray, rows: Sequence[np.ndarray]) -> np.ndarray:
     """Return the place of each row's tuple in ``keys``, (rows,) int64, -1 where it is none of them."""
-    radix = keys.max(axis=0, initial=0) + 1
-    known, asked = _codes(list(keys.T), radix), _codes(rows, radix)
+    known, asked = tuple_codes_of_both(list(keys.T), rows)
     order = np.argsort(known)
     place = order[np.minimum(np.searchsorted(known, asked, sorter=order), len(known) - 1)]
     return np.where((asked >= 0) & (known[place] == asked), place, -1)
@@ -286,10 +285,8 @@ def _known_column(
     complete = np.flatnonzero((keys >= 0).all(axis=1))
     if not len(complete):
         return None  # also keeps ``KnownColumn`` from ever being empty
-    if _too_many(keys.max(axis=0) + 1):
-        return None
     keys, whole = keys[complete], whole.take(pa.array(complete))
-    joint = _codes(list(keys.T), keys.max(axis=0) + 1)
+    joint = tuple_codes(list(keys.T))
     _, first, entry = np.unique(joint, return_index=True, return_inverse=True)
     code = column_codes(whole)
     if (code != code[first][entry]).any():
@@ -299,19 +296,6 @@ def _known_column(
     spread = float(numbers.std()) if len(numbers) else 0.0
     mean = float(numbers.mean()) if len(numbers) else 0.0
     return KnownColumn(column, relations, keys[first], whole.take(pa.array(first)), mean, spread if spread > 0 else 1.0)
-
-
-def _codes(rows: Sequence[np.ndarray], radix: np.ndarray) -> np.ndarray:
-    """Return one number per tuple of row numbers, (rows,) int64; -1 where one of them is not in ``0 .. radix``."""
-    code = np.zeros(len(rows[0]), dtype=np.int64)
-    for row, size in zip(rows, radix, strict=True):
-        code = np.where((code < 0) | (row < 0) | (row >= size), -1, code * int(size) + row)
-    return code
-
-
-def _too_many(radix: Iterable[int]) -> bool:
-    """Return whether tuples of these ranges cannot be numbered in 64 bits."""
-    return math.prod(int(size) for size in radix) > 2**62
 
 
 def _numbers(values: pa.Array) -> np.ndarray:

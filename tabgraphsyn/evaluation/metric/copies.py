@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tabgraphsyn.data.codes import dense_codes, tuple_codes
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View
-from tabgraphsyn.evaluation.statistics.distinct import dense_codes, distinct
+from tabgraphsyn.evaluation.statistics.distinct import distinct
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.statistics.feature import Feature
 
@@ -62,13 +63,8 @@ class Copies(PrivacyMetric):
 def row_codes(real: Sequence[Feature], other: Sequence[Feature]) -> tuple[np.ndarray, np.ndarray]:
     """Return one code per row of both sides: equal codes just where all columns agree (missing equals missing)."""
     rows = len(real[0].values)
-    codes = np.zeros(rows + len(other[0].values), np.int64)
-    for left, right in zip(real, other, strict=True):
-        part = dense_codes(np.concatenate([left.as_number, right.as_number]))
-        # Dense again after each column, so that the product of two codes stays below 2 ** 63.
-        codes = dense_codes(codes * (int(part.max(initial=0)) + 1) + part)
-        if int(codes.max(initial=-1)) + 1 == len(codes):
-            break  # all rows differ already
+    both = (np.concatenate([left.as_number, right.as_number]) for left, right in zip(real, other, strict=True))
+    codes = tuple_codes([dense_codes(values, is_sorted=False) for values in both], is_missing=False)
     return codes[:rows], codes[rows:]
 
 
@@ -83,8 +79,7 @@ def unseen_share(codes: np.ndarray, training_rows: np.ndarray, entities: np.ndar
     >>> unseen_share(np.array([0, 0, 1, 1, 2]), np.arange(4), np.array([0, 0, 1, 2, 3])).value
     0.4
     """
-    code, entity = dense_codes(codes), dense_codes(entities)
-    both = dense_codes(code * (int(entity.max(initial=0)) + 1) + entity)
+    code, both = dense_codes(codes), tuple_codes([codes, entities], is_missing=False)
     every, own = (
         np.bincount(number[training_rows], minlength=int(number.max(initial=0)) + 1)[number] for number in (code, both)
     )

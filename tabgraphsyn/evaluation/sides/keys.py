@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.pointers import NULL, ORPHAN, through
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
-from tabgraphsyn.evaluation.statistics.distinct import dense_codes, is_repeat
+from tabgraphsyn.evaluation.statistics.distinct import is_repeat
 
 
 def pointers(database: Database, relation: Relation) -> np.ndarray:
@@ -57,25 +58,16 @@ def column_names(table: Table) -> frozenset[str]:
 
 
 def joint_codes(left: list[pa.ChunkedArray], right: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return codes that are equal exactly where all parts of the two keys are equal, -1 where a part is null."""
-    rows = len(left[0])
-    codes = np.zeros(rows + len(right[0]), np.int64)
-    null = np.zeros(len(codes), bool)
-    for one, other in zip(left, right, strict=True):
-        part = _part_codes(one, other)
-        null |= part < 0
-        # Codes are made dense again after each part: a mixed radix over many parts would overflow.
-        codes = dense_codes(codes * (int(part.max(initial=0)) + 2) + part + 1)
-    codes[null] = -1
-    return codes[:rows], codes[rows:]
+    """Return the codes of two sides' keys, ``MISSING`` where a part is null, (left rows,) and (right rows,) int64."""
+    found = tuple_codes([_part_codes(one, other) for one, other in zip(left, right, strict=True)])
+    return found[: len(left[0])], found[len(left[0]) :]
 
 
 def _part_codes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> np.ndarray:
     if left.type != right.type:
         left, right = as_text(left), as_text(right)
     both = pa.chunked_array([*left.chunks, *right.chunks], type=left.type).combine_chunks()
-    encoded = pc.dictionary_encode(both)
-    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return column_codes(both, null_code=False)
 
 
 def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from tabgraphsyn.evaluation.statistics.distinct import dense_codes
+from tabgraphsyn.data.codes import dense_codes
 from tabgraphsyn.evaluation.statistics.spread import share_error
 
 NORMAL = 1.959964

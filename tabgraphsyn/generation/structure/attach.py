@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabgraphsyn.data.codes import tuple_codes_of_both
 from tabgraphsyn.data.pointers import NULL, UNMATCHED
-from tabgraphsyn.generation.structure.links import joint_codes, match_by_degree
+from tabgraphsyn.generation.structure.links import match_by_degree
 
 Condition = tuple[np.ndarray, np.ndarray]
 
@@ -41,7 +42,10 @@ class Attachment:
 
     def codes(self, conditions: list[Condition]) -> tuple[np.ndarray, np.ndarray]:
         """Return a code per row and per parent that agree where a parent meets all ``conditions``."""
-        return joint_codes(conditions, len(self.pointer), self.parents)
+        wanted, offered = [one for one, _ in conditions], [other for _, other in conditions]
+        if not conditions:
+            return np.zeros(len(self.pointer), dtype=np.int64), np.zeros(self.parents, dtype=np.int64)
+        return tuple_codes_of_both(wanted, offered, is_missing=False)
 
     def binds(self, conditions: list[Condition]) -> np.ndarray:
         """Return True per row where every condition is known (a null on the way leaves it open)."""

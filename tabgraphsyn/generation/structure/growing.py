@@ -137,9 +137,8 @@ def _without_repetition(
     others = {link.name for link in plan.links_of_child(table)} - {name}
     attachment = growing.attachment(name, others) if name is not None else None
     pointers = [growing.pointers[other] for other in links]
-    sizes = [growing.rows[plan.link[other].parent] for other in links]
     place = links.index(name) if name is not None else 0
-    repaired, unique = repair_unique(pointers, sizes, place, attachment, kept, rng)
+    repaired, unique = repair_unique(pointers, place, attachment, kept, rng)
     if name is not None:
         growing.pointers[name] = repaired
     return unique

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,22 +110,6 @@ def systematic_parents(degree: np.ndarray, wanted: int, rng: np.random.Generator
     ends = np.cumsum(degree if degree.any() else np.ones_like(degree), dtype=np.float64)
     points = (np.arange(wanted) + rng.random()) * (ends[-1] / max(wanted, 1))
     return np.minimum(np.searchsorted(ends, points, side="right"), len(degree) - 1)
-
-
-def joint_codes(
-    columns: Sequence[tuple[np.ndarray, np.ndarray]], left: int, right: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one code per left row and per right row: equal where all columns are.
-
-    Shape:
-        columns: pairs of (left,) and (right,) integer arrays.
-    """
-    both = np.zeros(left + right, dtype=np.int64)
-    for first, second in columns:
-        values = np.concatenate([first, second]).astype(np.int64)
-        codes = np.unique(values, return_inverse=True)[1]
-        both = np.unique(both * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
-    return both[:left], both[left:]
 
 
 def depths(pointer: np.ndarray) -> np.ndarray:

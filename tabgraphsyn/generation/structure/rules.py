@@ -7,12 +7,13 @@ from itertools import combinations
 
 import numpy as np
 
+from tabgraphsyn.data.codes import tuple_codes
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.pointers import NULL, follow
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.generation.structure.base import Equality, KeyPlan, Link, UniqueLinks
 from tabgraphsyn.generation.structure.links import depths
-from tabgraphsyn.generation.structure.unique import repeated, tuple_codes
+from tabgraphsyn.generation.structure.unique import repeated
 
 # Rows that must agree before two ways count as one.
 MIN_SUPPORT = 20
@@ -87,7 +88,7 @@ def _is_inside(item: Relation, relations: Iterable[Relation]) -> bool:
 def _is_unique(chosen: Sequence[str], pointers: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> bool:
     """Return True where no tuple repeats although independent keys would repeat some."""
     held = [pointers[name] for name in chosen]
-    codes = tuple_codes(held, [sizes[name] for name in chosen])
+    codes = tuple_codes(held)
     whole = codes >= 0
     count = int(whole.sum())
     if count < 2 or repeated(codes).any():

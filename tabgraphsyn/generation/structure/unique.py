@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from tabgraphsyn.data.codes import tuple_codes, tuple_codes_of_both
 from tabgraphsyn.data.pointers import rank_within
 from tabgraphsyn.generation.structure.attach import Attachment
 
 SWAP_PASSES = 20
 REDRAW_PASSES = 20
-
-
-def tuple_codes(pointers: list[np.ndarray], sizes: list[int]) -> np.ndarray:
-    """Return one number per row, equal where all pointers are; negative where one is null."""
-    codes = np.zeros(len(pointers[0]), dtype=np.int64)
-    span = 1
-    for pointer, size in zip(pointers, sizes, strict=True):
-        if span > 2**62 // max(size, 1):
-            codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
-            span = int(codes.max(initial=0)) + 1
-        codes = codes * max(size, 1) + np.maximum(pointer, 0)
-        span *= max(size, 1)
-    is_null = np.any([pointer < 0 for pointer in pointers], axis=0)
-    return np.where(is_null, -1, codes)
 
 
 def repeated(codes: np.ndarray) -> np.ndarray:
@@ -35,7 +22,6 @@ def repeated(codes: np.ndarray) -> np.ndarray:
 
 def repair_unique(
     pointers: list[np.ndarray],
-    sizes: list[int],
     place: int,
     item: Attachment | None,
     kept: np.ndarray,
@@ -48,7 +34,6 @@ def repair_unique(
 
     Args:
         pointers: the relations of the tuple.
-        sizes: rows of their parent tables.
         place: index of the movable relation.
         item: conditions of the movable relation; None where none may move.
         kept: rows that count.
@@ -59,14 +44,14 @@ def repair_unique(
         row_code, parent_code = item.codes(conditions)
         for swap in (True, False):
             for _ in range(SWAP_PASSES if swap else REDRAW_PASSES):
-                codes = np.where(kept, tuple_codes(pointers, sizes), -1)
+                codes = np.where(kept, tuple_codes(pointers), -1)
                 rows = np.flatnonzero(repeated(codes))
                 if not len(rows):
                     break
                 step = _swap if swap else _redraw
-                moved = step(pointers, sizes, place, rows, codes, row_code, parent_code, rng)
+                moved = step(pointers, place, rows, codes, row_code, parent_code, rng)
                 pointers = [*pointers[:place], moved, *pointers[place + 1 :]]
-    codes = np.where(kept, tuple_codes(pointers, sizes), -1)
+    codes = np.where(kept, tuple_codes(pointers), -1)
     return pointers[place], ~repeated(codes)
 
 
@@ -77,16 +62,8 @@ def _is_new(proposed: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return (ordered[spot] != proposed) & ~repeated(proposed)
 
 
-def _joint(proposed: list[np.ndarray], current: list[np.ndarray], sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return codes of proposed and of current tuples on one scale."""
-    count = len(proposed[0])
-    both = tuple_codes([np.concatenate(pair) for pair in zip(proposed, current, strict=True)], sizes)
-    return both[:count], both[count:]
-
-
 def _swap(
     pointers: list[np.ndarray],
-    sizes: list[int],
     place: int,
     rows: np.ndarray,
     codes: np.ndarray,
@@ -110,7 +87,7 @@ def _swap(
     both = np.concatenate([rows, partners])
     swapped = pointers[place][np.concatenate([partners, rows])]
     proposed = [swapped if index == place else pointer[both] for index, pointer in enumerate(pointers)]
-    new, old = _joint(proposed, pointers, sizes)
+    new, old = tuple_codes_of_both(proposed, pointers)
     good = _is_new(new, old)
     good = good[: len(rows)] & good[len(rows) :]
     moved = pointers[place].copy()
@@ -120,7 +97,6 @@ def _swap(
 
 def _redraw(
     pointers: list[np.ndarray],
-    sizes: list[int],
     place: int,
     rows: np.ndarray,
     codes: np.ndarray,
@@ -140,7 +116,7 @@ def _redraw(
     fits = (borrowed >= 0) & (parent_code[np.maximum(borrowed, 0)] == present) & (rng.random(len(rows)) < 0.8)
     drawn = np.where(fits, borrowed, drawn)
     proposed = [drawn if index == place else pointer[rows] for index, pointer in enumerate(pointers)]
-    new, old = _joint(proposed, pointers, sizes)
+    new, old = tuple_codes_of_both(proposed, pointers)
     good = _is_new(new, old)
     moved = pointers[place].copy()
     moved[rows[good]] = drawn[good]
