@@ -92,6 +92,7 @@ class ClusterConfig:
         python: interpreter on the nodes; null takes the one of the launch.
         job_name: pattern of job names, of ``{campaign}``, ``{stage}`` and ``{key}``; the key keeps names apart and is
             appended where it is missing.
+        ingest_job_mb: data larger than that are read by a job instead of the launch; null: 20, or what the site says.
         sbatch: further arguments of sbatch, spelt with ``-`` or ``_``; each replaces ours, and null takes ours away.
     """
 
@@ -127,6 +128,7 @@ class ClusterConfig:
     container: list[str] = field(default_factory=list)
     python: str | None = None
     job_name: str = "tgs-{campaign}-{stage}-{key}"
+    ingest_job_mb: float | None = None
     sbatch: dict[str, Any] = field(default_factory=dict)
 
 

@@ -28,12 +28,14 @@ class Source:
         tables: names of the tables.
         stage: the stage that read it.
         was_done: it stood in the store already.
+        job_mb: its size in MB where a job of the DAG is to read it, else 0.
     """
 
     content: str
     tables: tuple[str, ...]
     stage: Stage
     was_done: bool
+    job_mb: float = 0.0
 
 
 def read_source(
@@ -44,6 +46,7 @@ def read_source(
     warm_up: Callable[[], None],
     *,
     keep: bool,
+    job_above_mb: float = float("inf"),
 ) -> Source:
     """Return the data's tables, running the source stage unless it is done.
 
@@ -54,15 +57,21 @@ def read_source(
         runtime: how it runs.
         warm_up: called before the stage is run.
         keep: write to the store; otherwise to a folder that is removed (a dry run).
+        job_above_mb: leave larger data to a job; of them only names, heads and metadata are read here.
 
     Raises:
         DataError: the data breaks a rule. Nothing of the stage stays behind.
     """
     module = importlib.import_module(catalog.kinds[catalog.source].module)
-    content = module.content_key(config[catalog.kinds[catalog.source].config_keys[0]])
+    dataset = config[catalog.kinds[catalog.source].config_keys[0]]
+    content = module.content_key(dataset)
     stage = source_stage(config, content, catalog)
     if store.done(stage.id) is not None:
         return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=True)
+    # Stages of a test's own catalog need not tell a size.
+    size_mb = module.data_mb(dataset) if hasattr(module, "data_mb") and job_above_mb < float("inf") else 0.0
+    if size_mb > job_above_mb:
+        return Source(content, module.table_names(dataset), stage, was_done=False, job_mb=size_mb)
     warm_up()
     if keep:
         _run(stage, store, runtime)

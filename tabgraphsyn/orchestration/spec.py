@@ -34,6 +34,7 @@ class Runtime:
         tasks_per_node: processes that train the stage together on one node.
         nodes: over how many nodes they are spread; on one machine it is not read.
         rank_timeout_s: see ``ClusterConfig``.
+        checks_content: hold the user's data against the hash that the launch found: a job reads them hours later.
     """
 
     module: str
@@ -51,6 +52,7 @@ class Runtime:
     tasks_per_node: int = 1
     nodes: int = 1
     rank_timeout_s: float = 600.0
+    checks_content: bool = False
 
 
 @dataclass(frozen=True)

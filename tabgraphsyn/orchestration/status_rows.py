@@ -17,6 +17,7 @@ FEW = 40
 _NOTEWORTHY = ("failed", "stuck", "unknown", "ended", "cancelled", "stopped", "held back", "running")
 _ALIKE_SHOWN = 12
 _WIDTHS = 60
+_ERROR_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,13 @@ class _Rows:
     def table(self, stage_ids: Sequence[str], most: int) -> Iterator[str]:
         """Yield aligned rows, and how many more there would be."""
         heads = ["point", "stage", "state", "attempt", "since", "progress and reason"]
-        body = [self._row(stage_id) for stage_id in stage_ids[:most]]
+        shown = stage_ids[:most]
+        body = [self._row(stage_id) for stage_id in shown]
         widths = [min(_WIDTHS, max(len(row[number]) for row in [heads, *body])) for number in range(len(heads) - 1)]
-        for row in [heads, *body]:
+        for row, stage_id in zip([heads, *body], ["", *shown], strict=True):
             fixed = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False))
             yield f"  {fixed}  {row[-1]}".rstrip()
+            yield from self._more(stage_id)
         rest = len(stage_ids) - most
         if rest > 0:
             yield f"  ... and {rest} more; --state, --stage and --point choose, --all shows every one"
@@ -155,7 +158,7 @@ class _Rows:
     def _row(self, stage_id: str) -> list[str]:
         stage = self.stages[stage_id]
         age = "" if stage.age_s is None else duration(stage.age_s)
-        words = " ".join(text for text in (stage.progress, stage.reason) if text)
+        words = " ".join(text for text in (stage.progress, stage.reason.partition("\n")[0]) if text)
         return [
             printable(self._where(stage_id)),
             stage.label,
@@ -164,6 +167,14 @@ class _Rows:
             age,
             printable(words),
         ]
+
+    def _more(self, stage_id: str) -> Iterator[str]:
+        """Yield the further lines of an error: a list of mistakes reads as on the terminal of a launch."""
+        rest = self.stages[stage_id].reason.splitlines()[1:] if stage_id else []
+        for line in rest[:_ERROR_LINES]:
+            yield f"      {printable(line)}"
+        if len(rest) > _ERROR_LINES:
+            yield f"      ... and {len(rest) - _ERROR_LINES} more lines; tabgraphsyn logs {self.stages[stage_id].label}"
 
     def _where(self, stage_id: str) -> str:
         """Return the point of a stage; of one that several share, what they have in common and others do not."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tabgraphsyn.orchestration.spec import Runtime
 from tabgraphsyn.orchestration.store import State, Store
 from tabgraphsyn.stages.catalog import Catalog
 
+_INGEST_JOB_MB = 20.0
 _NAME_DIGITS = 6
 _NAME_LETTERS = 80
 
@@ -144,11 +146,23 @@ def make_launch(
     for point in points:
         for stage_id in merged.points[point.name].values():
             owners.setdefault(stage_id, point)
+    merged = _readable_by_jobs(merged, catalog, sources)
     runtimes = {
         stage.id: stage_runtime(stage, owners[stage.id].config, f"{name}/{owners[stage.id].name}", code)
         for stage in merged.stages.values()
     }
+    runtimes.update({each: replace(runtimes[each], checks_content=True) for each in _read_by_jobs(sources)})
     return Launch(name, tuple(command), tuple(points), merged, store, runtimes, sources, tuple(place_keys))
+
+
+def ingest_job_mb(cluster: Mapping[str, Any]) -> float:
+    """Return the size in MB above which a job reads the data: login nodes are shared; elsewhere there is none."""
+    if cluster["executor"] != "slurm":
+        return float("inf")
+    from tabgraphsyn.orchestration.slurm.site import read_site
+
+    limits = [limit for limit in (cluster.get("ingest_job_mb"), read_site().ingest_job_mb) if limit is not None]
+    return float(min(limits, default=_INGEST_JOB_MB))
 
 
 def _check_same_place(points: Sequence[Point]) -> None:
@@ -161,6 +175,26 @@ def _check_same_place(points: Sequence[Point]) -> None:
         if len(values) > 1:
             problems.append(f"{key}: one launch runs in one place, found {len(values)} values in the sweep.")
     raise_collected(ConfigError, problems)
+
+
+def _read_by_jobs(sources: Mapping[str, Source]) -> set[str]:
+    return {source.stage.id for source in sources.values() if source.job_mb}
+
+
+def _readable_by_jobs(merged: Plan, catalog: Catalog, sources: Mapping[str, Source]) -> Plan:
+    """Return the plan in which jobs that read data find them from any folder."""
+    by_job = _read_by_jobs(sources)
+    if not by_job:
+        return merged
+    kind = catalog.kinds[catalog.source]
+    module = importlib.import_module(kind.module)
+    key = kind.config_keys[0]
+
+    def readable(stage: Stage) -> Stage:
+        return replace(stage, config={**stage.config, key: module.with_absolute_path(stage.config[key])})
+
+    stages = {each: readable(stage) if each in by_job else stage for each, stage in merged.stages.items()}
+    return Plan(stages, merged.points)
 
 
 def _read_sources(
@@ -181,7 +215,10 @@ def _read_sources(
         if identity not in known:
             kind = catalog.kinds[catalog.source]
             runtime = _runtime(kind.module, kind.is_resumable, kind.place_keys, catalog.source, point.config, "", code)
-            known[identity] = read_source(point.config, catalog, store, runtime, warm_up, keep=keep)
+            above_mb = ingest_job_mb(point.config["cluster"])
+            known[identity] = read_source(
+                point.config, catalog, store, runtime, warm_up, keep=keep, job_above_mb=above_mb
+            )
         found[point.name] = known[identity]
     return found
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Self
 
 from tabgraphsyn.data.files import write_json
@@ -27,6 +27,7 @@ from tabgraphsyn.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_STAGE,
+    DataError,
     Interrupted,
     RankLost,
     StageError,
@@ -197,6 +198,8 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
     if flag.requested:
         raise Interrupted("stopped before it began")
     module = importlib.import_module(spec.runtime.module)
+    if spec.runtime.checks_content:
+        _check_content(spec, module)
     compute.limit_threads(spec.runtime.threads)
     tracker = AttemptNotes(_tracker(spec, folder), lease)
     context = AttemptContext(
@@ -222,6 +225,17 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
         tracker.close()
     store.publish(lease, {**_manifest(spec, folder, context, started, cpu), "ranks": team.count})
     log.info("done in %.1f s", time.time() - started)
+
+
+def _check_content(spec: Spec, module: ModuleType) -> None:
+    """Refuse data that are not those that the launch saw: a job reads them hours later.
+
+    Raises:
+        DataError: they changed; the stage's name would lie about them.
+    """
+    (dataset,) = spec.config.values()
+    if module.content_key(dataset) != spec.content:
+        raise DataError("dataset.path: the files are not those that were there at launch. Launch again to use these.")
 
 
 def _show(folder: Path, log: logging.Logger) -> None:

@@ -1,4 +1,7 @@
-"""Stage ``ingest``: a user's tables, read, typed, checked. It runs inside ``launch``, before anything is queued."""
+"""Stage ``ingest``: a user's tables, read, typed, checked. It runs inside ``launch``, before anything is queued.
+
+On a cluster, large data are read by a job; what needs no rows is checked by the launch all the same.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,28 @@ def run(context: StageContext) -> None:
         context.log.info("%s: %d rows, %d columns", name, table["rows"], len(table["columns"]))
     for note in profile["notes"]:
         context.log.info("note: %s", note)
+
+
+def data_mb(dataset: Mapping[str, Any]) -> float:
+    """Return how large the files of a data set are, in MB."""
+    return sum(file.stat().st_size for file in data_files(DatasetOptions.from_mapping(dataset).path)) / 1e6
+
+
+def table_names(dataset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the tables without reading a row.
+
+    Raises:
+        DataError: what is wrong with files, heads and metadata.
+    """
+    from tabgraphsyn.data.ingest.read import tables_of
+
+    return tables_of(DatasetOptions.from_mapping(dataset))
+
+
+def with_absolute_path(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a data set's yaml for another process, in whatever folder that is started."""
+    options = DatasetOptions.from_mapping(dataset)
+    return {**dataset, "path": str(options.path.absolute())}
 
 
 def content_key(dataset: Mapping[str, Any]) -> str:

@@ -131,3 +131,11 @@ def test_a_thousand_points_take_half_a_second(tmp_path: Path, done: bool, capsys
     assert cli.main(["status", "c", "--output-dir", str(tmp_path)]) == 0
     assert time.process_time() - started < 0.5
     assert "c: 1000 points, " in capsys.readouterr().out
+
+
+def test_several_mistakes_stand_below_each_other_as_on_a_terminal(tmp_path: Path):
+    output_dir = write_campaign(tmp_path, 1)
+    fail(output_dir, "prepare/p", "2 problems:\n  1. orders.id: 3 values twice.\n  2. orders: no rows.")
+    text = list(lines(status_of(output_dir), one_by_one=True, most=10))
+    at = next(number for number, line in enumerate(text) if "2 problems:" in line)
+    assert [line.strip() for line in text[at + 1 : at + 3]] == ["1. orders.id: 3 values twice.", "2. orders: no rows."]

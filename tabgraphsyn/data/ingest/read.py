@@ -18,6 +18,7 @@ from tabgraphsyn.data.ingest.raw_table import RawTable, read_raw
 from tabgraphsyn.data.ingest.validate import shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.metadata import read_metadata
+from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.reading.find import FoundTables, find_tables
 from tabgraphsyn.data.reading.limits import Meter
 from tabgraphsyn.data.reading.names import column_name_problem
@@ -51,6 +52,21 @@ def read_tables(work: IngestWork) -> None:
     for name, raw in work.raws.items():
         write_converted(raw, work.targets[name], work.table_path(name))
         raw.path.unlink()
+
+
+def tables_of(options: DatasetOptions) -> tuple[str, ...]:
+    """Return the names of the tables that an ingestion would read, by names, heads and metadata alone: no rows.
+
+    Raises:
+        DataError: everything that is wrong with them, as an ingestion would say it.
+    """
+    nowhere = Path()
+    work = IngestWork(options, nowhere, nowhere, options.metadata_path)
+    found = find_tables(options)
+    work.problems += found.problems
+    wanted = _read_declared(work, {reader.name: reader for reader in found.readers}, found)
+    raise_collected(DataError, work.problems)
+    return tuple(wanted)
 
 
 def _read_declared(work: IngestWork, readers: dict[str, TableReader], found: FoundTables) -> dict[str, list[str]]:

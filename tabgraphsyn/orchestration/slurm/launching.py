@@ -44,12 +44,14 @@ def work_of(launch: Launch) -> Work:
         cluster=launch.config["cluster"],
         spec_of=lambda stage: stage_spec(stage, launch.runtimes[stage.id]),
         request_of=request_of,
-        made_here=frozenset(source.stage.id for source in launch.sources.values()),
+        made_here=frozenset(source.stage.id for source in launch.sources.values() if not source.job_mb),
     )
 
 
 def run_on_slurm(launch: Launch, campaign: Campaign) -> int:
     """Submit what is missing, print what was done, and return the exit code."""
+    for stage_id, size_mb in {each.stage.id: each.job_mb for each in launch.sources.values() if each.job_mb}.items():
+        print(f"{stage_id}: {size_mb:,.0f} MB are read by a job; names, heads and metadata are checked")
     scheduler = Scheduler()
     report = submit(work_of(launch), scheduler)
     print("\n".join(described(report, scheduler)))

@@ -30,12 +30,14 @@ class Site:
         partitions: the only ones that may be used; empty for all.
         max_running: most elements of one array that may run at once; 0 for no limit. A launch has several arrays.
         poll_s: least time between two questions to the scheduler while watching.
+        ingest_job_mb: larger data are read by a job, never by a launch on the login node; None leaves it to the launch.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
     partitions: tuple[str, ...] = ()
     max_running: int = 0
     poll_s: float = 30.0
+    ingest_job_mb: float | None = None
 
     def problems(self, cluster: Mapping[str, Any]) -> list[str]:
         """Return what a launch's settings break."""
