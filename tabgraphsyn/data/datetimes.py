@@ -13,13 +13,23 @@ import pyarrow.compute as pc
 TIMESTAMP = pa.timestamp("us")
 
 _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y",
-         "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y")  # fmt: skip
-_TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-_ZONES = (" %H:%M:%S%z", "T%H:%M:%S%z", "T%H:%M:%S.%f%z", " %H:%M:%S.%f%z")
+         "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%Y.%m.%d", "%d.%m.%y", "%d-%b-%y")  # fmt: skip
+_TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", " %H:%M:%S,%f",
+          " %I:%M %p", " %I:%M:%S %p")  # fmt: skip
+_ZONED_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y")
+_ZONES = (" %H:%M:%S%z", "T%H:%M:%S%z", "T%H:%M:%S.%f%z", " %H:%M:%S.%f%z", " %H:%M:%S %z", " %H:%M%z", "T%H:%M%z")
+CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
+MONTHS = ("%Y-%m", "%m/%Y")
+DIGITS = {6: ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m"), 8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
+          12: ("%Y%m%d%H%M",), 14: ("%Y%m%d%H%M%S",)}  # fmt: skip
+"""Dates written as digits alone, by their number."""
 
 # In order of preference: where both %d/%m and %m/%d fit every value, the day comes first.
-KNOWN_FORMATS: tuple[str, ...] = tuple(day + time for time, day in product(_TIMES, _DAYS)) + tuple(
-    "%Y-%m-%d" + zone for zone in _ZONES
+KNOWN_FORMATS: tuple[str, ...] = (
+    *(day + time for time, day in product(_TIMES, _DAYS)),
+    *(day + zone for zone, day in product(_ZONES, _ZONED_DAYS)),
+    *CLOCKS,
+    *MONTHS,
 )
 
 _GROUPS = {
@@ -101,7 +111,8 @@ def _pattern(format: str) -> str | None:
     directives = [piece[1:] for piece in pieces if piece.startswith("%") and piece != "%%"]
     if len(set(directives)) != len(directives) or not set(directives) <= set(_GROUPS):
         return None
-    if not {"Y", "y"} & set(directives):
+    is_clock = bool({"H", "I"} & set(directives)) and not {"m", "d", "b", "B"} & set(directives)
+    if not {"Y", "y"} & set(directives) and not is_clock:
         return None
     text = ""
     for position, piece in enumerate(pieces):
@@ -113,18 +124,13 @@ def _pattern(format: str) -> str | None:
         if any(other.startswith("%") and other[1:] not in ("%", "z", "p") for other in neighbours):
             group = group.replace("{1,2}", "{2}")  # %Y%m%d: nothing else says where the month ends
         text += group
-    return f"^{text}$"
+    # A fraction of zero is often left out: 12:00:00 among 12:00:00.5.
+    return "^" + re.sub(r"(\\\.|,)(\(\?P<f>[^)]*\))", r"(?:\1\2)?", text) + "$"
 
 
 def _assemble(parts: dict[str, pa.Array]) -> pa.Array:
-    if "Y" in parts:
-        year = parts["Y"]
-    else:  # POSIX: 69-99 are 1969-1999, 00-68 are 2000-2068
-        old = pc.greater_equal(parts["y"].cast(pa.int64()), 69)
-        year = pc.binary_join_element_wise(pc.if_else(old, "19", "20"), parts["y"], "")
-    date = pc.binary_join_element_wise(year, _month(parts), _two(parts.get("d"), "01", year), "-")
-    time = pc.binary_join_element_wise(_hour(parts, year), _two(parts.get("M"), "00", year),
-                                       _two(parts.get("S"), "00", year), ":")  # fmt: skip
+    date = _date(parts)
+    time = pc.binary_join_element_wise(_hour(parts), _two(parts.get("M"), "00"), _two(parts.get("S"), "00"), ":")
     text = pc.binary_join_element_wise(date, time, " ")
     if "f" in parts:
         micros = pc.utf8_slice_codeunits(pc.utf8_rpad(parts["f"], 6, "0"), 0, 6)
@@ -133,14 +139,25 @@ def _assemble(parts: dict[str, pa.Array]) -> pa.Array:
     return pc.subtract(stamps, _offset(parts["z"])) if "z" in parts else stamps
 
 
-def _two(part: pa.Array | None, default: str, like: pa.Array) -> pa.Array | pa.Scalar:
+def _date(parts: dict[str, pa.Array]) -> pa.Array | pa.Scalar:
+    if "Y" in parts:
+        year = parts["Y"]
+    elif "y" in parts:  # POSIX: 69-99 are 1969-1999, 00-68 are 2000-2068
+        old = pc.greater_equal(parts["y"].cast(pa.int64()), 69)
+        year = pc.binary_join_element_wise(pc.if_else(old, "19", "20"), parts["y"], "")
+    else:  # a time of day
+        return pa.scalar("1970-01-01")
+    return pc.binary_join_element_wise(year, _month(parts), _two(parts.get("d"), "01"), "-")
+
+
+def _two(part: pa.Array | None, default: str) -> pa.Array | pa.Scalar:
     return pa.scalar(default) if part is None else pc.utf8_lpad(part, 2, "0")
 
 
 def _month(parts: dict[str, pa.Array]) -> pa.Array | pa.Scalar:
     name = parts.get("b", parts.get("B"))
     if name is None:
-        return _two(parts.get("m"), "01", name)
+        return _two(parts.get("m"), "01")
     known = pa.array([month[:3] if "b" in parts else month for month in _MONTHS])
     number = pc.index_in(pc.utf8_lower(name), value_set=known)
     if number.null_count > name.null_count:
@@ -148,9 +165,9 @@ def _month(parts: dict[str, pa.Array]) -> pa.Array | pa.Scalar:
     return pc.utf8_lpad(pc.add(number, 1).cast(pa.string()), 2, "0")
 
 
-def _hour(parts: dict[str, pa.Array], like: pa.Array) -> pa.Array | pa.Scalar:
+def _hour(parts: dict[str, pa.Array]) -> pa.Array | pa.Scalar:
     if "I" not in parts:
-        return _two(parts.get("H"), "00", like)
+        return _two(parts.get("H"), "00")
     hour = parts["I"].cast(pa.int64())
     bounds = pc.min_max(hour).as_py()
     if bounds["min"] is not None and (bounds["min"] < 1 or bounds["max"] > 12):

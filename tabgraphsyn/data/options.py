@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,9 @@ class DatasetOptions:
         comment: CSV: lines that start with it are no rows.
         delimiter: of CSV files, or None to find it.
         encoding: of CSV files, or None for UTF-8 (a byte order mark of UTF-16 is heeded).
+        formats: how columns are written, by ``table.column``, where their values leave it open: a datetime pattern, a
+            number as an example (``1.234,5``), or ``text``.
+        keys: foreign keys by ``table.column`` of the child: ``table.column`` of the parent, None where there is none.
         null_values: what CSV and Excel cells write for a missing value.
     """
 
@@ -90,6 +93,8 @@ class DatasetOptions:
     delimiter: str | None = None
     encoding: str | None = None
     null_values: tuple[str, ...] = DEFAULT_NULL_VALUES
+    formats: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -189,6 +194,18 @@ def _check_values(given: Mapping[str, Any]) -> list[str]:
             problems.append(f"dataset.{key}: a list of strings or null, found {value!r}.")
     if given.get("tables") in ([], ()):
         problems.append("dataset.tables: at least one name, or null for all tables, found none.")
+    formats = given.get("formats")
+    if formats is not None and not (isinstance(formats, Mapping) and all(isinstance(x, str) for x in formats.values())):
+        problems.append(
+            f"dataset.formats: null or {{<table>.<column>: <format>}}, a format being 'text', a pattern such as "
+            f"'%d/%m/%Y' or a number such as '1.234,56'; found {formats!r}."
+        )
+    keys = given.get("keys")
+    if keys is not None and not (isinstance(keys, Mapping) and all(_is_place(x) for x in keys.values())):
+        problems.append(
+            f"dataset.keys: null or {{<table>.<column>: <parent table>.<column>}}, null for a column that is no key; "
+            f"found {keys!r}."
+        )
     limit = given.get("limit")
     if limit is not None and not _is_limit(limit):
         problems.append(f"dataset.limit: null or {{table: <name>, rows: <at least 2>}}, found {limit!r}.")
@@ -200,6 +217,10 @@ def _check_values(given: Mapping[str, Any]) -> list[str]:
     if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.isascii()):
         problems.append(f"dataset.delimiter: one ASCII character or null, found {delimiter!r}.")
     return problems + _check_encoding(given.get("encoding"))
+
+
+def _is_place(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and 0 < value.find(".") < len(value) - 1)
 
 
 def _is_limit(limit: Any) -> bool:
@@ -280,4 +301,6 @@ def _build(given: Mapping[str, Any], path: Path) -> DatasetOptions:
         delimiter=given.get("delimiter"),
         encoding=given.get("encoding"),
         null_values=DEFAULT_NULL_VALUES if null_values is None else tuple(null_values),
+        formats=dict(given.get("formats") or {}),
+        keys=dict(given.get("keys") or {}),
     )

@@ -5,20 +5,22 @@ No row is read here except on request; a ``Table`` is parquet on disk or an arro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.formats import Format, format_from_dict
 from tabgraphsyn.errors import DataError, listing, nearest
 
 SemanticType = Literal["numerical", "categorical", "boolean", "datetime", "id", "text"]
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 SEMANTIC_TYPES: tuple[str, ...] = get_args(SemanticType)
 
 
@@ -33,6 +35,7 @@ class Column:
         datetime_format: strftime format that the values are written in, for datetime columns.
         regex_format: pattern from which new ids are made, for id columns.
         pii: True where values name a person; such text is never reproduced.
+        format: how values are written, None where arrow's own spelling is the file's.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Column:
     datetime_format: str | None = None
     regex_format: str | None = None
     pii: bool = False
+    format: Format | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ class Schema:
             TableSchema(
                 name=table["name"],
                 primary_key=tuple(table["primary_key"]),
-                columns=tuple(Column(**column) for column in table["columns"]),
+                columns=tuple(_column(column) for column in table["columns"]),
             )
             for table in raw["tables"]
         )
@@ -205,15 +209,32 @@ def _without_defaults(column: Column) -> dict[str, Any]:
             raw[key] = getattr(column, key)
     if column.pii:
         raw["pii"] = True
+    if column.format is not None:
+        raw["format"] = column.format.to_dict()
     return raw
+
+
+def _column(raw: Mapping[str, Any]) -> Column:
+    format = format_from_dict(raw["format"]) if "format" in raw else None
+    return Column(**{**raw, "format": format})
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one table: a parquet file that is read by column or in batches, or arrow in memory."""
+    """Rows of one table: a parquet file that is read by column or in batches, or arrow in memory.
+
+    Columns come in their stored types, whatever types the file has.
+
+    Attributes:
+        schema: the table's columns.
+        source: where the rows are.
+        as_numbers: numbers and times that are stored as text, because words stand among them, come as numbers and
+            times, null for words: what metrics compare.
+    """
 
     schema: TableSchema
     source: pa.Table | Path = field(repr=False)
+    as_numbers: bool = False
 
     @property
     def num_rows(self) -> int:
@@ -225,8 +246,8 @@ class Table:
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """Return the rows, all columns or some, in memory."""
         if isinstance(self.source, Path):
-            return pq.read_table(self.source, columns=columns)
-        return self.source if columns is None else self.source.select(columns)
+            return self._stored(pq.read_table(self.source, columns=columns))
+        return self._stored(self.source if columns is None else self.source.select(columns))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column; on disk only that column is read."""
@@ -236,9 +257,38 @@ class Table:
         """Yield the rows in order, at most ``batch_rows`` at a time."""
         if isinstance(self.source, Path):
             with pq.ParquetFile(self.source) as file:
-                yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+                for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
+                    yield self._stored(batch)
         else:
             yield from self.read(columns).to_batches(max_chunksize=batch_rows)
+
+    def _stored(self, rows: Rows) -> Rows:
+        for place, name in enumerate(rows.schema.names):
+            column = self.schema.by_name.get(name)
+            if column is None or column.format is None:
+                continue
+            values, format = rows.column(place), column.format
+            is_read = values.type == format.stored or (format.holds_numbers_as_text and _is_plain_number(values.type))
+            changed = values if is_read else mapped(values, format.stored_of)
+            means_number = format.holds_numbers_as_text and column.sdtype in ("numerical", "datetime")
+            if self.as_numbers and means_number and changed.type == format.stored:
+                changed = mapped(changed, format.numbers)
+            if changed is not values:
+                rows = rows.set_column(place, pa.field(name, changed.type), changed)
+        return rows
+
+
+def _is_plain_number(type_: pa.DataType) -> bool:
+    return type_ in (pa.int64(), pa.float64(), pa.timestamp("us"))
+
+
+def mapped(values: pa.ChunkedArray | pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray | pa.Array:
+    """Return ``change`` of an array, chunk by chunk where it has chunks."""
+    if isinstance(values, pa.Array):
+        return change(values)
+    if not values.num_chunks:
+        return pa.chunked_array([change(pa.array([], values.type))])
+    return pa.chunked_array([change(chunk) for chunk in values.chunks])
 
 
 @dataclass(frozen=True)
@@ -260,3 +310,7 @@ class Database:
     def open(schema: Schema, folder: Path) -> Database:
         """Return the database whose tables are ``folder/<table>.parquet``, without reading rows."""
         return Database(schema, {table.name: Table(table, folder / f"{table.name}.parquet") for table in schema.tables})
+
+    def as_numbers(self) -> Database:
+        """Return the database as metrics read it, see ``Table.as_numbers``."""
+        return Database(self.schema, {name: replace(table, as_numbers=True) for name, table in self.tables.items()})

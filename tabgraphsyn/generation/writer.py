@@ -12,7 +12,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.files import written_aside
-from tabgraphsyn.data.schema import Column, TableSchema
+from tabgraphsyn.data.formats import DatetimeFormat
+from tabgraphsyn.data.schema import Column, TableSchema, mapped
 from tabgraphsyn.errors import ConfigError, listing
 
 DEFAULT_DATETIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -51,13 +52,26 @@ def _open(table: TableSchema, schema: pa.Schema, folder: Path, name: str) -> Ite
 
 @contextmanager
 def _parquet(table: TableSchema, schema: pa.Schema, path: Path) -> Iterator[Write]:
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        yield writer.write_table
+    formats = {column.name: column.format for column in table.columns if column.format is not None}
+    written = pa.schema([pa.field(f.name, formats[f.name].arrow) if f.name in formats else f for f in schema])
+
+    def write(batch: pa.Table) -> None:
+        columns = [
+            mapped(batch.column(name), formats[name].typed) if name in formats else batch.column(name)
+            for name in batch.column_names
+        ]
+        writer.write_table(pa.table(columns, schema=written))
+
+    with pq.ParquetWriter(path, written, compression="zstd") as writer:
+        yield write
 
 
 @contextmanager
 def _csv(table: TableSchema, schema: pa.Schema, path: Path) -> Iterator[Write]:
-    written = pa.schema([pa.field(field.name, _written_type(field.type)) for field in schema])
+    has_format = {column.name for column in table.columns if column.format is not None}
+    written = pa.schema(
+        [pa.field(f.name, pa.string() if f.name in has_format else _written_type(f.type)) for f in schema]
+    )
 
     def write(batch: pa.Table) -> None:
         columns = [_as_written(table.column(name), batch.column(name)) for name in batch.column_names]
@@ -78,27 +92,11 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _as_written(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Return a column as the text that its original file has: True/False, the datetime format; nulls stay null."""
+    """Return a column as the text that its original file has: in its format; nulls stay null."""
+    if column.format is not None:
+        return mapped(values, column.format.write)
     if pa.types.is_boolean(values.type):
         return pc.if_else(values, "True", "False")
     if pa.types.is_temporal(values.type):
-        return datetime_text(values, column.datetime_format or DEFAULT_DATETIME_FORMAT)
+        return mapped(values, DatetimeFormat(pattern=column.datetime_format or DEFAULT_DATETIME_FORMAT).write)
     return values.cast(pa.string()) if pa.types.is_null(values.type) else values
-
-
-def datetime_text(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | pa.Array:
-    """Return times as text of a strftime pattern.
-
-    >>> import datetime
-    >>> times = pa.chunked_array([[datetime.datetime(2013, 1, 2, 3, 4, 5, 60000), None]])
-    >>> datetime_text(times, "%d.%m.%Y %H:%M").to_pylist()
-    ['02.01.2013 03:04', None]
-    >>> datetime_text(times, "%S.%f").to_pylist()
-    ['05.060000', None]
-    """
-    if "%f" in pattern or "%-" in pattern:
-        # What arrow's strftime does not know, python's does, value by value.
-        frame = values.to_pandas().dt.strftime(pattern)
-        return pa.array(frame, pa.string(), from_pandas=True)
-    whole_seconds = pc.floor_temporal(values, unit="second").cast(pa.timestamp("s"))
-    return pc.strftime(whole_seconds, pattern)

@@ -94,7 +94,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=11,
+        version=12,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
@@ -134,7 +134,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=9,
+        version=10,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

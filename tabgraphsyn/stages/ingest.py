@@ -16,8 +16,9 @@ from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.stages.context import StageContext
 
-VERSION = "1"
+VERSION = "2"
 _BLOCK_BYTES = 1 << 20
+_OPTIONS = ("orphans", "all_null", "tables", "delimiter", "encoding", "null_values", "formats", "keys", *BY_TABLE_KEYS)
 
 
 def run(context: StageContext) -> None:
@@ -78,10 +79,7 @@ def content_key(dataset: Mapping[str, Any]) -> str:
         "version": VERSION,
         "files": {file.name: _file_hash(file) for file in data_files(options.path)},
         "metadata": _metadata_hash(options),
-        "options": {
-            key: getattr(options, key)
-            for key in ("orphans", "all_null", "tables", "delimiter", "encoding", "null_values", *BY_TABLE_KEYS)
-        },
+        "options": {key: getattr(options, key) for key in _OPTIONS},
         "limit": None if options.limit is None else [options.limit.table, options.limit.rows],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

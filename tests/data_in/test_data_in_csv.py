@@ -109,7 +109,11 @@ def test_gzip_line_breaks_in_values_and_empty_names(tmp_path: Path) -> None:
 
 
 def test_thousands_are_no_decimal_commas(tmp_path: Path) -> None:
-    assert from_bytes(tmp_path, b'a,b\n"1,234",1\n"5,678",2\n')["a"].to_pylist() == ["1,234", "5,678"]
+    file = tmp_path / "t.csv"
+    file.write_bytes(b'a,b\n"1,234",1\n"5,678",2\n')
+    profile, table = ingest(file)
+    assert table["a"].to_pylist() == [1234, 5678]
+    assert "dataset.formats={t.a: '1.234,5'}" in profile["notes"][0], "what is left open is said, and what settles it"
 
 
 def test_numbers_that_int64_cannot_hold_stay_text(tmp_path: Path) -> None:

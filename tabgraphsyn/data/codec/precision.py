@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-MAX_DECIMALS = 6
+MAX_DECIMALS = 12
 MAX_SUPPORT = 5_000
 SUPPORT_ROWS = 10
 """A value set is taken for closed (decoded numbers snap to it) when its values occur this often on average."""

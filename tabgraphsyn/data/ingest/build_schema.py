@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from tabgraphsyn.data.formats import DatetimeFormat
 from tabgraphsyn.data.ingest.infer_keys import InferredKeys, TableFacts, infer_keys
 from tabgraphsyn.data.ingest.infer_types import infer_column
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries, TextShape
@@ -71,7 +72,7 @@ def _guessed_columns(
     columns, reasons = [], {}
     for column, target in work.targets[name].items():
         scan, shape, role = work.scan(name, column), shapes.get((name, column)), roles.get((name, column))
-        guess, reasons[column] = infer_column(column, target.type, scan, values[column], shape, role)
+        guess, reasons[column] = infer_column(column, target, scan, values[column], shape, role)
         columns.append(guess)
     work.reasons.columns[name] = reasons
     return tuple(columns)
@@ -93,7 +94,8 @@ def declared_schema(work: IngestWork) -> Schema:
 def _completed(column: Column, work: IngestWork, table: str) -> Column:
     if column.sdtype == "numerical" and column.computer_representation is None:
         whole = work.targets[table][column.name].type == pa.int64()
-        return replace(column, computer_representation="Int64" if whole else "Float")
-    if column.sdtype == "datetime" and column.datetime_format is None:
-        return replace(column, datetime_format=work.targets[table][column.name].format)
-    return column
+        column = replace(column, computer_representation="Int64" if whole else "Float")
+    format = work.targets[table][column.name].format
+    if column.sdtype == "datetime" and isinstance(format, DatetimeFormat):
+        return replace(column, datetime_format=column.datetime_format or format.parsed, format=format)
+    return replace(column, format=format)

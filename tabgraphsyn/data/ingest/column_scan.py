@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data import datetimes
+from tabgraphsyn.data.formats.arrow_types import is_known
 
 Kind = Literal["empty", "boolean", "integer", "float", "datetime", "text"]
 
@@ -19,6 +20,7 @@ FALSE_WORDS = ("false", "f", "no", "n", "0")
 _EXACT_FLOAT = 2.0**53
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
+_ISO_WIDTHS = {"%Y-%m-%d": 10, "%Y-%m-%d %H:%M:%S": 19, "%Y-%m-%dT%H:%M:%S": 19, "%H:%M": 5, "%H:%M:%S": 8}
 _MAX_EXAMPLES = 3
 
 
@@ -30,6 +32,11 @@ class ColumnScan:
         as_written: values are text whose kind is to be found; otherwise text stays text (but may be dates).
         decimal_comma: numbers may be written 1,5 (only where the comma does not separate fields).
         formats: datetime formats worth trying, in order of preference.
+        arrow: the type that the file itself gives the column, None where all is text.
+        largest: the largest magnitude of a decimal, without its mark, or of a number beyond int64.
+        nanos: timestamps have digits below a microsecond.
+        widths: least and most characters of a text.
+        has_plus: some number is written with a plus.
     """
 
     as_written: bool
@@ -48,6 +55,11 @@ class ColumnScan:
     live_formats: list[str] | None = None
     midnight: bool = True
     whole_seconds: bool = True
+    arrow: pa.DataType | None = None
+    largest: int = 0
+    nanos: bool = False
+    widths: tuple[int, int] | None = None
+    has_plus: bool = False
 
     def __post_init__(self) -> None:
         if self.as_written:
@@ -59,6 +71,17 @@ class ColumnScan:
             }
         if self.as_written and self.decimal_comma:
             self.alive["decimal_comma"] = self._has_decimal_commas
+
+    def see_type(self, values: pa.Array) -> None:
+        """Take in the type that a file gives a batch of the column, before it becomes a plain one."""
+        self.arrow = values.type if is_known(values.type) else None
+        if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
+            nanos = values.cast(pa.int64()).drop_null()
+            self.nanos = self.nanos or not _all_multiples(nanos, 1_000)
+        if (pa.types.is_decimal(values.type) or pa.types.is_uint64(values.type)) and len(values) > values.null_count:
+            ends = [pc.min(values).as_py(), pc.max(values).as_py()]
+            scale = max(values.type.scale, 0) if pa.types.is_decimal(values.type) else 0
+            self.largest = max(self.largest, *(abs(int(end * 10**scale)) for end in ends))
 
     def update(self, values: pa.Array) -> None:
         """Take in one batch of the column (string, int64, float64, bool or timestamp)."""
@@ -114,6 +137,9 @@ class ColumnScan:
 
     def _update_text(self, values: pa.Array) -> None:
         trimmed = pc.utf8_trim_whitespace(values)
+        lengths = pc.min_max(pc.utf8_length(trimmed)).as_py()
+        known = self.widths or (lengths["min"], lengths["max"])
+        self.widths = min(known[0], lengths["min"]), max(known[1], lengths["max"])
         before = set(self.alive)
         for name in list(self.alive):
             if name == "float" and "integer" in self.alive:
@@ -123,6 +149,12 @@ class ColumnScan:
         if before - set(self.alive) and not self.is_number:
             self._remember_non_numbers(trimmed)
         self._narrow_formats(trimmed)
+
+    @property
+    def is_padded(self) -> bool:
+        """True where the preferred datetime format has one width, which every value has."""
+        width = _ISO_WIDTHS.get(self.datetime_format or "")
+        return width is not None and self.widths == (width, width)
 
     def _narrow_formats(self, values: pa.Array) -> None:
         if self.live_formats is None:
@@ -140,8 +172,10 @@ class ColumnScan:
     def _update_typed(self, values: pa.Array) -> None:
         if pa.types.is_boolean(values.type):
             self.typed = "boolean"
-        elif pa.types.is_integer(values.type):
+        elif pa.types.is_integer(values.type) or (pa.types.is_decimal(values.type) and values.type.scale <= 0):
             self.typed = "integer"
+        elif pa.types.is_decimal(values.type):
+            self.typed, self.whole = "float", False
         elif pa.types.is_timestamp(values.type):
             self.typed = "datetime"
             micros = values.cast(pa.int64())
@@ -168,6 +202,7 @@ class ColumnScan:
         except pa.ArrowInvalid:
             return False
         self._look_for_leading_zeros(values)
+        self.has_plus = self.has_plus or bool(pc.any(pc.starts_with(values, "+")).as_py())
         return True
 
     def _is_float(self, values: pa.Array) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,15 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data import datetimes
+from tabgraphsyn.data.formats import Format
 from tabgraphsyn.data.ingest.column_scan import TRUE_WORDS, ColumnScan
 from tabgraphsyn.data.ingest.raw_table import RawTable
-from tabgraphsyn.data.schema import Column
 from tabgraphsyn.errors import DataError, listing, nearest
-
-_NATURAL = {
-    "boolean": pa.bool_(), "integer": pa.int64(), "datetime": datetimes.TIMESTAMP, "text": pa.string(),
-    "empty": pa.string(),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,84 +22,17 @@ class Target:
     """What one column becomes.
 
     Attributes:
-        type: its arrow type.
-        format: datetime format, where text becomes timestamps.
-        decimal_comma: numbers are written 1,5.
+        type: its arrow type in the ingested table.
+        format: how its values are written, None where arrow's own spelling is the file's.
     """
 
     type: pa.DataType
-    format: str | None = None
-    decimal_comma: bool = False
+    format: Format | None = None
 
-
-def natural_target(scan: ColumnScan) -> Target:
-    """Return the target that the values themselves ask for."""
-    if scan.kind == "float":
-        type_ = pa.int64() if scan.is_whole and not scan.infinite else pa.float64()
-        return Target(type_, decimal_comma=scan.has_decimal_comma)
-    return Target(_NATURAL[scan.kind], format=scan.datetime_format if scan.kind == "datetime" else None)
-
-
-def target_of(table: str, column: Column, scan: ColumnScan) -> tuple[Target, str | None]:
-    """Return the target that a column's declared meaning asks for, and what in the values speaks against it."""
-    natural = natural_target(scan)
-    if scan.kind == "empty":
-        return replace(natural, type=_declared_type(column)), None
-    where = f"{table}.{column.name}"
-    if column.sdtype == "numerical":
-        return _numerical(where, column, scan, natural)
-    if column.sdtype == "boolean":
-        fits = scan.kind == "boolean" or "words" in scan.alive
-        return Target(
-            pa.bool_()
-        ), None if fits else f"{where}: boolean in the metadata, but its values are {scan.kind}."
-    if column.sdtype == "datetime":
-        return _datetime(where, column, scan)
-    if column.sdtype == "categorical" and scan.kind in ("integer", "float", "boolean"):
-        return natural, None
-    if column.sdtype == "id" and natural.type == pa.int64():
-        return natural, None
-    return Target(pa.string()), None
-
-
-def _declared_type(column: Column) -> pa.DataType:
-    if column.sdtype == "numerical":
-        return pa.int64() if column.computer_representation == "Int64" else pa.float64()
-    return {"boolean": pa.bool_(), "datetime": datetimes.TIMESTAMP}.get(column.sdtype, pa.string())
-
-
-def _numerical(where: str, column: Column, scan: ColumnScan, natural: Target) -> tuple[Target, str | None]:
-    if not scan.is_number:
-        examples = f" (first: {listing(scan.non_numbers)})" if scan.non_numbers else ""
-        return natural, (
-            f"{where}: numerical in the metadata, but some values are no numbers{examples}. Set sdtype to "
-            f"'categorical', mend the values, or add what stands for a missing value to dataset.null_values."
-        )
-    type_ = pa.int64() if scan.is_whole and not scan.infinite else pa.float64()
-    if column.computer_representation == "Float":
-        type_ = pa.float64()
-    elif column.computer_representation == "Int64" and type_ != pa.int64():
-        return natural, (
-            f"{where}: computer_representation 'Int64' means whole numbers, found "
-            f"{listing(scan.fractional_examples) or 'infinity'}. Set it to 'Float'."
-        )
-    return Target(type_, decimal_comma=scan.has_decimal_comma), None
-
-
-def _datetime(where: str, column: Column, scan: ColumnScan) -> tuple[Target, str | None]:
-    target = Target(datetimes.TIMESTAMP, format=scan.datetime_format)
-    if scan.typed == "datetime":
-        return target, None
-    formats = scan.live_formats or []
-    if column.datetime_format is None:
-        if formats:
-            return target, None
-        return target, f"{where}: datetime in the metadata, but its values are no dates in a known format. " \
-            "Set datetime_format, or sdtype to 'categorical'."  # fmt: skip
-    if column.datetime_format in formats:
-        return replace(target, format=column.datetime_format), None
-    hint = f" They look like {formats[0]!r}." if formats else ""
-    return target, f"{where}: datetime_format {column.datetime_format!r} does not fit all values.{hint} Correct it."
+    @staticmethod
+    def of(format: Format) -> Target:
+        """Return the target of a format."""
+        return Target(format.stored, format)
 
 
 def fraction_problem(where: str, scan: ColumnScan, target: Target) -> str | None:
@@ -141,13 +69,19 @@ def convert(array: pa.Array, target: Target) -> pa.Array:
     >>> convert(pa.array(["3.0", None]), Target(pa.int64())).to_pylist()
     [3, None]
     """
+    if target.format is not None and not pa.types.is_null(array.type):
+        return _formatted(array, target.format)
     if array.type == target.type:
         return array
-    if pa.types.is_null(array.type):
-        return array.cast(target.type)
     if not pa.types.is_string(array.type):
         return array.cast(target.type)
     return _convert_text(array, target)
+
+
+def _formatted(array: pa.Array, format: Format) -> pa.Array:
+    if pa.types.is_string(array.type):
+        return format.read(pc.utf8_trim_whitespace(array))
+    return format.stored_of(array)
 
 
 def _convert_text(array: pa.Array, target: Target) -> pa.Array:
@@ -156,9 +90,7 @@ def _convert_text(array: pa.Array, target: Target) -> pa.Array:
         true = pc.is_in(pc.utf8_lower(text), value_set=pa.array(TRUE_WORDS))
         return pc.if_else(pc.is_valid(text), true, pa.scalar(None, pa.bool_()))
     if pa.types.is_timestamp(target.type):
-        return datetimes.parse(text, target.format or "%Y-%m-%d")
-    if target.decimal_comma:
-        text = pc.replace_substring(text, ",", ".")
+        return datetimes.parse(text, "%Y-%m-%d")
     if pa.types.is_integer(target.type):
         try:
             return text.cast(pa.int64())

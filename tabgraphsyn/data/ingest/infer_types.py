@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
+from tabgraphsyn.data.formats import DatetimeFormat, DurationFormat, Format, MixedFormat, WideFormat
 from tabgraphsyn.data.ingest.column_scan import ColumnScan
+from tabgraphsyn.data.ingest.convert import Target
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TextShape
 from tabgraphsyn.data.schema import Column
 
@@ -16,23 +20,38 @@ _ID_ENDINGS = ("_id", "_key", "_code", "_uuid", "_guid", "id_", "zip_code", "zip
 
 def infer_column(
     name: str,
-    type_: pa.DataType,
+    target: Target,
     scan: ColumnScan,
     values: ColumnValues,
     shape: TextShape | None,
     key_role: str | None,
 ) -> tuple[Column, str]:
-    """Return a column's meaning and the reason for the guess.
+    """Return a column's meaning, with its format, and the reason for the guess.
 
     Args:
         key_role: e.g. ``primary key``, for columns that belong to a key.
     """
+    column, reason = _meaning(name, target, scan, values, shape, key_role)
+    told = "" if target.format is None or key_role else target.format.told()
+    if told and column.sdtype in ("numerical", "categorical"):
+        reason = f"{reason}; {told}"
+    return replace(column, format=target.format), reason
+
+
+def _meaning(
+    name: str, target: Target, scan: ColumnScan, values: ColumnValues, shape: TextShape | None, key_role: str | None
+) -> tuple[Column, str]:
+    type_, format = target.type, target.format
     if key_role is not None:
         return Column(name, "id"), key_role
+    if isinstance(format, MixedFormat | WideFormat):
+        return _of_several_forms(name, format)
+    if isinstance(format, DurationFormat):
+        return Column(name, "numerical", computer_representation="Int64"), "spans of time in microseconds"
     if pa.types.is_boolean(type_):
         return Column(name, "boolean"), "all values are true or false"
     if pa.types.is_timestamp(type_):
-        return _datetime(name, scan)
+        return _datetime(name, scan, format)
     if pa.types.is_floating(type_):
         return Column(name, "numerical", computer_representation="Float"), "numbers, some of them not whole"
     if pa.types.is_integer(type_):
@@ -41,11 +60,17 @@ def infer_column(
     return _text(name, scan, values, shape)
 
 
-def _datetime(name: str, scan: ColumnScan) -> tuple[Column, str]:
-    others = (scan.live_formats or [])[1:2]
-    also = f"; {others[0]} would fit as well, the metadata can say which" if others else ""
-    column = Column(name, "datetime", datetime_format=scan.datetime_format)
-    return column, f"every value is a date in {scan.datetime_format}{also}"
+def _of_several_forms(name: str, format: MixedFormat | WideFormat) -> tuple[Column, str]:
+    if isinstance(format, MixedFormat) and pa.types.is_timestamp(format.values_type):
+        return Column(name, "datetime"), "dates"
+    return Column(name, "numerical", computer_representation="Float" if isinstance(format, MixedFormat) else None), (
+        "numbers"
+    )
+
+
+def _datetime(name: str, scan: ColumnScan, format: Format | None) -> tuple[Column, str]:
+    pattern = format.parsed if isinstance(format, DatetimeFormat) else scan.datetime_format
+    return Column(name, "datetime", datetime_format=pattern), f"every value is a date in {pattern}"
 
 
 def _integer(name: str, scan: ColumnScan, values: ColumnValues) -> tuple[Column, str]:

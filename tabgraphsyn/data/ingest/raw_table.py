@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data import datetimes
+from tabgraphsyn.data.formats.arrow_types import plain_array
 from tabgraphsyn.data.ingest.column_scan import ColumnScan
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
 from tabgraphsyn.errors import DataError, listing, raise_collected
@@ -57,6 +58,8 @@ def read_raw(
             arrays = _plain_columns(batch, reader, wanted)
             for place, name in enumerate(wanted):
                 array = arrays[place]
+                if not reader.as_written:
+                    scans[name].see_type(batch.column(name))
                 if reader.has_null_words:
                     array = _without_null_words(array, words, scans[name])
                 if name in formats and not pa.types.is_timestamp(array.type):
@@ -115,38 +118,15 @@ def _without_null_words(array: pa.Array, words: pa.Array, scan: ColumnScan) -> p
 
 
 def plain(array: pa.Array, where: str) -> pa.Array:
-    """Return ``array`` as string, int64, float64, bool or timestamp[us] in UTC; NaN becomes null.
+    """Return ``array`` in one of the plain types, see ``arrow_types.plain_array``.
 
     Raises:
         DataError: a type that has no meaning here (lists, structs, binary).
     """
-    type_ = array.type
-    if pa.types.is_dictionary(type_):
-        return plain(array.dictionary_decode(), where)
-    if isinstance(type_, pa.BaseExtensionType):
-        return plain(array.storage, where)
     try:
-        return _plain(array)
+        return plain_array(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"{where}: a column holds numbers, booleans, dates or text, found {type_}. Remove it or write it as text."
+            f"{where}: a column holds numbers, booleans, dates or text, found {array.type}. Remove it or write it as "
+            f"text."
         ) from error
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    type_ = array.type
-    types = pa.types
-    if types.is_string(type_) or types.is_boolean(type_):
-        return array
-    if types.is_integer(type_) or (types.is_decimal(type_) and type_.scale == 0):
-        return array.cast(pa.int64())
-    if types.is_floating(type_) or types.is_decimal(type_):
-        numbers = array.cast(pa.float64())
-        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-    if types.is_timestamp(type_):
-        return array.cast(pa.timestamp("us", tz=type_.tz), safe=False).cast(datetimes.TIMESTAMP)
-    if types.is_date(type_):
-        return array.cast(datetimes.TIMESTAMP)
-    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_nested(type_):
-        raise pa.ArrowInvalid("no meaning")
-    return array.cast(pa.string())

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+
+from tabgraphsyn.data.ingest.column_view import ColumnView, Decision, Habits
 from tabgraphsyn.data.ingest.convert import (
-    Target,
     fraction_problem,
-    natural_target,
-    target_of,
     unify_key_types,
     unknown_columns,
     write_converted,
 )
+from tabgraphsyn.data.ingest.decide import decide
 from tabgraphsyn.data.ingest.raw_table import RawTable, read_raw
 from tabgraphsyn.data.ingest.validate import shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
@@ -37,8 +38,7 @@ def read_tables(work: IngestWork) -> None:
     for position, (name, columns) in enumerate(wanted.items()):
         _read_table(work, readers[name], columns, work.scratch / f"raw{position}.parquet")
     _drop_empty_columns(work)
-    for name in work.raws:
-        _decide_types(work, name)
+    _decide_types(work)
     if work.declared is not None:
         pairs = [
             ((relation.child_table, child), (relation.parent_table, parent))
@@ -207,15 +207,39 @@ def _without_columns(schema: Schema, empty: dict[str, set[str]]) -> Schema:
     return Schema(tables, relations)
 
 
-def _decide_types(work: IngestWork, name: str) -> None:
-    targets: dict[str, Target] = {}
-    for column, scan in work.raws[name].scans.items():
-        if work.declared is None:
-            target = natural_target(scan)
-        else:
-            target, problem = target_of(name, work.declared.table(name).column(column), scan)
-            work.problems += [problem] if problem else []
-        infinite = fraction_problem(f"{name}.{column}", scan, target)
-        work.problems += [infinite] if infinite else []
-        targets[column] = target
-    work.targets[name] = targets
+def _decide_types(work: IngestWork) -> None:
+    """Decide type and format of every column; what a column leaves open is decided by the others of its table."""
+    views = {name: [_view(work, name, column) for column in raw.scans] for name, raw in work.raws.items()}
+    decisions = {name: {view.name: decide(view, Habits()) for view in columns} for name, columns in views.items()}
+    everywhere = Habits()
+    own = {name: Habits() for name in views}
+    for name, found in decisions.items():
+        for decision in found.values():
+            own[name].add(decision.habits)
+            everywhere.add(decision.habits)
+    for name, columns in views.items():
+        habits = own[name].or_else(everywhere)
+        for view in columns:
+            decision = decisions[name][view.name]
+            _decided(work, view, decide(view, habits) if decision.is_open or _may_mix(view, decision) else decision)
+
+
+def _view(work: IngestWork, table: str, column: str) -> ColumnView:
+    raw = work.raws[table]
+    declared = None if work.declared is None else work.declared.table(table).column(column)
+    return ColumnView(raw, raw.scans[column], column, declared, work.options.formats.get(f"{table}.{column}"))
+
+
+def _may_mix(view: ColumnView, decision: Decision) -> bool:
+    """Return whether a column of text may be dates of several formats once it is known whether the day comes first."""
+    is_text = decision.target.type == pa.string() and decision.target.format is None
+    return is_text and view.wanted is None and (view.declared is None or view.declared.sdtype == "datetime")
+
+
+def _decided(work: IngestWork, view: ColumnView, decision: Decision) -> None:
+    work.problems += [decision.problem] if decision.problem else []
+    infinite = fraction_problem(view.where, view.scan, decision.target)
+    work.problems += [infinite] if infinite else []
+    if decision.note:
+        work.reasons.notes.append(f"{view.where}: {decision.note}.")
+    work.targets.setdefault(view.raw.name, {})[view.name] = decision.target

@@ -69,8 +69,8 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
     prepare = inputs["prepare"]
     schema = Schema.from_dict(_required(prepare / Prepared.SCHEMA))
     sides = {
-        "real": Database.open(schema, inputs["ingest"] / "tables"),
-        "synthetic": Database.open(schema, inputs["sample"] / "synthetic"),
+        "real": Database.open(schema, inputs["ingest"] / "tables").as_numbers(),
+        "synthetic": Database.open(schema, inputs["sample"] / "synthetic").as_numbers(),
     }
     for side, database in sides.items():
         absent = [t.schema.name for t in database.tables.values() if not Path(str(t.source)).is_file()]

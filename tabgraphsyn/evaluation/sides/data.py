@@ -59,6 +59,8 @@ class EvaluationData:
     trained_without_holdout: bool = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "real", self.real.as_numbers())
+        object.__setattr__(self, "synthetic", self.synthetic.as_numbers())
         unknown = [name for name in self.wanted if name not in ALL_COMPARISONS]
         if unknown:
             raise DataError(

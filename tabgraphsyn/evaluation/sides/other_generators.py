@@ -10,15 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.dependencies import discover
-from tabgraphsyn.data.ingest.column_scan import ColumnScan
-from tabgraphsyn.data.ingest.convert import Target, natural_target, target_of, write_converted
+from tabgraphsyn.data.formats import NumberFormat
+from tabgraphsyn.data.ingest.column_view import ColumnView, Habits
+from tabgraphsyn.data.ingest.convert import Target, write_converted
+from tabgraphsyn.data.ingest.decide import decide
 from tabgraphsyn.data.ingest.raw_table import read_raw
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order, reference_tables
 from tabgraphsyn.data.reading.find import find_tables
 from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.data.reading.table_reader import TableReader
-from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
+from tabgraphsyn.data.schema import Database, Schema, Table, TableSchema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 from tabgraphsyn.evaluation.sides.keys import joint_codes, pointers
@@ -108,7 +110,7 @@ def _read(reader: TableReader, table: TableSchema, scratch: Path, number: int) -
         return Table(table, pa.table({column.name: pa.nulls(0) for column in wanted})), problems
     targets = {}
     for column in wanted:
-        targets[column.name], problem = _target(table.name, column, raw.scans[column.name])
+        targets[column.name], problem = _target(ColumnView(raw, raw.scans[column.name], column.name, column))
         problems += [problem] if problem else []
     path = scratch / f"table{number}.parquet"
     write_converted(raw, targets, path)
@@ -116,18 +118,23 @@ def _read(reader: TableReader, table: TableSchema, scratch: Path, number: int) -
     return Table(table, path), problems
 
 
-def _target(table: str, column: Column, scan: ColumnScan) -> tuple[Target, str]:
+def _target(view: ColumnView) -> tuple[Target, str]:
     """Return the declared type where the values allow it, otherwise their own."""
-    target, problem = target_of(table, column, scan)
-    if problem is None:
-        return target, ""
+    column, scan = view.declared, view.scan
+    assert column is not None
+    if column.format is not None and (scan.typed is not None or view.reads(column.format)):
+        return Target.of(column.format), ""
+    decision = decide(view, Habits())
+    if decision.problem is None:
+        return decision.target, ""
     if column.sdtype == "datetime":  # generators write dates in formats of their own
-        target, other = target_of(table, replace(column, datetime_format=None), scan)
-        if other is None:
-            return target, ""
+        other = decide(replace(view, declared=replace(column, datetime_format=None)), Habits())
+        if other.problem is None:
+            return other.target, ""
     if column.sdtype == "numerical" and scan.is_number:  # whole numbers written as 3.5 are still numbers
-        return Target(pa.float64(), decimal_comma=scan.has_decimal_comma), ""
-    return natural_target(scan), problem
+        format = NumberFormat(mark=",", most=15) if scan.has_decimal_comma else None
+        return Target(pa.float64(), format), ""
+    return decide(replace(view, declared=None), Habits()).target, decision.problem
 
 
 def with_holdout(training: Database, holdout: Database) -> tuple[Database, dict[str, np.ndarray]]:

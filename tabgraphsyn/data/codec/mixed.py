@@ -1,0 +1,142 @@
+"""Columns of numbers or times that are written in several ways, with words among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.datetime import PARTS, DatetimeCodec, datetime_codec
+from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.codec.numerical import number_codec
+from tabgraphsyn.data.counts import ValueCounts
+from tabgraphsyn.data.formats import MixedFormat
+from tabgraphsyn.data.layout import CategoricalField, NumericalField
+
+_INNER: dict[str, Any] = {**PARTS, DatetimeCodec.kind: DatetimeCodec}
+_WORDS: dict[str, Any] = {CategoricalCodec.kind: CategoricalCodec, ConstantCodec.kind: ConstantCodec}
+
+
+@dataclass(frozen=True)
+class MixedCodec(ColumnCodec):
+    """A number (or time) whose missing values are words, and the form in which it is written.
+
+    Fields: those of ``inner`` (words count as missing there), ``<column>:form`` where there are several forms,
+    ``<column>:word`` where there are several words.
+
+    Attributes:
+        column: column name.
+        format: the forms.
+        inner: codec of the numbers or times.
+        word: codec of what stands where no number does, null among it.
+        bounds: per form the least and greatest number written in it; times in microseconds.
+    """
+
+    kind = "mixed"
+    column: str
+    format: MixedFormat
+    inner: ColumnCodec
+    word: CategoricalCodec | ConstantCodec
+    bounds: tuple[tuple[float, float], ...]
+
+    @staticmethod
+    def fit(column: str, format: MixedFormat, values: pa.Array, config: CodecConfig) -> MixedCodec:
+        """Fit to training values as they are written."""
+        numbers, form = format.split(values)
+        if pa.types.is_timestamp(numbers.type):
+            inner = datetime_codec(column, pa.chunked_array([numbers]), config)
+        else:
+            inner = number_codec(column, ValueCounts.of(numbers), config)
+        left = values.filter(pc.is_null(numbers))
+        distinct, counts = ValueCounts.of(left).with_null()
+        if len(distinct) < 2:
+            nothing = pa.nulls(1, pa.string())
+            word: Any = ConstantCodec(f"{column}:word", Levels.of(distinct if len(distinct) else nothing))
+        else:
+            word = CategoricalCodec.fit(f"{column}:word", distinct, counts, config.min_count)
+        plain = _plain(numbers)
+        bounds = []
+        for number in range(len(format.forms)):
+            own = plain[form == number]
+            bounds.append((own.min().item(), own.max().item()) if len(own) else (0, 0))
+        return MixedCodec(column, format, inner, word, tuple(bounds))
+
+    @property
+    def _has_form(self) -> bool:
+        return len(self.format.forms) > 1
+
+    @property
+    def numerical_fields(self) -> tuple[NumericalField, ...]:
+        """Numbers that this column takes."""
+        return self.inner.numerical_fields
+
+    @property
+    def categorical_fields(self) -> tuple[CategoricalField, ...]:
+        """Categories that this column takes."""
+        form = (CategoricalField(f"{self.column}:form", len(self.format.forms)),) if self._has_form else ()
+        return self.inner.categorical_fields + form + self.word.categorical_fields
+
+    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
+        """Return the fields of ``values``; form and word are level 0 in rows that have none."""
+        numbers, form = self.format.split(values)
+        inner = self.inner.encode(numbers)
+        is_word = pc.is_null(numbers).to_numpy(zero_copy_only=False)
+        words = self.word.encode(values.filter(pa.array(is_word)))
+        level = np.zeros((len(values), words.categorical.shape[1]), dtype=np.int32)
+        level[is_word] = words.categorical
+        forms = [np.maximum(form, 0)[:, None]] if self._has_form else []
+        categorical = np.concatenate([inner.categorical, *forms, level], axis=1)
+        return EncodedColumn(inner.numerical, categorical.astype(np.int32))
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values as they are written."""
+        taken = len(self.inner.categorical_fields)
+        numbers = self.inner.decode(numerical, categorical[:, :taken], draw)
+        form = categorical[:, taken].astype(np.int64) if self._has_form else np.zeros(len(numbers), dtype=np.int64)
+        words = self.word.decode(numerical[:, :0], categorical[:, taken + self._has_form :], draw)
+        return self.format.joined(self._held(numbers, form), form, words)
+
+    def _held(self, numbers: pa.Array, form: np.ndarray) -> pa.Array:
+        """Return the numbers within the bounds of their form: what is in pounds is no weight in kilograms."""
+        bounds = np.asarray(self.bounds)[form]
+        missing = pc.is_null(numbers).to_numpy(zero_copy_only=False)
+        held = np.clip(_plain(numbers), bounds[:, 0], bounds[:, 1])
+        if pa.types.is_floating(numbers.type):
+            return pa.array(held, numbers.type, mask=missing)
+        return pa.array(held.astype(np.int64), pa.int64(), mask=missing).cast(numbers.type)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {
+            "kind": self.kind,
+            "column": self.column,
+            "format": self.format.to_dict(),
+            "inner": self.inner.to_dict(),
+            "word": self.word.to_dict(),
+            "bounds": [list(pair) for pair in self.bounds],
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> MixedCodec:
+        """Read the form that ``to_dict`` writes."""
+        return cls(
+            column=raw["column"],
+            format=MixedFormat.from_dict(raw["format"]),
+            inner=_INNER[raw["inner"]["kind"]].from_dict(raw["inner"]),
+            word=_WORDS[raw["word"]["kind"]].from_dict(raw["word"]),
+            bounds=tuple((low, high) for low, high in raw["bounds"]),
+        )
+
+
+def _plain(numbers: pa.Array) -> np.ndarray:
+    """Return numbers, or the microseconds of times, as numpy; 0 for null."""
+    if pa.types.is_timestamp(numbers.type):
+        numbers = numbers.cast(pa.int64())
+    return pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)

@@ -1,0 +1,100 @@
+"""Numbers or dates written in several ways in one column, with words among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.formats.base import Format
+from tabgraphsyn.data.formats.moment import DatetimeFormat
+from tabgraphsyn.data.formats.number import NumberFormat
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedFormat(Format):
+    """Values as they are written; each is a number (or a moment) in one of some formats, or a word.
+
+    Attributes:
+        forms: the formats, all of one stored type.
+        shapes: for each of them a pattern that tells its texts from those of the others.
+    """
+
+    kind = "mixed"
+    forms: tuple[NumberFormat | DatetimeFormat, ...] = ()
+    shapes: tuple[str, ...] = ()
+
+    @property
+    def stored(self) -> pa.DataType:
+        """Text."""
+        return pa.string()
+
+    @property
+    def holds_numbers_as_text(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def values_type(self) -> pa.DataType:
+        """The type of the numbers or moments."""
+        return self.forms[0].stored
+
+    def read(self, text: pa.Array) -> pa.Array:
+        """Return the texts as they are."""
+        return text
+
+    def write(self, values: pa.Array) -> pa.Array:
+        """Return the texts."""
+        return values
+
+    def split(self, text: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """Return the values, null for words, and (rows,) int64 the form of each, -1 for words and nulls."""
+        values = pa.nulls(len(text), self.values_type)
+        form = np.full(len(text), -1, dtype=np.int64)
+        for number, (one, shape) in enumerate(zip(self.forms, self.shapes, strict=True)):
+            is_open = pc.match_substring_regex(text, shape)
+            mask = pc.fill_null(is_open, False).to_numpy(zero_copy_only=False) & (form < 0)
+            if not mask.any():
+                continue
+            chosen = pa.array(mask)
+            values = pc.replace_with_mask(values, chosen, one.read(text.filter(chosen)).cast(self.values_type))
+            form[mask] = number
+        return values, form
+
+    def joined(self, values: pa.Array, form: np.ndarray, words: pa.Array) -> pa.Array:
+        """Return the texts of values in their forms; ``words`` where a value is null."""
+        texts = words
+        is_value = pc.is_valid(values).to_numpy(zero_copy_only=False)
+        for number, one in enumerate(self.forms):
+            mask = is_value & (form == number)
+            if mask.any():
+                chosen = pa.array(mask)
+                texts = pc.replace_with_mask(texts, chosen, one.write(values.filter(chosen)))
+        return texts
+
+    def numbers(self, values: pa.Array) -> pa.Array:
+        """Return the numbers or moments, null for words."""
+        return self.split(values)[0]
+
+    def told(self) -> str:
+        """Return the format in words."""
+        ways = ", ".join(
+            one.pattern + one.zone if isinstance(one, DatetimeFormat) else repr(one.example()) for one in self.forms
+        )
+        what = "times" if pa.types.is_timestamp(self.values_type) else "numbers"
+        return f"{what} written like {ways}, perhaps with words among them"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        return {"kind": self.kind, "forms": [one.to_dict() for one in self.forms], "shapes": list(self.shapes)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> MixedFormat:
+        """Read the form that ``to_dict`` writes."""
+        kinds = {one.kind: one for one in (NumberFormat, DatetimeFormat)}
+        forms = tuple(kinds[one["kind"]].from_dict(one) for one in raw["forms"])
+        return cls(forms=forms, shapes=tuple(raw["shapes"]))
