@@ -149,7 +149,10 @@ def _yaml_text(name: str, path: Path, given: Mapping[str, Any]) -> str:
         **{key: (given[key], "") for key in further},
         "delimiter": (given["delimiter"], "of CSV files; null: found from the first lines"),
         "encoding": (given["encoding"], "of CSV files; null: UTF-8, or UTF-16 with a byte order mark"),
-        "formats": (given.get("formats"), "where values leave it open: {<table>.<column>: '%d/%m/%Y' | '1.234,56' | text}"),
+        "formats": (
+            given.get("formats"),
+            "where values leave it open: {<table>.<column>: '%d/%m/%Y' | '1.234,56' | text}",
+        ),
         "keys": (given.get("keys"), "foreign keys left open: {<table>.<column>: <parent>.<column>, or null for none}"),
         "null_values": (
             given.get("null_values"),
