@@ -17,17 +17,16 @@ from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
-from tabgraphsyn.data.codec.digits import DigitsCodec, is_told
-from tabgraphsyn.data.codec.digits import is_wide as has_many_levels
+from tabgraphsyn.data.codec.digits import DigitsCodec, is_told, is_wide
+from tabgraphsyn.data.codec.formatted import formatted_codec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.mixed import MixedCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
-from tabgraphsyn.data.codec.wide import WideCodec, is_wide
+from tabgraphsyn.data.codec.wide import WideCodec
 from tabgraphsyn.data.counts import ValueCounts, even_sample, plain_zero, training_batches, training_values
 from tabgraphsyn.data.dependencies import exact_within
-from tabgraphsyn.data.formats import MixedFormat, WideFormat
 from tabgraphsyn.data.layout import EncodedTable, NumericalField, TableLayout
 from tabgraphsyn.data.schema import Column, Table
 from tabgraphsyn.errors import DataError, listing
@@ -88,7 +87,7 @@ class TableCodec:
         times = [name for name, codec in codecs.items() if codec is None]
         codecs |= _fit_times(table, is_training, times, config)
         rules = _rules(table, is_training, codecs) if config.dependencies == "keep" else ()
-        for name in [name for name, codec in codecs.items() if codec is not None and has_many_levels(codec, config)]:
+        for name in [name for name, codec in codecs.items() if codec is not None and is_wide(codec, config)]:
             others = _sampled(table, is_training, [other for other in columns if codecs[other] is not None])
             if is_told(name, others):
                 codecs[name] = DigitsCodec(codecs[name])  # type: ignore[arg-type]
@@ -211,16 +210,12 @@ def _fit_column(table: Table, column: Column, is_training: np.ndarray, config: C
     if column.sdtype in ("id", "text") or (column.pii and column.sdtype == "categorical"):
         return _fit_unmodelled(table, column, is_training, config)
     values = training_values(table, column.name, is_training)
-    if column.sdtype in ("numerical", "datetime") and len(values) > values.null_count:
-        if isinstance(column.format, MixedFormat):
-            return MixedCodec.fit(column.name, column.format, _whole(values), config)
-        if isinstance(column.format, WideFormat):
-            return WideCodec.fit(column.name, _whole(values), column.format.scale, config)
+    formatted = formatted_codec(column, _whole(values), config)
+    if formatted is not None:
+        return formatted
     counts = ValueCounts.of(values)
     if column.sdtype == "numerical":
-        simple = number_codec(column.name, counts, config)
-        is_long = isinstance(simple, NumericalCodec) and is_wide(values)
-        return WideCodec.fit(column.name, _whole(values), 0, config) if is_long else simple
+        return number_codec(column.name, counts, config)
     if column.sdtype == "datetime":
         simple = number_codec(column.name, counts, config)
         return None if isinstance(simple, NumericalCodec) else simple

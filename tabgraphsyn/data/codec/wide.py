@@ -103,7 +103,7 @@ class WideCodec(ColumnCodec):
         return cls(**plain, inner=PARTS[raw["inner"]["kind"]].from_dict(raw["inner"]))
 
 
-def is_wide(values: pa.Array | pa.ChunkedArray) -> bool:
+def beyond_floats(values: pa.Array | pa.ChunkedArray) -> bool:
     """Return whether whole numbers are too large for a float."""
     if not pa.types.is_integer(values.type) or len(values) == values.null_count:
         return False
