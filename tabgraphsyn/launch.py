@@ -226,10 +226,16 @@ def _print_if(line: str) -> None:
 
 
 def _print_opening(launch: Launch) -> None:
+    from tabgraphsyn.orchestration import submit
+
     source = next(iter(launch.sources.values()))
     tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
     print(f"campaign {launch.campaign}: {_counted(launch)}", flush=True)
     print(f"tables: {tables}", flush=True)
+    others = submit.published_by_others(launch)
+    if others:
+        counts = ", ".join(f"{count} by {user}" for user, count in sorted(others.items()))
+        print(f"trusted: stages that others published are used as they are: {counts}", flush=True)
 
 
 def _counted(launch: Launch) -> str:

@@ -66,7 +66,8 @@ class ClusterConfig:
         lease_timeout_s: silence after which another process may take a stage over.
         rank_timeout_s: where several processes train a stage, silence of one after which the others give up. It must
             be longer than a checkpoint or a validation takes.
-        verify_mb: inputs up to this size are hashed before a stage starts; larger ones are checked by size.
+        verify_mb: files of inputs up to this size are held against their hashes before a stage starts; larger ones are
+            checked by size and owner. By default all are.
         cpu_partition: Slurm only, like all below: where stages without a GPU go; null takes the cluster's default.
         gpu_partition: where stages go that want a GPU; null: they run without one.
         gpu_gres: generic resource of a GPU, e.g. ``gpu``, ``gpu:a100`` or ``gpu:1g.10gb``.
@@ -106,7 +107,7 @@ class ClusterConfig:
     heartbeat_s: float = 5.0
     lease_timeout_s: float = 60.0
     rank_timeout_s: float = 600.0
-    verify_mb: float = 64.0
+    verify_mb: float = 1e6
     cpu_partition: str | None = None
     gpu_partition: str | None = None
     gpu_gres: str = "gpu"

@@ -1,9 +1,14 @@
-"""Writes that are never half done: aside, flushed, then renamed; or a line at the end of a file."""
+"""Writes that are never half done: aside, flushed, then renamed; or a line at the end of a file.
+
+Whatever library wrote a file, it gets the rights that this process gives to new files: some libraries choose their own
+(safetensors 0600), and then a store that several users share holds files that only one of them can read.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,12 +30,33 @@ def written_aside(path: Path, *, flush: bool = True) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         yield aside
+        _give_usual_rights(aside)
         if flush:
             with aside.open("rb") as handle:
                 os.fsync(handle.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def creation_mask() -> int:
+    """Return this process's umask, without changing it even for a moment where the system tells it."""
+    try:
+        found = re.search(r"^Umask:\s*([0-7]+)", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        found = None
+    if found:
+        return int(found[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _give_usual_rights(path: Path) -> None:
+    """Give a new file the rights of new files; one that is linked from elsewhere keeps what it has there."""
+    found, usual = path.stat(), 0o666 & ~creation_mask()
+    if found.st_nlink == 1 and found.st_mode & 0o777 != usual:
+        path.chmod(usual)
 
 
 @contextmanager

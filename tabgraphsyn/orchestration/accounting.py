@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,4 +81,6 @@ def _add(
 
 def _hours(attempt: Attempt) -> float:
     """Return how long an attempt ran; one that died without a word, up to its last heartbeat."""
-    return max(0.0, (attempt.ended or attempt.heartbeat) - attempt.started) / 3600
+    # A heartbeat under a clock that jumped must not count as years.
+    ended = attempt.ended or min(attempt.heartbeat, time.time())
+    return max(0.0, ended - attempt.started) / 3600

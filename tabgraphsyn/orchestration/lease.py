@@ -128,10 +128,14 @@ class Attempt:
     notes: tuple[Mapping[str, Any], ...] = ()
 
     def is_running(self, timeout_s: float, now: float | None = None) -> bool:
-        """Return True unless the attempt ended, its process is gone, or it was silent for ``timeout_s``."""
+        """Return True unless the attempt ended, its process is gone, or it was silent for ``timeout_s``.
+
+        A heartbeat from the future is none: whoever lives puts it right with the next one, and whoever died under a
+        clock that jumped must not hold the stage until that time has come.
+        """
         if self.outcome is not None or self.owner.is_dead():
             return False
-        return (time.time() if now is None else now) - self.heartbeat <= timeout_s
+        return abs((time.time() if now is None else now) - self.heartbeat) <= timeout_s
 
 
 def attempt_numbers(folder: Path) -> list[int]:

@@ -48,7 +48,7 @@ class Runtime:
     code: Mapping[str, Any] = field(default_factory=dict)
     heartbeat_s: float = 5.0
     lease_timeout_s: float = 60.0
-    verify_mb: float = 64.0
+    verify_mb: float = 1e6
     tasks_per_node: int = 1
     nodes: int = 1
     rank_timeout_s: float = 600.0

@@ -12,16 +12,20 @@ import hashlib
 import os
 import shutil
 import stat
+import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
+from tabgraphsyn.orchestration.sharing import seal, user_name
 
 ARTIFACTS = "artifacts"
 CHECKPOINTS = "checkpoints"
@@ -81,9 +85,22 @@ class Store:
             return State.DONE, attempt
         if attempt is None:
             return State.MISSING, None
-        if attempt.is_running(self.lease_timeout_s):
+        if attempt.is_running(self.lease_timeout_s, self._now()):
             return State.RUNNING, attempt
         return (State.FAILED if attempt.outcome == "failed" else State.RESUMABLE), attempt
+
+    def _now(self) -> float:
+        """Return the time by the clock of the file system, which heartbeats are in."""
+        return time.time() + self._clock_offset
+
+    @cached_property
+    def _clock_offset(self) -> float:
+        """How far the file system's clock is ahead of this machine's, in seconds; 0 where nothing can be written."""
+        try:
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                return os.fstat(probe.fileno()).st_mtime - time.time()
+        except OSError:
+            return 0.0
 
     def standing(self, kind: str) -> frozenset[str]:
         """Return the signatures of a kind that have a folder: one call, where a look at each would be thousands."""
@@ -137,9 +154,30 @@ def size_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def publishers(folder: Path, manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Return the users that the published files of a stage belong to, by path under ``artifacts/``."""
+    return {path: (folder / ARTIFACTS / path).stat().st_uid for path in outputs_of(manifest)}
+
+
+def owner_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Return a line for each published file that is not its publisher's: one attempt writes all of a stage's files.
+
+    In a shared store others of the group can replace a file, and its hash in ``done.json``, but not its owner.
+    """
+    found = publishers(folder, manifest)
+    # The manifest was written by the attempt itself, and renamed together with its files.
+    own = folder / ARTIFACTS / MANIFEST
+    publisher = own.stat().st_uid if own.exists() else next(iter(found.values()), None)
+    return [
+        f"{folder.name}/{path}: belongs to {user_name(owner)}, the stage was published by {user_name(publisher)}."
+        for path, owner in found.items()
+        if publisher is not None and owner != publisher
+    ]
+
+
 def hash_problems(folder: Path, manifest: Mapping[str, Any], up_to_bytes: float = float("inf")) -> list[str]:
     """Return a line for each output of up to ``up_to_bytes`` whose content is not what was published."""
-    problems = size_problems(folder, manifest)
+    problems = size_problems(folder, manifest) or owner_problems(folder, manifest)
     if problems:
         return problems
     for path, output in outputs_of(manifest).items():
@@ -210,6 +248,8 @@ def publish(lease: Lease, manifest: Mapping[str, Any]) -> None:
     working = working_artifacts(lease.folder, lease.number)
     whole = {**manifest, "attempt": lease.number, "outputs": hashed_outputs(working)}
     write_json(working / MANIFEST, whole)
+    output_dir = lease.folder.parents[2]
+    seal(working, output_dir)
     if not lease.is_held():
         raise StageError(f"{lease.folder}: attempt {lease.number} was overtaken by a later one and must not publish.")
     target = lease.folder / ARTIFACTS
@@ -220,7 +260,12 @@ def publish(lease: Lease, manifest: Mapping[str, Any]) -> None:
             f"{lease.folder}: attempt {lease.number} found {target.name!r} published ({error})."
         ) from error
     _sync_folder(lease.folder)
-    write_json(lease.folder / DONE, whole)
+    _write_done(lease.folder, whole)
+
+
+def _write_done(folder: Path, manifest: Mapping[str, Any]) -> None:
+    write_json(folder / DONE, manifest)
+    seal(folder / DONE, folder.parents[2])
 
 
 def recover(folder: Path) -> bool:
@@ -235,7 +280,7 @@ def recover(folder: Path) -> bool:
         return False
     manifest = _readable(artifacts / MANIFEST)
     if manifest is not None and not hash_problems(folder, manifest):
-        write_json(folder / DONE, manifest)
+        _write_done(folder, manifest)
         return True
     discard(folder)
     return False

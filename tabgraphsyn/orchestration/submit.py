@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +20,11 @@ from tabgraphsyn.orchestration.local.processes import WorkerPool, worker_pool
 from tabgraphsyn.orchestration.local.runner import Limits, LocalRunner
 from tabgraphsyn.orchestration.local.view import view_for
 from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, Stage, plan
-from tabgraphsyn.orchestration.sharing import share_with_group
+from tabgraphsyn.orchestration.sharing import settle_rights, user_name
 from tabgraphsyn.orchestration.snapshot import code_version
 from tabgraphsyn.orchestration.source import Source, read_source
 from tabgraphsyn.orchestration.spec import Runtime
-from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.store import DONE, State, Store
 from tabgraphsyn.stages.catalog import Catalog
 
 _INGEST_JOB_MB = 20.0
@@ -133,7 +134,7 @@ def make_launch(
     """
     _check_same_place(points)
     store = output_store(points[0].config)
-    share_with_group(store.root.parent)
+    settle_rights(store.root.parent)
     code = code_version()
     name = campaign_name(points, command, place_keys)
     sources = _read_sources(points, catalog, store, code, warm_up, keep=not dry_run)
@@ -283,6 +284,23 @@ def decisions(launch: Launch, gpus: Sequence[str]) -> dict[str, str]:
         else:
             inputs = [found[needed] for needed in stage.inputs.values()]
             found[stage.id] = "blocked" if "blocked" in inputs else "run"
+    return found
+
+
+def published_by_others(launch: Launch) -> dict[str, int]:
+    """Return how many of the launch's done stages each other user published: whose results it would use.
+
+    A file's owner is all that tells: whoever may write to the store can forge the hashes in it.
+    """
+    found: dict[str, int] = {}
+    for stage_id in launch.plan.stages:
+        try:
+            owner = (launch.store.folder(stage_id) / DONE).stat().st_uid
+        except OSError:
+            continue
+        if owner != os.geteuid():
+            name = user_name(owner)
+            found[name] = found.get(name, 0) + 1
     return found
 
 

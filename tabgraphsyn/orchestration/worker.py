@@ -40,7 +40,7 @@ from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.local_ranks import LocalTeam
 from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team
-from tabgraphsyn.orchestration.sharing import share_with_group
+from tabgraphsyn.orchestration.sharing import settle_rights
 from tabgraphsyn.orchestration.snapshot import library_versions, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
 from tabgraphsyn.stages.context import StageContext
@@ -129,7 +129,7 @@ def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True, tea
     """
     spec = load_spec(spec_path)
     folder = spec_path.parent.resolve()
-    share_with_group(folder.parents[2])
+    settle_rights(folder.parents[2])
     compute.limit_threads(spec.runtime.threads)
     with StopFlag(raises=True) as flag:
         try:
@@ -242,7 +242,7 @@ def _show(folder: Path, log: logging.Logger) -> None:
     """Show the results where people look. The stage is done even if that fails; ``status`` tries again."""
     try:
         showing.publish_subscribed(folder)
-    except OSError as error:
+    except (OSError, StageError) as error:
         log.warning("could not show the results in the campaign's folder: %s", error)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, find_campaigns, read_campaign
-from tabgraphsyn.orchestration.sharing import share_with_group
+from tabgraphsyn.orchestration.sharing import settle_rights
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="The launch's output_dir.", envvar="TABGRAPHSYN_OUTPUT")]
 OUTPUTS = Path("outputs")
@@ -22,7 +22,7 @@ def chosen_campaigns(output_dir: Path, name: str | None) -> list[Campaign]:
         ConfigError: there is none of that name.
     """
     folder = output_dir.expanduser().resolve()
-    share_with_group(folder)
+    settle_rights(folder)
     return [read_campaign(folder, each) for each in ([name] if name else find_campaigns(folder))]
 
 

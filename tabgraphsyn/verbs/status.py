@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.slurm.queue_status import with_queue
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
@@ -64,7 +65,7 @@ def _looked_at(campaign: Campaign, scheduler: Scheduler) -> CampaignStatus:
     """Return the status, having shown results whose launch or worker could not."""
     try:
         campaign.show_done()
-    except OSError as error:  # a full disk, or a worker that shows the same results right now
+    except (OSError, StageError) as error:  # a full disk, damage, a worker that shows them now
         print(f"{campaign.name}: could not show results that are done: {error}", file=sys.stderr)
     return with_queue(campaign_status(campaign), campaign, scheduler)
 

@@ -79,6 +79,19 @@ def test_silence_loses_it_and_a_heartbeat_keeps_it(tmp_path: Path):
     assert (lease.is_held(), later.is_held()) == (False, True)
 
 
+@pytest.mark.parametrize("ahead_s", [61, 40 * 365 * 86_400])
+def test_a_heartbeat_from_the_future_is_none(tmp_path: Path, ahead_s: int):
+    """A clock that jumped, or a file that was touched, must not hold a stage until that day has come."""
+    first = acquire(tmp_path, other_owner(), 60)
+    assert first is not None
+    path = tmp_path / "attempts" / "1.json"
+    os.utime(path, (time.time() + 30,) * 2)  # clocks that differ by less than the time-out
+    assert acquire(tmp_path, Owner.current(), 60) is None
+    os.utime(path, (time.time() + ahead_s,) * 2)
+    later = acquire(tmp_path, Owner.current(), 60)
+    assert later is not None and later.number == 2 and not first.is_held()
+
+
 def test_a_restarted_job_takes_over_from_its_former_self(tmp_path: Path):
     """Slurm can run the old and the new copy of a job side by side when slurmd dies."""
     old = acquire(tmp_path, other_owner(job="7", restart=0), 3600)

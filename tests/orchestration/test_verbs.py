@@ -51,6 +51,15 @@ def test_verify_and_gc(launches: Launches, capsys: pytest.CaptureFixture[str]):
     text = path.read_text()
     path.write_text("x" * len(text))  # the same size: only the hash tells
     assert "the content is not what was published" in verb(capsys, "verify", *place, code=3)
+    shown = launches.campaign() / "default" / "synthetic" / "a.csv"
+    shown.unlink()
+    shown.parent.rmdir()
+    (sampled,) = launches.out.glob("stages/sample/*/artifacts/synthetic/a.csv")
+    whole = sampled.read_text()
+    sampled.write_text(whole[::-1])
+    assert verb(capsys, "status", "mine", *place) and not shown.exists(), "damaged results are not shown"
+    assert "not what was published" in launches.run("campaign=mine", code=3)
+    sampled.write_text(whole)
     assert "taken back" in verb(capsys, "verify", "--repair", *place)
     launches.run("campaign=mine")
     assert path.read_text() == text
@@ -62,6 +71,10 @@ def test_verify_and_gc(launches: Launches, capsys: pytest.CaptureFixture[str]):
     assert "5 folders" in verb(capsys, "gc", "--yes", *place)
     assert "0 folders" in verb(capsys, "gc", *place)
     assert "7 published stages checked, 0 damaged" in verb(capsys, "verify", *place)
+
+
+def test_a_verify_that_checks_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert "nothing was checked" in verb(capsys, "verify", "--output-dir", str(tmp_path / "nowhere"), code=2)
 
 
 def test_status_shows_results_that_nobody_could_show(launches: Launches, capsys: pytest.CaptureFixture[str]):

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import grp
 import json
-import os
 import pwd
-import shutil
 import stat
 import subprocess
 import sys
-import sysconfig
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cluster_kit import HERE, ROOT, DevCluster, Launches, wait_until, write_conf
+from cluster_kit import HERE, DevCluster, Launches, wait_until, write_conf
+from two_users import two_users
 
 ONE = ("dataset=single",)
-_NAMES = ("games", "news", "backup", "man", "www-data", "daemon")
-
-
-def python_for(user: pwd.struct_passwd) -> str | None:
-    """An interpreter of this version that another user may run; this one often lies in root's home."""
-    wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
-    code = "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}'); import psutil, omegaconf"
-    for path in (sys.executable, f"/usr/bin/python{wanted}", "/usr/bin/python3"):
-        try:
-            done = subprocess.run(
-                [path, "-c", code],
-                user=user.pw_uid, group=user.pw_gid, extra_groups=[], env=environment_of(user, "/"),
-                capture_output=True, text=True, check=False, cwd="/",
-            )  # fmt: skip
-        except OSError:
-            continue
-        if done.returncode == 0 and done.stdout.split() == [wanted]:
-            return path
-    return None
-
-
-def environment_of(user: pwd.struct_passwd, home: str) -> dict[str, str]:
-    paths = [str(ROOT), str(HERE), sysconfig.get_paths()["purelib"]]
-    own = {"HOME": home, "USER": user.pw_name, "LOGNAME": user.pw_name, "PYTHONDONTWRITEBYTECODE": "1"}
-    return {**os.environ, **own, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -82,33 +53,17 @@ class UserLaunches(Launches):
 @pytest.fixture
 def users(request: pytest.FixtureRequest) -> Iterator[tuple[UserLaunches, UserLaunches]]:
     """Two users with a group in common, and a folder of that group."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can run processes as two other users")
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    chosen = [known[name] for name in _NAMES if name in known][:2]
-    python = python_for(chosen[0]) if len(chosen) == 2 else None
-    if python is None:
-        pytest.skip("no interpreter with this project's packages that another user may run")
-    group = next(entry.gr_gid for entry in grp.getgrall() if entry.gr_name in ("users", "nogroup", "games"))
-    place = Path(tempfile.mkdtemp(prefix="tgs-users-"))
-    place.chmod(0o755)
-    conf = write_conf(place / "conf")
-    shared = place / "shared"
-    shared.mkdir()
-    os.chown(shared, 0, group)
-    shared.chmod(0o2775)
-    found = []
-    for user in chosen:
-        home = place / user.pw_name
-        home.mkdir()
-        os.chown(home, user.pw_uid, group)
-        environment = environment_of(user, str(home))
-        if "slurm" in request.keywords:
-            cluster: DevCluster = request.getfixturevalue("cluster")
-            environment["SLURM_CONF"] = cluster.environment["SLURM_CONF"]
-        found.append(UserLaunches(home, conf, environment, (), user, group, python, shared))
-    yield found[0], found[1]
-    shutil.rmtree(place, ignore_errors=True)
+    with two_users(HERE) as (place, *both):
+        conf = write_conf(place / "conf")
+        found = []
+        for user in both:
+            environment = dict(user.environment)
+            if "slurm" in request.keywords:
+                cluster: DevCluster = request.getfixturevalue("cluster")
+                environment["SLURM_CONF"] = cluster.environment["SLURM_CONF"]
+            made = UserLaunches(user.home, conf, environment, (), user.entry, user.group, user.python, place / "shared")
+            found.append(made)
+        yield found[0], found[1]
 
 
 def owners(paths: Iterator[Path]) -> set[str]:
@@ -125,7 +80,8 @@ def test_what_one_user_made_the_other_uses_and_goes_on(users: tuple[UserLaunches
     assert set(first.marks("computed").values()) == {1}
     for path in (first.out / "stages").rglob("*"):
         mode = path.stat().st_mode
-        assert mode & stat.S_IWGRP, path
+        is_published = path.is_file() and ("artifacts" in path.parts or path.name == "done.json")
+        assert mode & (stat.S_IRGRP if is_published else stat.S_IWGRP), path
         assert path.stat().st_gid == first.group, path
     usage = json.loads(first.verb("usage", "--json"))
     assert {entry["user"] for entry in usage} == {str(first.user.pw_name), str(second.user.pw_name)}  # type: ignore[union-attr]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabgraphsyn.data.files import folder_written_aside, write_text, written_aside
-from tabgraphsyn.errors import StageError
+from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.orchestration.campaign.config_texts import sections, split
-from tabgraphsyn.orchestration.store import ARTIFACTS, done_manifest
+from tabgraphsyn.orchestration.store import ARTIFACTS, done_manifest, hash_problems
 
 CONFIG = "config.yaml"
 CONFIGS = "configs.yaml"
@@ -64,11 +64,24 @@ def publish_subscribed(stage_folder: Path) -> None:
 
 
 def show(stage_folder: Path, target: Path, names: Sequence[str]) -> None:
-    """Copy results to a point's folder unless they stand there already."""
+    """Copy results to a point's folder unless they stand there already.
+
+    Raises:
+        StageError: the stage is done, and its files are not what was published.
+    """
     shown = target / _SHOWN / stage_folder.parent.name
     whole = shown.exists() and shown.read_text(encoding="utf-8") == stage_folder.name
-    if (whole and all((target / name).exists() for name in names)) or done_manifest(stage_folder) is None:
+    if whole and all((target / name).exists() for name in names):
         return
+    manifest = done_manifest(stage_folder)
+    if manifest is None:
+        return
+    problems = hash_problems(stage_folder, manifest)
+    if problems:
+        raise StageError(
+            f"{stage_folder}: not shown, because it is not what was published: {listing(problems, 3)}. "
+            "Run `tabgraphsyn verify --repair`, then launch again."
+        )
     _show_config(target)
     for name in names:
         source = stage_folder / ARTIFACTS / name

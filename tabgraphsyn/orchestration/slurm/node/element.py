@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
 from tabgraphsyn.orchestration.ranks import NoTeam, Team
-from tabgraphsyn.orchestration.sharing import share_with_group
+from tabgraphsyn.orchestration.sharing import settle_rights
 from tabgraphsyn.orchestration.slurm.decisions import array_job
 from tabgraphsyn.orchestration.slurm.listing import Element, read_element
 from tabgraphsyn.orchestration.slurm.node.lane_task import after_task, end_lane_if_over, lane_element, nothing_to_run
@@ -32,7 +32,7 @@ def run_element(element: Element, team: Team | None = None) -> int:
     """Run what is not done yet and return the exit code."""
     from tabgraphsyn.orchestration.worker import guarded_run
 
-    share_with_group(element.store.parent)
+    settle_rights(element.store.parent)
     for stage in element.stages:
         folder = element.folder(stage)
         if done_manifest(folder) is not None:
@@ -68,7 +68,7 @@ def end_lane_task(list_file: Path, job: str, code: int) -> int:
 
 def end_element(element: Element, code: int) -> int:
     """Return the exit code of the job after its process ended with ``code`` and not every stage done for sure."""
-    share_with_group(element.store.parent)
+    settle_rights(element.store.parent)
     missing = [stage for stage in element.stages if done_manifest(element.folder(stage)) is None]
     if not missing:
         return EXIT_DONE
