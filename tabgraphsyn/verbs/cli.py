@@ -45,7 +45,8 @@ VERBS = {
     "sync": Verb("tabgraphsyn.verbs.sync", "sync", "offline W&B runs to the server, in order, once"),
     "metrics": Verb("tabgraphsyn.verbs.metrics", "metrics", "what each metric measures and how to read it"),
     "verify": Verb("tabgraphsyn.verbs.verify", "verify", "recompute the hashes of everything a campaign published"),
-    "gc": Verb("tabgraphsyn.verbs.gc", "gc", "list, then with --yes delete, what no campaign refers to"),
+    "gc": Verb("tabgraphsyn.verbs.gc", "gc", "what each rule would free; --yes deletes it"),
+    "rm": Verb("tabgraphsyn.verbs.rm", "rm", "remove a campaign with the stages that nobody else needs"),
 }
 
 

@@ -1,0 +1,101 @@
+"""``tabgraphsyn rm``: remove a campaign with the stages that nobody else needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabgraphsyn.errors import ConfigError, StageError, listing
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign, running_stages
+from tabgraphsyn.orchestration.garbage import Removal, removal
+from tabgraphsyn.orchestration.running import read_runner
+from tabgraphsyn.orchestration.slurm.queue_status import with_queue
+from tabgraphsyn.orchestration.slurm.repair import was_submitted
+from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.status import campaign_status
+from tabgraphsyn.verbs.gc import delete
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, one_campaign
+
+_ALIVE = ("running", "starting", "waiting", "stuck")
+
+
+def rm(
+    campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
+    output_dir: OutputDir = OUTPUTS,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a campaign: its results, its launches, and its stages that no other campaign and no other user needs."""
+    if Path(campaign).name != campaign or campaign in (".", ".."):
+        raise ConfigError(f"{campaign!r}: the name of a campaign, not a path. `tabgraphsyn status` lists them.")
+    found = one_campaign(output_dir, campaign)
+    if not _is_mine(found.folder):
+        raise ConfigError(f"{found.folder}: another user's campaign. Ask {_owner(found.folder)} to remove it.")
+    _refuse_if_alive(found)
+    others = [each for each in chosen_campaigns(output_dir, None) if each.name != campaign]
+    going = removal(found, others, _is_mine)
+    _print(found, going)
+    if not yes and not _confirmed():
+        raise ConfigError("nothing was removed. --yes removes it without a question.")
+    # Out of sight first: what a kill leaves behind then belongs to no campaign, and gc lists it.
+    aside = found.folder.with_name(f".removed-{uuid.uuid4().hex[:8]}")
+    found.folder.rename(aside)
+    delete([replace(going.results, path=aside), *going.launches, *going.stages])
+    print(f"{campaign}: removed")
+
+
+def _is_mine(path: Path) -> bool:
+    return os.getuid() in (0, path.lstat().st_uid)
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return f"uid {path.lstat().st_uid}"
+
+
+def _refuse_if_alive(campaign: Campaign) -> None:
+    """Refuse while anything of a campaign runs or waits; where Slurm cannot be asked, nobody knows.
+
+    Raises:
+        StageError: it does, or may.
+    """
+    advice = f"Run `tabgraphsyn cancel {campaign.name}` first."
+    record = read_runner(campaign.folder)
+    if record is not None and record.is_alive() is not False:
+        raise StageError(f"{campaign.name}: process {record.owner.pid} on {record.owner.host} runs it. {advice}")
+    running = [label for label, _ in running_stages(campaign)]
+    if running:
+        raise StageError(f"{campaign.name}: {listing(running)} run now. {advice}")
+    if was_submitted(campaign):
+        found = with_queue(campaign_status(campaign), campaign, Scheduler())
+        count = sum(found.counts.get(word, 0) for word in _ALIVE) if found.runner == "slurm" else 0
+        unsure = [stage for point in found.points for stage in point.stages if "cannot be asked" in stage.reason]
+        if unsure:
+            raise StageError(f"{campaign.name}: jobs may be in a queue, and {unsure[0].reason}. Try again later.")
+        if count:
+            raise StageError(f"{campaign.name}: {count} stages run or wait in the queue. {advice}")
+
+
+def _print(campaign: Campaign, going: Removal) -> None:
+    size = sum(each.bytes for each in going.items)
+    files = sum(each.files for each in going.items)
+    print(
+        f"{campaign.name}: {len(campaign.points)} points, {len(going.stages)} stages, {files} files, "
+        f"{size / 1e6:.1f} MB would be removed"
+    )
+    for why, left in (("other campaigns refer to them", going.shared), ("other users made them", going.foreign)):
+        if left:
+            print(f"{len(left)} stages stay, {why}: {', '.join(left[:5])}{' ...' if len(left) > 5 else ''}")
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input("Remove it? yes or no: ").strip().lower() in ("yes", "y")
