@@ -146,6 +146,7 @@ class StageResources:
         tasks_per_node: processes that train a stage together, each with ``threads`` and ``gpus`` of its own; trained
             stages only.
         nodes: nodes over which a scheduler spreads them, ``tasks_per_node`` on each; not read on one machine.
+        measured: take mem_gb and timeout_min from what such stages took in this store, where it has a history.
     """
 
     threads: int = 1
@@ -155,6 +156,7 @@ class StageResources:
     gpus: int = 1
     tasks_per_node: int = 1
     nodes: int = 1
+    measured: bool = False
 
 
 @dataclass

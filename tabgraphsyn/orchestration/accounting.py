@@ -22,8 +22,10 @@ class Usage:
         attempts: how many.
         used_h: of attempts that ended done.
         saved_h: what further sweep points that read the same stages would have taken.
+        running_h: of attempts that run now.
         lost_h: of attempts that were interrupted, failed or died. A resumed stage keeps most of that work.
         gpu_used_h: the same in GPU-hours.
+        gpu_running_h: the same in GPU-hours.
         gpu_lost_h: the same in GPU-hours.
     """
 
@@ -32,8 +34,10 @@ class Usage:
     attempts: int = 0
     used_h: float = 0.0
     saved_h: float = 0.0
+    running_h: float = 0.0
     lost_h: float = 0.0
     gpu_used_h: float = 0.0
+    gpu_running_h: float = 0.0
     gpu_lost_h: float = 0.0
 
 
@@ -50,7 +54,7 @@ def usage_of(campaigns: Sequence[Campaign]) -> list[Usage]:
     gpus = {stage: request.get("gpus", 0) * request.get("nodes", 1) for stage, request in requests.items()}
     for stage_id, campaign in places.items():
         _add(found, stage_id, campaign, shares, gpus)
-    return sorted(found.values(), key=lambda each: -(each.used_h + each.lost_h))
+    return sorted(found.values(), key=lambda each: -(each.used_h + each.running_h + each.lost_h))
 
 
 def _add(
@@ -74,6 +78,9 @@ def _add(
             entry.used_h += hours
             entry.gpu_used_h += hours * count
             entry.saved_h += hours * (shares[stage_id] - 1)
+        elif attempt.is_running(campaign.lease_timeout_s):
+            entry.running_h += hours
+            entry.gpu_running_h += hours * count
         else:
             entry.lost_h += hours
             entry.gpu_lost_h += hours * count

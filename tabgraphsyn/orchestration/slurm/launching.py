@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from tabgraphsyn.errors import EXIT_DONE
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
+from tabgraphsyn.orchestration.measured import Key, Measured, measured
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Request
 from tabgraphsyn.orchestration.slurm.prepared import Work
@@ -23,8 +25,18 @@ def work_of(launch: Launch) -> Work:
         for stage_id in launch.plan.points[point.name].values():
             owners.setdefault(stage_id, point.config)
 
+    @cache
+    def history() -> dict[Key, Measured]:
+        return measured(launch.store)
+
+    def as_measured(stage: Stage, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        took = history().get((stage.kind.name, stage.table)) or history().get((stage.kind.name, None))
+        return {**wanted, "mem_gb": took.mem_gb, "timeout_min": took.timeout_min} if took is not None else wanted
+
     def request_of(stage: Stage) -> Request:
         wanted = owners[stage.id]["resources"].get(stage.kind.name) or {}
+        if wanted.get("measured"):
+            wanted = as_measured(stage, wanted)
         cluster = launch.config["cluster"]
         gpus = wanted.get("gpus", 1) if wanted.get("device", "cpu") != "cpu" and cluster["gpu_partition"] else 0
         runtime = launch.runtimes[stage.id]
