@@ -22,6 +22,7 @@ from fuzz import Try
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "sampling"))
 
+from tabgraphsyn.generation.bundle import manifest_digest
 from tabgraphsyn.verbs.sample import sample
 
 MANIFEST = "bundle.json"
@@ -80,7 +81,10 @@ def renew(bundle: Path) -> None:
     for name in list(files):
         if (bundle / name).is_file():
             files[name] = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
-    path.write_text(json.dumps({**raw, "files": files}, indent=2))
+    renewed = {**raw, "files": files}
+    if "digest" in renewed:
+        renewed["digest"] = manifest_digest(json.loads(json.dumps(renewed)))
+    path.write_text(json.dumps(renewed, indent=2))
 
 
 def _sampled(place: Path, inside: Path, scale: float | None) -> str | None:

@@ -45,6 +45,20 @@ def _at_least(least: float) -> Range:
     return Range(f"at least {least}", lambda value: value >= least)
 
 
+def _between(least: float, most: float) -> Range:
+    return Range(f"from {least} to {most}", lambda value: least <= value <= most)
+
+
+# What a network or a sampler can be asked for: beyond, a typo or a stranger's bundle takes the machine, not a result.
+LAYERS = _between(1, 128)
+ANY_LAYERS = _between(0, 128)
+WIDTH = _between(1, 16_384)
+ANY_WIDTH = _between(0, 16_384)
+STEPS = _between(2, 2_000)
+NEIGHBOURS = _between(0, 4_096)
+WINDOW = _between(1, 2**20)
+SCALE = Range("above 0 and up to 1e6", lambda value: 0 < value <= 1e6)
+LOG = _between(-50, 50)
 ABOVE_ZERO = Range("above 0", lambda value: value > 0)
 ANY_COUNT = _at_least(0)
 COUNT = _at_least(1)
@@ -56,54 +70,55 @@ PERCENT = Range("above 0 and below 100", lambda value: 0 < value < 100)
 
 RANGES: Mapping[str, Mapping[str, Range]] = {
     "autoencoder": {
-        "token_dim": COUNT,
-        "width": COUNT,
-        "layers": COUNT,
-        "heads": COUNT,
-        "feedforward": COUNT,
+        "token_dim": WIDTH,
+        "width": WIDTH,
+        "layers": LAYERS,
+        "heads": LAYERS,
+        "feedforward": WIDTH,
         "dropout": DROPPED,
         "beta_start": NOT_NEGATIVE,
         "beta_decay": SHARE,
         "beta_least": NOT_NEGATIVE,
         "plateau_steps": COUNT,
         "plateau_gain": DROPPED,
-        "code_scale": ABOVE_ZERO,
-        "max_one_hot": ANY_COUNT,
-        "code_dim": COUNT,
+        "code_scale": SCALE,
+        "max_one_hot": _between(0, 2**20),
+        "code_dim": WIDTH,
         "category_weight": NOT_NEGATIVE,
     },
     "gnn": {
-        "hidden_dim": COUNT,
-        "heads": COUNT,
-        "layers": COUNT,
-        "condition_dim": COUNT,
+        "hidden_dim": WIDTH,
+        "heads": LAYERS,
+        "layers": LAYERS,
+        "condition_dim": WIDTH,
         "dropout": DROPPED,
-        "similar_rows": ANY_COUNT,
+        "similar_rows": NEIGHBOURS,
         "reconstruction_weight": SHARE,
     },
     "denoiser": {
-        "width": COUNT,
-        "layers": COUNT,
-        "depth": ANY_COUNT,
-        "heads": COUNT,
-        "piece": COUNT,
-        "exchanges": ANY_COUNT,
-        "message_dim": ANY_COUNT,
+        "width": WIDTH,
+        "layers": LAYERS,
+        "depth": ANY_LAYERS,
+        "heads": LAYERS,
+        "piece": WIDTH,
+        "exchanges": ANY_LAYERS,
+        "message_dim": ANY_WIDTH,
         "dropout": DROPPED,
     },
     "diffusion": {
-        "log_std": ABOVE_ZERO,
-        "sigma_min": ABOVE_ZERO,
-        "sigma_max": ABOVE_ZERO,
+        "log_mean": LOG,
+        "log_std": SCALE,
+        "sigma_min": SCALE,
+        "sigma_max": SCALE,
         "condition_dropout": SHARE,
         "condition_noise": NOT_NEGATIVE,
         "composition_noise": NOT_NEGATIVE,
-        "window_limit": COUNT,
+        "window_limit": WINDOW,
         "max_epochs": COUNT,
         "family_epochs": COUNT,
         "composed_epochs": COUNT,
     },
-    "sampler": {"steps": _at_least(2), "rho": ABOVE_ZERO},
+    "sampler": {"steps": STEPS, "rho": Range("above 0 and up to 1000", lambda value: 0 < value <= 1000)},
     "report": {
         "umap_tables": ANY_COUNT,
         "umap_rows": COUNT,

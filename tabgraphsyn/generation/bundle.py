@@ -1,20 +1,28 @@
-"""The model bundle: all that sampling needs, none of the real rows, every file with its hash."""
+"""The model bundle: all that sampling needs, none of the real rows, every file with its hash.
+
+A bundle may come from a stranger, so ``Bundle.open`` holds all of it against what a bundle is before anything is built:
+plain files and no others, their hashes, the form of every json (``bundle_forms``), names as a launch would take them,
+components with the arguments and ranges of their constructors. ``bundle_checks`` says what must agree between files.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.errors import DataError, listing, raise_collected
+from tabgraphsyn.data.untrusted import builtins, decoded, files_below, opened, plain_bytes
+from tabgraphsyn.errors import DataError, raise_collected
+from tabgraphsyn.generation.bundle_checks import content_problems, file_problems
+from tabgraphsyn.generation.bundle_forms import FORMS, KNOWN_FORMS, TABLE_FORMS, ManifestForm, VersionForm
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
 CHUNK_BYTES = 1 << 20
 
@@ -32,34 +40,23 @@ class Bundle:
     manifest: Mapping[str, Any]
 
     @staticmethod
-    def open(folder: Path) -> Bundle:
-        """Return the bundle after checking that every file is there and is what was written.
+    def open(folder: Path, allow_targets: Sequence[str] = ()) -> Bundle:
+        """Return the bundle after checking all of it but the weights, which are checked as they are read.
 
         Args:
             folder: of the bundle, or of the sweep point that holds it.
+            allow_targets: packages besides tabgraphsyn whose components it may name.
 
         Raises:
-            DataError: no bundle, another format version, a missing or a changed file.
+            DataError: no bundle, another format version, a file too many, missing, changed or no plain file, or
+                content that no bundle has.
         """
-        inside = folder / "bundle"
-        if not (folder / MANIFEST).is_file() and (inside / MANIFEST).is_file():
-            folder = inside
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise DataError(
-                f"{folder}: a bundle has a {MANIFEST}, found none. Give the folder of a finished sweep point, or "
-                "'bundle' in it."
-            )
-        manifest = _read_manifest(path)
-        problems = []
-        for name, digest in manifest["files"].items():
-            file = folder / name
-            if not file.is_file():
-                problems.append(f"{file}: listed in {MANIFEST}, but missing. Copy the whole bundle again.")
-            elif sha256(file) != digest:
-                problems.append(f"{file}: its content is not what {MANIFEST} says. Copy the bundle again.")
-        raise_collected(DataError, problems)
-        return Bundle(folder, manifest)
+        folder = _found(folder)
+        manifest = _read_manifest(folder / MANIFEST)
+        _check_files(folder, manifest)
+        forms = _read_forms(folder, manifest)
+        raise_collected(DataError, content_problems(folder, manifest, forms, allow_targets)[:20])
+        return Bundle(folder, builtins(manifest))
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -73,36 +70,68 @@ class Bundle:
         return tables
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: json expected, found {error}. Copy the bundle again.") from error
-    needed = ("format_version", "tables", "files", "sampler", "sampling")
-    missing = [key for key in needed if not isinstance(manifest, dict) or key not in manifest]
-    if missing:
-        raise DataError(f"{path}: no {listing(missing)} in it. Copy the bundle again.")
-    if manifest["format_version"] != FORMAT_VERSION:
+def _found(folder: Path) -> Path:
+    inside = folder / "bundle"
+    if not os.path.lexists(folder / MANIFEST) and os.path.lexists(inside / MANIFEST):
+        return inside
+    if not os.path.lexists(folder / MANIFEST):
         raise DataError(
-            f"{path}: format_version {FORMAT_VERSION} expected, found {manifest['format_version']!r}. "
+            f"{folder}: a bundle has a {MANIFEST}, found none. Give the folder of a finished sweep point, or "
+            "'bundle' in it."
+        )
+    return folder
+
+
+def _read_manifest(path: Path) -> ManifestForm:
+    raw = plain_bytes(path)
+    version = decoded(raw, VersionForm, str(path)).format_version
+    if version > FORMAT_VERSION:
+        raise DataError(
+            f"{path}: a format_version of at most {FORMAT_VERSION} expected, found {version}. "
             "Sample with the version of tabgraphsyn that wrote the bundle."
         )
-    outside = [name for name in manifest["files"] if Path(name).is_absolute() or ".." in Path(name).parts]
-    if outside:
-        raise DataError(f"{path}: files of a bundle lie inside it, found {listing(outside)}. Do not use this bundle.")
-    return dict(manifest)
+    manifest = decoded(raw, ManifestForm, str(path))
+    if manifest.digest is None and manifest.format_version > 1:
+        raise DataError(f"{path}: a digest expected, found none. Copy the whole bundle again.")
+    if manifest.digest is not None and manifest.digest != manifest_digest(json.loads(raw)):
+        raise DataError(f"{path}: its content is not what its digest says. Copy the bundle again.")
+    return manifest
+
+
+def _check_files(folder: Path, manifest: ManifestForm) -> None:
+    """Hold what lies in the folder against the list of files, and each file against its hash."""
+    problems = file_problems(manifest, {*files_below(folder)} - {MANIFEST})
+    raise_collected(DataError, [f"{folder}: {text}" for text in problems[:20]])
+    changed = [name for name, digest in manifest.files.items() if sha256(folder / name) != digest]
+    text = f"its content is not what {MANIFEST} says. Copy the bundle again."
+    raise_collected(DataError, [f"{folder / name}: {text}" for name in changed[:20]])
+
+
+def _read_forms(folder: Path, manifest: ManifestForm) -> dict[str, Any]:
+    forms: dict[str, Any] = dict(FORMS)
+    for table in manifest.tables:
+        forms |= {f"{kind}/{table}.json": form for kind, form in TABLE_FORMS.items()}
+        known = {f"known/{table}{ending}": form for ending, form in KNOWN_FORMS.items()}
+        forms |= {name: form for name, form in known.items() if name in manifest.files}
+    return {name: decoded(plain_bytes(folder / name), form, str(folder / name)) for name, form in forms.items()}
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """Return the hash of what ``bundle.json`` says, its own ``digest`` left out; with the files' hashes, of all."""
+    said = {key: value for key, value in manifest.items() if key != "digest"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:
-    """Return the hash of a file's content."""
+    """Return the hash of a plain file's content."""
     digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(CHUNK_BYTES):
+    with opened(path) as handle:
+        while chunk := os.read(handle, CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """Return relative path -> hash of every file in a folder, sorted."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    return {name: sha256(folder / name) for name in files_below(folder)}

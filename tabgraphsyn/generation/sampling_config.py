@@ -10,6 +10,9 @@ from tabgraphsyn.errors import ConfigError, listing, raise_collected
 FORMATS = ("parquet", "csv")
 REFERENCE_TABLES = ("keep", "generate")
 PRECISIONS = ("float32", "bf16")
+MOST_SCALE = 1e9
+MOST_BATCH_ROWS = 2**24
+MOST_REFINEMENTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +52,12 @@ class SamplingConfig:
             problems.append(f"sampling.reference_tables: {listing(REFERENCE_TABLES)} expected, found {found!r}.")
         if self.precision not in PRECISIONS:
             problems.append(f"sampling.precision: {listing(PRECISIONS)} expected, found {self.precision!r}.")
-        if not 0 < self.scale < float("inf"):
-            problems.append(f"sampling.scale: a positive number expected, found {self.scale!r}.")
-        if self.batch_rows < 1:
-            problems.append(f"sampling.batch_rows: at least 1 expected, found {self.batch_rows!r}.")
-        if self.refinements < 0:
-            problems.append(f"sampling.refinements: at least 0 expected, found {self.refinements!r}.")
+        if not 0 < self.scale <= MOST_SCALE:
+            problems.append(f"sampling.scale: above 0 and up to {MOST_SCALE:g} expected, found {self.scale!r}.")
+        if not 1 <= self.batch_rows <= MOST_BATCH_ROWS:
+            problems.append(f"sampling.batch_rows: from 1 to {MOST_BATCH_ROWS} expected, found {self.batch_rows!r}.")
+        if not 0 <= self.refinements <= MOST_REFINEMENTS:
+            problems.append(f"sampling.refinements: from 0 to {MOST_REFINEMENTS} expected, found {self.refinements!r}.")
         strength = self.dependency_min_strength
         if not 0 < strength <= 1:
             problems.append(f"sampling.dependency_min_strength: above 0 and up to 1 expected, found {strength!r}.")

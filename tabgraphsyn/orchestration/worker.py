@@ -262,7 +262,7 @@ def _tracker(spec: Spec, folder: Path) -> Tracker:
     from tabgraphsyn.stages.build import build  # imports Hydra: only where a tracker is configured
 
     run = RunIdentity(folder.name, spec.label, spec.runtime.group, folder, spec.config)
-    return Trackers([always, build(spec.runtime.tracking, allow_targets=spec.runtime.allow_targets, run=run)])
+    return Trackers([always, build(spec.runtime.tracking, Tracker, allow_targets=spec.runtime.allow_targets, run=run)])
 
 
 def _manifest(spec: Spec, folder: Path, context: StageContext, started: float, cpu: float) -> dict[str, Any]:

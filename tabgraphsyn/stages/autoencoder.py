@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
@@ -20,6 +20,7 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.weights import with_weights
 from tabgraphsyn.training.loop import LoopConfig, TrainingSummary, train
 from tabgraphsyn.training.reconstruction import ReconstructionTask, on_device
 
@@ -37,7 +38,7 @@ def run(context: StageContext) -> None:
     encoded = EncodedTensors.from_encoded(prepared.encoded(table, is_mapped=True))
     seed = derive_seed(int(context.config["seed"]), "autoencoder", table)
     torch.manual_seed(seed)
-    autoencoder: Autoencoder = build(config, allow_targets=context.allow_targets, layout=layout)
+    autoencoder: Autoencoder = build(config, Autoencoder, allow_targets=context.allow_targets, layout=layout)
     summary = _train(context, autoencoder, encoded, seed) if autoencoder.is_trained else None
     autoencoder.to(device).eval()
     if autoencoder.is_trained:
@@ -67,18 +68,18 @@ def load_autoencoder(folder: Path, table: str = NAME, *, allow_targets: tuple[st
         allow_targets: packages besides tabgraphsyn whose components may be built.
 
     Raises:
-        StageError: a file is missing, or the weights do not fit the config.
+        StageError: a file is missing.
+        DataError: weights that do not fit the config.
     """
     missing = [name for name in (f"{table}.json", f"{table}.safetensors") if not (folder / name).is_file()]
     if missing:
         raise StageError(f"{folder}: no {missing[0]}; expected the artifacts of an autoencoder stage or a bundle.")
     saved: dict[str, Any] = read_json(folder / f"{table}.json")
     layout = TableLayout.from_dict(saved["layout"])
-    autoencoder: Autoencoder = build(saved["autoencoder"], allow_targets=allow_targets, layout=layout)
-    try:
-        autoencoder.load_state_dict(load_file(folder / f"{table}.safetensors"))
-    except RuntimeError as error:
-        raise StageError(f"{folder}: {table}.safetensors does not fit {table}.json: {error}") from error
+    autoencoder: Autoencoder = with_weights(
+        lambda: build(saved["autoencoder"], Autoencoder, allow_targets=allow_targets, layout=layout),
+        folder / f"{table}.safetensors",
+    )
     return autoencoder.eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import tabgraphsyn
 from tabgraphsyn.data.files import folder_written_aside, read_json, write_json
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.generation.bundle import FORMAT_VERSION, MANIFEST, file_hashes
+from tabgraphsyn.generation.bundle import FORMAT_VERSION, MANIFEST, file_hashes, manifest_digest
 from tabgraphsyn.stages.context import StageContext
 
 STRUCTURE_FILES = ("structure.json", "structure.safetensors")
@@ -47,7 +48,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _manifest(context: StageContext, tables: list[str], folder: Path) -> dict[str, Any]:
-    return {
+    manifest = {
         "format_version": FORMAT_VERSION,
         "tables": tables,
         "sampler": dict(context.config["sampler"]),
@@ -61,6 +62,8 @@ def _manifest(context: StageContext, tables: list[str], folder: Path) -> dict[st
         },
         "files": file_hashes(folder),
     }
+    # One round through json: the digest is that of what a reader finds, tuples and all.
+    return {**manifest, "digest": manifest_digest(json.loads(json.dumps(manifest)))}
 
 
 def _components(folder: Path, tables: list[str]) -> dict[str, Any]:

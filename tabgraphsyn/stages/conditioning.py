@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from tabgraphsyn.data.files import read_json
@@ -19,6 +18,7 @@ from tabgraphsyn.errors import StageError
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
 from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.weights import with_weights
 
 CONFIG_FILE = "gnn.json"
 WEIGHTS_FILE = "gnn.safetensors"
@@ -122,7 +122,7 @@ def build_encoder(
     config: Mapping[str, Any], schema: GraphSchema, allow_targets: tuple[str, ...] = ()
 ) -> ConditionEncoder:
     """Return the graph network that ``config`` names, built for ``schema``."""
-    encoder: ConditionEncoder = build(config, allow_targets=allow_targets, graph_schema=schema)
+    encoder: ConditionEncoder = build(config, ConditionEncoder, allow_targets=allow_targets, graph_schema=schema)
     return encoder
 
 
@@ -131,12 +131,12 @@ def load_conditions(folder: Path, device: str, *, allow_targets: tuple[str, ...]
 
     Raises:
         StageError: a file is missing.
+        DataError: weights that do not fit the config.
     """
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise StageError(f"{folder}: no {name}; expected the artifacts of a gnn stage or a bundle.")
     saved: dict[str, Any] = read_json(folder / CONFIG_FILE)
     schema = GraphSchema.from_dict(saved["graph_schema"])
-    encoder = build_encoder(saved["gnn"], schema, allow_targets)
-    encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    encoder = with_weights(lambda: build_encoder(saved["gnn"], schema, allow_targets), folder / WEIGHTS_FILE)
     return ConditionSource(encoder.to(device).eval(), StructureFeatures.from_dict(saved["features"]), device)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known.rows import known_rows
@@ -26,6 +26,7 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.weights import with_weights
 from tabgraphsyn.training.denoising import DenoisingTask
 from tabgraphsyn.training.loop import train
 from tabgraphsyn.training.scoring import NOT_SCORED, VALIDATION, ScoredLoopConfig, Scoring
@@ -51,7 +52,7 @@ def run(context: StageContext) -> None:
         return
     seed = derive_seed(int(context.config["seed"]), "diffusion", table)
     condition = _conditions(prepared, context.input("gnn"), table)
-    diffusion: Edm = build(settings["diffusion"], allow_targets=context.allow_targets)
+    diffusion: Edm = build(settings["diffusion"], Edm, allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
     families = table_families(prepared, table, len(condition), prepared.pointer, diffusion)
@@ -119,14 +120,19 @@ def load_table_model(
         table: the table's name.
         autoencoder: the one that the denoiser was trained on.
         allow_targets: packages besides tabgraphsyn whose components may be built.
+
+    Raises:
+        DataError: weights that do not fit the config.
     """
     name = table if (folder / f"{table}.json").exists() else "diffusion"
     record = read_json(folder / f"{name}.json")
     if record["training"] is None:
         return None
-    denoiser = _denoiser(record["denoiser"], autoencoder, int(record["condition_dim"]), allow_targets)
-    denoiser.load_state_dict(load_file(folder / f"{name}.safetensors"))
-    return TableModel(autoencoder, denoiser, build(record["diffusion"], allow_targets=allow_targets))
+    denoiser = with_weights(
+        lambda: _denoiser(record["denoiser"], autoencoder, int(record["condition_dim"]), allow_targets),
+        folder / f"{name}.safetensors",
+    )
+    return TableModel(autoencoder, denoiser, build(record["diffusion"], Edm, allow_targets=allow_targets))
 
 
 def _denoiser(
@@ -134,6 +140,7 @@ def _denoiser(
 ) -> Denoiser:
     return build(
         config,
+        Denoiser,
         allow_targets=allow_targets,
         latent_dim=autoencoder.latent_dim,
         output_dim=autoencoder.output_dim,

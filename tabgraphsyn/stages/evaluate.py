@@ -48,11 +48,7 @@ def built_metrics(configs: Mapping[str, Any], allow_targets: tuple[str, ...] = (
     """
     if not configs:
         raise ConfigError("evaluation.metrics: at least one metric expected, found none.")
-    metrics = {name: build(config, allow_targets=allow_targets) for name, config in configs.items()}
-    for name, metric in metrics.items():
-        if not isinstance(metric, Metric):
-            raise ConfigError(f"evaluation.metrics.{name}: {type(metric).__name__!r} is no metric.")
-    return metrics
+    return {name: build(config, Metric, allow_targets=allow_targets) for name, config in configs.items()}
 
 
 def built_gate(config: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -> Gate | None:
@@ -63,9 +59,7 @@ def built_gate(config: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -
     """
     if not config.get("gate"):
         return None
-    gate = build(config["gate"], allow_targets=allow_targets)
-    if not isinstance(gate, Gate):
-        raise ConfigError(f"evaluation.gate: {type(gate).__name__!r} is no gate.")
+    gate: Gate = build(config["gate"], Gate, allow_targets=allow_targets)
     return gate
 
 

@@ -13,6 +13,7 @@ from shutil import rmtree
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.known.rows import known_rows
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
+from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.consistency import enforce, enforceable
 from tabgraphsyn.generation.keys import Keys
@@ -100,7 +102,7 @@ class Generation:
                 between = time.monotonic()
                 fixed = {} if kept is not None or not conditions.encoder.condition_dim else parents.fixed(table)
                 batches = self.rows(table, autoencoder, latents[table], keys, skeleton, kept, fixed)
-                batches = parents.remembered(table, batches)
+                batches = parents.remembered(table, _with_finite(table, batches))
                 rows = write_table(schema.table(table), batches, aside, self.config.formats)
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
@@ -145,7 +147,7 @@ class Generation:
         model = replace(model, precision=self.config.precision)
         prepared = self.bundle.prepared
         families = table_families(prepared, table, rows, skeleton.pointers.__getitem__, model.diffusion)
-        sampler: Sampler = build(self.bundle.manifest["sampler"], allow_targets=self.allow_targets)
+        sampler: Sampler = build(self.bundle.manifest["sampler"], Sampler, allow_targets=self.allow_targets)
         facts, levels = known_rows(prepared, NewKeys(prepared.schema, skeleton, seen, parents), table, rows)
         made: dict[str, Tensor] = {}
         passes = 1 + (self.config.refinements if refines(conditions.encoder, table) else 0)
@@ -160,6 +162,7 @@ class Generation:
                 batch_rows=self.config.batch_rows,
                 device=self.device,
             )
+            _check_finite(table, made[table])
         return made[table]
 
     def rows(
@@ -221,6 +224,7 @@ class Generation:
         for first in range(0, max(len(latents), 1), self.config.batch_rows):
             part = latents[first : first + self.config.batch_rows]
             numerical, categorical = _encoded(autoencoder, part, generator)
+            _check_finite(table, torch.from_numpy(numerical))
             here = slice(first, first + len(part))
             given = {name: (has[here], values[here]) for name, (has, values) in fixed.items()}
             attributes = codec.decode(numerical, categorical, rng, first_row=first, fixed=given)
@@ -229,6 +233,24 @@ class Generation:
                 columns |= {name: kept.column(name).slice(first, len(part)) for name in kept.column_names}
             columns |= {name: column.slice(first, len(part)) for name, column in values.items()}
             yield pa.table(columns)
+
+
+def _check_finite(table: str, numbers: Tensor) -> None:
+    if not torch.isfinite(numbers).all():
+        raise DataError(
+            f"{table}: its networks give numbers that are not finite. Lower the learning rate and train them again; do "
+            "not use a bundle that somebody else made."
+        )
+
+
+def _with_finite(table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield batches as they are; numbers that are not finite never reach a file."""
+    for batch in batches:
+        for name in batch.column_names:
+            values = batch.column(name)
+            if pa.types.is_floating(values.type) and pc.all(pc.is_finite(values.drop_null())).as_py() is False:
+                raise DataError(f"{table}.{name}: finite numbers expected, found others. Do not use this bundle.")
+        yield batch
 
 
 def _first_levels(codec: TableCodec, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -52,7 +52,7 @@ def composed_protocol(name: str, overrides: tuple[str, ...] = ()) -> dict[str, A
 def all_metrics() -> dict[str, Metric]:
     """Return every metric of ``conf/evaluation/metric``, privacy metrics first."""
     files = sorted((config_dir() / "evaluation" / "metric").glob("*.yaml"))
-    metrics = {path.stem: build(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in files}
+    metrics = {path.stem: build(yaml.safe_load(path.read_text(encoding="utf-8")), Metric) for path in files}
     return dict(sorted(metrics.items(), key=lambda item: (not item[1].is_privacy, item[0])))
 
 

@@ -148,7 +148,7 @@ def _built(config: Any, kind: type[Any], context: StageContext) -> Any:
     """Return a settings object; a config without ``_target_`` names the keys of the default one."""
     if isinstance(config, Mapping) and "_target_" not in config:
         return kind(**config)
-    return build(config, allow_targets=context.allow_targets)
+    return build(config, kind, allow_targets=context.allow_targets)
 
 
 def _split(database: Database, config: HoldoutConfig, made: Prepared) -> dict[str, np.ndarray]:

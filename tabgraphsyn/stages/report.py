@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.evaluation.report.gather import gather
+from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.page import render
 from tabgraphsyn.evaluation.report.sources import read_sources
 from tabgraphsyn.stages.build import build
@@ -18,7 +19,7 @@ def run(context: StageContext) -> None:
     Raises:
         StageError: an input lacks a file that every report needs.
     """
-    options = build(context.config["report"], allow_targets=context.allow_targets)
+    options = build(context.config["report"], ReportOptions, allow_targets=context.allow_targets)
     page = render(gather(read_sources(context.inputs), options))
     context.artifacts.mkdir(parents=True, exist_ok=True)
     write_text(context.artifacts / "report.html", page)

@@ -18,7 +18,7 @@ def run(context: StageContext) -> None:
         ConfigError: a size that cannot be.
         Interrupted: a signal asked to leave; what was sampled so far is dropped.
     """
-    config: SamplingConfig = build(context.config["sampling"], allow_targets=context.allow_targets)
+    config: SamplingConfig = build(context.config["sampling"], SamplingConfig, allow_targets=context.allow_targets)
     write_bundle(context, context.artifacts / "bundle")
     generation = Generation(
         bundle=Bundle.open(context.artifacts / "bundle"),

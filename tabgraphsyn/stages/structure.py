@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Database
+from tabgraphsyn.data.tensors import finite_arrays
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.generation.keys import KeySpec
 from tabgraphsyn.generation.structure.base import StructureModel, Topology
@@ -39,7 +40,7 @@ def run(context: StageContext) -> None:
     for one in rules.equalities:
         context.log.info("structure: %s: %s ends where %s does", one.table, one.left, one.right)
     config = dict(context.config["structure"])
-    model: StructureModel = build(config, allow_targets=context.allow_targets)
+    model: StructureModel = build(config, StructureModel, allow_targets=context.allow_targets)
     model.fit(Topology(rules, dict(prepared.plan.training_rows), pointers))
     arrays, state = model.to_arrays()
     with written_aside(context.artifacts / ARRAYS_FILE) as aside:
@@ -57,6 +58,6 @@ def load_structure(folder: Path, *, allow_targets: tuple[str, ...] = ()) -> tupl
         if not (folder / name).is_file():
             raise StageError(f"{folder}: no {name}; expected the artifacts of a structure stage or a bundle.")
     saved: Mapping[str, Any] = read_json(folder / CONFIG_FILE)
-    model: StructureModel = build(saved["structure"], allow_targets=allow_targets)
-    model.from_arrays(load_file(folder / ARRAYS_FILE), saved["state"])
+    model: StructureModel = build(saved["structure"], StructureModel, allow_targets=allow_targets)
+    model.from_arrays(finite_arrays(folder / ARRAYS_FILE), saved["state"])
     return model, KeySpec.from_dict(saved["keys"])

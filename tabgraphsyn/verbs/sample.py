@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabgraphsyn.errors import ConfigError, listing
+
+if TYPE_CHECKING:
+    from tabgraphsyn.generation.sampling_config import SamplingConfig
+
+MOST_UNASKED_ROWS = 20_000_000
+"""Rows that a bundle may ask for by its own settings."""
 
 
 def sample(
@@ -37,11 +44,14 @@ def sample(
         ConfigError: a size or device that cannot be, or a folder that holds the tables in a format not asked for.
     """
     # Imported here: a command line that only shows its help must not load torch.
+    from tabgraphsyn.data.untrusted import blamed
     from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.sampling_config import SamplingConfig
     from tabgraphsyn.stages.build import build
     from tabgraphsyn.stages.generating import Generation
 
-    opened = Bundle.open(bundle)
+    with blamed(str(bundle)):
+        opened = Bundle.open(bundle, allow_targets)
     chosen = {
         "scale": scale,
         "rows": None if rows is None else dict(rows),
@@ -49,7 +59,9 @@ def sample(
         "precision": precision,
     }
     settings = {**opened.manifest["sampling"], **{key: value for key, value in chosen.items() if value is not None}}
-    config = build(settings, allow_targets=tuple(allow_targets))
+    config: SamplingConfig = build(settings, SamplingConfig, allow_targets=tuple(allow_targets))
+    if scale is None and rows is None:
+        _refuse_many_rows(opened.prepared.plan.real_rows, config)
     folder = Path("synthetic") if out is None else out
     _refuse_leftovers(folder, opened.tables, config.formats)
     generation = Generation(
@@ -59,7 +71,19 @@ def sample(
         device=_resolved(device),
         allow_targets=tuple(allow_targets),
     )
-    return generation.run(folder)
+    # No message of numpy, arrow or torch is for the user; what they say here they say of the bundle.
+    with blamed(str(bundle)):
+        return generation.run(folder)
+
+
+def _refuse_many_rows(real_rows: Mapping[str, int], config: SamplingConfig) -> None:
+    """Refuse a size that only the bundle asks for: days of work are for the user to ask for."""
+    asked = sum(config.rows.values()) + sum(real_rows.values()) * config.scale
+    if asked > MOST_UNASKED_ROWS:
+        raise ConfigError(
+            f"the bundle asks for about {asked:,.0f} rows, more than {MOST_UNASKED_ROWS:,} are made only if you ask "
+            "for them. Say how many you want: --scale or --rows."
+        )
 
 
 def _refuse_leftovers(folder: Path, tables: Sequence[str], formats: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ def layout(request: pytest.FixtureRequest) -> TableLayout:
 @pytest.fixture
 def autoencoder(config: dict[str, Any], layout: TableLayout) -> Autoencoder:
     torch.manual_seed(0)
-    return build(config, layout=layout)
+    return build(config, Autoencoder, layout=layout)
 
 
 def batch_of(layout: TableLayout, rows: int = 20) -> EncodedBatch:
@@ -143,7 +143,7 @@ def test_state_survives_a_round_trip(config: dict[str, Any], layout: TableLayout
     with torch.no_grad():
         autoencoder.eval().fit_latent_scale(autoencoder.encode(batch))
         torch.manual_seed(99)
-        other: Autoencoder = build(config, layout=layout)
+        other: Autoencoder = build(config, Autoencoder, layout=layout)
         other.load_state_dict(autoencoder.state_dict())
         assert torch.equal(other.eval().encode(batch), autoencoder.encode(batch))
 

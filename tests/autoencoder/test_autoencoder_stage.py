@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.layout import CategoricalField, NumericalField, TableLayout
-from tabgraphsyn.errors import Interrupted, StageError
+from tabgraphsyn.errors import DataError, Interrupted, StageError
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.stages import autoencoder as stage
 from tabgraphsyn.stages.context import Resources, StageContext
@@ -145,5 +145,5 @@ def test_missing_and_foreign_files_are_named(config: dict[str, Any], prepare: Pa
     saved = read_json(here.artifacts / "autoencoder.json")
     saved["layout"]["categorical"].append({"name": "new", "levels": 7})
     write_json(here.artifacts / "autoencoder.json", saved)
-    with pytest.raises(StageError, match=r"autoencoder\.safetensors does not fit autoencoder\.json"):
+    with pytest.raises(DataError, match=r"autoencoder\.safetensors: .* which the config"):
         stage.load_autoencoder(here.artifacts)

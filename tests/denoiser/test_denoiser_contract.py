@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tabgraphsyn.models.batch import SiblingGroups
+from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.stages.build import build
 
@@ -19,7 +20,7 @@ CONFIGS = sorted(CONF.glob("*.yaml"))
 def denoiser(request):
     torch.manual_seed(0)
     config = OmegaConf.to_container(OmegaConf.load(request.param))
-    network = build(config, latent_dim=11, output_dim=17, condition_dim=5)
+    network = build(config, Denoiser, latent_dim=11, output_dim=17, condition_dim=5)
     for parameter in network.parameters():  # heads start at zero: give the output something to depend on
         torch.nn.init.normal_(parameter, std=0.1)
     return network.eval()
@@ -87,7 +88,7 @@ def test_each_family_has_its_own_noise_level(denoiser):
 
 def test_no_condition_at_all(denoiser):
     config = OmegaConf.to_container(OmegaConf.load(CONFIGS[0]))
-    network = build(config, latent_dim=11, output_dim=17, condition_dim=0)
+    network = build(config, Denoiser, latent_dim=11, output_dim=17, condition_dim=0)
     groups = SiblingGroups.singletons(3)
     context = network.context(torch.zeros(3, 0), groups)
     assert network(torch.zeros(3, 11), torch.zeros(3), context, groups).shape == (3, 17)

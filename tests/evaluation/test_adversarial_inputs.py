@@ -13,6 +13,7 @@ import yaml
 
 from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.schema import Database, Table
+from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.stages.build import build
 
@@ -28,7 +29,7 @@ def every_metric():
     for path in sorted((config_dir() / "evaluation" / "metric").glob("*.yaml")):
         if path.stem not in SLOW:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
-            made[path.stem] = build({key: SMALL.get(key, value) for key, value in config.items()})
+            made[path.stem] = build({key: SMALL.get(key, value) for key, value in config.items()}, Metric)
     return made
 
 

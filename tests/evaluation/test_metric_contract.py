@@ -27,7 +27,7 @@ SMALL = {"rounds": 5, "folds": 2, "trees": 5}
 
 def built(path) -> Metric:
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return build({key: SMALL.get(key, value) for key, value in config.items()})
+    return build({key: SMALL.get(key, value) for key, value in config.items()}, Metric)
 
 
 by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -36,7 +36,7 @@ by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 @by_file
 def test_a_yaml_names_every_setting_of_its_metric_and_nothing_else(path):
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    metric = build(config)
+    metric = build(config, Metric)
     signature = inspect.signature(type(metric).__init__).parameters
     given = {name: p for name, p in signature.items() if name not in ("self", "args", "kwargs")}
     assert set(config) - {"_target_"} == set(given)

@@ -148,7 +148,7 @@ def test_missing_or_changed_files_are_named(bundle: Path, name: str) -> None:
     with pytest.raises(DataError, match=rf"{name}: its content is not"):
         sample(bundle, device="cpu")
     path.unlink()
-    with pytest.raises(DataError, match=rf"{name}: listed in bundle.json, but missing"):
+    with pytest.raises(DataError, match=rf"files that are listed, but missing: '{name}'"):
         sample(bundle, device="cpu")
 
 
@@ -157,13 +157,10 @@ def test_what_is_no_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
         sample(tmp_path)
     manifest = read_json(bundle / "bundle.json")
     write_json(bundle / "bundle.json", {**manifest, "format_version": 99})
-    with pytest.raises(DataError, match="format_version 1 expected, found 99"):
-        sample(bundle)
-    write_json(bundle / "bundle.json", {**manifest, "files": {"../../etc/passwd": ""}})
-    with pytest.raises(DataError, match="lie inside it"):
+    with pytest.raises(DataError, match="a format_version of at most 2 expected, found 99"):
         sample(bundle)
     (bundle / "bundle.json").write_text("{")
-    with pytest.raises(DataError, match="json expected"):
+    with pytest.raises(DataError, match="was truncated"):
         sample(bundle)
 
 

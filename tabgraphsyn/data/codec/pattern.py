@@ -15,6 +15,8 @@ from tabgraphsyn.errors import DataError
 
 MAX_TEMPLATES = 64
 MAX_LENGTH = 64
+MAX_POSITIONS = 1_000
+"""Characters of an id; a pattern of more is refused."""
 OPEN_REPEATS = 8
 GOLDEN = 0.6180339887498949
 CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
@@ -72,6 +74,12 @@ class Pattern:
         except re.error as error:
             raise DataError(f"regex_format: {regex!r} is no regular expression ({error}). Correct it.") from error
         templates = tuple(dict.fromkeys(_expand(list(parsed), regex)))[:MAX_TEMPLATES]
+        longest = max(map(len, templates))
+        if longest > MAX_POSITIONS:
+            raise DataError(
+                f"regex_format: {regex[:100]!r} makes ids of {longest} characters, at most {MAX_POSITIONS} expected. "
+                "Shorten it."
+            )
         return Pattern(templates, (1 / len(templates),) * len(templates))
 
     def make(self, index: np.ndarray) -> np.ndarray:

@@ -93,14 +93,17 @@ class WideCodec(ColumnCodec):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
-        plain = ("column", "type", "scale", "base", "step", "most", "bits")
-        return {"kind": self.kind, **{key: getattr(self, key) for key in plain}, "inner": self.inner.to_dict()}
+        plain = {key: getattr(self, key) for key in ("column", "type", "scale", "bits")}
+        # As text: most readers of json lose digits of a number beyond 64 bits.
+        long = {key: str(getattr(self, key)) for key in ("base", "step", "most")}
+        return {"kind": self.kind, **plain, **long, "inner": self.inner.to_dict()}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> WideCodec:
         """Read the form that ``to_dict`` writes."""
-        plain = {key: value for key, value in raw.items() if key not in ("kind", "inner")}
-        return cls(**plain, inner=PARTS[raw["inner"]["kind"]].from_dict(raw["inner"]))
+        plain: dict[str, Any] = {key: raw[key] for key in ("column", "type", "scale", "bits")}
+        long: dict[str, Any] = {key: int(raw[key]) for key in ("base", "step", "most")}
+        return cls(**plain, **long, inner=PARTS[raw["inner"]["kind"]].from_dict(raw["inner"]))
 
 
 def beyond_floats(values: pa.Array | pa.ChunkedArray) -> bool:

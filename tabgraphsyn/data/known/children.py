@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.graph_features import sibling_ranks
+from tabgraphsyn.data.tensors import finite_arrays
 
 WIDTH_MAX = 32
 ROWS_PER_WIDTH = 20
@@ -141,7 +142,8 @@ def load_compositions(folder: Path, table: str) -> list[Composition]:
     """Read what ``save_compositions`` wrote; none where it wrote nothing."""
     path = folder / f"{table}.compositions.json"
     named = read_json(path) if path.exists() else []
+    files = [folder / f"{table}.composition{number}.safetensors" for number in range(len(named))]
     return [
-        Composition(relation, child, family=family, **load_file(folder / f"{table}.composition{number}.safetensors"))
-        for number, (relation, child, family) in enumerate(named)
+        Composition(relation, child, family=family, **finite_arrays(file))
+        for file, (relation, child, family) in zip(files, named, strict=True)
     ]

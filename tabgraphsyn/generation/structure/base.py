@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.errors import DataError
+
 
 @dataclass(frozen=True)
 class Link:
@@ -128,7 +130,7 @@ class KeyPlan:
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> KeyPlan:
         """Read the form that ``to_dict`` writes."""
-        return KeyPlan(
+        plan = KeyPlan(
             tables=tuple(raw["tables"]),
             links=tuple(Link(name, child, parent, tuple(columns)) for name, child, parent, columns in raw["links"]),
             driver=dict(raw["driver"]),
@@ -141,6 +143,38 @@ class KeyPlan:
             acyclic=frozenset(raw["acyclic"]),
             never_null=frozenset(raw["never_null"]),
         )
+        plan.check_names()
+        return plan
+
+    def check_names(self) -> None:
+        """Hold every name against the tables and links.
+
+        Raises:
+            DataError: a link of another table, or one that there is not.
+        """
+        tables, links = set(self.tables), self.link
+        ways = [(one.table, one.left) for one in self.equalities] + [(one.table, one.right) for one in self.equalities]
+        held = [(table, name) for table, name in self.driver.items() if name is not None]
+        held += [(one.table, name) for one in self.unique for name in one.links]
+        is_right = (
+            all({link.child, link.parent} <= tables and link.columns for link in self.links)
+            and all(name in links and links[name].child == table for table, name in held)
+            and all(one.links for one in self.unique)
+            and all(self._is_way(table, way) for table, way in ways)
+            and all(name in links and links[name].child == links[name].parent for name in self.acyclic)
+            and self.never_null <= set(links)
+            and self.reference <= tables
+        )
+        if not is_right:
+            raise DataError("structure.json: plan: links and tables of its own lists expected, found others.")
+
+    def _is_way(self, table: str, way: tuple[str, ...]) -> bool:
+        """Return whether links lead up from a table one after another, one or two of them."""
+        for name in way:
+            if name not in self.link or self.link[name].child != table:
+                return False
+            table = self.link[name].parent
+        return 1 <= len(way) <= 2
 
 
 @dataclass(frozen=True)
@@ -204,4 +238,8 @@ class StructureModel(ABC):
 
     @abstractmethod
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Take over what ``to_arrays`` gave."""
+        """Take over what ``to_arrays`` gave.
+
+        Raises:
+            DataError: arrays that do not fit the state; they may come from a stranger's bundle.
+        """

@@ -15,8 +15,9 @@ import numpy as np
 
 from tabgraphsyn.data.pointers import CENSORED, NULL, UNMATCHED
 from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel, Topology
-from tabgraphsyn.generation.structure.entities import entity_rows, rounded, systematic_weighted
+from tabgraphsyn.generation.structure.entities import check_size, entity_rows, rounded, systematic_weighted
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
 from tabgraphsyn.generation.structure.links import with_missing_links
 from tabgraphsyn.generation.structure.skeleton import depths
@@ -91,6 +92,7 @@ class DegreesStructure(StructureModel):
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
         """Take over what ``to_arrays`` gave."""
         self._plan = KeyPlan.from_dict(state["plan"])
+        _check_signatures(self._plan, arrays, state)
         self._rows, self._censored = dict(state["rows"]), dict(state["censored"])
         self._signatures = {
             table: Signatures(tuple(fields), arrays[f"{table}/kinds"].astype(np.int64), arrays[f"{table}/count"])
@@ -125,6 +127,7 @@ class DegreesStructure(StructureModel):
         if link is None:
             return item.draw(sizes[table], everyone, rng)
         children = self._signatures[link.parent].field(drawn[link.parent], f"children:{link.name}")
+        check_size(table, int(children.sum()))
         parent = np.repeat(np.arange(len(children)), children)
         is_alone = item.kinds[:, item.fields.index("alone")] == 1
         ratio = growth({link.parent: len(children)}, self._rows, link.parent)
@@ -151,6 +154,37 @@ class DegreesStructure(StructureModel):
         if name in self.plan.acyclic:
             depth = child.field(drawn[link.child], f"depth:{name}")
             growing.wanted_level[name], growing.parent_level[name] = depth - 1, depth
+
+
+def _check_signatures(plan: KeyPlan, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+    rows, fields = state["rows"], state.get("fields") or {}
+    if set(fields) != set(plan.tables) or set(state.get("censored") or {}) != set(plan.link):
+        raise DataError("structure.json: fields of each table and censored of each relation expected, found others.")
+    if set(arrays) != {f"{table}/{part}" for table in plan.tables for part in ("kinds", "count")}:
+        raise DataError("structure.safetensors: kinds and count of each table expected, found others.")
+    for table, names in fields.items():
+        kinds, count = arrays[f"{table}/kinds"], arrays[f"{table}/count"]
+        is_whole = kinds.dtype.kind == count.dtype.kind == "i" and kinds.shape == (len(count), len(names))
+        if not is_whole or (count < 0).any() or int(count.sum()) != rows[table]:
+            raise DataError(f"structure.safetensors: {table}: kinds of its {rows[table]} rows expected, found others.")
+        if sorted(names) != sorted(_field_names(plan, table)):
+            raise DataError(f"structure.json: {table}: fields {_field_names(plan, table)} expected, found {names}.")
+        for name, values in zip(names, kinds.T, strict=True):
+            word, _, link = name.partition(":")
+            most = rows[plan.link[link].child] if word == "children" else rows[table] if word == "depth" else 1
+            if (values < (-1 if word == "depth" else 0)).any() or int((values.astype(np.int64) * count).sum()) > (
+                most if word == "children" else most * max(rows[table], 1)
+            ):
+                raise DataError(f"structure.safetensors: {table}: {name}: more than there are rows, or below 0.")
+
+
+def _field_names(plan: KeyPlan, table: str) -> list[str]:
+    own = [name for link in plan.links_of_child(table) for name in _child_fields(plan, link.name)]
+    return ["alone", *own, *(f"children:{link.name}" for link in plan.links_of_parent(table))]
+
+
+def _child_fields(plan: KeyPlan, link: str) -> list[str]:
+    return [f"null:{link}", *([f"depth:{link}"] if link in plan.acyclic else [])]
 
 
 def _count_signatures(topology: Topology, table: str) -> Signatures:

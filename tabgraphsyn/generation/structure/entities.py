@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import psutil
 
 from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected
 from tabgraphsyn.generation.structure.base import KeyPlan
+
+MOST_ROWS = 2**31 - 1
+ROW_BYTES = 200
+"""What a row of keys takes at least while a structure grows: a dozen arrays of eight bytes, and copies of some."""
 
 
 def entity_rows(
@@ -42,7 +47,24 @@ def entity_rows(
         # A table that has rows keeps at least one at any scale: its children would have nothing to refer to.
         grown = real if keeps_size else max(round(scale * real), min(real, 1))
         sizes[table] = asked.get(table, grown)
+        check_size(table, sizes[table])
+    check_size("all tables", sum(sizes.values()))
     return sizes
+
+
+def check_size(table: str, rows: int) -> None:
+    """Hold a number of rows against what this machine can hold, before there is an array of them.
+
+    Raises:
+        ConfigError: more rows than fit in a 32 bit number, or in memory.
+    """
+    memory = psutil.virtual_memory().total
+    most = min(MOST_ROWS, memory // ROW_BYTES)
+    if rows > most:
+        raise ConfigError(
+            f"{table}: at most {most:,} rows fit on this machine ({memory / 2**30:.0f} GiB of memory), found "
+            f"{rows:,}. Ask for fewer: lower --scale (sampling.scale) or --rows (sampling.rows)."
+        )
 
 
 def systematic(available: int, wanted: int, rng: np.random.Generator, kind: np.ndarray | None = None) -> np.ndarray:

@@ -17,8 +17,9 @@ import numpy as np
 
 from tabgraphsyn.data.pointers import CENSORED, NULL, UNMATCHED, rank_within, through
 from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel, Topology
-from tabgraphsyn.generation.structure.entities import entity_rows, rounded, systematic, systematic_ordered
+from tabgraphsyn.generation.structure.entities import check_size, entity_rows, rounded, systematic, systematic_ordered
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
 from tabgraphsyn.generation.structure.links import Members, depths, find_pair, with_missing_links
 
@@ -73,8 +74,10 @@ class SkeletonStructure(StructureModel):
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
         """Take over what ``to_arrays`` gave."""
+        plan, rows = KeyPlan.from_dict(state["plan"]), dict(state["rows"])
+        _check_pointers(plan, rows, arrays)
         pointers = {name: array.astype(np.int64) for name, array in arrays.items()}
-        self._topology = Topology(KeyPlan.from_dict(state["plan"]), dict(state["rows"]), pointers)
+        self._topology = Topology(plan, rows, pointers)
 
     def grow(self, *, scale: float, rows: Mapping[str, int] | None, seed: int) -> Skeleton:
         """Return new keys; see ``StructureModel.grow``."""
@@ -138,6 +141,17 @@ class SkeletonStructure(StructureModel):
         growing.pointers[name], growing.wanted_degree[name], growing.target_degree[name] = pointer, wanted, target
 
 
+def _check_pointers(plan: KeyPlan, rows: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> None:
+    if set(arrays) != set(plan.link):
+        raise DataError("structure.safetensors: one array for each relation expected, found others.")
+    for name, pointer in arrays.items():
+        link = plan.link[name]
+        if pointer.shape != (rows[link.child],) or pointer.dtype.kind != "i":
+            raise DataError(f"structure.safetensors: {name}: {rows[link.child]} whole numbers expected, found others.")
+        if len(pointer) and not (pointer.min() >= CENSORED and pointer.max() < rows[link.parent]):
+            raise DataError(f"structure.safetensors: {name}: rows of {link.parent!r} expected, found others.")
+
+
 def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Copies:
     """Return templates and entities of all tables for given numbers of entities."""
     plan = topology.plan
@@ -160,7 +174,9 @@ def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Co
             entity[table] = np.arange(count, count + len(chosen))
         else:
             pointer = topology.pointers[link.name]
-            held, parent = Members.of(pointer, topology.rows[link.parent]).expand(template[link.parent])
+            members = Members.of(pointer, topology.rows[link.parent])
+            check_size(table, int(members.count[template[link.parent]].sum()))
+            held, parent = members.expand(template[link.parent])
             ratio = growth({link.parent: len(template[link.parent])}, topology.rows, link.parent)
             alone = np.flatnonzero(pointer < 0)
             kind = _kinds(topology, table)[alone]

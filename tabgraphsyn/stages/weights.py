@@ -1,0 +1,39 @@
+"""The weights of a network from a file, held against what the network declares before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from tabgraphsyn.data.tensors import check_declared, finite_arrays
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def with_weights(make: Callable[[], _Network], path: Path) -> _Network:
+    """Return a network with the weights of ``path``.
+
+    It is made on the ``meta`` device first, which has shapes and no memory: a config that declares more than the file
+    holds is refused before it takes any.
+
+    Args:
+        make: builds the network.
+        path: safetensors of its state.
+
+    Raises:
+        DataError: no plain file, tensors of other names, types or shapes, or numbers that are not finite.
+    """
+    with torch.device("meta"):
+        blank = make().state_dict()
+    wanted = {name: (str(one.dtype).removeprefix("torch."), tuple(one.shape)) for name, one in blank.items()}
+    check_declared(path, wanted)
+    network = make()
+    # A counter of a new network may start at infinity (the best loss so far); that is no fault of a file.
+    unbounded = {name for name, one in network.state_dict().items() if not torch.isfinite(one).all()}
+    arrays = finite_arrays(path, wanted, unbounded)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return network
