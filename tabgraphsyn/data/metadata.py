@@ -107,7 +107,22 @@ class _Parser:
             if column not in columns:
                 self.wrong(f"{name}.primary_key: no column {column!r}.{nearest(column, columns)}")
         parsed = (self.column(name, column, spec, column in key) for column, spec in columns.items())
-        return TableSchema(name, tuple(column for column in parsed if column is not None), key)
+        known = tuple(column for column in parsed if column is not None)
+        return TableSchema(name, known, key, self.alternate_keys(name, raw.get("alternate_keys"), columns, key))
+
+    def alternate_keys(
+        self, table: str, value: Any, columns: Mapping[str, Any], primary: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Return SDV's list of further columns that hold each value once."""
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self.wrong(f"{table}.alternate_keys: a list of column names, each a key of its own; found {value!r}.")
+            return ()
+        for one in value:
+            if one not in columns:
+                self.wrong(f"{table}.alternate_keys: no column {one!r}.{nearest(one, columns)}")
+        return tuple(one for one in dict.fromkeys(value) if one in columns and (one,) != primary)
 
     def column(self, table: str, name: str, spec: Any, is_key: bool) -> Column | None:
         where = f"{table}.{name}"
@@ -203,16 +218,20 @@ class _Parser:
     def fits(self, where: str, child: tuple[str, ...], parent: tuple[str, ...], schema: TableSchema) -> None:
         if len(child) != len(parent):
             self.wrong(f"{where}: a key has as many columns in the child as in the parent, found {child} and {parent}.")
-        elif set(parent) != set(schema.primary_key):
-            self.wrong(
-                f"{where}: a foreign key refers to the primary key of {schema.name}, which is "
-                f"{listing(schema.primary_key) or 'not set'}; found {listing(parent)}."
-            )
+
+
+# Those that are numbers, times or coarse categories: modelled, because a placeholder for them would be no value at all.
+_MODELLED = {
+    "latitude": "numerical", "longitude": "numerical", "date_of_birth": "datetime", "country_code": "categorical",
+    "country": "categorical", "administrative_unit": "categorical", "state": "categorical", "locale": "categorical",
+}  # fmt: skip
 
 
 def _own_type(sdtype: str, pii: Any, is_key: bool) -> tuple[str, bool]:
     if sdtype in SEMANTIC_TYPES:
         return sdtype, pii is True
+    if sdtype in _MODELLED and not is_key:
+        return _MODELLED[sdtype], False
     if is_key:
         return "id", True
     if pii is False:  # SDV's way to say: values may be reproduced
@@ -235,6 +254,8 @@ def metadata_dict(schema: Schema) -> dict[str, Any]:
         entry: dict[str, Any] = {}
         if table.primary_key:
             entry["primary_key"] = _one_or_list(table.primary_key)
+        if table.alternate_keys:
+            entry["alternate_keys"] = list(table.alternate_keys)
         entry["columns"] = {column.name: _column_dict(column) for column in table.columns}
         tables[table.name] = entry
     relationships = [

@@ -49,11 +49,19 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A table's columns in file order and its primary key (empty when it has none)."""
+    """A table's columns in file order and its keys.
+
+    Attributes:
+        name: its name.
+        columns: in file order.
+        primary_key: empty when it has none.
+        alternate_keys: other columns that hold each value once, and will in synthetic tables.
+    """
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
+    alternate_keys: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -103,10 +111,17 @@ class Relation:
 
 @dataclass(frozen=True)
 class Schema:
-    """Tables and the foreign keys between them."""
+    """Tables and the foreign keys between them.
+
+    Attributes:
+        tables: in the order of the metadata or the files.
+        relations: the foreign keys that hold.
+        dropped: foreign keys that the data set declares and that are not kept; metrics count them.
+    """
 
     tables: tuple[TableSchema, ...]
     relations: tuple[Relation, ...] = ()
+    dropped: tuple[Relation, ...] = ()
 
     @cached_property
     def table_names(self) -> tuple[str, ...]:
@@ -146,8 +161,13 @@ class Schema:
         return tuple(relation for relation in self.relations if relation.parent_table == table)
 
     def key_columns(self, table: str) -> tuple[str, ...]:
-        """Columns of ``table`` that belong to its primary key or to a foreign key, in file order."""
+        """Columns of ``table`` in a key: its primary one, a foreign one, or what others refer to; in file order.
+
+        Foreign keys may refer to any column that holds each value once.
+        """
         keys = set(self.table(table).primary_key)
+        for relation in self.relations_of_parent(table):
+            keys.update(relation.parent_columns)
         for relation in self.relations_of_child(table):
             keys.update(relation.child_columns)
         return tuple(column.name for column in self.table(table).columns if column.name in keys)
@@ -164,19 +184,13 @@ class Schema:
                 {
                     "name": table.name,
                     "primary_key": list(table.primary_key),
+                    **({"alternate_keys": list(table.alternate_keys)} if table.alternate_keys else {}),
                     "columns": [_without_defaults(column) for column in table.columns],
                 }
                 for table in self.tables
             ],
-            "relations": [
-                {
-                    "child_table": relation.child_table,
-                    "child_columns": list(relation.child_columns),
-                    "parent_table": relation.parent_table,
-                    "parent_columns": list(relation.parent_columns),
-                }
-                for relation in self.relations
-            ],
+            "relations": [_relation_dict(relation) for relation in self.relations],
+            **({"dropped": [_relation_dict(relation) for relation in self.dropped]} if self.dropped else {}),
         }
 
     @staticmethod
@@ -186,20 +200,31 @@ class Schema:
             TableSchema(
                 name=table["name"],
                 primary_key=tuple(table["primary_key"]),
+                alternate_keys=tuple(table.get("alternate_keys", ())),
                 columns=tuple(_column(column) for column in table["columns"]),
             )
             for table in raw["tables"]
         )
-        relations = tuple(
-            Relation(
-                child_table=relation["child_table"],
-                child_columns=tuple(relation["child_columns"]),
-                parent_table=relation["parent_table"],
-                parent_columns=tuple(relation["parent_columns"]),
-            )
-            for relation in raw["relations"]
-        )
-        return Schema(tables=tables, relations=relations)
+        relations = tuple(_relation(relation) for relation in raw["relations"])
+        return Schema(tables, relations, tuple(_relation(relation) for relation in raw.get("dropped", ())))
+
+
+def _relation_dict(relation: Relation) -> dict[str, Any]:
+    return {
+        "child_table": relation.child_table,
+        "child_columns": list(relation.child_columns),
+        "parent_table": relation.parent_table,
+        "parent_columns": list(relation.parent_columns),
+    }
+
+
+def _relation(raw: Mapping[str, Any]) -> Relation:
+    return Relation(
+        child_table=raw["child_table"],
+        child_columns=tuple(raw["child_columns"]),
+        parent_table=raw["parent_table"],
+        parent_columns=tuple(raw["parent_columns"]),
+    )
 
 
 def _without_defaults(column: Column) -> dict[str, Any]:

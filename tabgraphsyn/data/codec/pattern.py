@@ -20,6 +20,8 @@ MAX_POSITIONS = 1_000
 OPEN_REPEATS = 8
 GOLDEN = 0.6180339887498949
 CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+FEW_HEXADECIMAL = 20
+UUID_LENGTH, UUID_VARIANT = 36, 19
 CATEGORIES = {
     "CATEGORY_DIGIT": string.digits,
     "CATEGORY_WORD": string.ascii_letters + string.digits + "_",
@@ -164,13 +166,28 @@ def _hash(index: np.ndarray, place: int) -> np.ndarray:
 def _template(examples: np.ndarray) -> tuple[str, ...]:
     length = len(examples[0])
     characters = np.ascontiguousarray(examples.astype(f"U{length}")).view("U1").reshape(len(examples), length)
-    return tuple(_alphabet(np.unique(characters[:, place]), len(examples)) for place in range(length))
+    seen = [np.unique(characters[:, place]) for place in range(length)]
+    classes = _hexadecimal(characters, seen)
+    alphabets = [_alphabet(one, len(examples), classes) for one in seen]
+    if classes is not CLASSES and length == UUID_LENGTH and len(examples) >= FEW_HEXADECIMAL:
+        variant = "".join(seen[UUID_VARIANT])
+        alphabets[UUID_VARIANT] = variant if len(variant) <= 4 else alphabets[UUID_VARIANT]
+    return tuple(alphabets)
 
 
-def _alphabet(seen: np.ndarray, examples: int) -> str:
+def _hexadecimal(characters: np.ndarray, seen: list[np.ndarray]) -> tuple[str, ...]:
+    """Return the classes of characters: where all of many letters are a to f, letters go no further."""
+    varied = np.asarray([len(one) > 1 for one in seen])
+    letters = [one for one in characters[:, varied].reshape(-1).tolist() if one.isalpha()]
+    if len(letters) < FEW_HEXADECIMAL or not set(letters) <= set("abcdefABCDEF") or len(set(letters)) < 3:
+        return CLASSES
+    return string.digits, "abcdef", "ABCDEF"
+
+
+def _alphabet(seen: np.ndarray, examples: int, classes: tuple[str, ...]) -> str:
     if len(seen) == 1 and examples > 1:
         return str(seen[0])
-    alphabet = "".join(characters for characters in CLASSES if any(one in characters for one in seen))
+    alphabet = "".join(characters for characters in classes if any(one in characters for one in seen))
     return alphabet + "".join(str(one) for one in seen if one not in alphabet)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -207,6 +207,8 @@ class TableCodec:
 
 def _fit_column(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec | None:
     """Return the codec of one column, or None for times that may be encoded as a lag to another column."""
+    if column.name in table.schema.alternate_keys and not column.pii:
+        return _fit_unique(table, column, is_training, config)
     if column.sdtype in ("id", "text") or (column.pii and column.sdtype == "categorical"):
         return _fit_unmodelled(table, column, is_training, config)
     values = training_values(table, column.name, is_training)
@@ -226,6 +228,11 @@ def _fit_column(table: Table, column: Column, is_training: np.ndarray, config: C
     if LabelCodec.fits(int(occurrences[values].sum()), int(values.sum())):
         return LabelCodec.fit(column.name, distinct, occurrences)
     return CategoricalCodec.fit(column.name, distinct, occurrences, config.min_count)
+
+
+def _fit_unique(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec:
+    """Return the codec of a column that holds each value once: made anew, as ids are."""
+    return _fit_unmodelled(table, replace(column, sdtype="id"), is_training, config)
 
 
 def _fit_unmodelled(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec:

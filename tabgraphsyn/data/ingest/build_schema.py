@@ -12,7 +12,7 @@ from tabgraphsyn.data.ingest.infer_keys import InferredKeys, TableFacts, infer_k
 from tabgraphsyn.data.ingest.infer_types import infer_column
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries, TextShape
 from tabgraphsyn.data.ingest.work import IngestWork
-from tabgraphsyn.data.schema import Column, Schema, TableSchema
+from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 
 FROM_METADATA = "from the metadata"
 
@@ -30,7 +30,8 @@ def inferred_schema(
     }
     facts = [_facts(work, name, values[name], shapes) for name in work.targets]
     declared = [relation for raw in work.raws.values() for relation in raw.reader.foreign_keys]
-    keys = infer_keys(facts, declared, queries)
+    keys = infer_keys(facts, declared, queries, work.options.keys)
+    work.problems += keys.problems
     work.reasons.primary, work.reasons.relations = keys.primary_reasons, keys.relations
     work.reasons.notes += keys.notes
     roles = _key_roles(keys)
@@ -38,7 +39,7 @@ def inferred_schema(
     for name in work.targets:
         columns = _guessed_columns(work, name, values[name], shapes, roles)
         tables.append(TableSchema(name, columns, keys.primary[name]))
-    return Schema(tuple(tables), tuple(keys.relations))
+    return Schema(tuple(tables), tuple(keys.relations), tuple(keys.dropped))
 
 
 def _facts(
@@ -84,11 +85,30 @@ def declared_schema(work: IngestWork) -> Schema:
     tables = []
     for table in work.declared.tables:
         columns = tuple(_completed(column, work, table.name) for column in table.columns)
-        tables.append(TableSchema(table.name, columns, table.primary_key))
+        tables.append(replace(table, columns=columns))
         work.reasons.columns[table.name] = {column.name: FROM_METADATA for column in columns}
         work.reasons.primary[table.name] = FROM_METADATA
     work.reasons.relations = dict.fromkeys(work.declared.relations, FROM_METADATA)
-    return Schema(tuple(tables), work.declared.relations)
+    return Schema(tuple(tables), work.declared.relations, _left_out(work))
+
+
+def _left_out(work: IngestWork) -> tuple[Relation, ...]:
+    """Return the foreign keys that files declare and the metadata does not, with a note on each."""
+    assert work.declared is not None
+    ends = {(one.child_table, frozenset(one.child_columns), one.parent_table) for one in work.declared.relations}
+    columns = {name: set(targets) for name, targets in work.targets.items()}
+    found = []
+    for raw in work.raws.values():
+        for one in raw.reader.foreign_keys:
+            is_read = set(one.child_columns) <= columns.get(one.child_table, set())
+            is_read = is_read and set(one.parent_columns) <= columns.get(one.parent_table, set())
+            if is_read and (one.child_table, frozenset(one.child_columns), one.parent_table) not in ends:
+                found.append(one)
+                work.reasons.notes.append(
+                    f"{one.name}: declared in the file, but not in the metadata; not kept, and counted as broken in "
+                    f"the key validity. To keep it, put it into the metadata."
+                )
+    return tuple(found)
 
 
 def _completed(column: Column, work: IngestWork, table: str) -> Column:

@@ -9,8 +9,17 @@ from itertools import combinations
 
 import pyarrow as pa
 
+from tabgraphsyn.data.ingest.key_evidence import (
+    LARGEST_CHANCE,
+    LEAST_COVERAGE,
+    chance_of_inclusion,
+    parent_columns,
+    take_chosen,
+    take_declared,
+)
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
 from tabgraphsyn.data.schema import Relation
+from tabgraphsyn.errors import listing
 
 _ID_WORDS = {"id", "key", "no", "nr", "num", "code", "uuid", "guid", "pk", "index"}
 _GENERIC = {"id", "key", "no", "nr", "num", "code", "uuid", "guid", "pk", "index", "name", "number", "type"}
@@ -53,17 +62,31 @@ class InferredKeys:
     primary_reasons: dict[str, str] = field(default_factory=dict)
     relations: dict[Relation, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    dropped: list[Relation] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    no_keys: set[tuple[str, str]] = field(default_factory=set)
 
 
-def infer_keys(tables: Sequence[TableFacts], declared: Sequence[Relation], queries: TableQueries) -> InferredKeys:
-    """Return the keys of a database that says nothing (or little) about them."""
+def infer_keys(
+    tables: Sequence[TableFacts],
+    declared: Sequence[Relation],
+    queries: TableQueries,
+    chosen: Mapping[str, str | None] | None = None,
+) -> InferredKeys:
+    """Return the keys of a database that says nothing (or little) about them.
+
+    Args:
+        tables: what is known of each.
+        declared: foreign keys that files declare; each is kept, or named among ``dropped`` with a note.
+        queries: over the rows.
+        chosen: ``dataset.keys``.
+    """
     keys = InferredKeys()
     for table in tables:
         _infer_primary(table, tables, queries, keys)
-    known = {table.name for table in tables}
     for relation in declared:
-        if relation.parent_table in known and keys.primary.get(relation.parent_table) == relation.parent_columns:
-            keys.relations[relation] = "declared in the file"
+        take_declared(relation, tables, queries, keys)
+    take_chosen(chosen or {}, tables, queries, keys)
     for table in tables:
         _infer_foreign(table, tables, queries, keys)
     for table in tables:
@@ -153,35 +176,45 @@ def _infer_foreign(table: TableFacts, tables: Sequence[TableFacts], queries: Tab
     taken = {column for relation in keys.relations if relation.child_table == table.name
              for column in relation.child_columns}  # fmt: skip
     for column, type_ in table.types.items():
-        if column in taken or type_ not in (pa.int64(), pa.string()) or table.values[column].distinct == 0:
+        is_settled = column in taken or (table.name, column) in keys.no_keys
+        if is_settled or type_ not in (pa.int64(), pa.string()) or table.values[column].distinct == 0:
             continue
         candidates = []
         for parent in tables:
-            found = _foreign_candidate(table, column, parent, queries, keys)
-            if found is not None:
-                candidates.append(found)
+            candidates += [
+                found
+                for key in parent_columns(parent, keys)
+                if (found := _foreign_candidate(table, column, parent, key, queries, keys)) is not None
+            ]
         if not candidates:
             continue
-        _, share, _, relation, reason = max(candidates, key=lambda found: found[:3])
+        score, share, _, relation, reason = max(candidates, key=lambda found: found[:3])
         if share < _LEAST_INCLUSION:
             keys.notes.append(
                 f"{table.name}.{column}: named like a key to {relation.parent_table}, but only {share:.0%} of its "
                 f"values stand there; not taken as a foreign key."
             )
             continue
+        others = sorted({f"{found[3].parent_table}.{found[3].parent_columns[0]}" for found in candidates
+                         if found[:2] == (score, share) and found[3] != relation})  # fmt: skip
+        if others:
+            keys.notes.append(
+                f"{table.name}.{column}: could be a key to {relation.parent_table}.{relation.parent_columns[0]} "
+                f"(taken) or to {listing(others)}; dataset.keys={{{table.name}.{column}: {others[0]}}} says otherwise."
+            )
         keys.relations[relation] = reason
 
 
 def _foreign_candidate(
-    table: TableFacts, column: str, parent: TableFacts, queries: TableQueries, keys: InferredKeys
+    table: TableFacts, column: str, parent: TableFacts, key: str, queries: TableQueries, keys: InferredKeys
 ) -> tuple[int, float, int, Relation, str] | None:
-    primary = keys.primary[parent.name]
-    if len(primary) != 1 or parent.types[primary[0]] != table.types[column]:
+    if parent.types[key] != table.types[column] or (parent is table and column == key):
         return None
-    if parent is table and column == primary[0]:
+    values, bounds = table.values[column], parent.values[key]
+    is_primary = keys.primary[parent.name] == (key,)
+    if not is_primary and (parent is table or keys.primary[table.name] == (column,)):
         return None
-    key, values, bounds = primary[0], table.values[column], parent.values[primary[0]]
-    score, evidence = _name_evidence(table, column, parent, key, keys)
+    score, evidence = _name_evidence(table, column, parent, key, keys) if is_primary else (0, [])
     is_code = table.types[column] == pa.string() and values.distinct >= 3 and table.spaced.get(column, 1.0) < 0.5
     if score == 0 and not is_code:
         return None
@@ -191,8 +224,22 @@ def _foreign_candidate(
     share = matched / max(total, 1)
     if (score == 0 and share < 1.0) or (score == 1 and share < 1.0):
         return None
-    reason = f"{matched} of its {total} distinct values stand in {parent.name}.{key}"
     relation = Relation(table.name, (column,), parent.name, (key,))
+    reason = (
+        f"{matched} of its {total} distinct values stand in {parent.name}.{key}, "
+        f"{matched / max(bounds.distinct, 1):.0%} of those there, {table.rows / max(total, 1):.1f} rows each"
+    )
+    if score == 0:
+        chance = chance_of_inclusion(queries.some_values(parent.name, key), bounds.distinct, total)
+        if chance > LARGEST_CHANCE or (not is_primary and matched < LEAST_COVERAGE * bounds.distinct):
+            if is_primary and Relation(parent.name, (key,), table.name, (column,)) not in keys.relations:
+                keys.notes.append(
+                    f"{table.name}.{column}: all of its {total} values stand in {parent.name}.{key}, but neither its "
+                    f"name nor their number says that it refers there; not taken as a foreign key. If it is one: "
+                    f"dataset.keys={{{table.name}.{column}: {parent.name}.{key}}}."
+                )
+            return None
+        evidence = [f"its values are of the same kind; all would stand there by chance once in {1 / chance:.0e} times"]
     return score, share, -parent.rows, relation, "; ".join([*evidence, reason])
 
 

@@ -18,7 +18,7 @@ from tabgraphsyn.data.ingest.read import read_tables
 from tabgraphsyn.data.ingest.subset import check_limit, keep_part
 from tabgraphsyn.data.ingest.table_files import rewrite
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
-from tabgraphsyn.data.ingest.validate import check_orphans, primary_key_problems, shape_problems
+from tabgraphsyn.data.ingest.validate import check_orphans, other_key_problems, primary_key_problems, shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.metadata import metadata_dict
 from tabgraphsyn.data.options import DatasetOptions
@@ -97,7 +97,7 @@ def _values(queries: TableQueries, tables: dict[str, list[str]]) -> dict[str, di
 
 def _apply_policies(work: IngestWork, schema: Schema, queries: TableQueries) -> set[str]:
     """Check keys and repair orphans; return the tables that changed."""
-    work.problems += primary_key_problems(schema, queries)
+    work.problems += primary_key_problems(schema, queries) + other_key_problems(schema, queries)
     changed: set[str] = set()
     while True:  # rows that are dropped may leave orphans behind in their own children
         repairs, problems = check_orphans(schema, queries, work.options.orphans)

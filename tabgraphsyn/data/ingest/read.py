@@ -24,7 +24,7 @@ from tabgraphsyn.data.reading.find import FoundTables, find_tables
 from tabgraphsyn.data.reading.limits import Meter
 from tabgraphsyn.data.reading.names import column_name_problem
 from tabgraphsyn.data.reading.table_reader import TableReader
-from tabgraphsyn.data.schema import Schema, TableSchema
+from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 
 
@@ -190,19 +190,19 @@ def _drop_empty_columns(work: IngestWork) -> None:
 
 def _without_columns(schema: Schema, empty: dict[str, set[str]]) -> Schema:
     tables = tuple(
-        TableSchema(
-            table.name,
-            tuple(column for column in table.columns if column.name not in empty.get(table.name, set())),
-            () if set(table.primary_key) & empty.get(table.name, set()) else table.primary_key,
+        replace(
+            table,
+            columns=tuple(column for column in table.columns if column.name not in empty.get(table.name, set())),
+            primary_key=() if set(table.primary_key) & empty.get(table.name, set()) else table.primary_key,
+            alternate_keys=tuple(one for one in table.alternate_keys if one not in empty.get(table.name, set())),
         )
         for table in schema.tables
     )
-    keys = {table.name: table.primary_key for table in tables}
     relations = tuple(
         relation
         for relation in schema.relations
         if not set(relation.child_columns) & empty.get(relation.child_table, set())
-        and set(relation.parent_columns) == set(keys[relation.parent_table])
+        and not set(relation.parent_columns) & empty.get(relation.parent_table, set())
     )
     return Schema(tables, relations)
 

@@ -135,6 +135,14 @@ class TableQueries:
         """Return whether no two rows agree on the columns and none of them is null."""
         return self.null_rows(table, columns) == 0 and self.duplicates(table, columns)[0] == 0
 
+    def some_values(self, table: str, column: str, most: int = 5_000) -> list[str]:
+        """Return distinct values of a column as text, at most so many."""
+        name = self._column(table, column)
+        found = self._connection.execute(
+            f"SELECT DISTINCT {name}::VARCHAR FROM {self._views[table]} WHERE {name} IS NOT NULL LIMIT {most}"
+        ).fetchall()
+        return [row[0] for row in found]
+
     def orphan_rows(self, child: str, columns: Sequence[str], parent: str, keys: Sequence[str]) -> np.ndarray:
         """Return the numbers of child rows whose key is complete and matches no parent, ascending.
 

@@ -49,6 +49,26 @@ def primary_key_problems(schema: Schema, queries: TableQueries) -> list[str]:
     return problems
 
 
+def other_key_problems(schema: Schema, queries: TableQueries) -> list[str]:
+    """Return what is wrong with alternate keys, and with columns that foreign keys refer to beside primary keys."""
+    wanted: dict[tuple[str, tuple[str, ...]], str]
+    wanted = {(table.name, (column,)): "an alternate key" for table in schema.tables for column in table.alternate_keys}
+    for relation in schema.relations:
+        if set(relation.parent_columns) != set(schema.table(relation.parent_table).primary_key):
+            wanted[relation.parent_table, relation.parent_columns] = f"what {relation.name} refers to"
+    problems = []
+    for (table, columns), role in wanted.items():
+        count, examples = queries.duplicates(table, columns)
+        nulls = 0 if role == "an alternate key" else queries.null_rows(table, columns)
+        if count or nulls:
+            found = f"{count} stand more than once ({listing(examples)})" if count else f"{nulls} are missing"
+            problems.append(
+                f"{table}.{'+'.join(columns)}: {role} has each value once, {found}. Mend the values, or remove the key "
+                f"from the metadata."
+            )
+    return problems
+
+
 def check_orphans(schema: Schema, queries: TableQueries, policy: str) -> tuple[Repairs, list[str]]:
     """Return what the policy changes about foreign keys without a match, and problems under ``error``."""
     repairs, problems = Repairs(), []

@@ -11,7 +11,7 @@ from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.score import ComparisonName, Level, Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
-from tabgraphsyn.evaluation.sides.keys import repeated_keys
+from tabgraphsyn.evaluation.sides.keys import pointers, repeated_keys
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.evidence import share_of
 
@@ -49,7 +49,7 @@ class Keys(ComparisonMetric):
                 results.append(
                     self._share("table", table.name, ~(repeated | null), entities, comparison.name, **faults)
                 )
-        results += [self._relation(relation, data, comparison) for relation in schema.relations]
+        results += [self._relation(relation, data, comparison) for relation in (*schema.relations, *schema.dropped)]
         scores = [result for result in results if isinstance(result, Score)]
         if not scores:
             return [*results, self.unscored("database", "no keys", comparison.name)]
@@ -73,7 +73,10 @@ class Keys(ComparisonMetric):
         return self.score(level, where, share.value, comparison, rows=len(valid), **faults, **share.described())
 
     def _relation(self, relation: Relation, data: EvaluationData, comparison: Comparison) -> Result:
-        rows = comparison.candidate.whole.pointers[relation.name]
+        whole = comparison.candidate.whole
+        # A key that was declared and not kept is one that the synthetic tables owe: it is counted all the same.
+        is_dropped = relation in comparison.schema.dropped
+        rows = pointers(whole.database, relation) if is_dropped else whole.pointers[relation.name]
         given = rows != NULL
         if not given.any():
             reason = "no foreign key is given in the compared table"

@@ -1,0 +1,129 @@
+"""What speaks for a foreign key beyond included values: who declared it, and how likely chance would do the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.schema import Relation
+from tabgraphsyn.errors import listing, nearest
+
+if TYPE_CHECKING:
+    from tabgraphsyn.data.ingest.infer_keys import InferredKeys, TableFacts
+    from tabgraphsyn.data.ingest.table_queries import TableQueries
+
+LARGEST_CHANCE = 1e-9
+LEAST_COVERAGE = 0.5
+"""Share of a unique column's values, not of a primary key's, that must be referred to for a guess."""
+LEAST_CHANCE = 1e-300
+
+
+def chance_of_inclusion(parent_values: Sequence[str], parent_distinct: int, child_distinct: int) -> float:
+    """Return how likely so many codes of the parent's pattern would all stand in the parent by chance.
+
+    Five grades A to E stand among eight zones A to H once in 360 times; a hundred airports of three letters never do.
+
+    >>> round(chance_of_inclusion(list("ABCDEFGH"), 8, 5), 4)
+    0.0028
+    """
+    pattern = Pattern.learn(parent_values)
+    room = sum(math.prod(len(alphabet) for alphabet in template) for template in pattern.templates)
+    density = min(parent_distinct / max(room, 1), 1.0)
+    if density <= 0:
+        return LEAST_CHANCE
+    return max(10.0 ** max(child_distinct * math.log10(density), -300.0), LEAST_CHANCE)
+
+
+def parent_columns(parent: TableFacts, keys: InferredKeys) -> list[str]:
+    """Return the columns of a table that others may refer to: its primary key, and codes that stand there once."""
+    primary = keys.primary[parent.name]
+    found = list(primary) if len(primary) == 1 else []
+    for column, type_ in parent.types.items():
+        values = parent.values[column]
+        is_unique = values.nulls == 0 and values.distinct == values.rows > 2
+        is_held = any(one.child_table == parent.name and column in one.child_columns for one in keys.relations)
+        if column not in primary and not is_held and is_unique and type_ == pa.string() and not parent.spaced[column]:
+            found.append(column)
+    return found
+
+
+def take_declared(relation: Relation, tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
+    """Take a foreign key that a file declares, or note why it cannot hold."""
+    known = {table.name: table for table in tables}
+    spelled = _as_spelled(relation, known)
+    if spelled is None:
+        if relation.parent_table in known or relation.child_table not in known:
+            keys.notes.append(f"{relation.name}: declared in the file, but not all of its columns are read; not kept.")
+        else:
+            keys.notes.append(f"{relation.name}: declared in the file, but its parent table is not read; not kept.")
+        return
+    if set(spelled.parent_columns) == set(keys.primary[spelled.parent_table]):
+        keys.relations[spelled] = "declared in the file"
+    elif queries.is_unique(spelled.parent_table, spelled.parent_columns):
+        named = listing(spelled.parent_columns)
+        keys.relations[spelled] = f"declared in the file, to {named}, which has every value once"
+    else:
+        keys.dropped.append(spelled)
+        keys.notes.append(
+            f"{spelled.name}: declared in the file, but {spelled.parent_table}.{'+'.join(spelled.parent_columns)} has "
+            f"values twice or none; not kept, and counted as broken in the key validity."
+        )
+
+
+def _as_spelled(relation: Relation, known: Mapping[str, TableFacts]) -> Relation | None:
+    """Return the relation with names as the tables spell them: SQL folds case."""
+    tables = {name.lower(): name for name in known}
+    names = [
+        name if name in known else tables.get(name.lower()) for name in (relation.child_table, relation.parent_table)
+    ]
+    if None in names:
+        return None
+    sides = []
+    for name, columns in zip(names, (relation.child_columns, relation.parent_columns), strict=True):
+        own = {column.lower(): column for column in known[str(name)].types}
+        sides.append(tuple(one if one in known[str(name)].types else own.get(one.lower(), "") for one in columns))
+    if "" in sides[0] + sides[1]:
+        return None
+    return Relation(str(names[0]), sides[0], str(names[1]), sides[1])
+
+
+def take_chosen(
+    chosen: Mapping[str, str | None], tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys
+) -> None:
+    """Take what ``dataset.keys`` says; what it cannot mean goes to ``problems``."""
+    for child, parent in chosen.items():
+        ends = [_place(one, tables) for one in (child, parent) if one is not None]
+        unknown = [one for one, end in zip((child, parent), ends, strict=False) if end is None]
+        if unknown:
+            places = [f"{table.name}.{column}" for table in tables for column in table.types]
+            keys.problems.append(f"dataset.keys: no column {unknown[0]!r}.{nearest(str(unknown[0]), places)}")
+            continue
+        table, column = ends[0]  # type: ignore[misc]
+        keys.no_keys.add((table, column))
+        for relation in [one for one in keys.relations if one.child_table == table and column in one.child_columns]:
+            del keys.relations[relation]
+            if parent is None:
+                keys.notes.append(f"{relation.name}: declared in the file, left out by dataset.keys.")
+        if parent is None:
+            continue
+        owner, key = ends[1]  # type: ignore[misc]
+        if not queries.is_unique(owner, [key]):
+            keys.problems.append(
+                f"dataset.keys.{child}: a foreign key refers to a column with every value once and none missing, "
+                f"{parent} is none. Choose another, or null."
+            )
+            continue
+        keys.relations[Relation(table, (column,), owner, (key,))] = "from dataset.keys"
+
+
+def _place(text: str, tables: Sequence[TableFacts]) -> tuple[str, str] | None:
+    """Return table and column of ``table.column``; both may hold dots."""
+    for table in tables:
+        column = text.removeprefix(f"{table.name}.")
+        if column != text and column in table.types:
+            return table.name, column
+    return None
