@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tabgraphsyn.stages.catalog import Catalog
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TOLD_LINES = 25
 _HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
 
 _HELP = """\
@@ -232,10 +233,19 @@ def _print_opening(launch: Launch) -> None:
     tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
     print(f"campaign {launch.campaign}: {_counted(launch)}", flush=True)
     print(f"tables: {tables}", flush=True)
+    for line in _told(source.told):
+        print(f"  {line}", flush=True)
     others = submit.published_by_others(launch)
     if others:
         counts = ", ".join(f"{count} by {user}" for user, count in sorted(others.items()))
         print(f"trusted: stages that others published are used as they are: {counts}", flush=True)
+
+
+def _told(lines: tuple[str, ...]) -> list[str]:
+    """Return what is known of the data, at most so many lines that the plan below stays in sight."""
+    if len(lines) <= _TOLD_LINES:
+        return list(lines)
+    return [*lines[:_TOLD_LINES], f"and {len(lines) - _TOLD_LINES} more in the profile.json of the ingest stage"]
 
 
 def _counted(launch: Launch) -> str:

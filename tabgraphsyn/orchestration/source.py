@@ -18,6 +18,9 @@ from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.orchestration.worker import run_stage
 from tabgraphsyn.stages.catalog import Catalog
 
+# Reasons of keys that nobody guessed.
+_SETTLED = ("from the metadata", "declared in the file", "from dataset.keys")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -29,6 +32,8 @@ class Source:
         stage: the stage that read it.
         was_done: it stood in the store already.
         job_mb: its size in MB where a job of the DAG is to read it, else 0.
+        told: what its reader wants to be known before anything is trained: keys that were guessed, columns that are
+            not modelled, what was left open.
     """
 
     content: str
@@ -36,6 +41,7 @@ class Source:
     stage: Stage
     was_done: bool
     job_mb: float = 0.0
+    told: tuple[str, ...] = ()
 
 
 def read_source(
@@ -67,7 +73,7 @@ def read_source(
     content = module.content_key(dataset)
     stage = source_stage(config, content, catalog)
     if store.done(stage.id) is not None:
-        return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=True)
+        return _read(content, store, stage, was_done=True)
     # Stages of a test's own catalog need not tell a size.
     size_mb = module.data_mb(dataset) if hasattr(module, "data_mb") and job_above_mb < float("inf") else 0.0
     if size_mb > job_above_mb:
@@ -75,11 +81,29 @@ def read_source(
     warm_up()
     if keep:
         _run(stage, store, runtime)
-        return Source(content, _tables(store.artifacts(stage.id)), stage, was_done=False)
+        return _read(content, store, stage, was_done=False)
     with vanishing_folder() as folder:
         trial = Store(folder / "stages")
         _run(stage, trial, runtime)
-        return Source(content, _tables(trial.artifacts(stage.id)), stage, was_done=False)
+        return _read(content, trial, stage, was_done=False)
+
+
+def _read(content: str, store: Store, stage: Stage, *, was_done: bool) -> Source:
+    artifacts = store.artifacts(stage.id)
+    return Source(content, _tables(artifacts), stage, was_done, told=_told(artifacts))
+
+
+def _told(artifacts: Path) -> tuple[str, ...]:
+    path = artifacts / "profile.json"
+    profile = read_json(path) if path.exists() else {}
+    keys = [
+        f"foreign key guessed: {one['child_table']}.{'+'.join(one['child_columns'])} to "
+        f"{one['parent_table']}.{'+'.join(one['parent_columns'])} ({one['reason']})"
+        for one in profile.get("relations", ())
+        if not one["reason"].startswith(_SETTLED)
+    ]
+    left = [f"not modelled: {one['table']}.{one['column']}: {one['reason']}" for one in profile.get("not_modelled", ())]
+    return (*keys, *left, *(f"note: {note}" for note in profile.get("notes", ())))
 
 
 def _run(stage: Stage, store: Store, runtime: Runtime) -> None:

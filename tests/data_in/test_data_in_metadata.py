@@ -106,7 +106,6 @@ def _changed(path: tuple, value: object) -> dict:
         (("tables", "../x"), {"columns": {"a": {"sdtype": "id"}}}, "a table name becomes a file name"),
         (("relationships", 0, "child_table_name"), "order", "Did you mean 'orders'"),
         (("relationships", 0, "child_foreign_key"), "customer", "Did you mean 'customer_id'"),
-        (("relationships", 0, "parent_primary_key"), "mail", "refers to the primary key of customers"),
         (("relationships", 1, "child_foreign_key"), "order", "as many columns in the child as in the parent"),
         (("relationships", 0), 7, "an object is expected"),
     ],

@@ -268,7 +268,7 @@ def _name_evidence(
         return 3, [f"named after {parent.name}"]
     if joined == word + "id" or (joined.endswith("id") and singular(joined[:-2]) == word):
         return 3, [f"named after {parent.name}"]
-    if joined == word or re.sub(r"\d+$", "", joined) == word:
+    if joined == word or (stems and stems[-1] == word):
         return 1, [f"named as {parent.name}"]
     return 0, []
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tabgraphsyn.data.ingest.column_scan import ColumnScan
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
-from tabgraphsyn.data.schema import Relation, Schema
+from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 
 
 @dataclass
@@ -60,7 +60,29 @@ def profile_dict(
             },
         }
     relations = [_relation_dict(relation, reasons, queries) for relation in schema.relations]
-    return {"tables": tables, "relations": relations, "notes": reasons.notes}
+    not_modelled = [
+        {"table": table.name, "column": column.name, "reason": reason}
+        for table in schema.tables
+        for column in table.columns
+        if (reason := _not_modelled(schema, table, column, reasons))
+    ]
+    return {"tables": tables, "relations": relations, "notes": reasons.notes, "not_modelled": not_modelled}
+
+
+def _not_modelled(schema: Schema, table: TableSchema, column: Column, reasons: Reasons) -> str:
+    """Return why no distribution of a column is learned, empty for one that is modelled and for keys."""
+    if column.name in schema.key_columns(table.name):
+        return ""
+    why = reasons.columns[table.name].get(column.name, "")
+    if column.name in table.alternate_keys:
+        return f"an alternate key: made anew, each value once ({why})"
+    if column.sdtype == "id":
+        return f"an id: made anew in the pattern of the real ones ({why})"
+    if column.pii:
+        return f"names a person: made anew ({why})"
+    if column.sdtype == "text":
+        return f"text: frequent texts are drawn by frequency, placeholder words stand for the others ({why})"
+    return ""
 
 
 def _column_dict(

@@ -104,4 +104,5 @@ class Content:
     examples: list[Examples]
     provenance: Provenance
     options: ReportOptions
+    not_modelled: list[tuple[str, str]]
     figures: Mapping[str, Figure]

@@ -78,6 +78,9 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
         examples=[examples(sources.synthetic[name], options.example_rows) for name in names],
         provenance=provenance(sources),
         options=options,
+        not_modelled=[
+            (f"{one['table']}.{one['column']}", one["reason"]) for one in sources.profile.get("not_modelled", ())
+        ],
         figures=figures,
     )
 

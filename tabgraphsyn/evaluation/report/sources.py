@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class ReportSources:
     dependencies: Any
     metrics: Mapping[str, Any]
     stages: tuple[StageRecord, ...]
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
     def stage(self, role: str) -> StageRecord | None:
         """Return the record of one role, or None where the sweep point has no such stage."""
@@ -84,6 +85,7 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
         holdout_rows=_holdout_rows(prepare / Prepared.HOLDOUT, schema),
         dependencies=_optional(prepare / Prepared.DEPENDENCIES),
         metrics=_required(inputs["evaluate"] / "metrics.json"),
+        profile=_optional(inputs["ingest"] / "profile.json") or {},
         stages=tuple(_stage_record(role, artifacts.parent) for role, artifacts in inputs.items()),
     )
 
