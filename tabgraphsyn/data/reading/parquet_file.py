@@ -54,10 +54,11 @@ class ParquetTable:
         """Yield the rows; texts that a dictionary repeats are measured before they are written out."""
         meter = Meter(self.location, self.limits, self.path.stat().st_size)
         try:
-            texts = [field.name for field in pq.read_schema(self.path) if _is_text(field.type)]
+            declared = pq.read_schema(self.path)  # a reader that makes dictionaries of texts declares dictionaries
+            texts = [field.name for field in declared if _is_text(field.type)]
             with pq.ParquetFile(self.path, read_dictionary=texts) as file:
                 self._ask_footer(file.metadata, meter)
-                for batch in metered(self._decoded(file), meter):
+                for batch in metered(self._decoded(file, declared), meter):
                     batch.validate(full=True)  # text that is not UTF-8
                     yield batch
         except _FAILURES as error:
@@ -70,13 +71,13 @@ class ParquetTable:
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         trial.add(sum(group.total_byte_size for group in groups), metadata.num_rows * metadata.num_columns)
 
-    def _decoded(self, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    def _decoded(self, file: pq.ParquetFile, declared: pa.Schema) -> Iterator[pa.RecordBatch]:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             size = sum(_decoded_bytes(column) for column in batch.columns)
             rows = max(1, int(batch.num_rows * BATCH_BYTES / max(size, BATCH_BYTES)))
             for start in range(0, batch.num_rows, rows):
                 part = batch.slice(start, rows)
-                columns = [_plain(column, file.schema_arrow.field(n).type) for n, column in enumerate(part.columns)]
+                columns = [_plain(column, declared.field(n).type) for n, column in enumerate(part.columns)]
                 yield pa.RecordBatch.from_arrays(columns, names=part.schema.names)
 
     def _unreadable(self, error: Exception) -> DataError:
@@ -103,4 +104,4 @@ def _decoded_bytes(column: pa.Array) -> int:
 def _plain(column: pa.Array, declared: pa.DataType) -> pa.Array:
     """Return a column that only this reader reads as a dictionary as what the file declares."""
     is_ours = pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(declared)
-    return column.dictionary_decode() if is_ours else column
+    return column.dictionary_decode().cast(declared) if is_ours else column
