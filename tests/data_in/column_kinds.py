@@ -53,9 +53,8 @@ def decimals_beyond_six(rng: Random, rows: int) -> Drawn:
 def thousands_only(rng: Random, rows: int) -> Drawn:
     """Whole numbers of which some have a mark of thousands."""
     mark = rng.choice([",", ".", "'"])
-    texts = [
-        fixed(rng, rng.choice([rng.randint(0, 999), rng.randint(1000, 99_999)]), 0, "!", mark) for _ in range(rows)
-    ]
+    values = [rng.randint(*rng.choice([(0, 999), (1000, 99_999)])) for _ in range(rows)]
+    texts = [fixed(rng, value, 0, "!", mark) for value in values]
     return Drawn(texts, rf"\d{{1,3}}({re.escape(mark)}\d{{3}})*")
 
 
@@ -136,9 +135,8 @@ def dates(rng: Random, rows: int) -> Drawn:
 def two_formats(rng: Random, rows: int) -> Drawn:
     """Days in two formats side by side."""
     at = [dt.date(2001, 1, 1) + dt.timedelta(days=rng.randrange(7_000)) for _ in range(rows)]
-    return Drawn(
-        [one.strftime(rng.choice(["%Y-%m-%d", "%d.%m.%Y"])) for one in at], r"\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4}"
-    )
+    texts = [one.strftime(rng.choice(["%Y-%m-%d", "%d.%m.%Y"])) for one in at]
+    return Drawn(texts, r"\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4}")
 
 
 def clocks(rng: Random, rows: int) -> Drawn:
@@ -169,8 +167,8 @@ def words_among_numbers(rng: Random, rows: int) -> Drawn:
 
 def two_units(rng: Random, rows: int) -> Drawn:
     """Weights in kilograms and in pounds."""
-    texts = [fixed(rng, rng.gauss(70, 9), 1) + " kg" if rng.random() < 0.7 else fixed(rng, rng.gauss(150, 20), 1) + " lb"
-             for _ in range(rows)]  # fmt: skip
+    sides = [(70, 9, " kg"), (70, 9, " kg"), (150, 20, " lb")]
+    texts = [fixed(rng, rng.gauss(mean, sd), 1) + word for mean, sd, word in rng.choices(sides, k=rows)]
     return Drawn(texts, r"\d+\.\d (kg|lb)")
 
 

@@ -78,7 +78,7 @@ def test_columns_of_every_kind(tmp_path_factory: pytest.TempPathFactory, seed: i
     table, _ = ingested(folder)
     texts, _ = again(table, folder / "same", table.read())
     assert texts == columns, "what is read and written at once is the same text"
-    texts, typed = again(table, folder / "decoded", decoded(table))
+    texts, _ = again(table, folder / "decoded", decoded(table))
     for name, one in drawn.items():
         odd = [text for text in texts[name] if text and not re.fullmatch(one.pattern, text)]
         assert not odd, (name, odd[:3], columns[name][:3])
@@ -122,7 +122,9 @@ TYPED = {
     "money": pa.array([decimal.Decimal(k * k).scaleb(-4) for k in range(ROWS)], pa.decimal128(18, 4)),
     "units": pa.array([decimal.Decimal(k) for k in range(ROWS)], pa.decimal128(9, 0)),
     "wide": pa.array([decimal.Decimal(10**25 + 977 * k**9) for k in range(ROWS)], pa.decimal128(30, 0)),
-    "wide_scaled": pa.array([decimal.Decimal(10**20 + 977 * k**7).scaleb(-6) for k in range(ROWS)], pa.decimal128(30, 6)),
+    "wide_scaled": pa.array(
+        [decimal.Decimal(10**20 + 977 * k**7).scaleb(-6) for k in range(ROWS)], pa.decimal128(30, 6)
+    ),
     "grade": pa.array(["A", "B", "C"] * (ROWS // 3)).dictionary_encode(),
     "small_grade": pa.DictionaryArray.from_arrays(pa.array([0, 1] * (ROWS // 2), pa.int8()), pa.array(["x", "y"])),
     "large_text": pa.array(["north", "south"] * (ROWS // 2), pa.large_string()),
