@@ -156,7 +156,8 @@ def _baseline_lines(data: DatasetSummary, columns: Sequence[ScoreColumn]) -> Ite
 
 
 def _mark(model: ModelSummary) -> str:
-    return {"fail": r"$^\dagger$", "warn": r"$^\ddagger$", "not judged": r"$^\ast$"}.get(model.gate.verdict, "")
+    marks = {"fail": r"$^\dagger$", "warn": r"$^\ddagger$", "not judged": r"$^\ast$"}
+    return (marks | {"published by choice": r"$^\circ$"}).get(model.gate.verdict, "")
 
 
 def _arrow(column: ScoreColumn) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -20,23 +21,66 @@ class ValueCounts:
         distinct: the values, without null.
         counts: (distinct,) int64.
         null_count: rows without a value.
+        place: (filled rows,) place of each row's value among the distinct ones, None where every row is an entity.
+        entity: (filled rows,) int64, the entity of each row, None where every row is one.
     """
 
     distinct: pa.Array
     counts: np.ndarray
     null_count: int
+    place: np.ndarray | None = field(default=None, repr=False, compare=False)
+    entity: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @staticmethod
-    def of(values: pa.ChunkedArray | pa.Array) -> ValueCounts:
-        """Count the values of a column."""
+    def of(
+        values: pa.ChunkedArray | pa.Array, entities: np.ndarray | None = None, null_count: int | None = None
+    ) -> ValueCounts:
+        """Count the values of a column.
+
+        Args:
+            values: (rows,).
+            entities: (rows,) int64, the entity of each row; None: every row is one.
+            null_count: further rows without a value.
+        """
         filled = values.drop_null()
+        nulls = values.null_count + (null_count or 0)
+        held = entities
+        if entities is not None and values.null_count:
+            held = entities[as_numpy(pc.is_valid(values)).astype(bool)]
         arrow_type = values.type
         if pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type) or pa.types.is_temporal(arrow_type):
             plain = filled.cast(pa.int64()) if pa.types.is_temporal(arrow_type) else filled
-            distinct, counts = np.unique(as_numpy(plain), return_counts=True)
-            return ValueCounts(pa.array(distinct).cast(arrow_type), counts, values.null_count)
+            found = np.unique(as_numpy(plain), return_inverse=True, return_counts=True)
+            return ValueCounts(pa.array(found[0]).cast(arrow_type), found[2], nulls, found[1].reshape(-1), held)
         counted = pc.value_counts(filled)
-        return ValueCounts(counted.field(0), as_numpy(counted.field(1)).astype(np.int64), values.null_count)
+        distinct, counts = counted.field(0), as_numpy(counted.field(1)).astype(np.int64)
+        if not len(distinct):
+            return ValueCounts(distinct, counts, nulls)
+        place = as_numpy(pc.index_in(filled, value_set=distinct)).astype(np.int64)
+        return ValueCounts(distinct, counts, nulls, place, held)
+
+    @cached_property
+    def holdings(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which entity holds which value, each pair once: places among the distinct values, and entities."""
+        if self.place is None or self.entity is None:
+            return np.repeat(np.arange(len(self.counts)), self.counts), np.arange(int(self.counts.sum()))
+        width = int(self.entity.max(initial=0)) + 1
+        pairs = np.unique(self.place * width + self.entity)
+        return pairs // width, pairs % width
+
+    @cached_property
+    def holders(self) -> np.ndarray:
+        """How many entities hold each distinct value, (distinct,) int64."""
+        return np.bincount(self.holdings[0], minlength=len(self.counts))
+
+    def kept(self, mask: np.ndarray) -> ValueCounts:
+        """Return the distinct values that ``mask`` marks, with their rows."""
+        if self.place is None or self.entity is None:
+            return ValueCounts(self.distinct.filter(pa.array(mask)), self.counts[mask], self.null_count)
+        rows = mask[self.place]
+        place = (np.cumsum(mask) - 1)[self.place[rows]]
+        distinct = self.distinct.filter(pa.array(mask))
+        return ValueCounts(distinct, self.counts[mask], self.null_count, place, self.entity[rows])
 
     @property
     def rows(self) -> int:

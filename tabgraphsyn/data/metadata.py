@@ -108,7 +108,11 @@ class _Parser:
                 self.wrong(f"{name}.primary_key: no column {column!r}.{nearest(column, columns)}")
         parsed = (self.column(name, column, spec, column in key) for column, spec in columns.items())
         known = tuple(column for column in parsed if column is not None)
-        return TableSchema(name, known, key, self.alternate_keys(name, raw.get("alternate_keys"), columns, key))
+        reference = raw.get("reference")  # ours, beside SDV's keys, which SDV leaves alone
+        if reference is not None and not isinstance(reference, bool):
+            self.wrong(f"{name}.reference: true (its real rows may be published) or false, found {reference!r}.")
+        others = self.alternate_keys(name, raw.get("alternate_keys"), columns, key)
+        return TableSchema(name, known, key, others, reference)
 
     def alternate_keys(
         self, table: str, value: Any, columns: Mapping[str, Any], primary: tuple[str, ...]
@@ -256,6 +260,8 @@ def metadata_dict(schema: Schema) -> dict[str, Any]:
             entry["primary_key"] = _one_or_list(table.primary_key)
         if table.alternate_keys:
             entry["alternate_keys"] = list(table.alternate_keys)
+        if table.reference is not None:
+            entry["reference"] = table.reference
         entry["columns"] = {column.name: _column_dict(column) for column in table.columns}
         tables[table.name] = entry
     relationships = [

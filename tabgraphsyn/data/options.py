@@ -70,6 +70,7 @@ class DatasetOptions:
             number as an example (``1.234,5``), or ``text``.
         keys: foreign keys by ``table.column`` of the child: ``table.column`` of the parent, None where there is none.
         null_values: what CSV and Excel cells write for a missing value.
+        reference: table -> whether its real rows may be published; tables that are not named go by the metadata.
     """
 
     path: Path
@@ -95,6 +96,7 @@ class DatasetOptions:
     null_values: tuple[str, ...] = DEFAULT_NULL_VALUES
     formats: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str | None] = field(default_factory=dict)
+    reference: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -192,6 +194,7 @@ def _check_values(given: Mapping[str, Any]) -> list[str]:
         value = given.get(key)
         if value is not None and not (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)):
             problems.append(f"dataset.{key}: a list of strings or null, found {value!r}.")
+    problems += _check_reference(given.get("reference"))
     if given.get("tables") in ([], ()):
         problems.append("dataset.tables: at least one name, or null for all tables, found none.")
     formats = given.get("formats")
@@ -221,6 +224,18 @@ def _check_values(given: Mapping[str, Any]) -> list[str]:
 
 def _is_place(value: Any) -> bool:
     return value is None or (isinstance(value, str) and 0 < value.find(".") < len(value) - 1)
+
+
+def _check_reference(value: Any) -> list[str]:
+    pairs = value.values() if isinstance(value, Mapping) else [True] * len(value) if isinstance(value, list) else None
+    names = list(value) if pairs is not None else []
+    is_pairs = pairs is not None and all(isinstance(one, bool) for one in pairs)
+    if value is None or (is_pairs and all(isinstance(name, str) for name in names)):
+        return []
+    return [
+        "dataset.reference: names of tables whose real rows may be published, [airlines, airports], or "
+        f"{{airlines: true, stores: false}}, or null; found {value!r}."
+    ]
 
 
 def _is_limit(limit: Any) -> bool:
@@ -289,6 +304,7 @@ def _check_encoding(encoding: Any) -> list[str]:
 def _build(given: Mapping[str, Any], path: Path) -> DatasetOptions:
     limit = given.get("limit")
     tables, null_values, metadata = given.get("tables"), given.get("null_values"), given.get("metadata")
+    reference = given.get("reference") or {}
     return DatasetOptions(
         path=path,
         name=str(given.get("name") or path.name),
@@ -303,4 +319,5 @@ def _build(given: Mapping[str, Any], path: Path) -> DatasetOptions:
         null_values=DEFAULT_NULL_VALUES if null_values is None else tuple(null_values),
         formats=dict(given.get("formats") or {}),
         keys=dict(given.get("keys") or {}),
+        reference=dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(reference, True),
     )

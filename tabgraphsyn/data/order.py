@@ -1,4 +1,4 @@
-"""In which order tables are generated, along which key their rows are created, and which tables are shared.
+"""In which order tables are generated, and along which key their rows are created.
 
 Pure functions of the relations and of how their keys are used.
 """
@@ -6,15 +6,13 @@ Pure functions of the relations and of how their keys are used.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tabgraphsyn.data.schema import Relation
 
-REFERENCE_SHARE = 0.10
-REFERENCE_ROWS = 20
 MAX_DRIVER_NULL_SHARE = 0.5
 
 
@@ -25,14 +23,10 @@ class KeyUse:
     Attributes:
         distinct_parents: parent rows with at least one child.
         null_share: share of child rows whose key is null.
-        largest_share: share of the child rows that the most used parent row holds.
-        child_rows: rows of the child table.
     """
 
     distinct_parents: int
     null_share: float
-    largest_share: float
-    child_rows: int
 
     @staticmethod
     def measure(parent_row: np.ndarray) -> KeyUse:
@@ -42,7 +36,7 @@ class KeyUse:
             parent_row: (child rows,) int64, negative where there is no parent.
 
         >>> KeyUse.measure(np.array([0, 0, 2, -1]))
-        KeyUse(distinct_parents=2, null_share=0.25, largest_share=0.5, child_rows=4)
+        KeyUse(distinct_parents=2, null_share=0.25)
         """
         rows = len(parent_row)
         linked = parent_row[parent_row >= 0]
@@ -50,8 +44,6 @@ class KeyUse:
         return KeyUse(
             distinct_parents=int((counts > 0).sum()),
             null_share=float(1 - len(linked) / rows) if rows else 0.0,
-            largest_share=float(counts.max() / rows) if rows else 0.0,
-            child_rows=rows,
         )
 
 
@@ -62,7 +54,10 @@ class Plan:
     Attributes:
         order: tables, parents first.
         driver: per table the name of the relation along which its rows are created, or None.
-        reference_tables: tables shared by training and holdout, which do not grow with ``scale``.
+        reference_tables: tables shared by training and holdout, which do not grow with ``scale``: the published ones
+            and the small ones.
+        published: of these, the ones whose real rows are kept -> why.
+        kept_back: tables that others refer to and whose rows are made anew -> why they are not published.
         real_rows: rows per table, training and holdout together.
         training_rows: rows per table that may be trained on.
     """
@@ -72,6 +67,13 @@ class Plan:
     reference_tables: tuple[str, ...]
     real_rows: Mapping[str, int]
     training_rows: Mapping[str, int]
+    published: Mapping[str, str] = field(default_factory=dict)
+    kept_back: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def coarse(self) -> tuple[str, ...]:
+        """Tables too small to learn from: their attributes are drawn from coarse marginals."""
+        return tuple(table for table in self.reference_tables if table not in self.published)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
@@ -81,6 +83,9 @@ class Plan:
             "reference_tables": list(self.reference_tables),
             "real_rows": dict(self.real_rows),
             "training_rows": dict(self.training_rows),
+            "published": dict(self.published),
+            "kept_back": dict(self.kept_back),
+            "coarse": list(self.coarse),
         }
 
     @staticmethod
@@ -92,6 +97,8 @@ class Plan:
             reference_tables=tuple(raw["reference_tables"]),
             real_rows=dict(raw["real_rows"]),
             training_rows=dict(raw["training_rows"]),
+            published=dict(raw.get("published", {})),
+            kept_back=dict(raw.get("kept_back", {})),
         )
 
 
@@ -162,7 +169,7 @@ def driver_relations(
 
     >>> plane = Relation("flights", ("tailnum",), "planes", ("tailnum",))
     >>> airport = Relation("flights", ("origin",), "airports", ("faa",))
-    >>> use = {plane.name: KeyUse(2600, 0.01, 0.0, 9), airport.name: KeyUse(3, 0.0, 0.4, 9)}
+    >>> use = {plane.name: KeyUse(2600, 0.01), airport.name: KeyUse(3, 0.0)}
     >>> driver_relations(["airports", "planes", "flights"], [airport, plane], use)["flights"].parent_table
     'planes'
     """
@@ -176,24 +183,3 @@ def driver_relations(
 
 def _preference(use: KeyUse) -> tuple[bool, int]:
     return use.null_share >= MAX_DRIVER_NULL_SHARE, -use.distinct_parents
-
-
-def reference_tables(
-    rows: Mapping[str, int], relations: Sequence[Relation], use: Mapping[str, KeyUse]
-) -> tuple[str, ...]:
-    """Return the tables that are shared rather than split, in the order of ``rows``.
-
-    These are the tables of fewer than 20 rows, and those where one row holds more than a tenth of the rows of some
-    other table. A child table of fewer than 20 rows proves nothing about its parent and is not asked.
-
-    >>> origin = Relation("flights", ("origin",), "airports", ("faa",))
-    >>> reference_tables({"airports": 93, "flights": 27004}, [origin], {origin.name: KeyUse(3, 0.0, 0.36, 27004)})
-    ('airports',)
-    """
-    shared = {table for table, count in rows.items() if count < REFERENCE_ROWS}
-    for relation in relations:
-        used = use[relation.name]
-        crowded = used.largest_share > REFERENCE_SHARE and used.child_rows >= REFERENCE_ROWS
-        if crowded and not relation.is_self_reference:
-            shared.add(relation.parent_table)
-    return tuple(table for table in rows if table in shared)

@@ -17,6 +17,7 @@ from tabgraphsyn.data.codec.column import EncodedColumn
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known.children import Composition, load_compositions, save_compositions
+from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known
 from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn, load_inherited, save_inherited
 from tabgraphsyn.data.known.panel import Panel, load_panels, save_panels
@@ -159,6 +160,14 @@ class Prepared:
         """Write the attributes that sampling may keep of a lookup table."""
         with written_aside(self.folder / self.REFERENCE / f"{table}.parquet") as aside:
             pq.write_table(rows, aside)
+
+    def marginals(self, table: str) -> CoarseMarginals | None:
+        """Return what a table too small to learn is drawn from, None for any other table."""
+        return CoarseMarginals.load(self.folder / self.KNOWN, table)
+
+    def keep_marginals(self, table: str, marginals: CoarseMarginals) -> None:
+        """Write what a table too small to learn is drawn from."""
+        marginals.save(self.folder / self.KNOWN, table)
 
     # What keys say of a table's rows before they are generated.
 

@@ -56,12 +56,15 @@ class TableSchema:
         columns: in file order.
         primary_key: empty when it has none.
         alternate_keys: other columns that hold each value once, and will in synthetic tables.
+        reference: True where its owner decided that real rows of it may leave the project (a public lookup table),
+            False where they decided against it, None where nobody decided.
     """
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     alternate_keys: tuple[str, ...] = ()
+    reference: bool | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -177,6 +180,17 @@ class Schema:
         keys = set(self.key_columns(table))
         return tuple(column.name for column in self.table(table).columns if column.name not in keys)
 
+    def with_reference(self, chosen: Mapping[str, bool]) -> Schema:
+        """Return the schema with what its owner decided about keeping the rows of some tables.
+
+        Raises:
+            DataError: a table that is not there.
+        """
+        for name in chosen:
+            self.table(name)
+        tables = tuple(replace(one, reference=chosen.get(one.name, one.reference)) for one in self.tables)
+        return Schema(tables, self.relations)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the internal json form (``schema.json``)."""
         return {
@@ -185,6 +199,7 @@ class Schema:
                     "name": table.name,
                     "primary_key": list(table.primary_key),
                     **({"alternate_keys": list(table.alternate_keys)} if table.alternate_keys else {}),
+                    **({} if table.reference is None else {"reference": table.reference}),
                     "columns": [_without_defaults(column) for column in table.columns],
                 }
                 for table in self.tables
@@ -202,6 +217,7 @@ class Schema:
                 primary_key=tuple(table["primary_key"]),
                 alternate_keys=tuple(table.get("alternate_keys", ())),
                 columns=tuple(_column(column) for column in table["columns"]),
+                reference=table.get("reference"),
             )
             for table in raw["tables"]
         )

@@ -37,14 +37,17 @@ def holdout_masks(
     reference_tables: Collection[str],
     pointers: Mapping[str, np.ndarray],
     config: HoldoutConfig,
+    crowded: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return per table which rows are held out.
 
     An entity is a row without a driver parent, or whose driver parent lies in a reference table. The drawn entities
-    take their descendants along the drivers with them. Rows of reference tables are never held out.
+    take their descendants along the drivers with them. Rows of reference tables are never held out, and neither are
+    crowded ones: without a row that a tenth of another table hangs on, the rest is another database.
 
     Shape:
         pointers: by relation name, (child rows,) int64 over all real rows.
+        crowded: by table (rows,) bool.
         each value: (rows,) bool over all real rows.
     """
     masks: dict[str, np.ndarray] = {}
@@ -59,7 +62,8 @@ def holdout_masks(
             parent_row = pointers[relation.name]
             is_entity = parent_row < 0
             held[~is_entity] = masks[relation.parent_table][parent_row[~is_entity]]
-        held[_drawn(np.flatnonzero(is_entity), config, table)] = True
+        may_be_drawn = is_entity if crowded is None or table not in crowded else is_entity & ~crowded[table]
+        held[_drawn(np.flatnonzero(may_be_drawn), config, table)] = True
         masks[table] = held
     return masks
 

@@ -4,6 +4,9 @@ A check is one privacy score with evidence. It *fails* when the excess over what
 limit with a confidence that holds for all checks of the database together (Bonferroni); it *warns* when the excess is
 above a lower limit, each check taken by itself. Small tables have wide intervals: they cannot fail by chance, and the
 gate says how much copying would have gone unnoticed in them.
+
+Every table has a verdict, and the database has the worst of them: what was published on purpose and what could not be
+judged is said, and is no part of a pass.
 """
 
 from __future__ import annotations
@@ -16,12 +19,22 @@ from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.evaluation.score import Score, Unscored
 from tabgraphsyn.evaluation.statistics.evidence import Evidence
 
-Verdict = Literal["pass", "warn", "fail", "not judged"]
+Verdict = Literal["pass", "published by choice", "not judged", "warn", "fail"]
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "not judged", "published by choice", "pass")
 ACTIONS = ("warn", "fail", "off")
 OTHERS = "default"
-_ORDER: Mapping[str, int] = {"fail": 0, "warn": 1, "pass": 2}
+_ORDER: Mapping[str, int] = {verdict: place for place, verdict in enumerate(WORST_FIRST)}
+KEYS_ONLY = "no columns besides keys"
+"""Why a table of keys cannot be judged: its keys are made anew, and there is nothing else that could be copied."""
 
-NOT_JUDGED: Mapping[str, Any] = {"verdict": "not judged", "text": "", "checks": [], "weak": {}, "not_judged": {}}
+NOT_JUDGED: Mapping[str, Any] = {
+    "verdict": "not judged",
+    "text": "",
+    "checks": [],
+    "weak": {},
+    "not_judged": {},
+    "tables": {},
+}
 
 
 @dataclass(frozen=True)
@@ -101,25 +114,38 @@ class Gate:
             raise ConfigError(f"evaluation.gate.limits: {OTHERS!r} is missing, which holds for metrics not listed.")
         self.limits = {name: _limits(name, pair) for name, pair in limits.items()}
 
-    def judge(self, scores: Iterable[Score], unscored: Iterable[Unscored], privacy: Iterable[str]) -> dict[str, Any]:
+    def judge(
+        self,
+        scores: Iterable[Score],
+        unscored: Iterable[Unscored],
+        privacy: Iterable[str],
+        tables: Sequence[str] = (),
+        published: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Return the ``gate`` block of ``metrics.json``.
 
         Args:
             scores: every score.
             unscored: what could not be scored.
             privacy: names of the privacy metrics that were computed.
+            tables: every table of the database.
+            published: tables whose real rows are kept on purpose -> who says so.
         """
+        privacy = list(privacy)
         notes = [note for note in unscored if note.comparison == "synthetic"]
         judged = [score for score in scores if score.comparison == "synthetic" and "evidence" in score.detail]
         checks = sorted((self._check(score, len(judged)) for score in judged), key=_worst_first)
+        weak, excused = self._weak(checks, notes), _not_judged(checks, notes, set(privacy))
+        found = _table_verdicts(checks, weak, excused, tables, published or {})
         return {
-            "verdict": _verdict(checks),
-            "text": _summary(checks, list(privacy)),
+            "verdict": _worst(found, checks),
+            "text": _summary(found, checks, privacy),
+            "tables": found,
             "confidence": self.confidence,
             "warn_confidence": self.warn_confidence,
             "checks": [asdict(check) for check in checks],
-            "weak": self._weak(checks, notes),
-            "not_judged": _not_judged(checks, notes, set(privacy)),
+            "weak": weak,
+            "not_judged": excused,
         }
 
     def _check(self, score: Score, checks: int) -> Check:
@@ -155,7 +181,7 @@ class Gate:
             mine = [check for check in checks if check.table == table]
             near = [check.unnoticed for check in mine if check.metric in _NEARNESS]
             if not near:
-                what = "only exact copies" if any(check.metric == "copies" for check in mine) else "only joined rows"
+                what = _EXACT_ONLY if any(check.metric == "copies" for check in mine) else "only joined rows"
                 found[table] = f"{what} were judged ({reasons.get(table, 'no metric looks at distances')})"
             elif min(near) > self.blind:
                 exact = min(check.unnoticed for check in mine)
@@ -168,6 +194,8 @@ class Gate:
         return found
 
 
+_EXACT_ONLY = "only exact copies"
+_ONLY = (f"{_EXACT_ONLY} were judged", "only joined rows were judged")
 # Checks that see copies with noise; exact copies alone are seen in small tables too, and easily avoided.
 _NEARNESS = frozenset({"near_copies", "dcr", "membership"})
 
@@ -185,24 +213,57 @@ def _worst_first(check: Check) -> tuple[int, float]:
     return _ORDER[check.verdict], check.limits.fail - check.certain
 
 
-def _verdict(checks: Sequence[Check]) -> Verdict:
-    if not checks:
+def _table_verdicts(
+    checks: Sequence[Check],
+    weak: Mapping[str, str],
+    excused: Mapping[str, str],
+    tables: Sequence[str],
+    published: Mapping[str, str],
+) -> dict[str, dict[str, str]]:
+    """Return table -> verdict and why, worst first; a table of keys only has nothing to be judged and is left out."""
+    found: dict[str, dict[str, str]] = {}
+    for table in dict.fromkeys([*tables, *(check.table for check in checks)]):
+        worst = next((check for check in checks if check.table == table), None)
+        verdict, why = ("pass", "") if worst is None else (worst.verdict, worst.text)
+        if table in published:
+            verdict, why = "published by choice", published[table]
+        elif worst is None:
+            verdict, why = "not judged", excused.get(table, "no privacy metric looks at it")
+        elif verdict == "pass" and weak.get(table, "").startswith(_ONLY):
+            verdict, why = "not judged", weak[table]
+        if why != KEYS_ONLY:
+            found[table] = {"verdict": verdict, "why": why}
+    return dict(sorted(found.items(), key=lambda item: _ORDER[item[1]["verdict"]]))
+
+
+def _worst(tables: Mapping[str, Mapping[str, str]], checks: Sequence[Check]) -> str:
+    if not tables or (not checks and all(one["verdict"] != "published by choice" for one in tables.values())):
         return "not judged"
-    return checks[0].verdict
+    return min((one["verdict"] for one in tables.values()), key=_ORDER.__getitem__)
 
 
-def _summary(checks: Sequence[Check], privacy: Sequence[str]) -> str:
+def _summary(tables: Mapping[str, Mapping[str, str]], checks: Sequence[Check], privacy: Sequence[str]) -> str:
     if not privacy:
         return "this protocol has no privacy metric"
-    if not checks:
-        return "no table could be judged"
-    tables = len({check.table for check in checks})
-    judged = f"{tables} {'table' if tables == 1 else 'tables'} judged, {len(checks)} checks"
-    worst = checks[0]
-    if worst.verdict == "pass":
-        return judged
-    more = sum(check.verdict != "pass" for check in checks) - 1
-    return f"{worst.where}: {worst.text}{f' ({more} more findings)' if more else ''}; {judged}"
+    named = {word: [name for name, one in tables.items() if one["verdict"] == word] for word in WORST_FIRST}
+    judged = sum(len(named[word]) for word in ("fail", "warn", "pass"))
+    parts = []
+    loud = [check for check in checks if check.verdict != "pass"]
+    if loud:
+        more = f" ({len(loud) - 1} more findings)" if len(loud) > 1 else ""
+        parts.append(f"{loud[0].where}: {loud[0].text}{more}")
+    if judged or not tables:
+        count = f"{judged} of {len(tables)} tables" if len(tables) > 1 else "the table" if judged else "no table"
+        parts.append(f"{count} judged, {len(checks)} checks")
+    else:
+        parts.append("no table could be judged")
+    if named["not judged"]:
+        first = named["not judged"][0]
+        parts.append(f"not judged: {listing(named['not judged'], 5)} ({first}: {tables[first]['why']})")
+    if named["published by choice"]:
+        first = named["published by choice"][0]
+        parts.append(f"published as they are: {listing(named['published by choice'], 5)} ({tables[first]['why']})")
+    return "; ".join(parts)
 
 
 def _not_judged(checks: Sequence[Check], unscored: Iterable[Unscored], privacy: set[str]) -> dict[str, str]:

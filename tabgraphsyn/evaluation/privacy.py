@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tabgraphsyn.evaluation.base import ComparisonMetric
+from tabgraphsyn.evaluation.gate import KEYS_ONLY
 from tabgraphsyn.evaluation.score import Result, Score, Unscored
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
@@ -59,9 +60,9 @@ class PrivacyMetric(ComparisonMetric):
     def _cannot_judge(self, data: EvaluationData, comparison: Comparison, view: View) -> str:
         held_out = len(data.holdout_rows[view.table])
         if not view.has_columns:
-            return "no columns besides keys"
-        if view.table in data.reference_tables:
-            return "a reference table: training, holdout and synthetic rows share it by design"
+            return KEYS_ONLY
+        if view.table in data.published:
+            return f"its real rows are kept on purpose ({data.published[view.table]})"
         if self.needs_holdout and not data.trained_without_holdout:
             return "no holdout is known: the generator may have seen every real row"
         if held_out < self.least_holdout_rows:
@@ -119,7 +120,7 @@ class JoinedRows(PrivacyMetric):
 
 def _why_not(data: EvaluationData, parent: str) -> str:
     if parent in data.reference_tables:
-        return f"{parent} is a reference table, which every row shares: the rows alone are judged"
+        return f"{parent} is a table that every row shares: the rows alone are judged"
     return "training and holdout rows meet along this key, so that joined rows belong to neither"
 
 

@@ -63,7 +63,7 @@ def run_metrics(
     privacy = [metric.name for _, metric in ordered if metric.is_privacy]
     results: list[Result] = []
     seconds: dict[str, float] = {}
-    judgement = judged(gate, results, privacy, log) if not privacy else {}
+    judgement = judged(gate, results, privacy, data, log) if not privacy else {}
     begins(Part(0, 0, "reading columns"))
     reading = time.perf_counter()
     parts = {name: _parts(metric, data) for name, metric in ordered}
@@ -80,7 +80,7 @@ def run_metrics(
         if finished is not None:
             finished(number, name, seconds[name])
         if number == len(privacy):
-            judgement = judged(gate, results, privacy, log)
+            judgement = judged(gate, results, privacy, data, log)
     begins(Part(done, total, ""))
     return {
         "gate": judgement,
@@ -89,6 +89,9 @@ def run_metrics(
         "comparisons": list(data.wanted),
         "rows": row_counts(data),
         "reference_tables": sorted(data.reference_tables),
+        "published": dict(data.published),
+        "coarse": list(data.plan.get("coarse", ())),
+        "kept_back": dict(data.plan.get("kept_back", {})),
         "scores": [result.to_dict() for result in results if isinstance(result, Score)],
         "unscored": [result.to_dict() for result in results if not isinstance(result, Score)],
         "dependencies": list(data.dependencies),
@@ -100,12 +103,15 @@ def run_metrics(
     }
 
 
-def judged(gate: Gate | None, results: Sequence[Result], privacy: Sequence[str], log: logging.Logger) -> dict[str, Any]:
+def judged(
+    gate: Gate | None, results: Sequence[Result], privacy: Sequence[str], data: EvaluationData, log: logging.Logger
+) -> dict[str, Any]:
     """Return the ``gate`` block, having said in the log what it found."""
     if gate is None:
         return {**NOT_JUDGED, "text": "evaluation.gate is null: nothing judges the privacy scores"}
     scores = [result for result in results if isinstance(result, Score)]
-    block = gate.judge(scores, [result for result in results if isinstance(result, Unscored)], privacy)
+    unscored = [result for result in results if isinstance(result, Unscored)]
+    block = gate.judge(scores, unscored, privacy, data.schema.table_names, data.published)
     level = logging.INFO if block["verdict"] == "pass" or gate.action == "off" else logging.WARNING
     log.log(level, "privacy gate: %s: %s", block["verdict"], block["text"])
     return block

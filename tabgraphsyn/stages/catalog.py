@@ -94,7 +94,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=12,
+        version=13,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
@@ -125,7 +125,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="diffusion",
-        version=11,
+        version=12,
         module="tabgraphsyn.stages.diffusion",
         config_keys=("denoiser", "diffusion", "training.diffusion", "seed"),
         inputs=(_ONE_PREPARE, _OWN_AUTOENCODER, _ONE_GNN),
@@ -134,7 +134,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=10,
+        version=11,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),
@@ -142,7 +142,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="evaluate",
-        version=3,
+        version=4,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_ONE_INGEST, _ONE_PREPARE, _ONE_SAMPLE),
@@ -151,7 +151,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="report",
-        version=3,
+        version=4,
         module="tabgraphsyn.stages.report",
         config_keys=("report",),
         inputs=(

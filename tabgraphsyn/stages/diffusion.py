@@ -42,12 +42,13 @@ LARGE_STEPS_SHARE = 0.4
 def run(context: StageContext) -> None:
     """Train the table's denoiser and write ``diffusion.json`` and ``diffusion.safetensors``.
 
-    A table without anything to model (keys only) gets the json alone.
+    A table without anything to model (keys only), or too small to learn from, gets the json alone.
     """
     table, prepared = str(context.table), Prepared(context.input("prepare"))
     autoencoder = load_autoencoder(context.input(f"autoencoder/{table}"))
     settings = {key: context.config[key] for key in ("denoiser", "diffusion")}
-    if autoencoder.latent_dim == 0:
+    is_coarse = table in prepared.plan.coarse
+    if autoencoder.latent_dim == 0 or is_coarse:
         _write(context, {"table": table, "condition_dim": 0, "training": None, **settings}, None)
         return
     seed = derive_seed(int(context.config["seed"]), "diffusion", table)

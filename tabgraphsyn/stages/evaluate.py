@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Database
 from tabgraphsyn.errors import ConfigError
@@ -70,9 +71,18 @@ def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationDat
         real=real,
         synthetic=Database.open(real.schema, context.input("sample") / "synthetic"),
         is_holdout={name: prepared.holdout(name) for name in real.schema.table_names},
-        plan=prepared.plan.to_dict(),
+        plan=_plan(prepared, context.input("sample")),
         dependencies=[one.to_dict() for one in prepared.dependencies],
         wanted=tuple(config["comparisons"]),
         seed=int(config["seed"]),
         threads=context.resources.threads,
     )
+
+
+def _plan(prepared: Prepared, sample: Path) -> dict[str, Any]:
+    """Return the plan; what was to be published but was generated (``sampling.reference_tables``) is not published."""
+    plan = prepared.plan.to_dict()
+    manifest = sample / "bundle" / "bundle.json"
+    if manifest.is_file() and read_json(manifest)["sampling"].get("reference_tables") == "generate":
+        plan["published"] = {}
+    return plan

@@ -110,7 +110,13 @@ class Generation:
         return dict(skeleton.rows)
 
     def _kept(self, table: str, skeleton: Skeleton) -> pa.Table | None:
-        """Return the rows of a lookup table that keep their attributes, None for a table that is generated."""
+        """Return rows made without a model: published ones, or those of a table too small to learn; else None."""
+        marginals = self.bundle.prepared.marginals(table)
+        if marginals is not None:
+            rng = numpy_generator(self.seed, "sample", table, "marginals")
+            codec, rows = self.bundle.prepared.codec(table), skeleton.rows[table]
+            made = codec.decode(*marginals.draw(rows, rng), rng)
+            return made if made.num_columns else None
         if self.config.reference_tables != "keep" or table not in skeleton.templates:
             return None
         reference = self.bundle.prepared.reference(table)

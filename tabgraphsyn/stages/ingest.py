@@ -80,6 +80,7 @@ def content_key(dataset: Mapping[str, Any]) -> str:
         "files": {file.name: _file_hash(file) for file in data_files(options.path)},
         "metadata": _metadata_hash(options),
         "options": {key: getattr(options, key) for key in _OPTIONS},
+        "reference": dict(sorted(options.reference.items())),
         "limit": None if options.limit is None else [options.limit.table, options.limit.rows],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

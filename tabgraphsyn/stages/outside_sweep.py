@@ -104,12 +104,13 @@ def evaluate_folders(
         raise_collected(DataError, problems)
         for text in read["synthetic"].problems:
             log.warning("synthetic: %s", text)
-        database, plan = read["real"].database, {}
+        declared = {one.name: "declared, reference: true" for one in schema.tables if one.reference}
+        database, plan = read["real"].database, {"reference_tables": list(declared), "published": declared}
         if holdout is not None:
             database, masks = with_holdout(database, read["holdout"].database)
         else:
             masks, shared = random_halves(database, int(config["seed"]))
-            plan = {"reference_tables": shared}
+            plan["reference_tables"] = shared
         data = EvaluationData(
             real=database,
             synthetic=read["synthetic"].database,

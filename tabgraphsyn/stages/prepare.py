@@ -12,15 +12,19 @@ import pyarrow as pa
 
 from tabgraphsyn.data.arrays import array_writer
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.codec.training_rows import TrainingRows
 from tabgraphsyn.data.counts import training_batches, training_values
 from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.known.children import Composition
+from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known, known_candidates
 from tabgraphsyn.data.known.inherited import InheritedColumn, find_inherited
 from tabgraphsyn.data.known.panel import find_panels
 from tabgraphsyn.data.link import link_relation
-from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
+from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.prepared import ENCODED_KINDS, Prepared
+from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers
 from tabgraphsyn.data.schema import Database, Relation, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
@@ -42,13 +46,19 @@ def run(context: StageContext) -> None:
     database = Database.ingested(context.input("ingest"))
     made = Prepared(context.artifacts)
     made.keep_schema(database.schema)
-    is_training = {table: ~mask for table, mask in _split(database, holdout_config, made).items()}
+    held, entities = _split(database, holdout_config, codec_config.min_entities, made, context)
+    is_training = {table: ~mask for table, mask in held.items()}
     for step, table in enumerate(database.schema.table_names):
         if context.interrupt.requested:
             raise Interrupted(f"prepare: asked to leave before table {table!r}; run it again.")
-        _encode(database[table], is_training[table], codec_config, made, context, step)
-    for name in made.plan.reference_tables:
+        rows = TrainingRows(_in_memory(database[table]), is_training[table], entities[table][is_training[table]])
+        _encode(rows, codec_config, made, context, step)
+    for name in made.plan.published:
         _keep_reference(database[name], is_training[name], made)
+    for name in made.plan.coarse:
+        levels = [field.levels for field in made.codec(name).layout.categorical]
+        encoded = made.encoded(name)
+        made.keep_marginals(name, CoarseMarginals.fit(encoded.numerical, encoded.categorical, levels))
     dependencies = discover(database, is_training)
     for name in database.schema.table_names:
         _keep_known(database[name], is_training[name], dependencies, made)
@@ -63,17 +73,23 @@ def run(context: StageContext) -> None:
 
 
 def _keep_reference(table: Table, is_training: np.ndarray, made: Prepared) -> None:
-    """Write what sampling may keep of a lookup table: its attributes, never ids, text or what names a person."""
+    """Write what sampling may keep of a published table: its attributes, never ids, text or what names a person."""
     name = table.schema.name
     columns = [table.schema.column(column) for column in made.schema.attribute_columns(name)]
-    kept = [column.name for column in columns if column.sdtype not in ("id", "text") and not column.pii]
+    kept = [
+        column.name
+        for column in columns
+        if column.sdtype not in ("id", "text")
+        and personal_kind(name, column.name, table.column(column.name), column.pii) is None
+        and not column.pii
+    ]
     if kept:
         made.keep_reference(name, table.read(kept).filter(pa.array(is_training)))
 
 
 def _keep_known(table: Table, is_training: np.ndarray, dependencies: list[Dependency], made: Prepared) -> None:
     """Write what the keys into lookup tables say of a table's rows."""
-    name, lookups, schema = table.schema.name, made.plan.reference_tables, made.schema
+    name, lookups, schema = table.schema.name, made.plan.published, made.schema
     relations = [one.name for one in schema.relations_of_child(name) if one.parent_table in lookups]
     if name in lookups or not relations:
         return
@@ -151,8 +167,10 @@ def _built(config: Any, kind: type[Any], context: StageContext) -> Any:
     return build(config, kind, allow_targets=context.allow_targets)
 
 
-def _split(database: Database, config: HoldoutConfig, made: Prepared) -> dict[str, np.ndarray]:
-    """Write plan, holdout masks and training pointers; return the masks."""
+def _split(
+    database: Database, config: HoldoutConfig, min_entities: int, made: Prepared, context: StageContext
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Write plan, holdout masks and training pointers; return the masks, and the entity of every row."""
     schema = database.schema
     rows = {table: database[table].num_rows for table in schema.table_names}
     pointers = {relation.name: link_relation(database, relation) for relation in schema.relations}
@@ -160,30 +178,35 @@ def _split(database: Database, config: HoldoutConfig, made: Prepared) -> dict[st
     null_shares = {name: used.null_share for name, used in use.items()}
     order = generation_order(schema.table_names, schema.relations, null_shares)
     driver = driver_relations(order, schema.relations, use)
-    shared = reference_tables(rows, schema.relations, use)
-    held = holdout_masks(order, rows, driver, shared, pointers, config)
+    decided = decisions(database, order, driver, pointers, min_entities)
+    published = {name: one.reason for name, one in decided.items() if one.is_published}
+    for name, one in decided.items():
+        context.log.info("prepare: %s is %s: %s", name, "published" if one.is_published else "made anew", one.reason)
+    shared = tuple(name for name in rows if name in published or rows[name] < SMALL_ROWS)
+    held = holdout_masks(order, rows, driver, shared, pointers, config, crowded_masks(schema.relations, pointers, rows))
     plan = Plan(
         order=order,
         driver={table: None if relation is None else relation.name for table, relation in driver.items()},
         reference_tables=shared,
         real_rows=rows,
         training_rows={table: int((~held[table]).sum()) for table in schema.table_names},
+        published=published,
+        kept_back={name: one.reason for name, one in decided.items() if not one.is_published},
     )
     made.keep_plan(plan)
     made.keep_holdout(held)
     for relation in schema.relations:
         kept = training_pointers(pointers[relation.name], held[relation.child_table], held[relation.parent_table])
         made.keep_pointer(relation.name, kept)
-    return held
+    return held, entity_numbers(order, rows, driver, published, pointers)
 
 
-def _encode(
-    table: Table, is_training: np.ndarray, config: CodecConfig, made: Prepared, context: StageContext, step: int
-) -> None:
+def _encode(training: TrainingRows, config: CodecConfig, made: Prepared, context: StageContext, step: int) -> None:
     """Fit one table's codec, write it and the encoded training rows."""
-    start, name = time.monotonic(), table.schema.name
-    columns, table = list(made.schema.attribute_columns(name)), _in_memory(table)
-    codec = TableCodec.fit(table, is_training, columns, config)
+    start, table, is_training = time.monotonic(), training.table, training.is_training
+    name = table.schema.name
+    columns = list(made.schema.attribute_columns(name))
+    codec = TableCodec.fit(table, is_training, columns, config, training.entities)
     made.keep_codec(name, codec)
     rows, layout = int(is_training.sum()), codec.layout
     files = {kind: made.encoded_file(name, kind) for kind in ENCODED_KINDS}

@@ -30,7 +30,11 @@ def show_gate(gate: Mapping[str, Any], console: Console) -> None:
     for table, text in gate["weak"].items():
         _say(console, f"  {table}: {text}")
     for where, reason in gate["not_judged"].items():
-        _say(console, f"  not judged: {where}: {reason}")
+        if where not in gate["tables"]:
+            _say(console, f"  not judged: {where}: {reason}")
+    for table, found in gate["tables"].items():
+        if found["verdict"] in ("not judged", "published by choice"):
+            _say(console, f"  {found['verdict']}: {table}: {found['why']}")
 
 
 def show_name(name: str) -> None:

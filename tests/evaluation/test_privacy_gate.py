@@ -11,9 +11,9 @@ import pytest
 from privacy_cases import PEOPLE, Rows, chosen, coarse, evaluated, held_out, isolated, people, together, with_noise
 
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.evaluation.gate import Gate
+from tabgraphsyn.evaluation.gate import KEYS_ONLY, Gate
 from tabgraphsyn.evaluation.run import run_metrics
-from tabgraphsyn.evaluation.score import Score
+from tabgraphsyn.evaluation.score import Score, Unscored
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, auc_evidence, mean_difference, share_of
 from tabgraphsyn.stages.evaluate import built_gate, built_metrics
 from tabgraphsyn.stages.outside_sweep import composed_protocol
@@ -136,17 +136,50 @@ def test_without_a_holdout_exact_copies_are_judged_and_the_rest_is_named(judged)
     block = judged(real, real, trained_without_holdout=False)
     assert ("copies", "person") in failing(block)
     assert "no holdout is known" in block["weak"]["person"]
-    assert judged(real, people(8), trained_without_holdout=False)["verdict"] == "pass"
+    # Exact copies are not all that copying can be: without a holdout nothing passes.
+    assert judged(real, people(8), trained_without_holdout=False)["verdict"] == "not judged"
 
 
-def test_reference_tables_are_not_judged(judged):
+def test_a_published_table_is_named_and_no_part_of_a_pass(judged):
     real = people(9)
-    block = judged(real, drawn(real, 1), only=("copies", "copies_joined"), plan={"reference_tables": ["person"]})
-    assert "reference table" in block["not_judged"]["person"]
+    plan = {"reference_tables": ["person"], "published": {"person": "declared, reference: true"}}
+    block = judged(real, drawn(people(59), 1), plan=plan)
+    assert block["tables"]["person"] == {"verdict": "published by choice", "why": "declared, reference: true"}
+    assert block["verdict"] == "published by choice" and "'person' (declared, reference: true)" in block["text"]
+    assert "kept on purpose" in block["not_judged"]["person"]
     assert all(check["table"] == "visit" for check in block["checks"])
 
 
-def score(evidence: Evidence, metric: str = "copies") -> Score:
+def test_a_table_that_is_shared_but_not_published_is_still_searched_for_copies(judged):
+    real = people(9)
+    block = judged(real, drawn(real, 1), only=("copies",), plan={"reference_tables": ["person"], "published": {}})
+    assert ("copies", "person") in failing(block)
+
+
+def test_every_table_has_a_verdict_and_the_worst_is_the_databases():
+    def found(*checks, tables="abcd", published=None):
+        scores = [Score("dcr", "table", t, 0.5, "lower", detail={"evidence": e.to_dict()}) for t, e in checks]
+        notes = [Unscored("dcr", t, why, "synthetic") for t, why in (("b", "tiny: 4 rows"), ("d", KEYS_ONLY))]
+        return gate().judge(scores, notes, ["dcr"], list(tables), published or {})
+
+    good, bad = Evidence(0.001, sd=0.001), Evidence(0.9, sd=0.001)
+    block = found(("a", good), published={"c": "declared"})
+    assert {t: one["verdict"] for t, one in block["tables"].items()} == {
+        "b": "not judged",
+        "c": "published by choice",
+        "a": "pass",
+    }
+    assert next(iter(block["tables"])) == "b" and block["verdict"] == "not judged"
+    assert "1 of 3 tables judged" in block["text"] and "'b' (b: tiny: 4 rows)" in block["text"]
+    assert "published as they are: 'c' (declared)" in block["text"]
+    assert found(("a", good), ("b", good), published={"c": "x"})["verdict"] == "published by choice"
+    assert found(("a", good), ("b", good), ("c", good))["verdict"] == "pass"
+    assert found(("a", good), ("c", bad))["verdict"] == "fail"
+    assert found(tables="d")["verdict"] == "not judged"
+    assert found(tables="c", published={"c": "x"})["verdict"] == "published by choice"
+
+
+def score(evidence: Evidence, metric: str = "dcr") -> Score:
     return Score(metric, "table", "t", 0.5, "lower", detail={"evidence": evidence.to_dict(), "finding": "found"})
 
 
@@ -277,7 +310,7 @@ def spoilt(rows: Rows) -> Rows:
 @pytest.mark.parametrize("change", [broken_keys, unseen, spoilt], ids=lambda change: change.__name__)
 def test_bad_joined_rows_are_judged_or_explained(judged, change):
     block = judged(people(4), change(people(61)))
-    assert block["verdict"] == "pass", block["text"]
+    assert block["verdict"] == ("not judged" if change is spoilt else "pass"), block["text"]
     if change is spoilt:
         assert "only joined rows were judged (every column is absent" in block["weak"]["person"]
 

@@ -77,7 +77,7 @@ def codecs(data: Database, config: CodecConfig | None = None) -> dict[str, Table
             data[name],
             np.ones(data[name].num_rows, bool),
             list(data.schema.attribute_columns(name)),
-            config or CodecConfig(),
+            config or CodecConfig(min_entities=1),
         )
         for name in ("orders", "items")
     }
@@ -147,7 +147,7 @@ def test_what_counts_from_a_fixed_column_goes_by_it() -> None:
     end = pa.array(np.arange(300) * 86_400_000_000 * 3 + lag, pa.timestamp("us"))
     schema = TableSchema("t", (Column("start", "datetime"), Column("end", "datetime")))
     table = Table(schema, pa.table({"start": start, "end": end}))
-    codec = TableCodec.fit(table, np.ones(300, bool), ["start", "end"], CodecConfig())
+    codec = TableCodec.fit(table, np.ones(300, bool), ["start", "end"], CodecConfig(min_entities=1))
     assert codec.columns["end"].given == "start"
     encoded = codec.encode(table.read())
     is_fixed = np.arange(300) % 2 == 0
@@ -168,7 +168,7 @@ def test_a_clock_goes_by_the_hour_of_a_fixed_time() -> None:
     time = pa.array((day * 24 + hour) * 3_600_000_000, pa.int64()).cast(pa.timestamp("us"))
     schema = TableSchema("t", (Column("time", "datetime"), Column("plan", "numerical")))
     table = Table(schema, pa.table({"time": time, "plan": hour * 100 + minute}))
-    codec = TableCodec.fit(table, np.ones(400, bool), ["time", "plan"], CodecConfig())
+    codec = TableCodec.fit(table, np.ones(400, bool), ["time", "plan"], CodecConfig(min_entities=1))
     assert [(rule.column, rule.inputs) for rule in codec.rules] == [("time", ("plan",))]
     encoded = codec.encode(table.read())
     is_fixed = np.arange(400) % 2 == 0

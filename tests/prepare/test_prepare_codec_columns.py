@@ -3,12 +3,11 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.codec.label import LabelCodec
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.schema import Column, Table, TableSchema
 from tabgraphsyn.errors import ConfigError, DataError
@@ -20,7 +19,7 @@ def fit(column, values, is_training=None, **config):
     """Fit one column; return the codec after a round of json, and the table."""
     table = Table(TableSchema("t", (column,)), pa.table({column.name: values}))
     mask = np.ones(len(values), dtype=bool) if is_training is None else is_training
-    codec = TableCodec.fit(table, mask, [column.name], CodecConfig(**config))
+    codec = TableCodec.fit(table, mask, [column.name], CodecConfig(**{"min_entities": 1, **config}))
     return TableCodec.from_dict(json.loads(json.dumps(codec.to_dict(), allow_nan=False)))
 
 
@@ -87,7 +86,7 @@ def test_many_distinct_values_keep_their_lattice_and_heaps():
     rng = np.random.default_rng(1)
     values = np.where(rng.random(40_000) < 0.5, rng.integers(0, 200, 40_000) * 500, rng.integers(0, 100_000, 40_000))
     codec = fit(NUMBER, pa.array(values))
-    assert len(codec.columns["c"].normalisation.ranks.values) <= 1_000
+    assert len(codec.columns["c"].normalisation.ranks.values) <= 2_000
     drawn = codec.decode(rng.normal(size=(40_000, 1)), np.zeros((40_000, 1), int), rng).column(0).to_numpy()
     assert abs((drawn % 500 == 0).mean() - (values % 500 == 0).mean()) < 0.03
 
@@ -141,24 +140,21 @@ categories = st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max
 @settings(max_examples=100, deadline=None)
 @given(values=categories)
 def test_categories_come_back(values):
-    given_values = [value for value in values if value is not None]
-    assume(not LabelCodec.fits(len(given_values), len(set(given_values))))
     array = pa.array(values, pa.string())
     codec = fit(Column("c", "categorical"), array)
     assert round_trip(codec, array).equals(array)
     assert bool(codec.layout.categorical) == (len(set(values)) > 1)
 
 
-def test_a_category_that_names_rows_is_dealt_out_and_not_modelled():
+def test_a_category_that_names_rows_is_made_anew():
     column = Column("name", "categorical")
     names = pa.array([f"airport {number}" for number in range(40)] + [None])
-    codec = fit(column, names)
+    codec = fit(column, names, min_entities=5)
     assert [field.levels for field in codec.layout.categorical] == [2]  # only whether there is a name
     back = round_trip(codec, names, "name")
-    assert sorted(back.drop_null().to_pylist()) == sorted(names.drop_null().to_pylist())
+    assert not set(back.drop_null().to_pylist()) & set(names.to_pylist())
     assert back.is_null().to_pylist() == names.is_null().to_pylist()
-    again = TableCodec.from_dict(json.loads(json.dumps(codec.to_dict())))
-    assert round_trip(again, names, "name").equals(back)
+    assert "airport" not in json.dumps(codec.to_dict())
 
 
 @settings(max_examples=50, deadline=None)
@@ -197,7 +193,7 @@ def test_bounds_come_from_training_rows():
     values = np.concatenate([np.arange(1_000.0), [1e9]])
     codec = fit(NUMBER, pa.array(values), np.arange(1_001) < 1_000)
     drawn = codec.decode(np.full((1, 1), 9.0), np.empty((1, 0), int), np.random.default_rng(0))
-    assert drawn.column(0).to_pylist() == [999.0]
+    assert 990 < drawn.column(0).to_pylist()[0] <= 999.0
 
 
 @pytest.mark.parametrize("sdtype", ["numerical", "categorical", "datetime", "id", "text"])
@@ -260,7 +256,7 @@ def test_second_time_is_a_lag_to_the_first_complete_one():
         "end": pa.array(start + lag, mask=rng.random(rows) < 0.1).cast(US),
     }
     table = Table(TableSchema("t", tuple(Column(name, "datetime") for name in columns)), pa.table(columns))
-    codec = TableCodec.fit(table, np.ones(rows, dtype=bool), list(columns), CodecConfig())
+    codec = TableCodec.fit(table, np.ones(rows, dtype=bool), list(columns), CodecConfig(min_entities=1))
     codec = TableCodec.from_dict(json.loads(json.dumps(codec.to_dict())))
     assert [one.given for one in codec.columns.values()] == ["start", None, "start"]
     encoded = codec.encode(table.read())

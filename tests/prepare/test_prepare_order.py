@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
+from tabgraphsyn.data.reference import crowded_masks
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import ConfigError
@@ -15,8 +16,8 @@ def refers(child, parent, column=None):
     return Relation(child, (column or parent,), parent, ("id",))
 
 
-def use(distinct=10, null=0.0, largest=0.01, rows=100):
-    return KeyUse(distinct, null, largest, rows)
+def use(distinct=10, null=0.0):
+    return KeyUse(distinct, null)
 
 
 edges = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=15)
@@ -56,17 +57,9 @@ def test_driver_prefers_few_nulls_then_many_parents():
     assert driver_relations("ABC", [many_nulls], measured)["C"] == many_nulls
 
 
-def test_reference_tables():
-    crowded, even, boss = refers("C", "A"), refers("C", "B"), refers("C", "C", "boss")
-    measured = {crowded.name: use(largest=0.2), even.name: use(), boss.name: use(largest=0.9)}
-    rows = {"A": 500, "B": 500, "C": 100, "D": 19}
-    assert reference_tables(rows, [crowded, even, boss], measured) == ("A", "D")
-    measured[crowded.name] = use(largest=0.2, rows=8)
-    assert reference_tables(rows, [crowded, even, boss], measured) == ("D",)
-
-
 def test_plan_survives_json():
-    plan = Plan(("A", "B"), {"A": None, "B": "B.A--A"}, ("A",), {"A": 1, "B": 2}, {"A": 1, "B": 1})
+    plan = Plan(("A", "B"), {"A": None, "B": "B.A--A"}, ("A",), {"A": 1, "B": 2}, {"A": 1, "B": 1}, {"A": "declared"})
+    assert plan.coarse == ()
     assert Plan.from_dict(plan.to_dict()) == plan
 
 
@@ -97,6 +90,18 @@ def test_children_of_reference_tables_are_entities_and_reference_rows_are_shared
     assert held["A"].sum() == 0
     assert held["B"].sum() == 10
     assert masks(rows, {"A": None, "B": None}, (), {}, fraction=0.0)["B"].sum() == 0
+
+
+def test_a_row_that_much_hangs_on_is_never_held_out():
+    rows = {"A": 30, "B": 300}
+    pointers = {"B.A--A": np.where(np.arange(300) < 90, 7, np.arange(300) % 30)}
+    drivers = {"A": None, "B": refers("B", "A")}
+    crowded = crowded_masks([drivers["B"]], pointers, rows)
+    assert crowded["A"].nonzero()[0].tolist() == [7] and not crowded["B"].any()
+    for seed in range(20):
+        held = holdout_masks("AB", rows, drivers, (), pointers, HoldoutConfig(seed=seed), crowded)
+        assert not held["A"][7] and held["A"].sum() == 3
+    assert not crowded_masks([drivers["B"]], {"B.A--A": np.zeros(19, np.int64)}, rows)["A"].any()
 
 
 @settings(max_examples=100, deadline=None)

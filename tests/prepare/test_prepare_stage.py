@@ -199,7 +199,7 @@ def test_nothing_of_the_holdout_reaches_the_artifacts(tmp_path):
     text = json.dumps(codec)
     assert held.sum() == 40
     assert not any(f'"only-{row}"' in text for row in np.flatnonzero(held))
-    assert f'"only-{np.flatnonzero(~held)[0]}"' in text
+    assert not any(f'"only-{row}"' in text for row in np.flatnonzero(~held))  # nor what one row alone holds
 
 
 def test_same_config_gives_the_same_bytes_and_seed_changes_the_holdout(tmp_path):

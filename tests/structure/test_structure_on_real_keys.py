@@ -9,8 +9,9 @@ from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
 from tabgraphsyn.data.pointers import follow
+from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks
 from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.generation.structure.base import StructureModel, Topology
@@ -33,8 +34,9 @@ def split(name: str, folder: Path) -> tuple[Topology, dict[str, np.ndarray], dic
     use = {key: KeyUse.measure(pointer) for key, pointer in pointers.items()}
     order = generation_order(schema.table_names, schema.relations, {key: one.null_share for key, one in use.items()})
     driver = driver_relations(order, schema.relations, use)
-    shared = reference_tables(rows, schema.relations, use)
-    held = holdout_masks(order, rows, driver, shared, pointers, HoldoutConfig())
+    shared = tuple(table for table in rows if rows[table] < SMALL_ROWS)
+    crowded = crowded_masks(schema.relations, pointers, rows)
+    held = holdout_masks(order, rows, driver, shared, pointers, HoldoutConfig(), crowded)
     plan = Plan(
         order,
         {table: None if item is None else item.name for table, item in driver.items()},

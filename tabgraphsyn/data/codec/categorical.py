@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, empty_fields
 from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.layout import CategoricalField
 from tabgraphsyn.errors import DataError, listing
 
@@ -21,11 +22,17 @@ from tabgraphsyn.errors import DataError, listing
 class CategoricalCodec(ColumnCodec):
     """One field; each value (and missing, where it occurs) is a level, rare values share the last one.
 
+    A value that few entities hold stands nowhere here: a number or a time counts as the nearest one that has a level,
+    any other value shares the last level, and decoding draws one of the others in its place.
+
     Attributes:
         column: column name, also the field's.
         levels: values with a level of their own.
         rare: values that share one level.
         rare_counts: how often each rare value occurs; decoding draws one by these.
+        level_counts: how often each level occurs, where the last level is drawn from the others; else empty.
+        merged_values: values that few entities hold.
+        merged_rows: training rows that held one of them.
     """
 
     kind = "categorical"
@@ -33,32 +40,58 @@ class CategoricalCodec(ColumnCodec):
     levels: Levels
     rare: Levels
     rare_counts: tuple[int, ...] = ()
+    level_counts: tuple[int, ...] = ()
+    merged_values: int = 0
+    merged_rows: int = 0
 
     @staticmethod
-    def fit(column: str, distinct: pa.Array, counts: np.ndarray, min_count: int = 1) -> CategoricalCodec:
-        """Give every value that occurs ``min_count`` times a level, most frequent first; missing always has its own."""
+    def fit(column: str, values: ValueCounts, min_count: int = 1, min_entities: int = 1) -> CategoricalCodec:
+        """Give every value that occurs ``min_count`` times a level, most frequent first; missing always has its own.
+
+        Args:
+            column: column name.
+            values: the training values, of which at least one is held by ``min_entities`` entities.
+            min_count: see ``CodecConfig``.
+            min_entities: see ``CodecConfig``.
+        """
+        is_named = values.holders >= min_entities
+        merged, named = values.counts[~is_named], values.kept(is_named)
+        distinct, counts = named.with_null()
         order = np.argsort(-counts, kind="stable")
         distinct, counts = distinct.take(pa.array(order)), counts[order]
         is_rare = (counts < min_count) & ~pc.is_null(distinct).to_numpy(zero_copy_only=False)
         if is_rare.sum() < 2 and is_rare.sum() < len(counts):
             is_rare[:] = False  # a pool of one hides nothing
         rare_mask = pa.array(is_rare)
+        levels = Levels.of(distinct.filter(pc.invert(rare_mask)))
+        is_pooled = len(merged) > 0 and not levels.is_ordered and not is_rare.any()
         return CategoricalCodec(
             column=column,
-            levels=Levels.of(distinct.filter(pc.invert(rare_mask))),
+            levels=levels,
             rare=Levels.of(distinct.filter(rare_mask)),
             rare_counts=tuple(int(count) for count in counts[is_rare]),
+            level_counts=tuple(int(count) for count in counts) if is_pooled else (),
+            merged_values=len(merged),
+            merged_rows=int(merged.sum()),
         )
+
+    @property
+    def has_pool(self) -> bool:
+        """True where the last level stands for several values."""
+        return bool(len(self.rare)) or bool(self.level_counts)
 
     @property
     def categorical_fields(self) -> tuple[CategoricalField, ...]:
         """Categories that this column takes."""
-        return (CategoricalField(self.column, len(self.levels) + bool(len(self.rare))),)
+        return (CategoricalField(self.column, len(self.levels) + self.has_pool),)
 
     @cached_property
-    def _rare_shares(self) -> np.ndarray:
-        counts = np.asarray(self.rare_counts, dtype=np.float64)
-        return counts / counts.sum()
+    def _pool_shares(self) -> np.ndarray:
+        """Share of each level, then of each rare value, in what the last level is decoded to."""
+        filled = self.levels.array.is_valid().to_numpy(zero_copy_only=False)
+        of_levels = np.asarray(self.level_counts, dtype=np.float64) * filled if self.level_counts else 0 * filled
+        weights = np.concatenate([of_levels, np.asarray(self.rare_counts, dtype=np.float64)])
+        return weights / weights.sum()
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the level of each value.
@@ -69,23 +102,30 @@ class CategoricalCodec(ColumnCodec):
         level = self.levels.index(values)
         unknown = level < 0
         if unknown.any():
-            is_rare = self.rare.index(values.filter(pa.array(unknown))) >= 0
-            if not is_rare.all():
-                new = pc.unique(values.filter(pa.array(unknown)).filter(pa.array(~is_rare))).to_pylist()
-                raise DataError(
-                    f"{self.column}: values that the training rows do not hold cannot be encoded, found "
-                    f"{listing(new)}. Encode training rows only."
-                )
-            level[unknown] = len(self.levels)
+            others = values.filter(pa.array(unknown))
+            if self.merged_rows and self.levels.is_ordered:
+                level[unknown] = self.levels.nearest(others)
+            elif self.level_counts or (self.merged_rows and len(self.rare)):
+                level[unknown] = len(self.levels)
+            else:
+                is_rare = self.rare.index(others) >= 0
+                if not is_rare.all():
+                    new = pc.unique(others.filter(pa.array(~is_rare))).to_pylist()
+                    raise DataError(
+                        f"{self.column}: values that the training rows do not hold cannot be encoded, found "
+                        f"{listing(new)}. Encode training rows only."
+                    )
+                level[unknown] = len(self.levels)
         return EncodedColumn.of(len(values), [], [level])
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
         """Return the column's values."""
         level = categorical[:, 0].astype(np.int64)
-        if not len(self.rare):
+        if not self.has_pool:
             return self.levels.take(level)
         from_pool = level == len(self.levels)
-        level[from_pool] += draw.rng.choice(len(self.rare), size=int(from_pool.sum()), p=self._rare_shares)
+        shares = self._pool_shares
+        level[from_pool] = draw.rng.choice(len(shares), size=int(from_pool.sum()), p=shares)
         return pa.concat_arrays([self.levels.array, self.rare.array]).take(pa.array(level))
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +136,9 @@ class CategoricalCodec(ColumnCodec):
             "levels": self.levels.to_dict(),
             "rare": self.rare.to_dict(),
             "rare_counts": list(self.rare_counts),
+            "level_counts": list(self.level_counts),
+            "merged_values": self.merged_values,
+            "merged_rows": self.merged_rows,
         }
 
     @classmethod
@@ -106,6 +149,9 @@ class CategoricalCodec(ColumnCodec):
             levels=Levels.from_dict(raw["levels"]),
             rare=Levels.from_dict(raw["rare"]),
             rare_counts=tuple(raw["rare_counts"]),
+            level_counts=tuple(raw["level_counts"]),
+            merged_values=raw["merged_values"],
+            merged_rows=raw["merged_rows"],
         )
 
 
@@ -153,8 +199,20 @@ class DerivedCodec(ColumnCodec):
     dependent: Levels
 
     @staticmethod
-    def fit(column: str, given: str, determinant_values: pa.Array, dependent_values: pa.Array) -> DerivedCodec:
-        """Read the mapping from rows in which it holds exactly."""
+    def fit(
+        column: str, given: str, determinant_values: pa.Array, dependent_values: pa.Array, named: pa.Array | None = None
+    ) -> DerivedCodec:
+        """Read the mapping from rows in which it holds exactly.
+
+        Args:
+            column: column name.
+            given: the determinant column.
+            determinant_values, dependent_values: (rows,) of both.
+            named: the determinant values that may stand here; None for all.
+        """
+        if named is not None:
+            kept = pc.is_in(determinant_values, value_set=named)
+            determinant_values, dependent_values = determinant_values.filter(kept), dependent_values.filter(kept)
         determinant = Levels.of(pc.unique(determinant_values))
         row_of = np.empty(len(determinant), dtype=np.int64)
         row_of[determinant.index(determinant_values)] = np.arange(len(determinant_values))
@@ -166,16 +224,11 @@ class DerivedCodec(ColumnCodec):
         return empty_fields(len(values))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the value that follows from ``draw.given``.
-
-        Raises:
-            DataError: a determinant value that the training rows do not hold.
-        """
+        """Return the value that follows from ``draw.given``, any of them where that is a value from elsewhere."""
         assert draw.given is not None
         place = self.determinant.index(draw.given)
-        if (place < 0).any():
-            new = pc.unique(draw.given.filter(pa.array(place < 0))).to_pylist()
-            raise DataError(f"{self.column}: it follows from {self.given}, which holds unknown values {listing(new)}.")
+        unknown = place < 0
+        place[unknown] = draw.rng.integers(0, len(self.dependent), size=int(unknown.sum()))
         return self.dependent.take(place)
 
     def to_dict(self) -> dict[str, Any]:

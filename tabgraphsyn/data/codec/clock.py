@@ -19,7 +19,7 @@ from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import LAG_GAIN, PARTS, spread
 from tabgraphsyn.data.codec.digits import DigitsCodec, with_digits
-from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
+from tabgraphsyn.data.codec.numerical import NAMED_SHARE, NumericalCodec, number_codec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 
@@ -36,7 +36,7 @@ class ClockCodec(ColumnCodec):
         type: arrow type of the column.
         hour: codec of ``value // 100``.
         minute: codec of ``value % 100``.
-        maximum: latest training value; 24:15 is no time.
+        maximum: 2400 where midnight is written so, else 2359; 24:15 is no time.
     """
 
     kind = "clock"
@@ -47,16 +47,24 @@ class ClockCodec(ColumnCodec):
     maximum: int
 
     @staticmethod
-    def fit(column: str, values: pa.ChunkedArray | pa.Array) -> ClockCodec:
-        """Fit to training values of which ``arithmetic`` found that they are times of day."""
+    def fit(
+        column: str, values: pa.ChunkedArray | pa.Array, config: CodecConfig, entities: np.ndarray | None = None
+    ) -> ClockCodec | None:
+        """Fit to training values of which ``arithmetic`` found that they are times of day; None where few share any."""
         whole = values.cast(pa.int64(), safe=False)
         hour, minute = _parts(whole)
+        held, least = entities, config.min_entities
+        if entities is not None:
+            held = entities[as_numpy(pc.is_valid(minute)).astype(bool)]
+        hours, minutes = ValueCounts.of(hour, entities), ValueCounts.of(minute.drop_null(), held)
+        if not ((hours.holders >= least).any() and (minutes.holders >= least).any()):
+            return None
         return ClockCodec(
             column=column,
             type=str(values.type),
-            hour=CategoricalCodec.fit(f"{column}:hour", *ValueCounts.of(hour).with_null()),
-            minute=CategoricalCodec.fit(f"{column}:minute", *ValueCounts.of(minute.drop_null()).with_null()),
-            maximum=int(pc.max(whole).as_py()),
+            hour=CategoricalCodec.fit(f"{column}:hour", hours, min_entities=least),
+            minute=CategoricalCodec.fit(f"{column}:minute", minutes, min_entities=least),
+            maximum=2400 if pc.max(whole).as_py() == 2400 else 2359,
         )
 
     @property
@@ -127,9 +135,10 @@ class ClockLagCodec(ColumnCodec):
         given: str,
         start: pa.ChunkedArray | pa.Array,
         config: CodecConfig,
+        entities: np.ndarray | None = None,
     ) -> ClockLagCodec:
         """Fit to training values."""
-        lag = _lag_codec(f"{column}:lag", ValueCounts.of(_lag(values, start)), config)
+        lag = _lag_codec(f"{column}:lag", ValueCounts.of(_lag(values, start), entities), config)
         latest = pc.max(values).as_py()
         return ClockLagCodec(
             column=column, type=str(values.type), given=given, lag=lag, midnight=2400 if latest == 2400 else 0
@@ -185,7 +194,9 @@ def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> ColumnCodec
     simple = number_codec(name, lags, config)
     if not isinstance(simple, NumericalCodec) or lags.counts.sum() < ROWS_PER_LAG * len(lags.counts):
         return simple
-    return with_digits(CategoricalCodec.fit(name, *lags.with_null()), config)
+    if lags.counts[lags.holders >= config.min_entities].sum() < NAMED_SHARE * lags.counts.sum():
+        return simple
+    return with_digits(CategoricalCodec.fit(name, lags, min_entities=config.min_entities), config)
 
 
 def _minutes(values: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:

@@ -23,6 +23,11 @@ class CodecConfig:
         missing: ``category``: missing is one more level of a number's category; ``factor``: a category of its own.
         digits_over: a category with more levels than this is written as two digits where other columns tell much of it.
         min_count: categories that occur less often share one level.
+        min_entities: a value that fewer entities hold stands neither in the bundle nor, as a category or text, in the
+            output; a table is published unasked only where every row is shared by that many. An entity is a row that
+            hangs on no other (a person), with all that hangs on it.
+        personal: ``make``: columns that are recognised as names, e-mails, phones, addresses and the like are made anew;
+            ``ignore``: they are columns like any other, for data that is made up already.
         text: ``vocabulary`` reproduces texts that occur at least ``text_min_count`` times, by frequency, and masks
             the others; ``mask`` masks all.
         text_min_count: see ``text``.
@@ -38,6 +43,8 @@ class CodecConfig:
     missing: Literal["category", "factor"] = "category"
     digits_over: int = 200
     min_count: int = 1
+    min_entities: int = 5
+    personal: Literal["make", "ignore"] = "make"
     text: Literal["vocabulary", "mask"] = "vocabulary"
     text_min_count: int = 10
     dependencies: Literal["keep", "ignore"] = "keep"
@@ -48,6 +55,7 @@ class CodecConfig:
             "outliers": ("none", "clip"),
             "missing": ("category", "factor"),
             "text": ("vocabulary", "mask"),
+            "personal": ("make", "ignore"),
             "dependencies": ("keep", "ignore"),
         }
         for key, words in permitted.items():
@@ -60,3 +68,5 @@ class CodecConfig:
         for key in ("max_discrete", "digits_over", "min_count", "text_min_count"):
             if getattr(self, key) < 0:
                 raise ConfigError(f"codec.{key}: 0 or more expected, found {getattr(self, key)!r}.")
+        if self.min_entities < 1:
+            raise ConfigError(f"codec.min_entities: 1 or more expected, found {self.min_entities!r}.")

@@ -16,11 +16,15 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.groups import drawn_in
 from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 
 DAY_US = 86_400_000_000
+DAY_GRAIN = 3652.0
+"""Days of some ten years: bounds of a date that few entities have are rounded to them."""
+EPOCH_GRAIN_US = DAY_GRAIN * DAY_US
 MONDAY_OFFSET = 3  # day 0, 1970-01-01, was a Thursday
 INFORMATIVE_SHARE = 0.03
 LAG_GAIN = 0.7
@@ -44,8 +48,8 @@ class DatetimeCodec(ColumnCodec):
         weekday: True where weekdays are unevenly used.
         time: codec of the time of day in units of ``unit_us``.
         unit_us: resolution of the time of day, in microseconds.
-        minimum_us: earliest training time; decoded times are held after it.
-        maximum_us: latest training time; decoded times are held before it.
+        minimum_us: decoded days are held after it; training times of a few entities lie before it.
+        maximum_us: decoded days are held before it; training times of a few entities lie after it.
     """
 
     kind = "datetime"
@@ -61,7 +65,11 @@ class DatetimeCodec(ColumnCodec):
 
     @staticmethod
     def fit(
-        column: str, values: pa.ChunkedArray, config: CodecConfig, anchor: tuple[str, pa.ChunkedArray] | None = None
+        column: str,
+        values: pa.ChunkedArray,
+        config: CodecConfig,
+        anchor: tuple[str, pa.ChunkedArray] | None = None,
+        entities: np.ndarray | None = None,
     ) -> DatetimeCodec:
         """Fit to training values of which at least one is filled.
 
@@ -70,6 +78,7 @@ class DatetimeCodec(ColumnCodec):
             values: training values.
             config: settings.
             anchor: name and values of a complete column of the same rows; used where the lag to it is tighter.
+            entities: (rows,) int64, the entity of each row; None: every row is one.
         """
         filled = as_numpy(pc.is_valid(values)).astype(bool)
         us = _microseconds(values.drop_null())
@@ -80,8 +89,12 @@ class DatetimeCodec(ColumnCodec):
             lag = days - _microseconds(anchor[1].filter(pa.array(filled))) // DAY_US
             if spread(lag) <= LAG_GAIN * spread(days):
                 given, days = anchor[0], lag
-        nulls = pa.nulls(values.null_count, pa.int64())
-        day = number_codec(f"{column}:day", ValueCounts.of(pa.concat_arrays([pa.array(days), nulls])), config)
+        held = None if entities is None else entities[filled]
+        grain = DAY_GRAIN if given is None else None
+        counted = ValueCounts.of(pa.array(days), held, values.null_count)
+        day = number_codec(f"{column}:day", counted, config, grain)
+        clock = ValueCounts.of(pa.array(time // unit_us), held)
+        bounds = drawn_in(us, held, config.min_entities)
         is_free = given is None and isinstance(day, NumericalCodec)
         return DatetimeCodec(
             column=column,
@@ -89,10 +102,10 @@ class DatetimeCodec(ColumnCodec):
             given=given,
             day=day,
             weekday=is_free and _weekday_matters(days),
-            time=number_codec(f"{column}:time", ValueCounts.of(pa.array(time // unit_us)), config),
+            time=number_codec(f"{column}:time", clock, config, DAY_US / unit_us),
             unit_us=unit_us,
-            minimum_us=int(us.min()),
-            maximum_us=int(us.max()),
+            minimum_us=int(bounds[0]),
+            maximum_us=int(bounds[1]),
         )
 
     @property
@@ -149,9 +162,10 @@ class DatetimeCodec(ColumnCodec):
             assert draw.given is not None
             days = days + _microseconds(draw.given) // DAY_US
         time = self.time.decode(numerical[:, n_day:], categorical[:, c_day + self.weekday :], draw)
-        us = days * DAY_US + time.to_numpy(zero_copy_only=False) * self.unit_us
-        held = np.clip(us, self.minimum_us, self.maximum_us)
-        return pa.array(held, pa.int64(), mask=is_null).cast(pa.timestamp("us")).cast(pa.type_for_alias(self.type))
+        # By whole days, so that a time of day stays one of the column.
+        held_days = np.clip(days, self.minimum_us // DAY_US, self.maximum_us // DAY_US)
+        us = held_days * DAY_US + time.to_numpy(zero_copy_only=False) * self.unit_us
+        return pa.array(us, pa.int64(), mask=is_null).cast(pa.timestamp("us")).cast(pa.type_for_alias(self.type))
 
     def _moved_to_weekday(self, days: np.ndarray, weekday: np.ndarray) -> np.ndarray:
         moved = days + (weekday - (days + MONDAY_OFFSET) + 3) % 7 - 3
@@ -172,11 +186,15 @@ class DatetimeCodec(ColumnCodec):
 
 
 def datetime_codec(
-    column: str, values: pa.ChunkedArray, config: CodecConfig, anchor: tuple[str, pa.ChunkedArray] | None = None
+    column: str,
+    values: pa.ChunkedArray,
+    config: CodecConfig,
+    anchor: tuple[str, pa.ChunkedArray] | None = None,
+    entities: np.ndarray | None = None,
 ) -> ColumnCodec:
     """Return the codec that suits a column of times: constant, categorical, or days and time of day."""
-    simple = number_codec(column, ValueCounts.of(values), config)
-    return DatetimeCodec.fit(column, values, config, anchor) if isinstance(simple, NumericalCodec) else simple
+    simple = number_codec(column, ValueCounts.of(values, entities), config, EPOCH_GRAIN_US)
+    return DatetimeCodec.fit(column, values, config, anchor, entities) if isinstance(simple, NumericalCodec) else simple
 
 
 def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:

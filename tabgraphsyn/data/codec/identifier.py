@@ -13,11 +13,14 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.groups import coarse_bounds
 from tabgraphsyn.data.codec.levels import Levels
-from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.codec.pattern import MAX_LENGTH, Pattern, permuted
+from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.layout import CategoricalField
 
 MAX_HEAD = 1_000
+HEAD_GROUP = 10
 MAX_WORDS = 50
 PATTERN_EXAMPLES = 10_000
 # fmt: off
@@ -57,9 +60,10 @@ class IdentifierCodec(UnmodelledCodec):
     Attributes:
         type: arrow type of the column.
         pattern: shape of string ids, None for whole numbers.
-        minimum: least whole number.
-        span: how many whole numbers the training ids span.
-        head: how often each of the most repeated ids occurs, largest first; empty where ids are unique.
+        minimum: least whole number, a power of ten.
+        span: how many whole numbers there are, up to another one.
+        head: how often the most repeated ids occur, largest first, as means of groups of them; empty where ids are
+            unique.
         tail_ids: how many distinct ids occur beside those.
         tail_rows: in how many rows.
     """
@@ -75,57 +79,49 @@ class IdentifierCodec(UnmodelledCodec):
 
     @staticmethod
     def fit(
-        column: str, sample: pa.ChunkedArray, has_missing: bool, regex_format: str | None = None
+        column: str,
+        sample: pa.ChunkedArray,
+        has_missing: bool,
+        regex_format: str | None = None,
+        open_after: int = MAX_LENGTH,
     ) -> IdentifierCodec:
-        """Fit to (a sample of) training values."""
+        """Fit to (a sample of) training values; for ``open_after`` see ``Pattern.learn``."""
         filled = sample.drop_null()
         counted = pc.value_counts(filled)
-        counts = np.sort(counted.field(1).to_numpy(zero_copy_only=False))[::-1]
-        is_unique = not len(counts) or counts[0] == 1
-        head = () if is_unique else tuple(counts[:MAX_HEAD].tolist())
+        head, tail_ids, tail_rows = head_and_tail(np.sort(counted.field(1).to_numpy(zero_copy_only=False))[::-1])
         numbers: dict[str, Any] = {"pattern": None}
         if pa.types.is_integer(sample.type):
-            least, most = (pc.min(filled).as_py() or 0, pc.max(filled).as_py() or 0)
-            numbers |= {"minimum": least, "span": most - least + 1}
+            numbers |= _whole_number_bounds(filled)
         elif regex_format is not None:
             numbers["pattern"] = Pattern.from_regex(regex_format)
         else:
             examples = counted.field(0)[:PATTERN_EXAMPLES].cast(pa.string()).to_pylist()
-            numbers["pattern"] = Pattern.learn(examples)
+            numbers["pattern"] = Pattern.learn(examples, open_after)
         return IdentifierCodec(
             column=column,
             has_missing=has_missing,
             type=str(sample.type),
             head=head,
-            tail_ids=0 if is_unique else len(counts) - len(head),
-            tail_rows=0 if is_unique else int(counts[MAX_HEAD:].sum()),
+            tail_ids=tail_ids,
+            tail_rows=tail_rows,
             **numbers,
         )
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
         """Return the column's values."""
         rows = len(categorical)
-        index = np.arange(draw.first_row, draw.first_row + rows) if not self.head else self._repeated(rows, draw.rng)
+        index = np.arange(draw.first_row, draw.first_row + rows)
+        if self.head:
+            index = repeated_index(self.head, self.tail_ids, self.tail_rows, rows, draw.rng)
         is_null = self._nulls(categorical)
         if self.pattern is not None:
             return pa.array(self.pattern.make(index), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
         return pa.array(self._whole_numbers(index), pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
 
-    def _repeated(self, rows: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw id numbers, the first ones as often as the head says and the others evenly."""
-        weights = np.asarray([*self.head, self.tail_rows], dtype=np.float64)
-        index = rng.choice(len(weights), size=rows, p=weights / weights.sum())
-        in_tail = index == len(self.head)
-        index[in_tail] += rng.integers(0, max(self.tail_ids, 1), size=int(in_tail.sum()))
-        return index
-
     def _whole_numbers(self, index: np.ndarray) -> np.ndarray:
         """Return different whole numbers for different indices, within the training span as long as it lasts."""
         span = min(self.span, 2**31)
-        factor = max(int(span * 0.6180339887498949), 1)
-        while np.gcd(factor, span) != 1:
-            factor += 1
-        return self.minimum + index // span * span + index % span * factor % span
+        return self.minimum + index // span * span + permuted(index % span, span)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
@@ -146,6 +142,43 @@ class IdentifierCodec(UnmodelledCodec):
         return cls(**plain, head=tuple(raw["head"]), pattern=pattern)
 
 
+def head_and_tail(counts: np.ndarray) -> tuple[tuple[int, ...], int, int]:
+    """Return how often ids repeat: the head, and how many ids and rows there are beside; nothing where none repeats.
+
+    How often one id occurs is a fact of one person: the head holds means of ten neighbours.
+
+    Args:
+        counts: how often each id occurs, largest first.
+    """
+    if not len(counts) or counts[0] == 1:
+        return (), 0, 0
+    head, tail = counts[:MAX_HEAD], counts[MAX_HEAD:]
+    blocks = np.arange(len(head)) // HEAD_GROUP
+    means = np.bincount(blocks, weights=head) / np.bincount(blocks)
+    return tuple(np.maximum(np.rint(means[blocks]), 1).astype(int).tolist()), len(tail), int(tail.sum())
+
+
+def repeated_index(
+    head: tuple[int, ...], tail_ids: int, tail_rows: int, rows: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw id numbers, (rows,) int64: the first ones as often as the head says and the others evenly."""
+    weights = np.asarray([*head, tail_rows], dtype=np.float64)
+    index = rng.choice(len(weights), size=rows, p=weights / weights.sum())
+    in_tail = index == len(head)
+    index[in_tail] += rng.integers(0, max(tail_ids, 1), size=int(in_tail.sum()))
+    return index
+
+
+def _whole_number_bounds(filled: pa.ChunkedArray) -> dict[str, int]:
+    """Return bounds that tell how many digits ids have, and no id."""
+    least, most = (int(pc.min(filled).as_py() or 0), int(pc.max(filled).as_py() or 0))
+    if least <= 0:
+        bounds = coarse_bounds(float(least), float(most), None)
+        return {"minimum": int(bounds[0]), "span": min(int(bounds[1] - bounds[0]), 2**62)}
+    low = 10 ** (len(str(least)) - 1)
+    return {"minimum": low, "span": min(10 ** len(str(most)) - low, 2**62)}
+
+
 @dataclass(frozen=True)
 class TextCodec(UnmodelledCodec):
     """Text drawn by frequency from values that occur often enough, placeholder words for all other rows.
@@ -164,11 +197,10 @@ class TextCodec(UnmodelledCodec):
     word_counts: tuple[int, ...]
 
     @staticmethod
-    def fit(column: str, sample: pa.ChunkedArray, has_missing: bool, config: CodecConfig, pii: bool) -> TextCodec:
+    def fit(column: str, values: ValueCounts, config: CodecConfig, pii: bool) -> TextCodec:
         """Fit to (a sample of) training values."""
-        counted = pc.value_counts(sample.drop_null())
-        texts, counts = counted.field(0), counted.field(1).to_numpy(zero_copy_only=False)
-        is_safe = counts >= max(config.text_min_count, 2)
+        texts, counts, has_missing = values.distinct, values.counts, values.null_count > 0
+        is_safe = (counts >= max(config.text_min_count, 2)) & (values.holders >= config.min_entities)
         if pii or config.text == "mask":
             is_safe[:] = False
         words = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_numpy(zero_copy_only=False)

@@ -47,6 +47,22 @@ class Levels:
             return pa.array(self.values, pa.int64()).cast(self.arrow_type)
         return pa.array(self.values, self.arrow_type)
 
+    @property
+    def is_ordered(self) -> bool:
+        """True for numbers and times, which have a nearest neighbour."""
+        kind = self.arrow_type
+        return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
+
+    def nearest(self, values: pa.Array) -> np.ndarray:
+        """Return (rows,) int64, the place of the value nearest to each of some filled values."""
+        own, asked = (_plain(one) for one in (self.array, values))
+        places = np.flatnonzero(self.array.is_valid().to_numpy(zero_copy_only=False))
+        places = places[np.argsort(own[places], kind="stable")]
+        ordered = own[places]
+        above = np.minimum(np.searchsorted(ordered, asked), len(ordered) - 1)
+        below = np.maximum(above - 1, 0)
+        return np.asarray(places[np.where(asked - ordered[below] < ordered[above] - asked, below, above)])
+
     def index(self, values: pa.Array) -> np.ndarray:
         """Return (rows,) int64, the place of each value, ``-1`` where it is none of them."""
         found = pc.index_in(values, value_set=self.array)
@@ -64,3 +80,9 @@ class Levels:
     def from_dict(raw: Mapping[str, Any]) -> Levels:
         """Read the form that ``to_dict`` writes."""
         return Levels(raw["type"], tuple(raw["values"]))
+
+
+def _plain(values: pa.Array) -> np.ndarray:
+    """Return numbers and times as floats, missing ones as NaN."""
+    plain = values.cast(pa.int64()) if pa.types.is_temporal(values.type) else values
+    return plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)

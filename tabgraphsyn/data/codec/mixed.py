@@ -14,6 +14,7 @@ from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import PARTS, DatetimeCodec, datetime_codec
+from tabgraphsyn.data.codec.groups import drawn_in
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.numerical import number_codec
 from tabgraphsyn.data.counts import ValueCounts
@@ -36,7 +37,7 @@ class MixedCodec(ColumnCodec):
         format: the forms.
         inner: codec of the numbers or times.
         word: codec of what stands where no number does, null among it.
-        bounds: per form the least and greatest number written in it; times in microseconds.
+        bounds: per form between which numbers it is written, but for those of a few; times in microseconds.
     """
 
     kind = "mixed"
@@ -47,25 +48,25 @@ class MixedCodec(ColumnCodec):
     bounds: tuple[tuple[float, float], ...]
 
     @staticmethod
-    def fit(column: str, format: MixedFormat, values: pa.Array, config: CodecConfig) -> MixedCodec:
+    def fit(
+        column: str, format: MixedFormat, values: pa.Array, config: CodecConfig, entities: np.ndarray | None = None
+    ) -> MixedCodec:
         """Fit to training values as they are written."""
         numbers, form = format.split(values)
         if pa.types.is_timestamp(numbers.type):
-            inner = datetime_codec(column, pa.chunked_array([numbers]), config)
+            inner = datetime_codec(column, pa.chunked_array([numbers]), config, None, entities)
         else:
-            inner = number_codec(column, ValueCounts.of(numbers), config)
-        left = values.filter(pc.is_null(numbers))
-        distinct, counts = ValueCounts.of(left).with_null()
-        if len(distinct) < 2:
-            nothing = pa.nulls(1, pa.string())
-            word: Any = ConstantCodec(f"{column}:word", Levels.of(distinct if len(distinct) else nothing))
-        else:
-            word = CategoricalCodec.fit(f"{column}:word", distinct, counts, config.min_count)
+            inner = number_codec(column, ValueCounts.of(numbers, entities), config)
+        is_left = pc.is_null(numbers)
+        held = None if entities is None else entities[is_left.to_numpy(zero_copy_only=False)]
+        left = ValueCounts.of(values.filter(is_left), held)
+        word = _word_codec(f"{column}:word", left, config)
         plain = _plain(numbers)
         bounds = []
         for number in range(len(format.forms)):
             own = plain[form == number]
-            bounds.append((own.min().item(), own.max().item()) if len(own) else (0, 0))
+            held = None if entities is None else entities[form == number]
+            bounds.append(drawn_in(own.astype(np.float64), held, config.min_entities) if len(own) else (0.0, 0.0))
         return MixedCodec(column, format, inner, word, tuple(bounds))
 
     @property
@@ -133,6 +134,15 @@ class MixedCodec(ColumnCodec):
             word=_WORDS[raw["word"]["kind"]].from_dict(raw["word"]),
             bounds=tuple((low, high) for low, high in raw["bounds"]),
         )
+
+
+def _word_codec(name: str, words: ValueCounts, config: CodecConfig) -> CategoricalCodec | ConstantCodec:
+    """Return the codec of what stands where no number does; a word of few entities is no word."""
+    named = words.kept(words.holders >= config.min_entities)
+    distinct, _ = named.with_null()
+    if len(distinct) < 2:
+        return ConstantCodec(name, Levels.of(distinct if len(distinct) else pa.nulls(1, pa.string())))
+    return CategoricalCodec.fit(name, words, config.min_count, config.min_entities)
 
 
 def _plain(numbers: pa.Array) -> np.ndarray:

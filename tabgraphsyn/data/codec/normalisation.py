@@ -1,7 +1,8 @@
 """From a number to normalised space and back: quantile, cdf, standard, none.
 
-Each keeps a state of at most 1,000 points and is exact on ties: equal values occupy one interval, and every number of
-the interval comes back as that value (randomised ranks; Rueschendorf 2009, "On the distributional transform").
+Each keeps a coarse state, in which no value stands that few entities hold, and is exact on ties: equal values occupy
+one interval, and every number of the interval comes back as that value (randomised ranks; Rueschendorf 2009, "On the
+distributional transform").
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from tabgraphsyn.data.codec.column import NEUTRAL
+from tabgraphsyn.data.codec.groups import Knots
 
-MAX_KNOTS = 1_000
 TAIL = 0.13
 """The outermost tie ends at this share of its rank. Uniform draws down to there have the mean of the normal tail."""
 
@@ -46,10 +47,10 @@ class Normalisation(ABC):
 
 @dataclass(frozen=True)
 class Ranks:
-    """An empirical distribution function, kept as knots ``(value, rank below, rank up to)``.
+    """A coarse distribution function, kept as knots ``(value, rank below, rank up to)``.
 
-    Between two knots ranks are interpolated linearly, so values that occur once are smoothed and never reproduced
-    as a step, while a value that repeats keeps its mass.
+    Between two knots ranks are interpolated linearly: knots are values that many entities hold, which keep their mass,
+    and ends of groups of values (``groups.py``).
     """
 
     values: tuple[float, ...]
@@ -57,16 +58,9 @@ class Ranks:
     high: tuple[float, ...]
 
     @staticmethod
-    def fit(distinct: np.ndarray, counts: np.ndarray, max_knots: int = MAX_KNOTS) -> Ranks:
-        """Return the ranks of sorted distinct values that occur ``counts`` times."""
-        total = counts.sum()
-        high = np.cumsum(counts) / total
-        low = high - counts / total
-        kept = _knots(counts, max_knots)
-        middle = (low + high) / 2
-        single = counts == 1
-        low, high = np.where(single, middle, low), np.where(single, middle, high)
-        return Ranks(tuple(distinct[kept].tolist()), tuple(low[kept].tolist()), tuple(high[kept].tolist()))
+    def of(knots: Knots) -> Ranks:
+        """Return the ranks of a coarse distribution function."""
+        return Ranks(tuple(knots.values.tolist()), tuple(knots.low.tolist()), tuple(knots.high.tolist()))
 
     @cached_property
     def _points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,18 +105,6 @@ class Ranks:
         return Ranks(tuple(raw["values"]), tuple(raw["low"]), tuple(raw["high"]))
 
 
-def _knots(counts: np.ndarray, max_knots: int) -> np.ndarray:
-    """Return which distinct values become knots: half for the most frequent, half spread evenly over the ranks."""
-    if len(counts) <= max_knots:
-        return np.arange(len(counts))
-    half = max_knots // 2
-    frequent = np.argsort(-counts, kind="stable")[:half]
-    frequent = frequent[counts[frequent] > 1]
-    ranks = (np.cumsum(counts) - counts / 2) / counts.sum()
-    spread = np.searchsorted(ranks, np.linspace(0, 1, max_knots - len(frequent)))
-    return np.unique(np.concatenate([frequent, np.minimum(spread, len(counts) - 1)]))
-
-
 @dataclass(frozen=True)
 class Ranked(Normalisation):
     """What maps ranks to numbers."""
@@ -130,9 +112,9 @@ class Ranked(Normalisation):
     ranks: Ranks
 
     @classmethod
-    def fit(cls, distinct: np.ndarray, counts: np.ndarray) -> Self:
-        """Fit to sorted distinct values that occur ``counts`` times."""
-        return cls(Ranks.fit(distinct, counts))
+    def fit(cls, knots: Knots) -> Self:
+        """Fit to a coarse distribution function."""
+        return cls(Ranks.of(knots))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
@@ -152,9 +134,9 @@ class Scaled(Normalisation):
     deviation: float
 
     @classmethod
-    def fit(cls, distinct: np.ndarray, counts: np.ndarray) -> Self:
-        """Fit to sorted distinct values that occur ``counts`` times."""
-        return cls(*_moments(distinct, counts))
+    def fit(cls, knots: Knots) -> Self:
+        """Fit to a coarse distribution function."""
+        return cls(*_moments(knots))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
@@ -166,9 +148,13 @@ class Scaled(Normalisation):
         return cls(raw["mean"], raw["deviation"])
 
 
-def _moments(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    mean = float(np.average(distinct, weights=counts))
-    deviation = float(np.sqrt(np.average((distinct - mean) ** 2, weights=counts)))
+def _moments(knots: Knots) -> tuple[float, float]:
+    """Return mean and deviation: ties with their mass, ranges as uniform between their ends."""
+    value, low, high = knots.values, knots.low, knots.high
+    middles, lengths, mass = (value[1:] + value[:-1]) / 2, np.diff(value), low[1:] - high[:-1]
+    mean = float((value * (high - low)).sum() + (middles * mass).sum())
+    square = ((value - mean) ** 2 * (high - low)).sum() + (((middles - mean) ** 2 + lengths**2 / 12) * mass).sum()
+    deviation = float(np.sqrt(max(float(square), 0.0)))
     return mean, deviation if deviation > 0 else 1.0
 
 

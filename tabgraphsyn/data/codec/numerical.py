@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.groups import knots
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.normalisation import NORMALISATIONS, Normalisation
 from tabgraphsyn.data.codec.precision import Precision
@@ -23,6 +24,9 @@ MIN_ATOM_ROWS = 5
 """A value that fewer rows share is no atom, whatever its share: in a small table each row is a large share."""
 
 
+NAMED_SHARE = 0.8
+"""Share of the rows that hold a value which enough entities hold, at least, where numbers become a category."""
+MAX_KNOTS = 400
 SPIKE_RATIO = 3.0
 """How many times as often as its neighbours an atom occurs."""
 
@@ -54,20 +58,25 @@ class NumericalCodec(ColumnCodec):
     normalisation: Normalisation
 
     @staticmethod
-    def fit(column: str, values: ValueCounts, config: CodecConfig) -> NumericalCodec:
-        """Fit to training values of which some are no atoms (``is_discrete`` tells)."""
+    def fit(column: str, values: ValueCounts, config: CodecConfig, grain: float | None = None) -> NumericalCodec:
+        """Fit to training values of which some are no atoms (``is_discrete`` tells); for ``grain`` see ``knots``."""
         is_atom = atom_mask(values.counts, config.atom_share) & spikes(values.counts)
+        is_atom &= values.holders >= config.min_entities
         atoms = Levels.of(values.distinct.filter(pa.array(is_atom)))
-        distinct, counts = as_numpy(values.distinct)[~is_atom].astype(np.float64), values.counts[~is_atom]
+        others = values.kept(~is_atom)
+        if not len(others.counts):  # nothing but atoms: any of them stands for a number between them
+            others = values.kept(np.arange(len(is_atom)) == 0)
         if config.outliers == "clip":
-            distinct, counts = _clipped(distinct, counts, config.outlier_quantile)
+            others = _clipped(others, config.outlier_quantile)
+        distinct = _floats(others.distinct)
+        known = knots(others, distinct, config.min_entities, MAX_KNOTS, grain)
         return NumericalCodec(
             column=column,
             type=str(values.distinct.type),
             atoms=atoms,
             missing=config.missing if values.null_count else "none",
-            precision=Precision.fit(distinct, counts),
-            normalisation=NORMALISATIONS[config.normalisation].fit(distinct, counts),
+            precision=Precision.fit(distinct, others.counts, known),
+            normalisation=NORMALISATIONS[config.normalisation].fit(known),
         )
 
     @property
@@ -168,28 +177,44 @@ def spikes(counts: np.ndarray) -> np.ndarray:
     return counts > SPIKE_RATIO * np.maximum(padded[:-2], padded[2:])
 
 
-def is_discrete(counts: np.ndarray, config: CodecConfig) -> bool:
-    """Return whether distinct values that occur ``counts`` times are better a category altogether.
+def is_discrete(values: ValueCounts, config: CodecConfig) -> bool:
+    """Return whether distinct values are better a category altogether.
 
-    At most ``max_discrete`` values, two rows each on average, or nothing left beside the atoms.
+    At most ``max_discrete`` values, two rows each on average, or nothing left beside the atoms; and few of the rows
+    hold a value that few entities hold, which no category could name.
     """
+    counts, named = values.counts, values.holders >= config.min_entities
     few = len(counts) <= config.max_discrete and counts.sum() >= 2 * len(counts)
-    return bool(few or atom_mask(counts, config.atom_share).all())
+    if counts[named].sum() < NAMED_SHARE * counts.sum():
+        return False
+    return bool(few or (atom_mask(counts, config.atom_share) & named).all())
 
 
-def _clipped(distinct: np.ndarray, counts: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:
-    ranks = np.cumsum(counts) / counts.sum()
-    low = distinct[np.searchsorted(ranks, quantile)]
-    high = distinct[min(int(np.searchsorted(ranks, 1 - quantile)), len(distinct) - 1)]
-    held, place = np.unique(np.clip(distinct, low, high), return_inverse=True)
-    return held, np.bincount(place, weights=counts).astype(np.int64)
+def _floats(values: pa.Array) -> np.ndarray:
+    plain = values.cast(pa.int64()) if pa.types.is_temporal(values.type) else values
+    return as_numpy(plain).astype(np.float64)
 
 
-def number_codec(column: str, values: ValueCounts, config: CodecConfig) -> ColumnCodec:
-    """Return the codec that suits a column of numbers: constant, categorical or continuous."""
-    distinct, counts = values.with_null()
-    if len(distinct) < 2:
-        return ConstantCodec(column, Levels.of(distinct if len(distinct) else pa.nulls(1, distinct.type)))
-    if not len(values.counts) or is_discrete(values.counts, config):
-        return CategoricalCodec.fit(column, distinct, counts)
-    return NumericalCodec.fit(column, values, config)
+def _clipped(values: ValueCounts, quantile: float) -> ValueCounts:
+    ranks = np.cumsum(values.counts) / values.counts.sum()
+    low = int(np.searchsorted(ranks, quantile))
+    high = min(int(np.searchsorted(ranks, 1 - quantile)), len(ranks) - 1)
+    place = np.clip(np.arange(len(ranks)), low, high) - low
+    counts = np.bincount(place, weights=values.counts).astype(np.int64)
+    of_rows = None if values.place is None else place[values.place]
+    return ValueCounts(values.distinct[low : high + 1], counts, values.null_count, of_rows, values.entity)
+
+
+def number_codec(column: str, values: ValueCounts, config: CodecConfig, grain: float | None = None) -> ColumnCodec:
+    """Return the codec that suits a column of numbers: constant, categorical or continuous.
+
+    ``grain``: see ``groups.knots``.
+    """
+    distinct, _ = values.with_null()
+    if not len(values.counts):
+        return ConstantCodec(column, Levels.of(pa.nulls(1, distinct.type)))
+    if len(distinct) == 1 and values.holders[0] >= config.min_entities:
+        return ConstantCodec(column, Levels.of(distinct))
+    if is_discrete(values, config):
+        return CategoricalCodec.fit(column, values, min_entities=config.min_entities)
+    return NumericalCodec.fit(column, values, config, grain)

@@ -17,6 +17,8 @@ MAX_TEMPLATES = 64
 MAX_LENGTH = 64
 MAX_POSITIONS = 1_000
 """Characters of an id; a pattern of more is refused."""
+EXAMPLES_MIN = 5
+"""Examples that must share a length, or a letter in its place, before the pattern names it."""
 OPEN_REPEATS = 8
 GOLDEN = 0.6180339887498949
 CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
@@ -42,13 +44,17 @@ class Pattern:
     weights: tuple[float, ...]
 
     @staticmethod
-    def learn(values: Sequence[str]) -> Pattern:
+    def learn(values: Sequence[str], open_after: int = MAX_LENGTH) -> Pattern:
         """Return the pattern of example ids: per length, per position a character class.
 
-        A position that never changes keeps its character; others take the whole class (digits, lower or upper case
-        letters) of every character seen there, so no id is needed to describe the pattern.
+        A position that never changes in enough examples keeps its character; others take the whole class (digits, lower
+        or upper case letters) of every character seen there, so no id is needed to describe the pattern.
 
-        >>> Pattern.learn(["A-10", "A-27"]).templates
+        Args:
+            values: the examples.
+            open_after: from this position on digits take all digits, even where one never changes.
+
+        >>> Pattern.learn(["A-10", "A-27", "A-33", "A-41", "A-58"]).templates
         (('A', '-', '0123456789', '0123456789'),)
         """
         examples = np.asarray([value[:MAX_LENGTH] for value in values if value], dtype=np.str_)
@@ -56,7 +62,11 @@ class Pattern:
             return Pattern(((string.digits,) * 8,), (1.0,))
         lengths, counts = np.unique(np.char.str_len(examples), return_counts=True)
         kept = np.argsort(-counts, kind="stable")[:16]
-        templates = tuple(_template(examples[np.char.str_len(examples) == lengths[place]]) for place in kept)
+        if counts[kept[0]] >= EXAMPLES_MIN:
+            kept = kept[counts[kept] >= EXAMPLES_MIN]
+        templates = tuple(
+            _template(examples[np.char.str_len(examples) == lengths[place]], open_after) for place in kept
+        )
         return Pattern(templates, tuple((counts[kept] / counts[kept].sum()).tolist()))
 
     @staticmethod
@@ -127,12 +137,9 @@ class _Space:
                 break
             self.size *= len(alphabet)
             self.counting += 1
-        self.factor = max(int(self.size * GOLDEN), 1)
-        while math.gcd(self.factor, self.size) != 1:
-            self.factor += 1
 
     def make(self, index: np.ndarray) -> np.ndarray:
-        number = index % self.size * self.factor % self.size
+        number = permuted(index % self.size, self.size)
         characters = np.empty((len(index), len(self.alphabets)), dtype="U1")
         for place in range(len(self.alphabets) - 1, -1, -1):
             alphabet = self.alphabets[place]
@@ -145,6 +152,18 @@ class _Space:
         beyond = index >= self.size
         ids[beyond] = ids[beyond] + "-" + (index[beyond] // self.size).astype(str).astype(object)
         return ids
+
+
+def permuted(number: np.ndarray, size: int) -> np.ndarray:
+    """Return numbers of ``0 .. size - 1`` in another order: each once, neighbours far apart; ``size`` is below 2**31.
+
+    >>> sorted(permuted(np.arange(6), 6).tolist())
+    [0, 1, 2, 3, 4, 5]
+    """
+    factor = max(int(size * GOLDEN), 1)
+    while math.gcd(factor, size) != 1:
+        factor += 1
+    return np.asarray(number * factor % size)
 
 
 def _joined(characters: np.ndarray) -> np.ndarray:
@@ -163,7 +182,7 @@ def _hash(index: np.ndarray, place: int) -> np.ndarray:
     return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(33)).astype(np.int64)
 
 
-def _template(examples: np.ndarray) -> tuple[str, ...]:
+def _template(examples: np.ndarray, open_after: int) -> tuple[str, ...]:
     length = len(examples[0])
     characters = np.ascontiguousarray(examples.astype(f"U{length}")).view("U1").reshape(len(examples), length)
     seen = [np.unique(characters[:, place]) for place in range(length)]
@@ -172,7 +191,7 @@ def _template(examples: np.ndarray) -> tuple[str, ...]:
     if classes is not CLASSES and length == UUID_LENGTH and len(examples) >= FEW_HEXADECIMAL:
         variant = "".join(seen[UUID_VARIANT])
         alphabets[UUID_VARIANT] = variant if len(variant) <= 4 else alphabets[UUID_VARIANT]
-    return tuple(alphabets)
+    return tuple(string.digits if at >= open_after and one.isdigit() else one for at, one in enumerate(alphabets))
 
 
 def _hexadecimal(characters: np.ndarray, seen: list[np.ndarray]) -> tuple[str, ...]:
@@ -185,7 +204,7 @@ def _hexadecimal(characters: np.ndarray, seen: list[np.ndarray]) -> tuple[str, .
 
 
 def _alphabet(seen: np.ndarray, examples: int, classes: tuple[str, ...]) -> str:
-    if len(seen) == 1 and examples > 1:
+    if len(seen) == 1 and (examples >= EXAMPLES_MIN or not str(seen[0]).isalnum()):
         return str(seen[0])
     alphabet = "".join(characters for characters in classes if any(one in characters for one in seen))
     return alphabet + "".join(str(one) for one in seen if one not in alphabet)

@@ -9,22 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.data.codec.groups import Knots
+
 MAX_DECIMALS = 12
 MAX_SUPPORT = 5_000
+LATTICE_VALUES = 10
 SUPPORT_ROWS = 10
 """A value set is taken for closed (decoded numbers snap to it) when its values occur this often on average."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """Bounds and lattice of a column, from its training values.
+    """Bounds and lattice of a column, from its training values; no bound is a value that few entities hold.
 
     Attributes:
-        minimum: smallest training value; decoded numbers are held above it.
-        maximum: largest training value; decoded numbers are held below it.
+        minimum: decoded numbers are held above it.
+        maximum: decoded numbers are held below it.
         step: distance of the lattice on which all training values lie, 0 where there is none.
         decimals: decimals of the lattice, None where there is none.
-        support: all training values where they repeat enough to be a closed set, else empty.
+        support: the values that enough entities hold, where the training values repeat enough to be a closed set.
+        offset: where the lattice stands, in ``[0, step)``.
     """
 
     minimum: float
@@ -32,23 +36,27 @@ class Precision:
     step: float = 0.0
     decimals: int | None = None
     support: tuple[float, ...] = ()
+    offset: float = 0.0
 
     @staticmethod
-    def fit(distinct: np.ndarray, counts: np.ndarray) -> Precision:
+    def fit(distinct: np.ndarray, counts: np.ndarray, knots: Knots) -> Precision:
         """Return the precision of sorted distinct values.
 
-        >>> Precision.fit(np.array([1.0, 2.5, 4.0]), np.array([1, 1, 1]))
-        Precision(minimum=1.0, maximum=4.0, step=1.5, decimals=1, support=())
+        Args:
+            distinct: the values.
+            counts: how often each occurs.
+            knots: their coarse distribution function.
         """
         decimals = _decimals(distinct)
         step = 0.0 if decimals is None else _lattice_step(distinct, decimals)
-        is_closed = len(distinct) <= MAX_SUPPORT and counts.sum() >= SUPPORT_ROWS * len(distinct)
+        is_closed = len(distinct) <= MAX_SUPPORT and counts.sum() >= SUPPORT_ROWS * len(distinct) and len(knots.ties)
         return Precision(
-            minimum=float(distinct[0]),
-            maximum=float(distinct[-1]),
+            minimum=float(knots.values[0]),
+            maximum=float(knots.values[-1]),
             step=step,
             decimals=decimals if step else None,
-            support=tuple(distinct.tolist()) if is_closed else (),
+            support=tuple(knots.ties.tolist()) if is_closed else (),
+            offset=float(np.round(distinct[0] % step, decimals or 0)) % step if step else 0.0,
         )
 
     @cached_property
@@ -78,8 +86,16 @@ class Precision:
             return self._values[self._nearest(held)]
         if not self.step:
             return held
-        steps = np.rint((held - self.minimum) / self.step)
-        return np.clip(np.round(self.minimum + steps * self.step, self.decimals or 0), self.minimum, self.maximum)
+        first, last = np.ceil(self._steps(self.minimum)), np.floor(self._steps(self.maximum))
+        steps = np.clip(np.rint(self._steps(held)), first, max(first, last))
+        snapped = np.round(self.offset + steps * self.step, self.decimals or 0)
+        return np.clip(snapped, self.minimum, self.maximum) if first <= last else snapped
+
+    def _steps(self, numbers: np.ndarray | float) -> np.ndarray:
+        """Return places on the lattice; what is next to a point of it but for rounding is on it."""
+        steps = (np.asarray(numbers, dtype=np.float64) - self.offset) / self.step
+        near = np.rint(steps)
+        return np.where(np.abs(steps - near) <= 1e-9 * np.maximum(1.0, np.abs(steps)), near, steps)
 
     def _nearest(self, numbers: np.ndarray) -> np.ndarray:
         above = np.clip(np.searchsorted(self._values, numbers), 1, max(len(self._values) - 1, 1))
@@ -110,4 +126,6 @@ def _lattice_step(distinct: np.ndarray, decimals: int) -> float:
     if len(distinct) < 2 or np.abs(scaled).max() > 2.0**53:
         return 0.0
     whole = np.rint(scaled).astype(np.int64)
+    if len(distinct) < LATTICE_VALUES:
+        return 1 / 10**decimals  # the difference of a few values would tell them
     return float(np.gcd.reduce(whole - whole[0])) / 10**decimals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,26 +13,24 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.arithmetic import HourRule, Rule, clocks, find_rules, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
+from tabgraphsyn.data.codec.choice import column_codec
 from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
 from tabgraphsyn.data.codec.digits import DigitsCodec, is_told, is_wide
-from tabgraphsyn.data.codec.formatted import formatted_codec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
-from tabgraphsyn.data.codec.label import LabelCodec
-from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.mixed import MixedCodec
-from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
+from tabgraphsyn.data.codec.numerical import NumericalCodec
+from tabgraphsyn.data.codec.personal import PersonalCodec
+from tabgraphsyn.data.codec.training_rows import TrainingRows
 from tabgraphsyn.data.codec.wide import WideCodec
-from tabgraphsyn.data.counts import ValueCounts, even_sample, plain_zero, training_batches, training_values
+from tabgraphsyn.data.counts import plain_zero
 from tabgraphsyn.data.dependencies import exact_within
 from tabgraphsyn.data.layout import EncodedTable, NumericalField, TableLayout
-from tabgraphsyn.data.schema import Column, Table
+from tabgraphsyn.data.schema import Table
 from tabgraphsyn.errors import DataError, listing
 
-EXAMPLE_ROWS = 1_000_000
-RULE_ROWS = 200_000
 CODECS: dict[str, type[ColumnCodec]] = {
     codec.kind: codec
     for codec in (
@@ -44,9 +42,9 @@ CODECS: dict[str, type[ColumnCodec]] = {
         DerivedCodec,
         DigitsCodec,
         IdentifierCodec,
-        LabelCodec,
         MixedCodec,
         NumericalCodec,
+        PersonalCodec,
         TextCodec,
         WideCodec,
     )
@@ -68,7 +66,13 @@ class TableCodec:
     rules: tuple[Rule, ...] = ()
 
     @staticmethod
-    def fit(table: Table, is_training: np.ndarray, columns: Sequence[str], config: CodecConfig) -> TableCodec:
+    def fit(
+        table: Table,
+        is_training: np.ndarray,
+        columns: Sequence[str],
+        config: CodecConfig,
+        entities: np.ndarray | None = None,
+    ) -> TableCodec:
         """Fit on training rows only, one column in memory at a time.
 
         Args:
@@ -76,24 +80,24 @@ class TableCodec:
             is_training: (rows,) bool.
             columns: attribute columns, in schema order.
             config: settings.
+            entities: (training rows,) int64, the entity of each; None: every row is one.
         """
-        codecs: dict[str, ColumnCodec | None] = {}
-        for name in columns:
-            codecs[name] = _fit_column(table, table.schema.column(name), is_training, config)
-        derived = _derived(table, is_training, codecs) if config.dependencies == "keep" else {}
+        rows = TrainingRows(table, is_training, entities)
+        codecs = {name: column_codec(rows, table.schema.column(name), config) for name in columns}
+        derived = _derived(rows, codecs) if config.dependencies == "keep" else {}
         for name, determinant in derived.items():
-            pair = [training_values(table, column, is_training) for column in (determinant, name)]
-            codecs[name] = DerivedCodec.fit(name, determinant, *(_whole(values) for values in pair))
+            known = codecs[determinant]
+            assert isinstance(known, CategoricalCodec)
+            named = pa.concat_arrays([known.levels.array, known.rare.array])
+            codecs[name] = DerivedCodec.fit(name, determinant, rows.whole(determinant), rows.whole(name), named)
         times = [name for name, codec in codecs.items() if codec is None]
-        codecs |= _fit_times(table, is_training, times, config)
-        rules = _rules(table, is_training, codecs) if config.dependencies == "keep" else ()
+        codecs |= _fit_times(rows, times, config)
+        rules = _rules(rows, codecs) if config.dependencies == "keep" else ()
         for name in [name for name, codec in codecs.items() if codec is not None and is_wide(codec, config)]:
-            others = _sampled(table, is_training, [other for other in columns if codecs[other] is not None])
+            others = rows.sampled([other for other in columns if codecs[other] is not None])
             if is_told(name, others):
                 codecs[name] = DigitsCodec(codecs[name])  # type: ignore[arg-type]
-        codecs |= _fit_clocks(
-            table, is_training, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config
-        )
+        codecs |= _fit_clocks(rows, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config)
         return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
 
     @cached_property
@@ -205,96 +209,40 @@ class TableCodec:
         return TableCodec(raw["table"], columns, rules_from_dict(raw["rules"]))
 
 
-def _fit_column(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec | None:
-    """Return the codec of one column, or None for times that may be encoded as a lag to another column."""
-    if column.name in table.schema.alternate_keys and not column.pii:
-        return _fit_unique(table, column, is_training, config)
-    if column.sdtype in ("id", "text") or (column.pii and column.sdtype == "categorical"):
-        return _fit_unmodelled(table, column, is_training, config)
-    values = training_values(table, column.name, is_training)
-    formatted = formatted_codec(column, _whole(values), config)
-    if formatted is not None:
-        return formatted
-    counts = ValueCounts.of(values)
-    if column.sdtype == "numerical":
-        return number_codec(column.name, counts, config)
-    if column.sdtype == "datetime":
-        simple = number_codec(column.name, counts, config)
-        return None if isinstance(simple, NumericalCodec) else simple
-    distinct, occurrences = counts.with_null()
-    if len(distinct) < 2:
-        return ConstantCodec(column.name, Levels.of(distinct if len(distinct) else pa.nulls(1, distinct.type)))
-    values = pc.is_valid(distinct).to_numpy(zero_copy_only=False)
-    if LabelCodec.fits(int(occurrences[values].sum()), int(values.sum())):
-        return LabelCodec.fit(column.name, distinct, occurrences)
-    return CategoricalCodec.fit(column.name, distinct, occurrences, config.min_count)
-
-
-def _fit_unique(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec:
-    """Return the codec of a column that holds each value once: made anew, as ids are."""
-    return _fit_unmodelled(table, replace(column, sdtype="id"), is_training, config)
-
-
-def _fit_unmodelled(table: Table, column: Column, is_training: np.ndarray, config: CodecConfig) -> ColumnCodec:
-    keep = even_sample(is_training, EXAMPLE_ROWS)
-    chunks = [batch.column(0) for batch in training_batches(table, [column.name], keep)]
-    sample = pa.chunked_array(chunks, type=table.read([column.name]).schema.field(0).type if not chunks else None)
-    has_missing = sample.null_count > 0
-    if len(sample) == sample.null_count:
-        return ConstantCodec(column.name, Levels.of(pa.nulls(1, sample.type)))
-    if column.sdtype == "id":
-        return IdentifierCodec.fit(column.name, sample, has_missing, column.regex_format)
-    return TextCodec.fit(column.name, sample, has_missing, config, column.pii)
-
-
-def _derived(table: Table, is_training: np.ndarray, codecs: Mapping[str, ColumnCodec | None]) -> dict[str, str]:
+def _derived(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> dict[str, str]:
     determinants = [name for name, codec in codecs.items() if isinstance(codec, CategoricalCodec)]
     modelled = [name for name, codec in codecs.items() if codec is None or isinstance(codec, NumericalCodec)]
     dependents = [name for name in codecs if name in determinants or name in modelled]
-    return exact_within(table, is_training, determinants, dependents)
+    return exact_within(rows.table, rows.is_training, determinants, dependents)
 
 
-def _rules(table: Table, is_training: np.ndarray, codecs: Mapping[str, ColumnCodec | None]) -> tuple[Rule, ...]:
+def _rules(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> tuple[Rule, ...]:
     own = [name for name, codec in codecs.items() if not isinstance(codec, ConstantCodec | DerivedCodec)]
-    names = [name for name in own if table.schema.column(name).sdtype in ("numerical", "datetime")]
-    batches = list(training_batches(table, names, even_sample(is_training, RULE_ROWS))) if len(names) > 1 else []
-    if not batches:
-        return ()
-    rows = pa.Table.from_batches(batches)
-    return find_rules({name: _whole(rows.column(name)) for name in names})
+    names = [name for name in own if rows.table.schema.column(name).sdtype in ("numerical", "datetime")]
+    return find_rules(rows.sampled(names)) if len(names) > 1 else ()
 
 
-def _sampled(table: Table, is_training: np.ndarray, names: Sequence[str]) -> dict[str, pa.Array]:
-    batches = list(training_batches(table, list(names), even_sample(is_training, RULE_ROWS)))
-    rows = pa.Table.from_batches(batches)
-    return {name: _whole(rows.column(name)) for name in names}
-
-
-def _fit_times(
-    table: Table, is_training: np.ndarray, columns: list[str], config: CodecConfig
-) -> dict[str, ColumnCodec]:
+def _fit_times(rows: TrainingRows, columns: list[str], config: CodecConfig) -> dict[str, ColumnCodec]:
     """Fit columns of continuous times; the first complete one is the anchor of the others."""
     codecs: dict[str, ColumnCodec] = {}
-    complete = [name for name in columns if not training_values(table, name, is_training).null_count]
-    anchor = (complete[0], training_values(table, complete[0], is_training)) if complete else None
+    complete = [name for name in columns if not rows.values(name).null_count]
+    anchor = (complete[0], rows.values(complete[0])) if complete else None
     for name in columns:
-        values = training_values(table, name, is_training)
-        codecs[name] = datetime_codec(name, values, config, anchor if anchor and anchor[0] != name else None)
+        start = anchor if anchor and anchor[0] != name else None
+        codecs[name] = datetime_codec(name, rows.values(name), config, start, rows.entities)
     return codecs
 
 
-def _fit_clocks(
-    table: Table, is_training: np.ndarray, columns: list[str], config: CodecConfig
-) -> dict[str, ColumnCodec]:
+def _fit_clocks(rows: TrainingRows, columns: list[str], config: CodecConfig) -> dict[str, ColumnCodec]:
     """Fit columns of times of day; the first one is where the others count from, if that is tighter."""
     codecs: dict[str, ColumnCodec] = {}
-    anchor = training_values(table, columns[0], is_training) if columns else None
+    anchor = rows.values(columns[0]) if columns else None
     for name in columns:
-        values = training_values(table, name, is_training)
+        values = rows.values(name)
         if name != columns[0] and ClockLagCodec.suits(values, anchor):
-            codecs[name] = ClockLagCodec.fit(name, values, columns[0], anchor, config)
-        else:
-            codecs[name] = ClockCodec.fit(name, values)
+            codecs[name] = ClockLagCodec.fit(name, values, columns[0], anchor, config, rows.entities)
+        elif (clock := ClockCodec.fit(name, values, config, rows.entities)) is not None:
+            codecs[name] = clock
     return codecs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.codec.categorical import ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import PARTS
+from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.numerical import number_codec
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
@@ -22,6 +24,7 @@ from tabgraphsyn.data.layout import CategoricalField, NumericalField
 EXACT_BITS = 52
 EXACT = 2**53
 _DRAWN_BITS = 32
+_NOTHING = ConstantCodec("", Levels("int64", (None,)))
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class WideCodec(ColumnCodec):
         column: column name.
         type: arrow type of the column: ``int64``, or ``string`` for text of digits.
         scale: decimals of the text.
-        base: least value, in units of the last decimal.
+        base: where the lattice begins, in units of the last decimal; numbers of a few lie below.
         step: distance of the lattice on which all values lie.
-        most: greatest number.
+        most: greatest number; numbers of a few lie above.
         bits: how many bits are drawn.
         inner: codec of the leading bits.
     """
@@ -50,17 +53,26 @@ class WideCodec(ColumnCodec):
     inner: ColumnCodec
 
     @staticmethod
-    def fit(column: str, values: pa.Array, scale: int, config: CodecConfig) -> WideCodec:
+    def fit(
+        column: str, values: pa.Array, scale: int, config: CodecConfig, entities: np.ndarray | None = None
+    ) -> WideCodec:
         """Fit to training values of which at least one is filled."""
         wholes = _wholes(values, scale)
         filled = [one for one in wholes if one is not None]
-        base = min(filled)
-        step = math.gcd(*(one - base for one in filled)) or 1
-        most = (max(filled) - base) // step
+        step = math.gcd(*(one - filled[0] for one in filled)) or 1
+        least, largest = _bounds(wholes, entities, config.min_entities)
+        base = least - (least - filled[0]) % step
+        most = max((largest - base) // step, 0)
         bits = max(most.bit_length() - EXACT_BITS, 0)
-        leading = pa.array([None if one is None else ((one - base) // step) >> bits for one in wholes], pa.int64())
-        inner = number_codec(column, ValueCounts.of(leading), config)
-        return WideCodec(column, str(values.type), scale, base, step, most, bits, inner)
+        codec = WideCodec(column, str(values.type), scale, base, step, most, bits, _NOTHING)
+        inner = number_codec(column, ValueCounts.of(codec._leading(wholes), entities), config)
+        return replace(codec, inner=inner)
+
+    def _leading(self, wholes: Sequence[int | None]) -> pa.Array:
+        """Return the leading bits of numbers; what lies beyond the bounds counts as the bound."""
+        numbers = (None if one is None else (one - self.base) // self.step for one in wholes)
+        held = [None if one is None else min(max(one, 0), self.most) >> self.bits for one in numbers]
+        return pa.array(held, pa.int64())
 
     @property
     def numerical_fields(self) -> tuple[NumericalField, ...]:
@@ -74,9 +86,7 @@ class WideCodec(ColumnCodec):
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``."""
-        wholes = _wholes(values, self.scale)
-        leading = [None if one is None else ((one - self.base) // self.step) >> self.bits for one in wholes]
-        return self.inner.encode(pa.array(leading, pa.int64()))
+        return self.inner.encode(self._leading(_wholes(values, self.scale)))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
         """Return the column's values."""
@@ -112,6 +122,23 @@ def beyond_floats(values: pa.Array | pa.ChunkedArray) -> bool:
         return False
     ends = pc.min_max(values).as_py()
     return bool(max(abs(ends["min"]), abs(ends["max"])) > EXACT)
+
+
+def _bounds(wholes: Sequence[int | None], entities: np.ndarray | None, min_entities: int) -> tuple[int, int]:
+    """Return bounds beyond each of which ``min_entities`` entities lie; of few entities powers of ten."""
+    own = [(one, row if entities is None else int(entities[row])) for row, one in enumerate(wholes) if one is not None]
+    ends = []
+    for ordered in (sorted(own), sorted(own, reverse=True)):
+        first = list({entity: one for one, entity in reversed(ordered)}.items())
+        values = sorted((one for _, one in first), reverse=ordered[0][0] > ordered[-1][0])
+        if min_entities <= 1:
+            ends.append(values[0])
+        elif len(values) > min_entities:
+            ends.append((values[min_entities - 1] + values[min_entities]) // 2)
+        else:
+            largest = 10 ** len(str(max(abs(one) for one in values)))
+            return (-largest if min(values) < 0 else 0), largest
+    return min(ends), max(ends)
 
 
 def _wholes(values: pa.Array, scale: int) -> list[int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.metadata import metadata_dict
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.schema import Schema
-from tabgraphsyn.errors import DataError, raise_collected
+from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_collected
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -74,6 +74,7 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
             queries.add(name, work.table_path(name), columns)
         values = _values(queries, tables)
         schema = inferred_schema(work, queries, values) if work.declared is None else declared_schema(work)
+        schema = _with_reference(schema, work.options.reference)
         if work.options.limit is not None:
             check_limit(schema, work.options.limit)
         changed = _apply_policies(work, schema, queries) | _apply_limit(work, schema, queries)
@@ -89,6 +90,16 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
     write_json(work.folder / "metadata.json", metadata_dict(schema))
     write_json(work.folder / "profile.json", profile)
     return profile
+
+
+def _with_reference(schema: Schema, chosen: Mapping[str, bool]) -> Schema:
+    unknown = [name for name in chosen if name not in schema.table_names]
+    if unknown:
+        raise ConfigError(
+            f"dataset.reference: no table {listing(unknown)}; there are {listing(schema.table_names)}."
+            f"{nearest(unknown[0], schema.table_names)}"
+        )
+    return schema.with_reference(chosen)
 
 
 def _values(queries: TableQueries, tables: dict[str, list[str]]) -> dict[str, dict[str, ColumnValues]]:

@@ -21,7 +21,7 @@ from tabgraphsyn.evaluation.campaign.summary import (
 )
 
 SIGNIFICANCE = 0.05
-_WORST_FIRST = ("fail", "warn", "not judged", "pass")
+_WORST_FIRST = ("fail", "warn", "not judged", "published by choice", "pass")
 
 Hours = Callable[[Sequence[str]], tuple[float, float] | None]
 """Points -> hours and GPU-hours of running of all their stages, each counted once; None where no record is left."""

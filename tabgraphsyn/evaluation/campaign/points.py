@@ -26,7 +26,7 @@ class GateVerdict:
     """What the privacy gate says.
 
     Attributes:
-        verdict: ``pass``, ``warn``, ``fail`` or ``not judged``.
+        verdict: ``pass``, ``published by choice``, ``not judged``, ``warn`` or ``fail``.
         text: the finding in words.
     """
 

@@ -24,6 +24,7 @@ GATE_WORDS = {
     "warn": ("warn", "look closer"),
     "fail": ("bad", "copies found"),
     "not judged": ("warn", "not judged"),
+    "published by choice": ("warn", "published"),
 }
 _MOST_NAMED = 4
 
@@ -50,12 +51,13 @@ def _sentences(summary: CampaignSummary) -> Iterator[Markup]:
 
 
 def _gate(models: Sequence[ModelSummary]) -> Markup:
-    named = {word: [m for m in models if m.gate.verdict == word] for word in ("fail", "warn", "not judged")}
+    named = {word: [m for m in models if m.gate.verdict == word] for word in GATE_WORDS}
     parts = []
     for word, lead in (
         ("fail", "Copying was found in"),
         ("warn", "There are signs of copying in"),
-        ("not judged", "Copying could not be judged in"),
+        ("not judged", "Some tables could not be judged in"),
+        ("published by choice", "Tables are published as they are, by choice, in"),
     ):
         if named[word]:
             first = named[word][0].gate

@@ -8,12 +8,19 @@ from typing import Any, Literal
 
 Severity = Literal["good", "warn", "bad"]
 
-_SEVERITY: Mapping[str, Severity] = {"pass": "good", "warn": "warn", "fail": "bad", "not judged": "warn"}
+_SEVERITY: Mapping[str, Severity] = {
+    "pass": "good",
+    "published by choice": "warn",
+    "not judged": "warn",
+    "warn": "warn",
+    "fail": "bad",
+}
 _WORD: Mapping[str, str] = {
     "pass": "no copies found",
     "warn": "look closer",
     "fail": "copies found",
     "not judged": "not judged",
+    "published by choice": "published by choice",
 }
 _OLD: Mapping[str, Any] = {"verdict": "not judged", "text": "these scores are older than the gate; evaluate again"}
 
@@ -35,8 +42,10 @@ class Copying:
         severity: ``bad`` where the gate fails, ``warn`` where it warns, or none could be judged.
         word: the severity in a word or two.
         signs: every check that does not pass, worst first.
-        judged: tables that could be judged.
-        unjudged: place -> why it could not.
+        judged: tables that were judged.
+        published: table whose real rows are kept on purpose -> who says so.
+        skipped: table that could not be judged -> why.
+        unjudged: place (a key among them) -> why it could not be judged.
         tables: number of tables, judged or not.
         weak: table -> how much copying could have gone unnoticed.
         note: why nothing was judged, or how the gate judges.
@@ -46,6 +55,8 @@ class Copying:
     word: str
     signs: tuple[Sign, ...]
     judged: tuple[str, ...]
+    published: Mapping[str, str]
+    skipped: Mapping[str, str]
     unjudged: Mapping[str, str]
     tables: int
     weak: Mapping[str, str]
@@ -56,7 +67,14 @@ def copying(metrics: Mapping[str, Any]) -> Copying:
     """Return what the gate found; scores from before there was one are not judged."""
     gate: Mapping[str, Any] = metrics.get("gate") or _OLD
     checks = gate.get("checks", ())
-    judged = tuple(dict.fromkeys(check["table"] for check in checks))
+    tables: Mapping[str, Mapping[str, str]] = gate.get("tables") or {
+        check["table"]: {"verdict": check["verdict"], "why": ""} for check in checks
+    }
+    why = {
+        word: {name: one["why"] for name, one in tables.items() if one["verdict"] == word}
+        for word in ("published by choice", "not judged")
+    }
+    judged = tuple(name for name in tables if not any(name in found for found in why.values()))
     return Copying(
         severity=_SEVERITY[gate["verdict"]],
         word=_WORD[gate["verdict"]],
@@ -66,7 +84,9 @@ def copying(metrics: Mapping[str, Any]) -> Copying:
             if check["verdict"] != "pass"
         ),
         judged=judged,
-        unjudged=gate.get("not_judged", {}),
+        published=why["published by choice"],
+        skipped=why["not judged"],
+        unjudged={place: text for place, text in gate.get("not_judged", {}).items() if place not in tables},
         tables=max(len(metrics.get("rows", ())), len(judged)),
         weak=gate.get("weak", {}),
         note=_note(gate, len(checks)),

@@ -114,6 +114,12 @@ class EvaluationData:
         """Tables that training and holdout share (airlines, airports)."""
         return frozenset(self.plan.get("reference_tables", ()))
 
+    @property
+    def published(self) -> Mapping[str, str]:
+        """Tables whose real rows are kept on purpose -> who says so."""
+        published: Mapping[str, str] = self.plan.get("published", {})
+        return published
+
     def nearest(self, comparison: Comparison, view: View, cap_queries: int, cap_records: int) -> Nearest:
         """Return how far the candidate's rows of a view are from training and from holdout rows (computed once)."""
         key = (comparison.name, view.kind, view.where, cap_queries, cap_records)

@@ -16,10 +16,11 @@ from tabgraphsyn.data.ingest.convert import Target, write_converted
 from tabgraphsyn.data.ingest.decide import decide
 from tabgraphsyn.data.ingest.raw_table import read_raw
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order, reference_tables
+from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
 from tabgraphsyn.data.reading.find import find_tables
 from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.data.reading.table_reader import TableReader
+from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks
 from tabgraphsyn.data.schema import Database, Schema, Table, TableSchema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
@@ -167,9 +168,10 @@ def random_halves(database: Database, seed: int) -> tuple[dict[str, np.ndarray],
     linked = {relation.name: pointers(database, relation) for relation in schema.relations}
     use = {name: KeyUse.measure(parent_row) for name, parent_row in linked.items()}
     order = generation_order(schema.table_names, schema.relations)
-    shared = reference_tables(rows, schema.relations, use)
+    shared = [one.name for one in schema.tables if one.reference or rows[one.name] < SMALL_ROWS]
     driver = driver_relations(order, schema.relations, use)
-    halves = holdout_masks(order, rows, driver, shared, linked, HoldoutConfig(fraction=0.5, seed=seed))
+    crowded = crowded_masks(schema.relations, linked, rows)
+    halves = holdout_masks(order, rows, driver, shared, linked, HoldoutConfig(fraction=0.5, seed=seed), crowded)
     return halves, list(shared)
 
 

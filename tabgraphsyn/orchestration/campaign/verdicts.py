@@ -21,7 +21,7 @@ class PointVerdict:
 
     Attributes:
         point: its name.
-        verdict: ``pass``, ``warn``, ``fail`` or ``not judged``.
+        verdict: ``pass``, ``published by choice``, ``not judged``, ``warn`` or ``fail``.
         text: why, in words.
         weak: tables in which much copying could go unnoticed, because they are tiny or nothing was held out.
         action: what its config wants to be done about it: ``warn``, ``fail`` or ``off``.
@@ -58,7 +58,7 @@ def closing_lines(verdicts: Sequence[PointVerdict]) -> Iterator[str]:
     """Yield what a launch says of the gate: every point alone, or in a sweep a count and the worst of them."""
     if not verdicts:
         return
-    order = ("fail", "warn", "not judged", "pass")
+    order = ("fail", "warn", "not judged", "published by choice", "pass")
     ranked = sorted(verdicts, key=lambda each: order.index(each.verdict) if each.verdict in order else 0)
     if len(verdicts) > 1:
         counts = Counter(each.verdict for each in ranked)

@@ -1,0 +1,221 @@
+"""Columns that name a person or lead to one: names, e-mails, phones, addresses, ids, all made anew.
+
+Names come from Faker's lists, codes and numbers keep the shape of the column's values. The row's number decides, so
+that first name, last name, full name and e-mail of a row go together, and none stands twice as long as the lists last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabgraphsyn.data.codec.column import Draw
+from tabgraphsyn.data.codec.identifier import IdentifierCodec, UnmodelledCodec, head_and_tail, repeated_index
+from tabgraphsyn.data.codec.pattern import permuted
+from tabgraphsyn.data.personal import PersonalKind
+
+LOCALE = "en_US"
+SEED = 20_231_107
+STREETS = 5_000
+PREFIX = 4
+FIRST = 104_729
+"""Number of the first made code: small numbers are what real codes begin with."""
+REPEATED_SHARE = 0.5
+"""A column with fewer distinct values per row than this repeats persons (a doctor); they are drawn as often again."""
+_DOMAINS = ("example.org", "example.com", "example.net")
+_PATTERNED = ("phone", "postcode", "iban", "card", "code", "ip")
+
+
+@dataclass(frozen=True)
+class PersonalCodec(UnmodelledCodec):
+    """Values made anew by kind.
+
+    Attributes:
+        person: what the column leads to a person by.
+        title: words before every name (``Dr.``), empty where there are none.
+        is_reversed: ``Last, First``.
+        shape: codes, phones and the like in the shape of the column's values; None for names, e-mails and streets.
+        type: arrow type of the column.
+        head, tail_ids, tail_rows: how often persons repeat, see ``IdentifierCodec``; empty where each row has its own.
+        offset: of the persons, so that two columns of a table do not name the same.
+    """
+
+    kind = "personal"
+    person: PersonalKind
+    type: str
+    title: str = ""
+    is_reversed: bool = False
+    shape: IdentifierCodec | None = None
+    head: tuple[int, ...] = ()
+    tail_ids: int = 0
+    tail_rows: int = 0
+    offset: int = 0
+
+    @staticmethod
+    def fit(column: str, person: PersonalKind, sample: pa.ChunkedArray) -> PersonalCodec:
+        """Fit to (a sample of) training values."""
+        filled, has_missing, kind = sample.drop_null(), sample.null_count > 0, str(sample.type)
+        if person in _PATTERNED:
+            return PersonalCodec(column, has_missing, person, kind, shape=_shape(column, person, filled))
+        counts = np.sort(pc.value_counts(filled).field(1).to_numpy(zero_copy_only=False))[::-1]
+        repeats = person not in ("first_name", "last_name") and len(counts) < REPEATED_SHARE * len(filled)
+        head, tail_ids, tail_rows = head_and_tail(counts) if repeats else ((), 0, 0)
+        return PersonalCodec(
+            column=column,
+            has_missing=has_missing,
+            person=person,
+            type=kind,
+            title=_title(filled),
+            is_reversed=_share(filled, r"^\p{L}+, ") > 0.5,
+            head=head,
+            tail_ids=tail_ids,
+            tail_rows=tail_rows,
+            offset=sum(map(ord, column)) * 7919 if repeats else 0,
+        )
+
+    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
+        """Return the column's values."""
+        rows, is_null = len(categorical), self._nulls(categorical)
+        if self.shape is not None:
+            shifted = replace(draw, first_row=draw.first_row + FIRST)
+            made = self.shape.decode(numerical, np.zeros((rows, 0), np.int64), shifted)
+            if self.person in _CHECKED:
+                made = pa.array(_CHECKED[self.person](made.cast(pa.string()).to_pylist()))
+            made = made.cast(pa.type_for_alias(self.type))
+            return pc.if_else(pa.array(~is_null), made, pa.scalar(None, made.type))
+        if self.head:
+            index = repeated_index(self.head, self.tail_ids, self.tail_rows, rows, draw.rng)
+        else:
+            index = np.arange(draw.first_row, draw.first_row + rows)
+        return pa.array(self._made(index + self.offset), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
+
+    def _made(self, index: np.ndarray) -> np.ndarray:
+        if self.person == "street":
+            return _streets(index)
+        first, last, round_ = _persons(index)
+        again = np.where(round_ > 0, np.char.add(" ", (round_ + 1).astype(str)), "").astype(object)
+        match self.person:
+            case "first_name":
+                return first
+            case "last_name":
+                return last
+            case "email" | "user_name":
+                number = np.where(round_ > 0, round_.astype(str), "").astype(object)
+                names = np.array([f"{a}.{b}".lower() for a, b in zip(first, last, strict=True)], dtype=object) + number
+                if self.person == "user_name":
+                    return names
+                domain = np.asarray(_DOMAINS, dtype=object)[index % len(_DOMAINS)]
+                return names + "@" + domain
+        whole = last + ", " + first if self.is_reversed else first + " " + last
+        return (f"{self.title} " if self.title else "") + whole + again
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        plain = ("column", "has_missing", "person", "type", "title", "is_reversed", "tail_ids", "tail_rows", "offset")
+        shape = None if self.shape is None else self.shape.to_dict()
+        return {
+            "kind": self.kind,
+            **{key: getattr(self, key) for key in plain},
+            "head": list(self.head),
+            "shape": shape,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> PersonalCodec:
+        """Read the form that ``to_dict`` writes."""
+        plain = {key: value for key, value in raw.items() if key not in ("kind", "head", "shape")}
+        shape = None if raw["shape"] is None else IdentifierCodec.from_dict(raw["shape"])
+        return cls(**plain, head=tuple(raw["head"]), shape=shape)
+
+
+def _shape(column: str, person: PersonalKind, filled: pa.ChunkedArray) -> IdentifierCodec:
+    """Return the shape of codes: a prefix that never changes is kept, every digit after it is open."""
+    if pa.types.is_integer(filled.type) and person != "card":
+        return IdentifierCodec.fit(column, filled, False, None)
+    texts = filled.cast(pa.string())
+    if person == "card":  # the last digit checks the others
+        texts = pc.utf8_slice_codeunits(texts, 0, -1)
+    return IdentifierCodec.fit(column, texts, False, None, open_after=PREFIX)
+
+
+def _share(values: pa.ChunkedArray, expression: str) -> float:
+    return float(pc.mean(pc.cast(pc.match_substring_regex(values, expression), pa.float64())).as_py() or 0.0)
+
+
+def _title(values: pa.ChunkedArray) -> str:
+    """Return the title that most names begin with, if it is one of the usual ones."""
+    for title in ("Dr.", "Prof.", "Mr.", "Mrs.", "Ms.", "Herr", "Frau", "Dr", "Mme", "Sr.", "Sra."):
+        if float(pc.mean(pc.cast(pc.starts_with(values, f"{title} "), pa.float64())).as_py() or 0.0) > 0.5:
+            return title
+    return ""
+
+
+@cache
+def _lists() -> tuple[np.ndarray, np.ndarray]:
+    """Return Faker's first and last names that are plain letters, in a fixed shuffled order."""
+    from faker.providers.person.en_US import Provider
+
+    rng = np.random.default_rng(SEED)
+    found = []
+    for names in (Provider.first_names, Provider.last_names):
+        plain = sorted({name for name in names if name.isascii() and name.isalpha()})
+        found.append(rng.permutation(np.asarray(plain, dtype=object)))
+    return found[0], found[1]
+
+
+def _persons(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return first names, last names, and how often the pair was used before; some 600,000 pairs are made once each."""
+    first, last = _lists()
+    size = len(first) * len(last)
+    number = permuted(index % size, size)
+    return first[number % len(first)], last[number // len(first)], index // size
+
+
+@cache
+def _street_names() -> np.ndarray:
+    from faker import Faker
+
+    faker = Faker(LOCALE)
+    faker.seed_instance(SEED)
+    return np.asarray(list(dict.fromkeys(faker.street_name() for _ in range(STREETS))), dtype=object)
+
+
+def _streets(index: np.ndarray) -> np.ndarray:
+    names = _street_names()
+    house = (index // len(names) + 1 + permuted(index % 97, 97)).astype(str).astype(object)
+    return house + " " + names[permuted(index % len(names), len(names))]
+
+
+def _with_iban_checks(codes: Sequence[str]) -> list[str]:
+    """Return account numbers with the check digits that ISO 13616 asks for."""
+    return [_with_iban_check(code) for code in codes]
+
+
+def _with_iban_check(code: str) -> str:
+    plain = code.replace(" ", "")
+    if len(plain) < 5 or not (plain[:2].isalpha() and plain[2:4].isdigit() and plain.isalnum()):
+        return code
+    number = int("".join(str(int(one, 36)) for one in plain[4:] + plain[:2] + "00"))
+    digits = iter(f"{98 - number % 97:02d}")
+    places = [place for place, one in enumerate(code) if one != " "][2:4]
+    return "".join(next(digits) if place in places else one for place, one in enumerate(code))
+
+
+def _with_luhn_checks(codes: Sequence[str]) -> list[str]:
+    """Return card numbers with one more digit, the last, that Luhn's formula (ISO 7812) asks for."""
+    return [_with_luhn_check(code) for code in codes]
+
+
+def _with_luhn_check(code: str) -> str:
+    digits = [int(one) for one in code if one.isdigit()]
+    total = sum(sum(divmod(2 * one, 10)) if place % 2 == 0 else one for place, one in enumerate(reversed(digits)))
+    return f"{code}{-total % 10}"
+
+
+_CHECKED = {"iban": _with_iban_checks, "card": _with_luhn_checks}

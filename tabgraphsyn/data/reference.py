@@ -1,0 +1,172 @@
+"""Whose rows are kept is a decision: which tables are published as they are, and why the others are not.
+
+A lookup table (airlines, airports) and a table of patients look alike to a machine: both are small and referred to. So
+real rows leave the project only where the owner of the data says so, or where keeping them can tell nothing of anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.dependencies import column_codes
+from tabgraphsyn.data.personal import is_person_table, personal_kind
+from tabgraphsyn.data.schema import Database, Relation, Schema, Table
+
+SMALL_ROWS = 20
+"""A table of fewer rows is too small to learn from: what is not published of it is drawn from coarse marginals."""
+CROWDED_SHARE = 0.10
+HANDFUL = 5
+"""Values that one row alone holds, at most, in a table that is published unasked."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a table's rows.
+
+    Attributes:
+        is_published: real rows keep their attributes.
+        reason: why, or why not.
+    """
+
+    is_published: bool
+    reason: str
+
+
+def entity_numbers(
+    order: Sequence[str],
+    rows: Mapping[str, int],
+    driver: Mapping[str, Relation | None],
+    shared: Collection[str],
+    pointers: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Return per table (rows,) int64: which entity a row belongs to, numbered over the whole database.
+
+    An entity is a row without a driver parent (or whose driver parent lies in a shared table), with its descendants
+    along the drivers: what the holdout keeps together.
+
+    Args:
+        order: tables, parents first.
+        rows: rows per table.
+        driver: table -> the relation along which its rows are created.
+        shared: tables whose rows belong to everybody.
+        pointers: relation name -> (child rows,) row of the parent, negative for none.
+    """
+    found: dict[str, np.ndarray] = {}
+    start = 0
+    for table in order:
+        own = start + np.arange(rows[table], dtype=np.int64)
+        start += rows[table]
+        relation = driver[table]
+        if relation is not None and relation.parent_table not in shared and relation.parent_table in found:
+            parent = pointers[relation.name]
+            above = found[relation.parent_table]
+            own = np.where(parent >= 0, above[np.maximum(parent, 0)], own) if len(above) else own
+        found[table] = own
+    return found
+
+
+def decisions(
+    database: Database,
+    order: Sequence[str],
+    driver: Mapping[str, Relation | None],
+    pointers: Mapping[str, np.ndarray],
+    min_entities: int,
+) -> dict[str, Decision]:
+    """Return what becomes of the rows of every table that others refer to, or whose owner decided.
+
+    Args:
+        database: all real rows.
+        order: tables, parents first.
+        driver: table -> the relation along which its rows are created.
+        pointers: relation name -> (child rows,) row of the parent, negative for none.
+        min_entities: a row must be shared by that many entities before it is published unasked.
+    """
+    schema = database.schema
+    rows = {name: database[name].num_rows for name in schema.table_names}
+    declared = {one.name for one in schema.tables if one.reference}
+    entities = entity_numbers(order, rows, driver, declared, pointers)
+    found = {}
+    for one in schema.tables:
+        if one.reference is not None:
+            found[one.name] = Decision(one.reference, f"declared, reference: {str(one.reference).lower()}")
+        elif any(not relation.is_self_reference for relation in schema.relations_of_parent(one.name)):
+            against = _objection(database[one.name], schema, pointers, entities, min_entities)
+            unasked = f"every row is shared by {min_entities} entities or more, and nothing in it is personal"
+            found[one.name] = Decision(not against, against or unasked)
+    return found
+
+
+def _objection(
+    table: Table,
+    schema: Schema,
+    pointers: Mapping[str, np.ndarray],
+    entities: Mapping[str, np.ndarray],
+    min_entities: int,
+) -> str:
+    """Return why a table is not published unasked, empty where nothing speaks against it."""
+    name = table.schema.name
+    if is_person_table(name):
+        return "its name says that its rows are persons"
+    rows = table.read(list(schema.attribute_columns(name)))
+    personal = [
+        f"{column} ({kind.replace('_', ' ')})"
+        for column in rows.column_names
+        if (kind := personal_kind(name, column, rows[column], table.schema.column(column).pii))
+    ]
+    if personal:
+        return f"it holds what leads to a person: {', '.join(personal[:3])}"
+    if any(column.pii for column in table.schema.columns):
+        return "its metadata says that it holds personal values (pii)"
+    free = sum(_values_of_one_row(rows[column]) for column in rows.column_names)
+    if free > HANDFUL:
+        return f"{free} of its values belong to one row alone"
+    fewest = _fewest_entities(name, table.num_rows, schema, pointers, entities)
+    if fewest < min_entities:
+        return f"some row is shared by {fewest} {'entity' if fewest == 1 else 'entities'}, fewer than {min_entities}"
+    return ""
+
+
+def _values_of_one_row(values: pa.ChunkedArray) -> int:
+    counts = np.bincount(column_codes(values, null_code=False) + 1)[1:] if len(values) else np.zeros(0, dtype=np.int64)
+    return int((counts == 1).sum())
+
+
+def _fewest_entities(
+    table: str,
+    rows: int,
+    schema: Schema,
+    pointers: Mapping[str, np.ndarray],
+    entities: Mapping[str, np.ndarray],
+) -> int:
+    """Return how many entities share the row that the fewest share, by the child table that shares the most."""
+    best = 0
+    for relation in schema.relations_of_parent(table):
+        if relation.is_self_reference or not rows:
+            continue
+        parent, entity = pointers[relation.name], entities[relation.child_table]
+        # A child that belongs to this row and to nobody else shares nothing: its entity is the row itself.
+        linked = parent >= 0
+        linked[linked] = entity[linked] != entities[table][parent[linked]]
+        pairs = np.unique(np.stack([parent[linked], entity[linked]], axis=1), axis=0)
+        best = max(best, int(np.bincount(pairs[:, 0], minlength=rows).min()))
+    return best
+
+
+def crowded_masks(
+    relations: Sequence[Relation], pointers: Mapping[str, np.ndarray], rows: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Return by table (rows,) bool: rows that alone hold over a tenth of another table's rows.
+
+    A child table of fewer than 20 rows proves nothing about its parent and is not asked.
+    """
+    found = {table: np.zeros(count, dtype=bool) for table, count in rows.items()}
+    for relation in relations:
+        parent, children = pointers[relation.name], len(pointers[relation.name])
+        if not relation.is_self_reference and children >= SMALL_ROWS:
+            counts = np.bincount(parent[parent >= 0], minlength=rows[relation.parent_table])
+            found[relation.parent_table] |= counts > CROWDED_SHARE * children
+    return found

@@ -1,0 +1,151 @@
+"""Whose rows are kept is a decision: nothing leaves the project because of how often it is referred to."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tabgraphsyn.data.link import link_relation
+from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
+from tabgraphsyn.data.reference import decisions
+from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
+from tabgraphsyn.errors import ConfigError
+
+
+def table(name, key, reference=None, **columns):
+    kinds = {"s": "categorical", "i": "numerical", "d": "numerical"}
+    arrays = {column: pa.array(values) for column, values in columns.items()}
+    described = tuple(
+        Column(column, "id" if column == key or column.endswith("_id") else kinds[str(array.type)[0]])
+        for column, array in arrays.items()
+    )
+    return Table(TableSchema(name, described, (key,) if key else (), reference=reference), pa.table(arrays))
+
+
+def decided(tables, relations, k=5):
+    schema = Schema(tuple(one.schema for one in tables), tuple(relations))
+    database = Database(schema, {one.schema.name: one for one in tables})
+    pointers = {one.name: link_relation(database, one) for one in schema.relations}
+    order = generation_order(schema.table_names, schema.relations)
+    driver = driver_relations(order, schema.relations, {n: KeyUse.measure(p) for n, p in pointers.items()})
+    return decisions(database, order, driver, pointers, k)
+
+
+def refers(child, column, parent, key):
+    return Relation(child, (column,), parent, (key,))
+
+
+def hospital(rng, patients=60, **test_columns):
+    """Visits of patients, each with one of three kinds of test."""
+    visits = 900
+    return [
+        table("patient", "patient_id", patient_id=np.arange(patients), weight=rng.normal(70, 9, patients)),
+        table("test", "test_id", test_id=[0, 1, 2], **test_columns),
+        table(
+            "visit",
+            "visit_id",
+            visit_id=np.arange(visits),
+            patient_id=np.where(np.arange(visits) < 200, 3, rng.integers(0, patients, visits)),
+            test_id=rng.integers(0, 3, visits),
+        ),
+    ], [refers("visit", "patient_id", "patient", "patient_id"), refers("visit", "test_id", "test", "test_id")]
+
+
+def test_a_table_that_every_entity_shares_is_published_and_patients_are_not(rng):
+    found = decided(*hospital(rng, unit=["mmol", "mg", "mg"]))
+    assert found["test"].is_published and "shared by 5 entities" in found["test"].reason
+    assert not found["patient"].is_published and "persons" in found["patient"].reason
+    assert "visit" not in found
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"born": pa.array([0, 1, 2], pa.int64()).cast(pa.timestamp("us"))}, "birth date"),
+        ({"contact_email": ["a@b.example", "c@d.example", "e@f.example"]}, "email"),
+        ({"zip": [10115, 20095, 80331]}, "postcode"),
+        ({"chief": ["Dr. Ada Kolova", "Dr. Hugo Verdal", "Dr. Ines Marez"]}, "name"),
+        ({"a": [1.5, 2.5, 3.5], "b": [1.1, 2.2, 3.3]}, "belong to one row alone"),
+    ],
+)
+def test_what_is_personal_or_free_is_not_published_unasked(rng, columns, words):
+    if "born" in columns:
+        tables, relations = hospital(rng, unit=["a", "b", "b"])
+        one = tables[1]
+        described = (*one.schema.columns, Column("born", "datetime"))
+        rows = one.read().append_column("born", columns["born"])
+        tables[1] = Table(TableSchema("test", described, ("test_id",)), rows)
+    else:
+        tables, relations = hospital(rng, **columns)
+    found = decided(tables, relations)["test"]
+    assert not found.is_published and words in found.reason
+
+
+def test_children_of_one_row_alone_share_nothing(rng):
+    """Three wards with a hundred rows each look like a lookup table, and so do three people with a hundred readings."""
+    owners = table("subject_group", "id", id=[0, 1, 2], grade=["a", "b", "b"])
+    readings = table("reading", "no", no=np.arange(300), group_id=np.arange(300) % 3, value=rng.random(300))
+    found = decided([owners, readings], [refers("reading", "group_id", "subject_group", "id")])["subject_group"]
+    assert not found.is_published and "shared by 0 entities" in found.reason
+
+
+def test_the_owner_decides_either_way(rng):
+    tables, relations = hospital(rng, unit=["mmol", "mg", "mg"])
+    for name, reference in (("patient", True), ("test", False)):
+        place = ["patient", "test"].index(name)
+        schema = tables[place].schema
+        tables[place] = Table(
+            TableSchema(name, schema.columns, schema.primary_key, reference=reference), tables[place].read()
+        )
+    found = decided(tables, relations)
+    assert found["patient"].is_published and not found["test"].is_published
+    assert found["patient"].reason == "declared, reference: true"
+
+
+def test_a_rare_row_keeps_the_whole_table_back(rng):
+    tables, relations = hospital(rng, unit=["mmol", "mg", "mg"])
+    visits = tables[2].read().to_pydict()
+    visits["test_id"] = [2 if n < 4 else n % 2 for n in range(900)]
+    tables[2] = table("visit", "visit_id", **visits)
+    found = decided(tables, relations)["test"]
+    assert not found.is_published and "fewer than 5" in found.reason
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("given", [["nosuch"], {"nosuch": True}])
+def test_an_unknown_table_is_refused(tmp_path, given):
+    from tabgraphsyn.data.ingest.ingestion import ingest_database
+    from tabgraphsyn.data.options import DatasetOptions
+
+    (tmp_path / "plane.csv").write_text("id,a\n1,2\n2,3\n", encoding="utf-8")
+    options = DatasetOptions.from_mapping({"path": str(tmp_path), "reference": given})
+    with pytest.raises(ConfigError, match=r"dataset\.reference: no table"):
+        ingest_database(options, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"dataset\.reference"):
+        DatasetOptions.from_mapping({"path": str(tmp_path), "reference": {"plane": "yes"}})
+
+
+def test_metadata_and_yaml_say_it_and_the_yaml_wins(tmp_path):
+    import json
+
+    from tabgraphsyn.data.ingest.ingestion import ingest_database
+    from tabgraphsyn.data.options import DatasetOptions
+
+    (tmp_path / "plane.csv").write_text("id,a\n1,2\n2,3\n", encoding="utf-8")
+    columns = {"id": {"sdtype": "id"}, "a": {"sdtype": "numerical"}}
+    raw = {"tables": {"plane": {"primary_key": "id", "reference": True, "columns": columns}}, "relationships": []}
+    (tmp_path / "metadata.json").write_text(json.dumps(raw), encoding="utf-8")
+
+    def written(**options):
+        folder = tmp_path / "out" / str(len(options))
+        ingest_database(DatasetOptions.from_mapping({"path": str(tmp_path), **options}), folder)
+        schema = Schema.from_dict(json.loads((folder / "schema.json").read_text()))
+        again = json.loads((folder / "metadata.json").read_text())["tables"]["plane"]
+        assert again.get("reference") == schema.table("plane").reference
+        return schema.table("plane").reference
+
+    assert written() is True
+    assert written(reference={"plane": False}) is False
