@@ -169,7 +169,9 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
         problems += config_problems(point.config, point.missing, groups, point.added, has_components=is_new)
         problems += value_problems(point.config, problems) if is_new else []
     if composed.points:
-        problems += place_problems(Path(composed.points[0].config["output_dir"]).expanduser().resolve())
+        config = composed.points[0].config
+        on_slurm = config["cluster"]["executor"] == "slurm"
+        problems += place_problems(Path(config["output_dir"]).expanduser().resolve(), on_slurm=on_slurm)
     raise_collected(ConfigError, list(dict.fromkeys(problems)))
     if not composed.points:
         raise ConfigError("-m: the sweep is empty. Give each swept key at least one value.")

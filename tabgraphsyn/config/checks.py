@@ -77,7 +77,7 @@ def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
     seed = config.get("seed")
     if isinstance(seed, int) and seed < 0:
         yield f"seed: at least 0, found {seed!r}."
-    yield from _cluster_problems(config.get("cluster") or {})
+    yield from cluster_problems(config.get("cluster") or {})
     yield from _resource_problems(config.get("resources") or {})
     tracking = config.get("tracking") or {}
     if str(tracking.get("_target_", "")).endswith(".WandbTracker") and importlib.util.find_spec("wandb") is None:
@@ -88,7 +88,8 @@ def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"tracking.mode: one of {listing(modes)}, found {mode!r}.{nearest(str(mode), modes)}"
 
 
-def _cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+def cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the settings of ``conf/cluster``."""
     executors = ("local", "inline", "slurm")
     executor = cluster.get("executor", "local")
     if executor not in executors:
@@ -132,8 +133,25 @@ def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[s
                 yield f"resources.{stage}.{key}: above 0, found {wanted[key]!r}."
 
 
-def place_problems(output_dir: Path) -> list[str]:
+def slurm_path_problem(output_dir: Path) -> str | None:
+    """Return why Slurm cannot write logs below a folder, or None: it expands ``%j`` and eats backslashes.
+
+    >>> slurm_path_problem(Path("/a/100%/b"))
+    "output_dir: '/a/100%/b' holds '%', which Slurm takes for a pattern: jobs would fail without a log. Rename it."
+    """
+    found = next((letter for letter in "%\\\n\r" if letter in str(output_dir)), None)
+    if found is None:
+        return None
+    return (
+        f"output_dir: {str(output_dir)!r} holds {found!r}, which Slurm takes for a pattern: jobs would fail without a "
+        "log. Rename it."
+    )
+
+
+def place_problems(output_dir: Path, *, on_slurm: bool = False) -> list[str]:
     """Return what keeps results from being written to ``output_dir``."""
+    if on_slurm and (problem := slurm_path_problem(output_dir)):
+        return [problem]
     folder = output_dir
     while not folder.exists():
         folder = folder.parent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tabgraphsyn.errors import EXIT_STAGE
-from tabgraphsyn.orchestration.slurm.diagnosis import Finding, diagnose, test_on_node
+from tabgraphsyn.errors import EXIT_STAGE, ConfigError, raise_collected
+from tabgraphsyn.orchestration.slurm.diagnosis import Finding, diagnose
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir
 
 
@@ -19,15 +20,25 @@ def doctor(
     test: Annotated[
         bool, typer.Option("--test", help="Submit a one-minute job that looks at a node and requeues itself.")
     ] = False,
+    site: Annotated[
+        str | None, typer.Option("--site", help="Prove conf/cluster/<site>.yaml: with --test in jobs like its own.")
+    ] = None,
     partition: Annotated[str | None, typer.Option("--partition", "-p", help="Partition of the test job.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
 ) -> None:
     """Look at python, files, Slurm and its settings; exit code 3 if something will fail."""
     scheduler = Scheduler()
     folder = output_dir.expanduser().resolve()
+    cluster = _cluster(site or "slurm", partition) if site or test else {}
     findings = diagnose(folder, scheduler)
-    if test:
-        findings += test_on_node(_existing(folder), partition, scheduler)
+    if site is not None:
+        findings.append(Finding("ok", "site", f"{site}: every setting is known and in range, and the site allows it"))
+    if test and not any(finding.level == "fails" for finding in findings):
+        from tabgraphsyn.orchestration.slurm.node_test import test_on_node
+
+        findings += test_on_node(_existing(folder), cluster, scheduler)
+    elif test:
+        findings.append(Finding("note", "test job", "not submitted", "Mend what fails first."))
     if as_json:
         print(json.dumps([vars(finding) for finding in findings], indent=2))
     else:
@@ -35,6 +46,26 @@ def doctor(
             _print(finding)
     if any(finding.level == "fails" for finding in findings):
         raise typer.Exit(EXIT_STAGE)
+
+
+def _cluster(site: str, partition: str | None) -> dict[str, Any]:
+    """Return a site's settings, checked as a launch checks them.
+
+    Raises:
+        ConfigError: there is no such site, or a setting of it is wrong.
+    """
+    from tabgraphsyn.config.checks import cluster_problems
+    from tabgraphsyn.config.composition import compose_points
+
+    composed = compose_points([f"cluster={site}"], multirun=False)
+    raise_collected(ConfigError, composed.problems)
+    cluster = dict(composed.points[0].config["cluster"])
+    raise_collected(ConfigError, list(cluster_problems(cluster)))
+    if cluster["executor"] != "slurm":
+        raise ConfigError(f"--site: cluster={site} runs on this machine. A site's yaml begins with defaults: [slurm].")
+    if partition is not None:
+        cluster |= {"cpu_partition": partition, "gpu_partition": None}
+    return read_site().applied(cluster)
 
 
 def _print(finding: Finding) -> None:

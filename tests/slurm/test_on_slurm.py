@@ -200,7 +200,7 @@ def test_cancelled_is_not_requeued_and_repair_goes_on(launches: Launches, cluste
     time.sleep(8)  # longer than a requeued job is held back
     assert not cluster.queue()
     words = {stage["label"]: stage["state"] for stage in launches.states("c").values()}
-    assert words["gnn"] == "unknown" and words["evaluate"] in ("unknown", "blocked"), words
+    assert words["gnn"] == words["sample"] == words["evaluate"] == "cancelled", words
     text = launches.verb("repair", "c")
     assert "3 submitted as 3 elements" in text, text
     launches.wait_done(6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import sys
@@ -13,18 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabgraphsyn.config.checks import slurm_path_problem
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.code_copy import is_checkout
 from tabgraphsyn.orchestration.compute import cpu_count, visible_gpus
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
-from tabgraphsyn.orchestration.slurm.findings import NodeFindings, read_findings, record_findings
+from tabgraphsyn.orchestration.slurm.findings import NodeFindings, read_findings
 from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.strategy import AUTO, REQUEUE, SUCCESSOR, WAIT, choose
 
 _COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sacct")
-_TEST_WAIT_S = 300.0
+_UP = "Is slurmctld up, and SLURM_CONF right? Until then nothing can be submitted, shown or cancelled."
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Finding:
 
 def diagnose(output_dir: Path, scheduler: Scheduler) -> list[Finding]:
     """Return what was found here and in Slurm's settings."""
-    findings = [*_machine(), *_files(output_dir)]
+    findings = [*_machine(), *_files(output_dir, scheduler.has("sbatch"))]
     missing = [command for command in _COMMANDS if not scheduler.has(command)]
     if "sbatch" in missing:
         return [*findings, Finding("note", "Slurm", "no sbatch here", "cluster=local runs everything on this machine.")]
@@ -49,7 +49,11 @@ def diagnose(output_dir: Path, scheduler: Scheduler) -> list[Finding]:
     try:
         capabilities = ask(scheduler)
     except SubmissionError as error:
-        return [*findings, Finding("fails", "Slurm", str(error), "Is slurmctld up, and SLURM_CONF right?")]
+        return [*findings, Finding("fails", "Slurm", str(error), _UP)]
+    if not capabilities.has_scontrol and scheduler.has("scontrol"):
+        said = scheduler.call("scontrol", "ping", check=False)
+        answer = " ".join(f"{said.stderr} {said.stdout}".split())[-300:]
+        return [*findings, Finding("fails", "Slurm", f"the controller does not answer: {answer}", _UP)]
     found = read_findings(folder_of(output_dir), capabilities.cluster)
     return [*findings, *_slurm(capabilities), *_interruption(capabilities, found), *_code()]
 
@@ -63,21 +67,23 @@ def _machine() -> Iterator[Finding]:
     yield Finding("ok", "this machine", f"{cpu_count()} CPUs, {len(gpus)} GPUs visible")
 
 
-def _files(output_dir: Path) -> Iterator[Finding]:
+def _files(output_dir: Path, has_slurm: bool) -> Iterator[Finding]:
     folder = output_dir
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding("fails", "output_dir", f"{folder} cannot be written to", "output_dir=<folder> chooses another.")
         return
+    if has_slurm and (words := slurm_path_problem(output_dir)):
+        yield Finding("fails", "output_dir", words)
     free = shutil.disk_usage(folder).free / 1e9
     level = "ok" if free > 5 else "note"
     yield Finding(level, "output_dir", f"{output_dir}, {free:.0f} GB free")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as place:
-        yield _links(Path(place))
+        yield _links(Path(place), has_slurm)
 
 
-def _links(place: Path) -> Finding:
+def _links(place: Path, has_slurm: bool) -> Finding:
     """Try what leases and publication rest on: hard links, and a rename after a flush."""
     source = place / "a"
     started = time.monotonic()
@@ -86,14 +92,16 @@ def _links(place: Path) -> Finding:
     try:
         os.link(source, place / "b")
     except OSError as error:
-        advice = "Leases fall back to exclusive creation: fine on one machine, unsafe on old NFS."
-        return Finding("note", "file system", f"no hard links ({error.strerror})", advice)
+        found = f"no hard links ({error.strerror})"
+        if has_slurm:
+            return Finding("fails", "file system", found, "Launches and jobs lock by them. Choose another folder.")
+        return Finding("note", "file system", found, "Leases fall back to exclusive creation: fine on one machine.")
     return Finding("ok", "file system", f"hard links, write with flush {flush_ms:.1f} ms")
 
 
 def _slurm(facts: Capabilities) -> Iterator[Finding]:
     if not facts.has_scontrol:
-        yield Finding("note", "Slurm", "scontrol does not answer here", "Defaults are assumed: MaxArraySize 1001.")
+        yield Finding("note", "Slurm", "no scontrol here", "Defaults are assumed: MaxArraySize 1001.")
         return
     yield Finding("ok", "Slurm", f"{facts.version}, cluster {facts.cluster}")
     limit = f", at most {facts.max_submit} queued" if facts.max_submit else ""
@@ -150,95 +158,3 @@ def _older(version: str, than: tuple[int, int]) -> bool:
         return (int(parts[0]), int(parts[1])) < than
     except (IndexError, ValueError):
         return False
-
-
-_NODE_TEST = """\
-import json, os, shutil, subprocess, sys
-out = sys.argv[1]
-restart = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
-found = {"restart": restart, "node": os.uname().nodename, "python": sys.version.split()[0],
-         "scontrol": shutil.which("scontrol") is not None, "cluster": os.environ.get("SLURM_CLUSTER_NAME"),
-         "cpus": len(os.sched_getaffinity(0)),
-         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", "")}
-try:
-    import tabgraphsyn
-    found["package"] = tabgraphsyn.__version__
-except ImportError as error:
-    found["package_error"] = str(error)
-with open(out, "a") as handle:
-    handle.write(json.dumps(found) + "\\n")
-if restart == 0 and found["scontrol"]:
-    done = subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]], capture_output=True, text=True)
-    if done.returncode:
-        with open(out, "a") as handle:
-            handle.write(json.dumps({"requeue_error": done.stderr.strip()}) + "\\n")
-    else:
-        import time
-        time.sleep(60)
-"""
-
-
-def test_on_node(folder: Path, partition: str | None, scheduler: Scheduler) -> list[Finding]:
-    """Submit a job that looks at its node and requeues itself once; return what it found."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
-        place = Path(name)
-        program, out = place / "test.py", place / "found.jsonl"
-        write_text(program, _NODE_TEST)
-        chosen = f"#SBATCH --partition={partition}\n" if partition else ""
-        head = f"#!/bin/bash\n{chosen}#SBATCH --job-name=tgs-doctor\n#SBATCH --time=5\n#SBATCH --requeue\n"
-        head += f"#SBATCH --output={place}/log --open-mode=append\n"
-        write_text(place / "test.sh", f"{head}srun {sys.executable} {program} {out}\n")
-        started = time.monotonic()
-        try:
-            job = scheduler.submit(str(place / "test.sh"))
-        except SubmissionError as error:
-            return [Finding("fails", "test job", str(error))]
-        lines = _waited(out, started)
-        scheduler.cancel([job])
-        _remember(folder, lines)
-        return list(_node_findings(lines, time.monotonic() - started))
-
-
-def _remember(output_dir: Path, lines: list[dict[str, object]]) -> None:
-    """Leave what the node said about requeueing where a launch reads it."""
-    if not lines:
-        return
-    error = next((str(line["requeue_error"]) for line in lines if "requeue_error" in line), "it did not come back")
-    why = "it requeued itself" if any(line.get("restart") for line in lines) else f"scontrol requeue: {error}"
-    record_findings(
-        folder_of(output_dir),
-        str(lines[0].get("cluster") or ""),
-        can_requeue=any(bool(line.get("restart")) for line in lines),
-        why=why if lines[0]["scontrol"] else "no scontrol on the node",
-        source="doctor",
-    )
-
-
-def _waited(out: Path, started: float) -> list[dict[str, object]]:
-    """Return what the job wrote once it ran twice or said that it cannot be requeued. Files are asked, not Slurm."""
-    lines: list[dict[str, object]] = []
-    while time.monotonic() - started < _TEST_WAIT_S:
-        time.sleep(1.0)
-        lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-        if any(line.get("restart") or "requeue_error" in line or line.get("scontrol") is False for line in lines):
-            break
-    return lines
-
-
-def _node_findings(lines: list[dict[str, object]], took_s: float) -> Iterator[Finding]:
-    if not lines:
-        yield Finding("fails", "test job", f"no sign of life in {took_s:.0f} s", "Is output_dir shared with the nodes?")
-        return
-    first = lines[0]
-    yield Finding(
-        "ok", "node", f"{first['node']}, python {first['python']}, {first['cpus']} CPUs; output_dir is shared"
-    )
-    if "package_error" in first:
-        yield Finding("fails", "node", str(first["package_error"]), "cluster.python or cluster.setup must provide it.")
-    if not first["scontrol"]:
-        yield Finding("note", "requeue", "no scontrol on the node", "Remembered: launch chooses another way.")
-    elif any(line.get("restart") for line in lines):
-        yield Finding("ok", "requeue", f"the job requeued itself and ran again, {took_s:.0f} s in all")
-    else:
-        error = next((str(line["requeue_error"]) for line in lines if "requeue_error" in line), "it did not come back")
-        yield Finding("note", "requeue", error, "Remembered: launch chooses another way.")

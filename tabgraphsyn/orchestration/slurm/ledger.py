@@ -6,8 +6,10 @@ keeps two launches from submitting the same stage at the same time.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ LEDGER = "ledger.jsonl"
 _LOCK = "submission.lock"
 _SILENCE_S = 300.0
 _WAIT_S = 600.0
+_SAY_AFTER_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def submission_lock(output_dir: Path, wait_s: float = _WAIT_S) -> Iterator[None]
     aside = folder / f".lock.{uuid.uuid4().hex[:8]}.part"
     write_json(aside, {"owner": asdict(Owner.current()), "started": time.time()})
     try:
-        end = time.monotonic() + wait_s
+        end, says_at = time.monotonic() + wait_s, time.monotonic() + _SAY_AFTER_S
         while not _linked(aside, path):
             if _is_left_over(path, aside):
                 _take_away(path)
@@ -128,6 +131,9 @@ def submission_lock(output_dir: Path, wait_s: float = _WAIT_S) -> Iterator[None]
                     f"{path}: another launch is submitting: {path.read_text(encoding='utf-8')[:300]}. "
                     "Wait for it; remove the file if it is gone."
                 )
+            elif time.monotonic() > says_at:
+                says_at = float("inf")
+                print(f"{path}: waiting for {_holder(path)}", file=sys.stderr, flush=True)
             else:
                 time.sleep(0.1)
         try:
@@ -144,7 +150,28 @@ def _linked(aside: Path, path: Path) -> bool:
         os.link(aside, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
+            raise
+        raise SubmissionError(
+            f"output_dir: {str(path.parent)!r} lies on a file system without hard links ({error.strerror}), by which "
+            "launches and jobs lock. Choose another folder with output_dir=<folder>."
+        ) from error
     return True
+
+
+def _holder(path: Path) -> str:
+    """Return who submits to this store, in words."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        owner = raw["owner"]
+        clock = time.strftime("%H:%M:%S", time.localtime(raw["started"]))
+        return (
+            f"{owner['user']}, whose process {owner['pid']} on {owner['host']} submits to this store since {clock}; "
+            f"if it is gone, its lock is taken over after {_SILENCE_S / 60:.0f} minutes"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another launch"
 
 
 def _is_left_over(path: Path, aside: Path) -> bool:
