@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabgraphsyn.config.definitions import Definition, Source, find
+from tabgraphsyn.errors import nearest
 
 _LISTS = ("list", "List", "Sequence", "Iterable", "Collection", "set", "frozenset")
 _MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping")
@@ -26,6 +27,26 @@ class Accepts:
 
     words: str
     holds: Callable[[Any], bool]
+    kind: Accepts | None = None
+    """The type alone, where the values are those of a range: a wrong type is named before a wrong number."""
+    choices: tuple[str, ...] = ()
+    """The words that may stand here, where they are listed."""
+
+    def problem(self, key: str, value: Any) -> str | None:
+        """Return what is wrong with ``value`` at ``key``, None where nothing is."""
+        expected = self.expected(value)
+        if expected is None:
+            return None
+        hint = nearest(value, self.choices) if isinstance(value, str) and self.choices else ""
+        return f"{key}: {expected} expected, found {value!r}.{hint}"
+
+    def expected(self, value: Any) -> str | None:
+        """Return what should stand in place of ``value``, None where it is one of the values."""
+        if self.holds(value):
+            return None
+        if self.kind is None:
+            return self.words
+        return self.kind.expected(value) or self.words.removeprefix(f"{self.kind.words}, ")
 
 
 ANYTHING = Accepts("anything", lambda _: True)
@@ -84,7 +105,7 @@ def _of_subscript(annotation: ast.Subscript, source: Source, depth: int) -> Acce
         return _one_of([item.value for item in inner if isinstance(item, ast.Constant)])
     parts = [accepts(item, source, depth + 1) for item in inner]
     if name == "Annotated":
-        return parts[0]
+        return _within(parts[0], inner[1:])
     if name == "Optional":
         return _either([parts[0], _PLAIN["None"]])
     if name == "Union":
@@ -99,6 +120,40 @@ def _of_subscript(annotation: ast.Subscript, source: Source, depth: int) -> Acce
     return ANYTHING
 
 
+def _within(kind: Accepts, rules: list[ast.expr]) -> Accepts:
+    """Return the values of a type that keep the bounds of ``annotated_types``: ``Ge(1)``, ``Interval(gt=0, le=1)``."""
+    bounds = [bound for rule in rules if isinstance(rule, ast.Call) for bound in _bounds(rule)]
+    if not bounds:
+        return kind
+    words = [f"{_BOUNDS[name][0]} {_number(limit)}" for name, limit in bounds]
+    is_closed = [name for name, _ in bounds] == ["ge", "le"]
+    said = f"from {_number(bounds[0][1])} to {_number(bounds[1][1])}" if is_closed else " and ".join(words)
+
+    def holds(value: Any) -> bool:
+        return kind.holds(value) and all(_BOUNDS[name][1](value, limit) for name, limit in bounds)
+
+    return Accepts(f"{kind.words}, {said}", holds, kind)
+
+
+def _number(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
+
+
+def _bounds(rule: ast.Call) -> list[tuple[str, float]]:
+    name = rule.func.id.lower() if isinstance(rule.func, ast.Name) else ""
+    given = [(name, value) for value in rule.args] if name in _BOUNDS else []
+    given += [(str(one.arg), one.value) for one in rule.keywords]
+    return [(key, ast.literal_eval(value)) for key, value in given if key in _BOUNDS]
+
+
+_BOUNDS: Mapping[str, tuple[str, Callable[[Any, float], bool]]] = {
+    "ge": ("at least", lambda value, limit: value >= limit),
+    "gt": ("above", lambda value, limit: value > limit),
+    "le": ("at most", lambda value, limit: value <= limit),
+    "lt": ("below", lambda value, limit: value < limit),
+}
+
+
 def _either(parts: list[Accepts]) -> Accepts:
     if ANYTHING in parts:
         return ANYTHING
@@ -107,7 +162,8 @@ def _either(parts: list[Accepts]) -> Accepts:
 
 def _one_of(values: list[Any]) -> Accepts:
     words = f"one of {', '.join(map(repr, values))}"
-    return Accepts(words, lambda value: any(type(value) is type(one) and value == one for one in values))
+    named = tuple(value for value in values if isinstance(value, str))
+    return Accepts(words, lambda value: any(type(value) is type(one) and value == one for one in values), choices=named)
 
 
 def _list_of(part: Accepts) -> Accepts:

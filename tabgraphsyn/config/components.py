@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from tabgraphsyn.config.targets import Constructor, constructor, names_in_module
-from tabgraphsyn.config.together import range_problems
+from tabgraphsyn.config.together import together_problems
 from tabgraphsyn.config.top_level import ClusterConfig, ResourcesConfig, StageResources, TopLevelConfig
 from tabgraphsyn.errors import listing, nearest
 
@@ -148,7 +148,7 @@ def _target_problems(key: str, target: str, component: Mapping[str, Any]) -> Ite
     yield from _argument_problems(key, target, accepted, component)
     if target.startswith(f"{_PACKAGE}."):
         types = accepted.types
-        yield from range_problems(
+        yield from together_problems(
             key, {name: value for name, value in component.items() if name in types and types[name].holds(value)}
         )
 
@@ -166,8 +166,8 @@ def _argument_problems(key: str, target: str, accepted: Constructor, given: Mapp
             if not accepted.is_open:
                 close = nearest(str(name), known)
                 yield f"{key}.{name}: {target} takes no such argument.{close} It takes {listing(known, 30)}."
-        elif not _is_component(value) and not accepted.types[name].holds(value):
-            yield f"{key}.{name}: {accepted.types[name].words} expected, found {value!r}."
+        elif not _is_component(value) and (problem := accepted.types[name].problem(f"{key}.{name}", value)) is not None:
+            yield problem
     for name in sorted(accepted.required - runtime - set(given)):
         yield f"{key}.{name}: {target} needs it and it is not set. Add {key}.{name}=<value>."
 

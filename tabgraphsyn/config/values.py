@@ -17,8 +17,8 @@ _SETTINGS = ("codec", "holdout", "sampling", "report", "evaluation.gate")
 def value_problems(config: Mapping[str, Any], known: Sequence[str] = ()) -> list[str]:
     """Return what the settings of a composed config refuse.
 
-    ``scale=0`` must be known before hours of training, not when sampling begins. Models load torch, so their ranges
-    are declared in ``ranges``.
+    ``scale=0`` must be known before hours of training, not when sampling begins. Models load torch: their ranges
+    are read from their source (``components``).
 
     Args:
         config: plain values.

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabgraphsyn.config.checked import refuse_wrong
+from tabgraphsyn.config.ranges import ShareBelowOne
 from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.data.seeding import numpy_generator
-from tabgraphsyn.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +23,11 @@ class HoldoutConfig:
         seed: which entities; independent of the seed of a run, so that every seed shares one split.
     """
 
-    fraction: float = 0.1
+    fraction: ShareBelowOne = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.fraction < 1:
-            raise ConfigError(f"holdout.fraction: a share in [0, 1) expected, found {self.fraction!r}.")
+        refuse_wrong(self, "holdout")
 
 
 def holdout_masks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabgraphsyn.config.ranges import Count, Log, NotNegative, Scale, Share, Window
 from tabgraphsyn.diffusion.noise import LogNormalNoise
 
 
@@ -26,17 +27,17 @@ class Edm:
     def __init__(
         self,
         *,
-        log_mean: float = -0.5,
-        log_std: float = 1.4,
-        sigma_min: float = 0.01,
-        sigma_max: float = 40.0,
-        condition_dropout: float = 0.0,
-        condition_noise: float = 0.0,
-        composition_noise: float = 1.0,
-        window_limit: int = 256,
-        max_epochs: int = 200,
-        family_epochs: int = 1000,
-        composed_epochs: int = 150,
+        log_mean: Log = -0.5,
+        log_std: Scale = 1.4,
+        sigma_min: Scale = 0.01,
+        sigma_max: Scale = 40.0,
+        condition_dropout: Share = 0.0,
+        condition_noise: NotNegative = 0.0,
+        composition_noise: NotNegative = 1.0,
+        window_limit: Window = 256,
+        max_epochs: Count = 200,
+        family_epochs: Count = 1000,
+        composed_epochs: Count = 150,
     ) -> None:
         self.noise = LogNormalNoise(log_mean=log_mean, log_std=log_std, sigma_min=sigma_min, sigma_max=sigma_max)
         self.condition_dropout = condition_dropout

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import NotNegative
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -29,7 +30,7 @@ class ColumnMetric(ComparisonMetric):
 
     kinds: ClassVar[tuple[str, ...]] = ("numerical", "categorical")
     undefined: ClassVar[str] = "undefined for this column"
-    worst: float = 0.0
+    worst: NotNegative = 0.0
 
     def compare(self, data: EvaluationData, comparison: Comparison) -> Sequence[Result]:
         """Return the mean over all columns, per table the mean, and the columns."""

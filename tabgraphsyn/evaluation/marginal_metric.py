@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.statistics import marginals
@@ -24,7 +25,7 @@ class MarginalMetric(ColumnMetric):
     source = "The ancestors' tables; own definition of the bins, stated here."
     worst = 1.0
 
-    def __init__(self, *, bins: int = 20) -> None:
+    def __init__(self, *, bins: Count = 20) -> None:
         self.bins = bins
 
     def column(self, real: Feature, other: Feature) -> float | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
 
-from tabgraphsyn.errors import ConfigError, listing, raise_collected
+from annotated_types import Interval
 
-FORMATS = ("parquet", "csv")
-REFERENCE_TABLES = ("keep", "generate")
-PRECISIONS = ("float32", "bf16")
-MOST_SCALE = 1e9
-MOST_BATCH_ROWS = 2**24
-MOST_REFINEMENTS = 100
+from tabgraphsyn.config.checked import refuse_wrong
+from tabgraphsyn.config.ranges import CountOrNone, PositiveShare
+from tabgraphsyn.errors import listing
+
+Format = Literal["parquet", "csv"]
+Precision = Literal["float32", "bf16"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,33 +34,16 @@ class SamplingConfig:
             seed then gives other rows than ``float32``.
     """
 
-    scale: float = 1.0
-    rows: Mapping[str, int] = field(default_factory=dict)
-    formats: Sequence[str] = FORMATS
-    batch_rows: int = 8192
+    scale: Annotated[float, Interval(gt=0, le=1e9)] = 1.0
+    rows: Mapping[str, CountOrNone] = field(default_factory=dict)
+    formats: Sequence[Format] = FORMATS
+    batch_rows: Annotated[int, Interval(ge=1, le=16_777_216)] = 8192
     enforce_dependencies: bool = False
-    dependency_min_strength: float = 1.0
-    reference_tables: str = "keep"
-    refinements: int = 1
-    precision: str = "float32"
+    dependency_min_strength: PositiveShare = 1.0
+    reference_tables: Literal["keep", "generate"] = "keep"
+    refinements: Annotated[int, Interval(ge=0, le=100)] = 1
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        problems = []
-        unknown = [name for name in self.formats if name not in FORMATS]
-        if unknown or not self.formats:
-            problems.append(f"sampling.formats: one or more of {listing(FORMATS)} expected, found {listing(unknown)}.")
-        if self.reference_tables not in REFERENCE_TABLES:
-            found = self.reference_tables
-            problems.append(f"sampling.reference_tables: {listing(REFERENCE_TABLES)} expected, found {found!r}.")
-        if self.precision not in PRECISIONS:
-            problems.append(f"sampling.precision: {listing(PRECISIONS)} expected, found {self.precision!r}.")
-        if not 0 < self.scale <= MOST_SCALE:
-            problems.append(f"sampling.scale: above 0 and up to {MOST_SCALE:g} expected, found {self.scale!r}.")
-        if not 1 <= self.batch_rows <= MOST_BATCH_ROWS:
-            problems.append(f"sampling.batch_rows: from 1 to {MOST_BATCH_ROWS} expected, found {self.batch_rows!r}.")
-        if not 0 <= self.refinements <= MOST_REFINEMENTS:
-            problems.append(f"sampling.refinements: from 0 to {MOST_REFINEMENTS} expected, found {self.refinements!r}.")
-        strength = self.dependency_min_strength
-        if not 0 < strength <= 1:
-            problems.append(f"sampling.dependency_min_strength: above 0 and up to 1 expected, found {strength!r}.")
-        raise_collected(ConfigError, problems)
+        empty = [] if self.formats else [f"sampling.formats: one or more of {listing(FORMATS)} expected, found none."]
+        refuse_wrong(self, "sampling", empty)

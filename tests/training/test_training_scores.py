@@ -12,6 +12,7 @@ import torch
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Schema, Table, TableSchema
 from tabgraphsyn.diffusion.edm import Edm
 from tabgraphsyn.errors import ConfigError, Interrupted
@@ -78,7 +79,7 @@ def task_of(prepare: Path) -> DenoisingTask:
 
 
 def scorer_of(prepare: Path, task: DenoisingTask) -> TrainingScores:
-    return TrainingScores.read(prepare, "t", task, rows=120, seed=5)
+    return TrainingScores.read(Prepared(prepare), "t", task, rows=120, seed=5)
 
 
 class Tracker:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from tabgraphsyn.errors import ConfigError
+from annotated_types import Interval
+
+from tabgraphsyn.config.checked import refuse_wrong
+from tabgraphsyn.config.ranges import Count, CountOrNone, PositiveShare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,36 +40,17 @@ class CodecConfig:
 
     normalisation: Literal["quantile", "cdf", "standard", "none"] = "quantile"
     outliers: Literal["none", "clip"] = "none"
-    outlier_quantile: float = 0.001
-    atom_share: float = 0.02
-    max_discrete: int = 50
+    outlier_quantile: Annotated[float, Interval(gt=0, lt=0.5)] = 0.001
+    atom_share: PositiveShare = 0.02
+    max_discrete: CountOrNone = 50
     missing: Literal["category", "factor"] = "category"
-    digits_over: int = 200
-    min_count: int = 1
-    min_entities: int = 5
+    digits_over: CountOrNone = 200
+    min_count: CountOrNone = 1
+    min_entities: Count = 5
     personal: Literal["make", "ignore"] = "make"
     text: Literal["vocabulary", "mask"] = "vocabulary"
-    text_min_count: int = 10
+    text_min_count: CountOrNone = 10
     dependencies: Literal["keep", "ignore"] = "keep"
 
     def __post_init__(self) -> None:
-        permitted = {
-            "normalisation": ("quantile", "cdf", "standard", "none"),
-            "outliers": ("none", "clip"),
-            "missing": ("category", "factor"),
-            "text": ("vocabulary", "mask"),
-            "personal": ("make", "ignore"),
-            "dependencies": ("keep", "ignore"),
-        }
-        for key, words in permitted.items():
-            if getattr(self, key) not in words:
-                raise ConfigError(f"codec.{key}: one of {', '.join(words)} expected, found {getattr(self, key)!r}.")
-        if not 0 < self.outlier_quantile < 0.5:
-            raise ConfigError(f"codec.outlier_quantile: in (0, 0.5) expected, found {self.outlier_quantile!r}.")
-        if not 0 < self.atom_share <= 1:
-            raise ConfigError(f"codec.atom_share: a share in (0, 1] expected, found {self.atom_share!r}.")
-        for key in ("max_discrete", "digits_over", "min_count", "text_min_count"):
-            if getattr(self, key) < 0:
-                raise ConfigError(f"codec.{key}: 0 or more expected, found {getattr(self, key)!r}.")
-        if self.min_entities < 1:
-            raise ConfigError(f"codec.min_entities: 1 or more expected, found {self.min_entities!r}.")
+        refuse_wrong(self, "codec")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Annotated
 
+from annotated_types import Interval
 from torch import Tensor
 
+from tabgraphsyn.config.ranges import Steps
 from tabgraphsyn.diffusion.noise import karras_schedule
 
 DenoisedFunction = Callable[[Tensor, float], Tensor]
@@ -37,7 +40,7 @@ class KarrasSampler(Sampler):
         rho: how strongly the levels crowd towards 0.
     """
 
-    def __init__(self, *, steps: int, rho: float = 7.0) -> None:
+    def __init__(self, *, steps: Steps, rho: Annotated[float, Interval(gt=0, le=1000)] = 7.0) -> None:
         self.steps = steps
         self.rho = rho
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count, NotNegative
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -52,10 +53,10 @@ class AttributeInference(PrivacyMetric):
         self,
         *,
         sensitive: Mapping[str, Sequence[str]] | None = None,
-        tolerance: float = 0.05,
-        cap_columns: int = 12,
-        cap_queries: int = 1_000,
-        cap_records: int = 10_000,
+        tolerance: NotNegative = 0.05,
+        cap_columns: Count = 12,
+        cap_queries: Count = 1_000,
+        cap_records: Count = 10_000,
     ) -> None:
         self.sensitive = sensitive
         self.tolerance = tolerance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.score import Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
@@ -39,7 +40,9 @@ class C2ST(TwoSampleMetric):
     given_away = 1.0
     source = "Lopez-Paz and Oquab 2017; SyntheRela's XGBoost detection; XGBoost's default parameters, 100 trees."
 
-    def __init__(self, *, folds: int = 5, rounds: int = 100, cap_rows: int = 50_000, least_rows: int = 20) -> None:
+    def __init__(
+        self, *, folds: Pair = 5, rounds: Count = 100, cap_rows: Count = 50_000, least_rows: Count = 20
+    ) -> None:
         super().__init__(folds=folds, cap_rows=cap_rows, least_rows=least_rows)
         self.rounds = rounds
 

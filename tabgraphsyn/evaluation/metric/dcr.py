@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -48,7 +49,7 @@ class DCR(PrivacyMetric):
         "thinning training down to the holdout's size, which would hide nine copies in ten."
     )
 
-    def __init__(self, *, cap_queries: int = 5_000, cap_records: int = 50_000) -> None:
+    def __init__(self, *, cap_queries: Count = 5_000, cap_records: Count = 50_000) -> None:
         self.cap_queries = cap_queries
         self.cap_records = cap_records
 

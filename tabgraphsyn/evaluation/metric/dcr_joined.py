@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.metric.dcr import DCR
 from tabgraphsyn.evaluation.privacy import JoinedRows
 
@@ -26,5 +27,5 @@ class DCRJoined(JoinedRows, DCR):
     )
     source = "Own: distance to closest record on SyntheRela's aggregated rows and on rows joined with their parent."
 
-    def __init__(self, *, cap_queries: int = 2_000, cap_records: int = 20_000) -> None:
+    def __init__(self, *, cap_queries: Count = 2_000, cap_records: Count = 20_000) -> None:
         super().__init__(cap_queries=cap_queries, cap_records=cap_records)

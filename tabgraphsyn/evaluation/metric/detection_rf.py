@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.ensemble import RandomForestClassifier
 
+from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.base import mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -35,7 +36,9 @@ class DetectionRF(TwoSampleMetric):
     given_away = 0.0
     source = "SDMetrics' detection metrics, with scikit-learn's random forest in 5-fold cross-validation."
 
-    def __init__(self, *, folds: int = 5, trees: int = 100, cap_rows: int = 10_000, least_rows: int = 20) -> None:
+    def __init__(
+        self, *, folds: Pair = 5, trees: Count = 100, cap_rows: Count = 10_000, least_rows: Count = 20
+    ) -> None:
         super().__init__(folds=folds, cap_rows=cap_rows, least_rows=least_rows)
         self.trees = trees
 

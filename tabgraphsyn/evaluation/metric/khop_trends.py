@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -39,7 +42,9 @@ class KHopTrends(ComparisonMetric):
     reading = "Only what exceeds the independent columns' value is a claim; they reach about 0.84 at one hop."
     source = "ClavaDDPM's and GRDM's long-range dependency; at k = 1 SDMetrics' Intertable Trends, thresholds 0."
 
-    def __init__(self, *, longest: int = 3, bins: int = 10, own_edges: bool = False) -> None:
+    def __init__(
+        self, *, longest: Annotated[int, Interval(ge=1, le=3)] = 3, bins: Count = 10, own_edges: bool = False
+    ) -> None:
         self.longest = longest
         self.bins = bins
         self.own_edges = own_edges

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -55,7 +56,7 @@ class Membership(PrivacyMetric):
     entities_needed = 1
     source = "Shadow-free distance attack, Chen et al. 2020 (GAN-Leaks), black box."
 
-    def __init__(self, *, cap_queries: int = 3_000, cap_records: int = 30_000) -> None:
+    def __init__(self, *, cap_queries: Count = 3_000, cap_records: Count = 30_000) -> None:
         self.cap_queries = cap_queries
         self.cap_records = cap_records
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 
+from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.metric.membership import Attacked, Membership
 from tabgraphsyn.evaluation.statistics.boosting import boosted_trees
 from tabgraphsyn.evaluation.statistics.distance import MixedRows
@@ -41,7 +42,7 @@ class MembershipClassifier(Membership):
     source = "Own, shadow-free: features of Hilprecht et al. 2019 and Chen et al. 2020, learnt as in Hu et al. 2022."
 
     def __init__(
-        self, *, folds: int = 5, rounds: int = 40, cap_queries: int = 2_000, cap_records: int = 20_000
+        self, *, folds: Pair = 5, rounds: Count = 40, cap_queries: Count = 2_000, cap_records: Count = 20_000
     ) -> None:
         super().__init__(cap_queries=cap_queries, cap_records=cap_records)
         self.folds = folds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.metric.membership import Membership
 from tabgraphsyn.evaluation.privacy import JoinedRows
 
@@ -23,5 +24,5 @@ class MembershipJoined(JoinedRows, Membership):
     finding = "distances of joined rows give away who was trained on (AUC {value:.2f}; .50 is guessing)"
     source = "Own: the distance attack of Chen et al. 2020 on SyntheRela's aggregated rows and on joined rows."
 
-    def __init__(self, *, cap_queries: int = 2_000, cap_records: int = 20_000) -> None:
+    def __init__(self, *, cap_queries: Count = 2_000, cap_records: Count = 20_000) -> None:
         super().__init__(cap_queries=cap_queries, cap_records=cap_records)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count, Percent
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -101,7 +102,7 @@ class NearCopies(PrivacyMetric):
     finding = "{value:.0%} of rows lie as near to a training row as the nearest {usual:.0%} of unseen real rows"
     source = "Distance-to-closest-record thresholds as in Platzer and Reutterer 2021."
 
-    def __init__(self, *, percentile: float = 5.0, cap_queries: int = 5_000, cap_records: int = 50_000) -> None:
+    def __init__(self, *, percentile: Percent = 5.0, cap_queries: Count = 5_000, cap_records: Count = 50_000) -> None:
         self.percentile = percentile
         self.cap_queries = cap_queries
         self.cap_records = cap_records

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count, NotNegative
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -36,7 +37,7 @@ class NewRow(ComparisonMetric):
     )
     source = "SDMetrics 0.32 NewRowSynthesis, same result; its row-by-row pandas queries take minutes on 27,000 rows."
 
-    def __init__(self, *, tolerance: float = 0.01, cap_rows: int = 2_000) -> None:
+    def __init__(self, *, tolerance: NotNegative = 0.01, cap_rows: Count = 2_000) -> None:
         self.tolerance = tolerance
         self.cap_rows = cap_rows
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -38,7 +39,7 @@ class NNDR(PrivacyMetric):
     )
     source = "Nearest-neighbour distance ratio, as used for synthetic data by Zhao et al. 2021 (CTAB-GAN)."
 
-    def __init__(self, *, cap_queries: int = 5_000, cap_records: int = 50_000) -> None:
+    def __init__(self, *, cap_queries: Count = 5_000, cap_records: Count = 50_000) -> None:
         self.cap_queries = cap_queries
         self.cap_records = cap_records
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Count, PositiveShare
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -51,11 +52,11 @@ class OutlierExposure(PrivacyMetric):
     def __init__(
         self,
         *,
-        isolated: float = 0.1,
-        near: float = 0.2,
-        least_rows: int = 5,
-        cap_queries: int = 3_000,
-        cap_records: int = 20_000,
+        isolated: PositiveShare = 0.1,
+        near: PositiveShare = 0.2,
+        least_rows: Count = 5,
+        cap_queries: Count = 3_000,
+        cap_records: Count = 20_000,
     ) -> None:
         self.isolated = isolated
         self.near = near

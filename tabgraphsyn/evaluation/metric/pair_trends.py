@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -36,7 +37,7 @@ class PairTrends(ComparisonMetric):
     reading = "Only what exceeds the independent columns' value is a claim; they reach about 0.8."
     source = "SDMetrics 0.32 CorrelationSimilarity and ContingencySimilarity, thresholds 0; bins of the real column."
 
-    def __init__(self, *, bins: int = 10, own_edges: bool = False) -> None:
+    def __init__(self, *, bins: Count = 10, own_edges: bool = False) -> None:
         self.bins = bins
         self.own_edges = own_edges
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.config.ranges import Share
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
@@ -55,7 +56,7 @@ class SDMetricsQuality(SDMetricsReport):
     )
     source = "SDMetrics 0.32 QualityReport; pair threshold stated with the value."
 
-    def __init__(self, *, pair_threshold: float = 0.0) -> None:
+    def __init__(self, *, pair_threshold: Share = 0.0) -> None:
         self.pair_threshold = pair_threshold
 
     def report(self) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from tabgraphsyn.config.ranges import Count, Share
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -88,10 +89,10 @@ class Utility(ComparisonMetric):
         self,
         *,
         targets: Sequence[str] | None = None,
-        per_table: int = 2,
-        cap_rows: int = 5_000,
-        least_rows: int = 50,
-        least_skill: float = 0.05,
+        per_table: Count = 2,
+        cap_rows: Count = 5_000,
+        least_rows: Count = 50,
+        least_skill: Share = 0.05,
     ) -> None:
         self.targets = tuple(targets or ())
         self.per_table = per_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tabgraphsyn.config.ranges import Count, Share
 from tabgraphsyn.evaluation.metric.utility import Utility
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -40,10 +41,10 @@ class UtilityRelational(Utility):
         self,
         *,
         targets: Sequence[str] | None = None,
-        per_table: int = 2,
-        cap_rows: int = 5_000,
-        least_rows: int = 50,
-        least_skill: float = 0.05,
+        per_table: Count = 2,
+        cap_rows: Count = 5_000,
+        least_rows: Count = 50,
+        least_skill: Share = 0.05,
         own_columns: bool = False,
     ) -> None:
         super().__init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabgraphsyn.config.ranges import NotNegative
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.gaps import wasserstein_moves
@@ -26,7 +27,7 @@ class Wasserstein(ColumnMetric):
     kinds = ("numerical",)
     undefined = "the real column is constant: there is no unit to measure in"
 
-    def __init__(self, *, worst: float = 10.0) -> None:
+    def __init__(self, *, worst: NotNegative = 10.0) -> None:
         self.worst = worst
 
     def column(self, real: Feature, other: Feature) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from tabgraphsyn.config.ranges import Count, CountOrNone, Pair
+
 _FEWEST_CURVE_POINTS = 50
 _FEWEST_PAIR_COLUMNS = 4
 
@@ -34,22 +36,22 @@ class ReportOptions:
     """
 
     umap: bool = True
-    umap_tables: int = 8
-    umap_rows: int = 1_500
-    rows_per_table: int = 200_000
-    pair_rows: int = 20_000
-    pair_columns: int = 30
-    panels_per_table: int = 120
-    panels: int = 800
-    page_pair_cells: int = 40_000
-    bins: int = 36
-    categories: int = 20
-    rare_below: int = 5
-    worst_columns: int = 12
-    example_rows: int = 5
-    curve_points: int = 400
-    page_curve_points: int = 30_000
-    score_rows: int = 500
+    umap_tables: CountOrNone = 8
+    umap_rows: Count = 1_500
+    rows_per_table: Count = 200_000
+    pair_rows: Count = 20_000
+    pair_columns: CountOrNone = 30
+    panels_per_table: CountOrNone = 120
+    panels: CountOrNone = 800
+    page_pair_cells: CountOrNone = 40_000
+    bins: Count = 36
+    categories: Count = 20
+    rare_below: CountOrNone = 5
+    worst_columns: CountOrNone = 12
+    example_rows: CountOrNone = 5
+    curve_points: Pair = 400
+    page_curve_points: CountOrNone = 30_000
+    score_rows: CountOrNone = 500
 
     def shared(self, *, tables: int, trained: int) -> ReportOptions:
         """Return the limits of a page of so many tables and training stages.

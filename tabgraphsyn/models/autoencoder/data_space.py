@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tabgraphsyn.config.ranges import Levels, NotNegative, Scale, Width
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
@@ -84,10 +85,10 @@ class DataSpace(Autoencoder):
         self,
         *,
         layout: TableLayout,
-        code_scale: float = 2.0,
-        max_one_hot: int = 50,
-        code_dim: int = 24,
-        category_weight: float = 1.0,
+        code_scale: Scale = 2.0,
+        max_one_hot: Levels = 50,
+        code_dim: Width = 24,
+        category_weight: NotNegative = 1.0,
     ) -> None:
         super().__init__()
         self.layout = layout

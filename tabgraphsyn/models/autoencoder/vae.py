@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tabgraphsyn.config.ranges import Count, Layers, NotNegative, Share, ShareBelowOne, Width
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
@@ -53,17 +54,17 @@ class VAE(Autoencoder):
         self,
         *,
         layout: TableLayout,
-        token_dim: int = 4,
-        width: int = 32,
-        layers: int = 2,
-        heads: int = 1,
-        feedforward: int = 64,
-        dropout: float = 0.0,
-        beta_start: float = 1e-2,
-        beta_decay: float = 0.7,
-        beta_least: float = 1e-5,
-        plateau_steps: int = 100,
-        plateau_gain: float = 0.0,
+        token_dim: Width = 4,
+        width: Width = 32,
+        layers: Layers = 2,
+        heads: Layers = 1,
+        feedforward: Width = 64,
+        dropout: ShareBelowOne = 0.0,
+        beta_start: NotNegative = 1e-2,
+        beta_decay: Share = 0.7,
+        beta_least: NotNegative = 1e-5,
+        plateau_steps: Count = 100,
+        plateau_gain: ShareBelowOne = 0.0,
         draw_categories: bool = False,
     ) -> None:
         super().__init__()

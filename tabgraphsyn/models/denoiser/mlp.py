@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tabgraphsyn.config.ranges import Layers, LayersOrNone, ShareBelowOne, Width, WidthOrNone
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.dropout import Dropout
@@ -49,11 +50,11 @@ class Mlp(Denoiser):
         latent_dim: int,
         output_dim: int,
         condition_dim: int,
-        width: int = 224,
-        layers: int = 3,
-        exchanges: int = 2,
-        message_dim: int = 32,
-        dropout: float = 0.1,
+        width: Width = 224,
+        layers: Layers = 3,
+        exchanges: LayersOrNone = 2,
+        message_dim: WidthOrNone = 32,
+        dropout: ShareBelowOne = 0.1,
     ) -> None:
         super().__init__()
         self.stem = nn.Linear(latent_dim, width)

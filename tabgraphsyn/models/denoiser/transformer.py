@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tabgraphsyn.config.ranges import Layers, ShareBelowOne, Width, WidthOrNone
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
@@ -30,12 +31,12 @@ class Transformer(Denoiser):
         latent_dim: int,
         output_dim: int,
         condition_dim: int,
-        width: int = 64,
-        layers: int = 3,
-        heads: int = 4,
-        piece: int = 8,
-        message_dim: int = 32,
-        dropout: float = 0.0,
+        width: Width = 64,
+        layers: Layers = 3,
+        heads: Layers = 4,
+        piece: Width = 8,
+        message_dim: WidthOrNone = 32,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         super().__init__()
         self.piece = piece

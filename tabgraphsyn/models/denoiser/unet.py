@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from tabgraphsyn.config.ranges import LayersOrNone, Width, WidthOrNone
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
@@ -43,9 +44,9 @@ class Unet(Denoiser):
         latent_dim: int,
         output_dim: int,
         condition_dim: int,
-        width: int = 256,
-        depth: int = 2,
-        message_dim: int = 32,
+        width: Width = 256,
+        depth: LayersOrNone = 2,
+        message_dim: WidthOrNone = 32,
     ) -> None:
         super().__init__()
         widths = [width // 2**level for level in range(depth + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabgraphsyn.config.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.models.gnn.base import GraphSchema
 from tabgraphsyn.models.gnn.encoder import GraphEncoder
@@ -26,13 +27,13 @@ class AttentionEncoder(GraphEncoder):
         self,
         *,
         graph_schema: GraphSchema,
-        hidden_dim: int = 64,
-        heads: int = 4,
-        layers: int = 2,
-        condition_dim: int = 64,
-        dropout: float = 0.1,
-        similar_rows: int = 0,
-        reconstruction_weight: float = 0.25,
+        hidden_dim: Width = 64,
+        heads: Layers = 4,
+        layers: Layers = 2,
+        condition_dim: Width = 64,
+        dropout: ShareBelowOne = 0.1,
+        similar_rows: Neighbours = 0,
+        reconstruction_weight: Share = 0.25,
     ) -> None:
         if heads < 1 or hidden_dim % heads:
             raise ConfigError(f"gnn.heads: must divide gnn.hidden_dim = {hidden_dim!r}, found {heads!r}.")

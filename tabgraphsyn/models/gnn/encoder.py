@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tabgraphsyn.config.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 from tabgraphsyn.data.graph import SIMILAR, EdgeType
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphBatch, GraphSchema
 from tabgraphsyn.models.gnn.edges import Edges
@@ -115,12 +116,12 @@ class GraphEncoder(ConditionEncoder):
         self,
         *,
         graph_schema: GraphSchema,
-        hidden_dim: int = 64,
-        layers: int = 2,
-        condition_dim: int = 64,
-        dropout: float = 0.1,
-        similar_rows: int = 0,
-        reconstruction_weight: float = 0.25,
+        hidden_dim: Width = 64,
+        layers: Layers = 2,
+        condition_dim: Width = 64,
+        dropout: ShareBelowOne = 0.1,
+        similar_rows: Neighbours = 0,
+        reconstruction_weight: Share = 0.25,
     ) -> None:
         super().__init__()
         self.similar_rows, self.layers, self.condition_dim = similar_rows, layers, condition_dim
