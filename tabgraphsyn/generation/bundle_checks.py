@@ -20,7 +20,9 @@ from tabgraphsyn.errors import DataError, listing
 from tabgraphsyn.generation.bundle_forms import FORMS, TABLE_FORMS, ManifestForm
 
 MOST_REFERENCE_BYTES = 4 << 30
-_KNOWN = r"known/{table}(\.json|\.\d+\.parquet|\.(inherited|panels|compositions)\.json|\.composition\d+\.safetensors)"
+_KNOWN = (
+    r"known/{table}(\.json|\.\d+\.parquet|\.(inherited|panels|compositions|coarse)\.json|\.composition\d+\.safetensors)"
+)
 
 
 def file_problems(manifest: ManifestForm, present: set[str]) -> list[str]:
@@ -190,6 +192,12 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
             files = {f"known/{table}.{number}.parquet" for number in range(len(known.columns))}
             if not files <= set(manifest.files):
                 yield f"known/{table}.json: a parquet file for each known column expected."
+        if coarse := forms.get(f"known/{table}.coarse.json"):
+            layout = forms[f"codec/{table}.json"].layout
+            if [len(one) for one in coarse.shares] != [field.levels for field in layout.categorical] or not (
+                len(coarse.middle) == len(coarse.width) == len(layout.numerical)
+            ):
+                yield f"known/{table}.coarse.json: a share for each level and a width for each number expected."
         for ending in (".inherited.json", ".panels.json"):
             if entries := forms.get(f"known/{table}{ending}"):
                 named[ending] = {one.relation for one in entries}, {one.column for one in entries}

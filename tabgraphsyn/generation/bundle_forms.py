@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from tabgraphsyn.data.codec.forms import ArrowType, LayoutForm, LevelsForm, PatternForm, TableCodecForm
 from tabgraphsyn.data.formats.forms import FormatForm
@@ -76,6 +76,8 @@ class TableForm(Form):
     name: Name
     primary_key: list[Name]
     columns: Annotated[list[ColumnForm], Meta(min_length=1, max_length=100_000)]
+    alternate_keys: list[Name] = field(default_factory=list)
+    reference: bool | None = None
 
 
 class RelationForm(Form):
@@ -102,6 +104,9 @@ class PlanForm(Form):
     reference_tables: list[Name]
     real_rows: Rows
     training_rows: Rows
+    published: dict[Name, Text] = field(default_factory=dict)
+    kept_back: dict[Name, Text] = field(default_factory=dict)
+    coarse: list[Name] = field(default_factory=list)
 
 
 class DependencyForm(Form):
@@ -267,6 +272,14 @@ class InheritedForm(Form):
     parent_column: Name
 
 
+class CoarseForm(Form):
+    """``known/<table>.coarse.json``."""
+
+    shares: list[list[Share]]
+    middle: list[Number]
+    width: list[Annotated[float, Meta(ge=0, le=1e308)]]
+
+
 class PanelForm(Form):
     """One entry of ``known/<table>.panels.json``."""
 
@@ -293,6 +306,7 @@ KNOWN_FORMS = {
     ".json": KnownForm,
     ".inherited.json": list[InheritedForm],
     ".panels.json": list[PanelForm],
+    ".coarse.json": CoarseForm,
     ".compositions.json": list[tuple[Name, Name, Annotated[str, Meta(max_length=4096)]]],
 }
 """Ending of a file in ``known/`` -> its form."""

@@ -73,6 +73,7 @@ def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationDat
         is_holdout={name: prepared.holdout(name) for name in real.schema.table_names},
         plan=_plan(prepared, context.input("sample")),
         dependencies=[one.to_dict() for one in prepared.dependencies],
+        bundle=context.input("sample") / "bundle",
         wanted=tuple(config["comparisons"]),
         seed=int(config["seed"]),
         threads=context.resources.threads,

@@ -59,9 +59,10 @@ def run(context: StageContext) -> None:
         levels = [field.levels for field in made.codec(name).layout.categorical]
         encoded = made.encoded(name)
         made.keep_marginals(name, CoarseMarginals.fit(encoded.numerical, encoded.categorical, levels))
+    held_by = {name: entities[name][mask] for name, mask in is_training.items()}
     dependencies = discover(database, is_training)
     for name in database.schema.table_names:
-        _keep_known(database[name], is_training[name], dependencies, made)
+        _keep_known(database[name], is_training[name], dependencies, made, held_by[name], codec_config.min_entities)
     for name in database.schema.table_names:
         _keep_compositions(name, made)
         inherited = _keep_inherited(database, name, is_training, made)
@@ -87,7 +88,14 @@ def _keep_reference(table: Table, is_training: np.ndarray, made: Prepared) -> No
         made.keep_reference(name, table.read(kept).filter(pa.array(is_training)))
 
 
-def _keep_known(table: Table, is_training: np.ndarray, dependencies: list[Dependency], made: Prepared) -> None:
+def _keep_known(
+    table: Table,
+    is_training: np.ndarray,
+    dependencies: list[Dependency],
+    made: Prepared,
+    entities: np.ndarray,
+    min_entities: int,
+) -> None:
     """Write what the keys into lookup tables say of a table's rows."""
     name, lookups, schema = table.schema.name, made.plan.published, made.schema
     relations = [one.name for one in schema.relations_of_child(name) if one.parent_table in lookups]
@@ -96,7 +104,8 @@ def _keep_known(table: Table, is_training: np.ndarray, dependencies: list[Depend
     columns = known_candidates(name, schema, lookups, dependencies)
     values = {column: training_values(table, column, is_training) for column in columns}
     pointers = made.pointers(relations)
-    made.keep_known(Known.fit(name, schema, lookups, pointers, made.plan.real_rows, dependencies, values))
+    rows = made.plan.real_rows
+    made.keep_known(Known.fit(name, schema, lookups, pointers, rows, dependencies, values, entities, min_entities))
 
 
 def _keep_compositions(table: str, made: Prepared) -> None:

@@ -51,9 +51,18 @@ def sample(
     samples: Annotated[
         int, typer.Option(help="Databases to draw, each with the next seed; more than one in a layout.", min=1)
     ] = 1,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Only say in words what the bundle holds of the real data.")
+    ] = False,
 ) -> None:
     """Write synthetic tables from a trained bundle; no real data is needed or read."""
     bundle, out = bundle.expanduser(), out.expanduser()
+    if describe:
+        from tabgraphsyn.generation.bundle import Bundle
+        from tabgraphsyn.generation.description import described
+
+        print("\n".join(described(Bundle.open(bundle))))
+        return
     places = sample_places(layout, out, dataset=dataset, method=method, run=run, samples=samples)
     for number, place in enumerate(places):
         started = time.monotonic()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tabgraphsyn.config.top_level import config_dir
-from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.schema import Database, Schema, Table
@@ -37,13 +37,17 @@ def flights(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def scored(flights):
+def scored(flights, tmp_path_factory):
+    bundle = tmp_path_factory.mktemp("bundle")
+    codec = {"columns": [{"name": "seats", "codec": {"kind": "categorical", "levels": {"values": [2, 4]}}}]}
+    write_json(bundle / "codec" / "planes.json", codec)
     halves, shared = random_halves(flights, 0)
     data = EvaluationData(
         real=flights,
         synthetic=with_independent_columns(flights, np.random.default_rng(1)),
         is_holdout=halves,
         plan={"reference_tables": shared},
+        bundle=bundle,
         dependencies=found_dependencies(flights, halves),
         wanted=ALL_COMPARISONS,
     )

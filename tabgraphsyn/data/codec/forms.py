@@ -20,6 +20,7 @@ from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import MAX_POSITIONS, MAX_TEMPLATES
 from tabgraphsyn.data.codec.precision import MAX_DECIMALS
 from tabgraphsyn.data.formats.forms import MixedFormatForm
+from tabgraphsyn.data.personal import PersonalKind
 from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread
 
 ArrowType = Annotated[
@@ -66,9 +67,15 @@ class CategoricalForm(Form, tag="categorical", tag_field="kind"):
     levels: LevelsForm
     rare: LevelsForm
     rare_counts: list[Count]
+    level_counts: list[Count]
+    merged_values: Count
+    merged_rows: Count
 
     def __post_init__(self) -> None:
         _hold(len(self.rare.values) == len(self.rare_counts), "one count for each rare value")
+        _hold(not self.level_counts or len(self.level_counts) == len(self.levels.values), "one count for each level")
+        filled = [n for n, one in zip(self.level_counts, self.levels.values, strict=False) if one is not None]
+        _hold(not self.level_counts or sum(filled) > 0, "levels that are drawn from occur")
         _hold(not self.rare_counts or sum(self.rare_counts) > 0, "rare values occur")
         _hold(len(self.levels.values) + len(self.rare.values) > 0, "at least one level")
 
@@ -147,8 +154,10 @@ class PrecisionForm(Form):
     step: Annotated[float, Meta(ge=0, le=1e308)]
     decimals: Annotated[int, Meta(ge=0, le=MAX_DECIMALS)] | None
     support: list[Number]
+    offset: Number
 
     def __post_init__(self) -> None:
+        _hold(0 <= self.offset <= self.step, "offset is within a step")
         _hold(self.minimum <= self.maximum, "minimum is at most maximum")
         _hold(_ascend([self.minimum, *self.support, self.maximum]), "support ascends from minimum to maximum")
 
@@ -260,15 +269,23 @@ class TextForm(Form, tag="text", tag_field="kind"):
         _hold(len(self.counts) == len(self.vocabulary.values), "one count for each text")
 
 
-class LabelForm(Form, tag="label", tag_field="kind"):
-    """``LabelCodec``."""
+class PersonalForm(Form, tag="personal", tag_field="kind"):
+    """``PersonalCodec``."""
 
     column: Name
     has_missing: bool
-    labels: LevelsForm
+    person: PersonalKind
+    type: ArrowType
+    title: Annotated[str, Meta(max_length=20)]
+    is_reversed: bool
+    tail_ids: Count
+    tail_rows: Count
+    offset: Annotated[int, Meta(ge=0, le=2**60)]
+    head: list[Count]
+    shape: IdentifierForm | None
 
     def __post_init__(self) -> None:
-        _hold(len(self.labels.values) > 0, "at least one label")
+        _hold(not self.head or sum(self.head) + self.tail_rows > 0, "persons occur")
 
 
 class MixedForm(Form, tag="mixed", tag_field="kind"):
@@ -314,9 +331,9 @@ ColumnForm = (
     | DerivedForm
     | DigitsForm
     | IdentifierForm
-    | LabelForm
     | MixedForm
     | NumericalForm
+    | PersonalForm
     | TextForm
     | WideForm
 )

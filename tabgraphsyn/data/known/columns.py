@@ -131,6 +131,8 @@ class Known:
         lookup_rows: Mapping[str, int],
         dependencies: Iterable[Dependency],
         values: Mapping[str, pa.Array | pa.ChunkedArray],
+        entities: np.ndarray | None = None,
+        min_entities: int = 1,
     ) -> Known:
         """Return what training rows show.
 
@@ -142,12 +144,14 @@ class Known:
             lookup_rows: number of rows of every lookup table.
             dependencies: as found in the training rows.
             values: the columns that ``known_candidates`` names, of the training rows.
+            entities: (training rows,) int64, the entity of each; None: every row is one.
+            min_entities: a value is looked up only where that many entities share the keys.
         """
         relations = [r for r in schema.relations_of_child(table) if r.parent_table in set(lookups)]
         level_of = tuple(_levels(pointers[r.name], lookup_rows[r.parent_table]) for r in relations)
         columns = []
         for column, names in known_candidates(table, schema, lookups, dependencies).items():
-            found = _known_column(column, names, pointers, values[column])
+            found = _known_column(column, names, pointers, values[column], entities, min_entities)
             if found is not None:
                 columns.append(found)
         tuples = _frequent_tuples([pointers[r.name] for r in relations])
@@ -277,7 +281,12 @@ def _entry(keys: np.ndarray, rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _known_column(
-    column: str, relations: tuple[str, ...], pointers: Mapping[str, np.ndarray], values: pa.Array | pa.ChunkedArray
+    column: str,
+    relations: tuple[str, ...],
+    pointers: Mapping[str, np.ndarray],
+    values: pa.Array | pa.ChunkedArray,
+    entities: np.ndarray | None,
+    min_entities: int,
 ) -> KnownColumn | None:
     """Return the column's lookup, or None where it does not follow exactly in all training rows."""
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -291,7 +300,13 @@ def _known_column(
     code = column_codes(whole)
     if (code != code[first][entry]).any():
         return None
-    numbers = _numbers(whole)
+    own = np.arange(len(entry)) if entities is None else np.unique(entities[complete], return_inverse=True)[1]
+    pairs = np.unique(entry.astype(np.int64) * (int(own.max(initial=0)) + 1) + own)
+    is_shared = np.bincount(pairs // (int(own.max(initial=0)) + 1), minlength=len(first)) >= min_entities
+    if not is_shared.any():
+        return None
+    numbers = _numbers(whole.filter(pa.array(is_shared[entry])))
+    first = first[is_shared]
     numbers = numbers[~np.isnan(numbers)]
     spread = float(numbers.std()) if len(numbers) else 0.0
     mean = float(numbers.mean()) if len(numbers) else 0.0

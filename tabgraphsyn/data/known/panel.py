@@ -7,7 +7,7 @@ training rows, and generated rows are moved to periods of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,13 @@ class Panel:
         parents = len(np.unique(pointer[has]))
         if len(np.unique(place)) < len(place) or len(place) < OCCUPIED_MIN * parents * periods:
             return None
-        return Panel(column, relation, int(distinct[0]), step, periods)
+        panel = Panel(column, relation, int(distinct[0]), step, periods)
+        if panel.cycle == 1 or panel.start % DAY_US % step:
+            return panel
+        # Whole days: the first and the last time themselves may be those of a few.
+        start = panel.start // DAY_US * DAY_US
+        last = panel.start + (periods - 1) * step
+        return replace(panel, start=start, periods=((last // DAY_US + 1) * DAY_US - start) // step)
 
 
 def find_panels(

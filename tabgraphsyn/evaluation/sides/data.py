@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,6 +47,7 @@ class EvaluationData:
         threads: CPU threads to use.
         trained_without_holdout: False where the split was only drawn for the real-against-real line and says
             nothing about what a generator saw; privacy metrics then have no holdout.
+        bundle: the bundle that the synthetic rows were drawn from, None for someone else's.
     """
 
     real: Database
@@ -57,6 +59,7 @@ class EvaluationData:
     seed: int = 0
     threads: int = 1
     trained_without_holdout: bool = True
+    bundle: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "real", self.real.as_numbers())

@@ -1,0 +1,85 @@
+"""Bundle values: which real values of a few entities can be read from the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.codec.listed import listed_times, listed_values
+from tabgraphsyn.data.counts import ValueCounts
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.evaluation.base import Metric
+from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.sides.data import EvaluationData
+
+
+class BundleValues(Metric):
+    """Share of the distinct real values held by fewer than ``min_entities`` entities that stand in the bundle.
+
+    Args:
+        min_entities: as in ``codec.min_entities``.
+    """
+
+    name = "bundle_values"
+    title = "Values in the bundle"
+    measures = "Share of the real values held by few entities that stand, exactly, in the codecs of the bundle."
+    range = "0 to 1"
+    direction = "lower"
+    reading = (
+        "0: the bundle lists no value of a few. Round numbers may stand there by chance; published tables are left out."
+    )
+    source = "Own; what a codec ships is read from its json, whatever wrote it."
+
+    def __init__(self, *, min_entities: int) -> None:
+        self.min_entities = min_entities
+
+    def compute(self, data: EvaluationData) -> Sequence[Result]:
+        """Return a score per table and that of the database."""
+        if data.bundle is None:
+            return [self.unscored("database", "no bundle is beside these tables")]
+        found, rare, results = 0, 0, list[Result]()
+        for table in data.schema.table_names:
+            path = data.bundle / "codec" / f"{table}.json"
+            if table in data.published:
+                results.append(self.unscored(table, "published by choice"))
+                continue
+            if not path.is_file() or not data.schema.attribute_columns(table):
+                results.append(self.unscored(table, "no columns besides keys"))
+                continue
+            worst, counts = self._table(data, table, path)
+            listed, few = (sum(pair[place] for pair in counts.values()) for place in (0, 1))
+            found, rare = found + listed, rare + few
+            value = listed / few if few else 0.0
+            results.append(self.score("table", table, value, values=few, listed=listed, worst=worst))
+        return [self.score("database", "database", found / rare if rare else 0.0, values=rare, listed=found), *results]
+
+    def _table(self, data: EvaluationData, table: str, path: Path) -> tuple[str, dict[str, tuple[int, int]]]:
+        """Return the column of which most is listed, and by column the values that are listed and all of a few."""
+        codecs = {one["name"]: one["codec"] for one in read_json(path)["columns"]}
+        entities = data.real_entities(table)
+        counts = {}
+        for column in data.schema.attribute_columns(table):
+            if column not in codecs:
+                continue
+            values = ValueCounts.of(data.real[table].column(column), entities)
+            few = values.distinct.filter(pa.array(values.holders < self.min_entities))
+            counts[column] = (_listed(few, codecs[column]), len(few))
+        worst = max(counts, key=lambda name: counts[name][0], default="")
+        return worst if worst and counts[worst][0] else "", counts
+
+
+def _listed(values: pa.Array, raw: Any) -> int:
+    kind = values.type
+    if pa.types.is_temporal(kind):
+        own = values.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return int(np.isin(own, np.fromiter(listed_times(raw), dtype=np.int64)).sum())
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        numbers = [float(one) for one in listed_values(raw) if isinstance(one, int | float)]
+        return int(np.isin(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), numbers).sum())
+    if pa.types.is_boolean(kind):
+        return 0
+    return len(set(values.to_pylist()) & {one for one in listed_values(raw) if isinstance(one, str)})
