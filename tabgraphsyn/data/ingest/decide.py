@@ -6,6 +6,7 @@ are in a few formats, with words among them. Where a column leaves it open (01/0
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pyarrow as pa
@@ -180,12 +181,7 @@ def _wanted(view: ColumnView, wanted: str) -> Decision:
         if view.reads(found.target.format):  # type: ignore[arg-type]
             return found
         return Decision(found.target, f"dataset.formats.{view.where}: {wanted!r} does not fit all values. Correct it.")
-    comma = wanted.rfind(",") > wanted.rfind(".") if "," in wanted else False
-    if (
-        wanted.count(",") + wanted.count(".") == 1
-        and len(wanted.replace(",", ".").rpartition(".")[2].rstrip("% ")) == 3
-    ):
-        comma = "." in wanted  # '1.234' and '1,234' as examples are a thousand and more
+    comma = _has_decimal_comma(wanted)
     told = Habits()
     told.comma[comma] += 1
     decision = numbers_of(view, told) or mixed_numbers(view, told)
@@ -196,3 +192,16 @@ def _wanted(view: ColumnView, wanted: str) -> Decision:
         f"dataset.formats.{view.where}: the values are no numbers like {wanted!r}. A format is 'text', a pattern such "
         f"as '%d/%m/%Y', or a number such as '1.234,56'.",
     )
+
+
+def _has_decimal_comma(example: str) -> bool:
+    """Return whether a number given as an example has a comma before its decimals.
+
+    >>> [_has_decimal_comma(text) for text in ("1.234,5", "1,234.5", "1.234", "1,234", "1234.567")]
+    [True, False, True, False, False]
+    """
+    marks = [character for character in example if character in ",."]
+    before, after = re.fullmatch(r"\D*(\d*)[.,]?(\d*).*", example).groups()  # type: ignore[union-attr]
+    if len(marks) == 1 and len(before) <= 3 and len(after) == 3:
+        return marks == ["."]  # the mark stands before thousands
+    return bool(marks) and marks[-1] == ","

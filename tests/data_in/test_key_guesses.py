@@ -1,0 +1,236 @@
+"""Foreign keys: declared ones are kept or named, guesses need evidence, what is open is asked."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pytest
+
+from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.ingest.ingestion import ingest_database
+from tabgraphsyn.data.ingest.key_evidence import chance_of_inclusion
+from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.errors import ConfigError, DataError
+from tests.data_in.test_every_value_comes_back import write_csv
+
+
+def ingested(folder: Path, **options: object) -> tuple[set[str], dict, Schema]:
+    out = folder / "out"
+    profile = ingest_database(DatasetOptions.from_mapping({"path": str(folder / "data"), **options}), out)
+    schema = Schema.from_dict(read_json(out / "schema.json"))
+    return {f"{one.name}.{'+'.join(one.parent_columns)}" for one in schema.relations}, profile, schema
+
+
+def grades_and_zones(folder: Path) -> None:
+    rng = Random(1)
+    write_csv(folder / "data" / "zone.csv", {"zone": list("ABCDEFGH"), "area": [str(k * 7 % 50) for k in range(8)]})
+    write_csv(
+        folder / "data" / "pupil.csv",
+        {"pupil_id": [str(k) for k in range(200)], "grade": [rng.choice("ABCDE") for _ in range(200)]},
+    )
+
+
+def test_values_that_happen_to_lie_in_a_key_are_asked_about(tmp_path: Path) -> None:
+    grades_and_zones(tmp_path)
+    relations, profile, _ = ingested(tmp_path)
+    assert relations == set()
+    (note,) = [note for note in profile["notes"] if "grade" in note]
+    assert "not taken as a foreign key" in note and "dataset.keys={pupil.grade: zone.zone}" in note
+
+
+def test_the_option_in_the_question_settles_it(tmp_path: Path) -> None:
+    grades_and_zones(tmp_path)
+    relations, profile, _ = ingested(tmp_path, keys={"pupil.grade": "zone.zone"})
+    assert relations == {"pupil.grade--zone.zone"}
+    assert profile["relations"][0]["reason"] == "from dataset.keys"
+
+
+def test_keys_can_be_ruled_out(tmp_path: Path) -> None:
+    write_csv(tmp_path / "data" / "shop.csv", {"shop_id": [str(k) for k in range(9)], "size": list("112233445")})
+    sales = {"sale_id": [str(k) for k in range(90)], "shop_id": [str(k % 9) for k in range(90)]}
+    write_csv(tmp_path / "data" / "sale.csv", sales)
+    assert ingested(tmp_path)[0] == {"sale.shop_id--shop.shop_id"}
+    assert ingested(tmp_path / ".", keys={"sale.shop_id": None})[0] == set()
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"pupil.grad": "zone.zone"}, "no column 'pupil.grad'. Did you mean 'pupil.grade'"),
+        ({"pupil.grade": "zone.size"}, "no column 'zone.size'"),
+        ({"pupil.pupil_id": "pupil.grade"}, "every value once"),
+    ],
+)
+def test_keys_that_cannot_be_are_refused_by_name(tmp_path: Path, keys: dict[str, str], words: str) -> None:
+    grades_and_zones(tmp_path)
+    with pytest.raises(DataError, match=words.split(".")[-1][:20]):
+        ingested(tmp_path, keys=keys)
+
+
+@pytest.mark.parametrize("keys", [["a.b"], {"a.b": "c"}, {"a.b": 3}])
+def test_keys_have_a_form(tmp_path: Path, keys: object) -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.keys"):
+        DatasetOptions.from_mapping({"path": str(tmp_path), "keys": keys})
+
+
+@pytest.mark.parametrize(
+    ("codes", "distinct", "is_chance"),
+    [
+        (list("ABCDEFGH"), 5, True),
+        ([f"{k:02d}" for k in range(60)], 12, True),
+        ([f"T{k:02d}" for k in range(40)], 40, False),
+        ([f"{chr(65 + k % 26)}{chr(65 + k // 26 % 26)}{chr(65 + k * 7 % 26)}" for k in range(300)], 90, False),
+        (["north-east", "south-west", "centre", "harbour"], 4, False),
+    ],
+)
+def test_chance_explains_few_codes_of_a_dense_kind(codes: list[str], distinct: int, is_chance: bool) -> None:
+    assert (chance_of_inclusion(codes, len(codes), distinct) > 1e-9) == is_chance
+
+
+def test_codes_of_a_unique_column_are_keys_by_evidence(tmp_path: Path) -> None:
+    rng = Random(3)
+    codes = [f"T{k:02d}" for k in range(40)]
+    write_csv(tmp_path / "data" / "team.csv", {"team_id": [str(500 + k) for k in range(40)], "short_code": codes})
+    games = [rng.sample(codes, 2) for _ in range(300)]
+    sides = {"home_code": [game[0] for game in games], "away_code": [game[1] for game in games]}
+    write_csv(tmp_path / "data" / "game.csv", {"game_id": [str(k) for k in range(300)], **sides})
+    relations, profile, schema = ingested(tmp_path)
+    assert relations == {"game.home_code--team.short_code", "game.away_code--team.short_code"}
+    reason = profile["relations"][0]["reason"]
+    assert "by chance once in" in reason and "100% of those there" in reason
+    assert "short_code" in schema.key_columns("team"), "a column that is referred to is made with the keys"
+
+
+def app(folder: Path, script: str) -> None:
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(folder / "data" / "app.db") as db:
+        db.executescript(script)
+        for k in range(30):
+            db.execute("insert into account values (?, ?)", (k, f"u{k:03d}"))
+        for k in range(90):
+            db.execute("insert into post values (?, ?)", (k, f"u{k % 30:03d}"))
+
+
+@pytest.mark.parametrize("reference", ["account(handle)", "Account(HANDLE)"])
+def test_a_declared_key_to_a_unique_column_is_kept(tmp_path: Path, reference: str) -> None:
+    app(tmp_path, f"create table account (id integer primary key, handle text unique);"
+                  f"create table post (id integer primary key, author text references {reference});")  # fmt: skip
+    relations, profile, _ = ingested(tmp_path)
+    assert relations == {"post.author--account.handle"}
+    assert profile["relations"][0]["reason"].startswith("declared in the file")
+
+
+def test_a_declared_key_that_cannot_hold_is_named_and_counted(tmp_path: Path) -> None:
+    app(tmp_path, "create table account (id integer primary key, handle text);"
+                  "create table post (id integer primary key, author text references account(handle));")  # fmt: skip
+    with sqlite3.connect(tmp_path / "data" / "app.db") as db:
+        db.execute("insert into account values (99, 'u001')")
+    relations, profile, schema = ingested(tmp_path)
+    assert relations == set()
+    assert [one.name for one in schema.dropped] == ["post.author--account"]
+    assert any("values twice" in note and "key validity" in note for note in profile["notes"])
+    assert Schema.from_dict(schema.to_dict()).dropped == schema.dropped
+
+
+def test_a_key_of_the_file_that_the_metadata_omits_is_named_and_counted(tmp_path: Path) -> None:
+    app(tmp_path, "create table account (id integer primary key, handle text unique);"
+                  "create table post (id integer primary key, author text references account(handle));")  # fmt: skip
+    columns = {"account": {"id": "id", "handle": "id"}, "post": {"id": "id", "author": "categorical"}}
+    tables = {
+        name: {"primary_key": "id", "columns": {one: {"sdtype": what} for one, what in found.items()}}
+        for name, found in columns.items()
+    }
+    (tmp_path / "data" / "metadata.json").write_text(json.dumps({"tables": tables, "relationships": []}))
+    relations, profile, schema = ingested(tmp_path)
+    assert relations == set() and [one.name for one in schema.dropped] == ["post.author--account"]
+    assert any("not in the metadata" in note for note in profile["notes"])
+
+
+SITE = {"site_id": "id", "latitude": "latitude", "country_code": "country_code", "serial": "numerical", "code": "id"}
+
+
+def sites(folder: Path, alternate: list[str], **columns: list[str]) -> None:
+    rng, rows = Random(5), 60
+    values = {
+        "site_id": [str(k) for k in range(rows)],
+        "latitude": [f"{rng.gauss(48, 1):.5f}" for _ in range(rows)],
+        "country_code": [rng.choice(["DE", "AT", "CH"]) for _ in range(rows)],
+        "serial": [str(70_000 + 3 * k) for k in range(rows)],
+        "code": [f"S-{k:04d}" for k in rng.sample(range(9_999), rows)],
+        **columns,
+    }
+    write_csv(folder / "data" / "site.csv", values)
+    spec = {name: {"sdtype": what, "pii": what not in ("id", "numerical")} for name, what in SITE.items()}
+    table = {"primary_key": "site_id", "alternate_keys": alternate, "columns": spec}
+    (folder / "data" / "metadata.json").write_text(json.dumps({"tables": {"site": table}, "relationships": []}))
+
+
+def test_semantic_types_that_are_values_are_modelled(tmp_path: Path) -> None:
+    sites(tmp_path, ["serial", "code"])
+    _, profile, schema = ingested(tmp_path)
+    found = {column.name: column.sdtype for column in schema.table("site").columns}
+    assert found["latitude"] == "numerical" and found["country_code"] == "categorical"
+    assert schema.table("site").alternate_keys == ("serial", "code")
+    named = {one["column"] for one in profile["not_modelled"]}
+    assert named == {"serial", "code"}, "what is not modelled is named"
+    written = json.loads((tmp_path / "out" / "metadata.json").read_text())
+    assert written["tables"]["site"]["alternate_keys"] == ["serial", "code"]
+
+
+@pytest.mark.parametrize("column", ["serial", "code"])
+def test_an_alternate_key_with_repeats_is_refused(tmp_path: Path, column: str) -> None:
+    sites(tmp_path, [column], **{column: ["7"] * 60})
+    with pytest.raises(DataError, match=f"site.{column}: an alternate key has each value once"):
+        ingested(tmp_path)
+
+
+def slashes(folder: Path, days: list[str], other: list[str]) -> None:
+    write_csv(folder / "data" / "t.csv", {"k": [str(k * k) for k in range(len(days))], "day": days, "other": other})
+
+
+def ambiguous(rows: int) -> list[str]:
+    rng = Random(8)
+    return [f"{rng.randint(1, 12):02d}/{rng.randint(1, 12):02d}/{rng.randint(1950, 2020)}" for _ in range(rows)]
+
+
+@pytest.mark.parametrize(("sibling", "first"), [("25/12/2001", "%d/%m/%Y"), ("12/25/2001", "%m/%d/%Y")])
+def test_day_and_month_are_told_apart_by_other_columns(tmp_path: Path, sibling: str, first: str) -> None:
+    slashes(tmp_path, ambiguous(120), [sibling] * 60 + ["03/04/2005"] * 60)
+    _, _, schema = ingested(tmp_path)
+    assert schema.table("t").column("day").datetime_format == first
+
+
+def test_day_and_month_that_nothing_tells_apart_are_asked(tmp_path: Path) -> None:
+    slashes(tmp_path, ambiguous(120), ["x", "y"] * 60)
+    with pytest.raises(DataError) as caught:
+        ingested(tmp_path)
+    assert "t.day: day and month cannot be told apart" in str(caught.value)
+    assert "dataset.formats={t.day: '%d/%m/%Y'} or '%m/%d/%Y'" in str(caught.value)
+    _, _, schema = ingested(tmp_path, formats={"t.day": "%m/%d/%Y"})
+    assert schema.table("t").column("day").datetime_format == "%m/%d/%Y"
+
+
+def test_few_ambiguous_days_stay_what_they_are(tmp_path: Path) -> None:
+    slashes(tmp_path, ["01/02/2020", "03/04/2021", "05/06/2022"] * 30, ["x", "y", "z"] * 30)
+    _, profile, schema = ingested(tmp_path)
+    assert schema.table("t").column("day").sdtype == "categorical"
+    assert any("kept as text" in note and "dataset.formats" in note for note in profile["notes"])
+
+
+@pytest.mark.parametrize(
+    ("example", "expected"), [("1.234", 3377), ("1.234,56", 3377), ("1234.567", 3.377), ("text", "3.377")]
+)
+def test_a_format_can_be_given_as_an_example(tmp_path: Path, example: str, expected: object) -> None:
+    rng = Random(2)
+    texts = ["3.377", *(f"{rng.randint(1, 9)}.{rng.randint(100, 999)}" for _ in range(99))]
+    write_csv(tmp_path / "data" / "t.csv", {"a": texts, "k": [str(k) for k in range(100)]})
+    ingest_database(
+        DatasetOptions.from_mapping({"path": str(tmp_path / "data"), "formats": {"t.a": example}}), tmp_path / "out"
+    )
+    read = pa.parquet.read_table(tmp_path / "out" / "tables" / "t.parquet")["a"][0].as_py()
+    assert read == expected
