@@ -189,7 +189,7 @@ class Schema:
         for name in chosen:
             self.table(name)
         tables = tuple(replace(one, reference=chosen.get(one.name, one.reference)) for one in self.tables)
-        return Schema(tables, self.relations)
+        return replace(self, tables=tables)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the internal json form (``schema.json``)."""

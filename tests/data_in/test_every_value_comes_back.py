@@ -112,6 +112,7 @@ def _same_domain(table: Table, name: str, one: Drawn, texts: list[str]) -> None:
 
 
 TYPED = {
+    "key": pa.array(range(1, ROWS + 1), pa.int16()),
     "int8": pa.array(range(-50, 70), pa.int8()),
     "uint16": pa.array(range(60_000, 60_000 + ROWS), pa.uint16()),
     "int32": pa.array(range(0, ROWS * 7, 7), pa.int32()),
@@ -153,7 +154,8 @@ def test_typed_columns_come_back_in_their_types(tmp_path: Path) -> None:
     assert not unequal
     _, made = again(table, tmp_path / "made", decoded(table))
     assert {f.name: str(f.type) for f in made.schema} == {f.name: str(f.type) for f in source.schema}
-    for name in ("uint64", "wide", "wide_scaled", "int8", "money", "took", "clock"):
+    for name in ("uint64", "wide", "wide_scaled", "int8", "uint16", "money", "took", "clock"):
+        assert table.schema.column(name).sdtype in ("numerical", "datetime"), name
         real = source[name].to_pylist()
         assert min(real) <= min(made[name].to_pylist()) and max(made[name].to_pylist()) <= max(real), name
     last_digits = {int(value) % 10 for value in made["wide"].to_pylist()}

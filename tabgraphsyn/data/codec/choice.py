@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,7 +38,9 @@ def column_codec(rows: TrainingRows, column: Column, config: CodecConfig) -> Col
             return PersonalCodec.fit(column.name, kind, sample)
     # A column that holds each value once is made anew, as ids are.
     if column.sdtype == "id" or (column.name in rows.table.schema.alternate_keys and not column.pii):
-        return IdentifierCodec.fit(column.name, sample, sample.null_count > 0, column.regex_format)
+        return _within_type(
+            IdentifierCodec.fit(column.name, sample, sample.null_count > 0, column.regex_format), column
+        )
     if column.sdtype == "text" or (column.pii and column.sdtype == "categorical"):
         counted = ValueCounts.of(sample, entities)
         return TextCodec.fit(column.name, counted, config, column.pii)
@@ -50,6 +54,16 @@ def column_codec(rows: TrainingRows, column: Column, config: CodecConfig) -> Col
         simple = number_codec(column.name, counts, config, EPOCH_GRAIN_US)
         return None if isinstance(simple, NumericalCodec) else simple
     return _category(column, counts, sample, config)
+
+
+def _within_type(codec: IdentifierCodec, column: Column) -> IdentifierCodec:
+    """Return a codec of ids that stay within the whole numbers of the column's parquet type."""
+    arrow = None if column.format is None else column.format.arrow
+    if arrow is None or not pa.types.is_integer(arrow) or codec.pattern is not None:
+        return codec
+    room = np.iinfo(arrow.to_pandas_dtype())
+    least = max(codec.minimum, int(room.min))
+    return replace(codec, minimum=least, span=min(codec.span, int(room.max) - least + 1))
 
 
 def _is_shared(kind: PersonalKind, sample: pa.ChunkedArray, entities: np.ndarray | None, config: CodecConfig) -> bool:

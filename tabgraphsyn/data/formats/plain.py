@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.formats.arrow_types import plain_array, type_of
 from tabgraphsyn.data.formats.base import Format, each
+from tabgraphsyn.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,11 @@ class TypedFormat(Format):
         if isinstance(self.arrow, pa.UuidType):
             raw = [None if value is None else uuid.UUID(value).bytes for value in values.to_pylist()]
             return pa.ExtensionArray.from_storage(self.arrow, pa.array(raw, pa.binary(16)))
+        if pa.types.is_integer(self.arrow) and values.type != self.arrow:
+            try:
+                return values.cast(self.arrow)
+            except pa.ArrowInvalid as error:  # keys count on with every row
+                raise DataError(f"more values than {self.type} holds ({error}). Sample fewer rows.") from error
         return super().typed(values)
 
 
