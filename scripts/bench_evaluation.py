@@ -47,7 +47,7 @@ from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.evaluation.score import ComparisonName, Score
 from tabgraphsyn.evaluation.sdmetrics_reports import frames, metadata_of
 from tabgraphsyn.evaluation.sides.data import EvaluationData
-from tabgraphsyn.evaluation.sides.other_generators import found_dependencies, random_halves, read_database
+from tabgraphsyn.evaluation.sides.other_generators import found_rules, random_halves, read_database
 from tabgraphsyn.evaluation.sides.side import with_independent_columns
 from tabgraphsyn.stages.evaluate import built_metrics
 from tabgraphsyn.stages.outside_sweep import composed_protocol
@@ -139,7 +139,7 @@ def agreement(data: EvaluationData) -> None:
         print(f"{row.metric:34} {row.counterpart:40} {' '.join(values)} {gap:>9} {row.seconds[0]:7.2f} {theirs}{note}")
     print(f"SDMetrics' whole quality report: {report_seconds:.2f} s")
     print(
-        "No counterpart: c2st, c2st_agg, khop_trends beyond one hop, dependencies, jaccard, marginal_mae, "
+        "No counterpart: c2st, c2st_agg, khop_trends beyond one hop, rules, jaccard, marginal_mae, "
         "marginal_rmse, detection_rf (SDMetrics' detection takes other classifiers), utility, and the privacy metrics "
         "with a holdout."
     )
@@ -267,7 +267,7 @@ def main() -> None:
             synthetic=(disturbed if given.agreement else with_independent_columns)(real, np.random.default_rng(1)),
             is_holdout=halves,
             plan={"reference_tables": shared},
-            dependencies=found_dependencies(real, halves),
+            rules=found_rules(real, halves),
             wanted=wanted if given.agreement else tuple(config["comparisons"]),
             threads=given.threads,
         )

@@ -239,18 +239,6 @@ def mark_kept(dependencies: Sequence[Dependency], derived: Mapping[str, Mapping[
     ]
 
 
-def score(database: Database, dependency: Dependency) -> float:
-    """Return the share of rows of a database, real or synthetic, that are consistent with a dependency.
-
-    1 is ideal. Like any agreement within groups it rises where groups are small: compare it with the real value.
-    """
-    table = database[dependency.table]
-    columns = [column_codes(table.column(name), null_code=False) for name in dependency.determinant]
-    if len(columns) == 1 and dependency.determinant[0] in database.schema.attribute_columns(dependency.table):
-        columns = [column_codes(table.column(dependency.determinant[0]))]
-    return consistent_share(tuple_codes(columns), column_codes(table.column(dependency.dependent)))
-
-
 class _Sample:
     """Codes of a sample of training rows: all rows of small tables, else evenly spaced rows or whole groups."""
 

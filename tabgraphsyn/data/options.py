@@ -25,6 +25,8 @@ LIMIT_KEYS = ("max_columns", "max_cells", "max_value_length", "max_expansion", "
 _NO_FILE_ENCODINGS = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem")
 BY_TABLE_KEYS = ("skip_rows", "header", "skip_after_header", "skip_footer", "comment")
 
+_RULE_EXAMPLE = "{kind: order, table: visits, columns: [start, end]}"
+
 # What pandas reads as missing by default, so that a table means the same here and there.
 DEFAULT_NULL_VALUES = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -71,6 +73,7 @@ class DatasetOptions:
         keys: foreign keys by ``table.column`` of the child: ``table.column`` of the parent, None where there is none.
         null_values: what CSV and Excel cells write for a missing value.
         reference: table -> whether its real rows may be published; tables that are not named go by the metadata.
+        rules: what holds in every row, as plain mappings (docs/rules.md); None for what is found alone.
     """
 
     path: Path
@@ -97,6 +100,7 @@ class DatasetOptions:
     formats: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str | None] = field(default_factory=dict)
     reference: Mapping[str, bool] = field(default_factory=dict)
+    rules: tuple[Mapping[str, Any], ...] | None = None
 
     @property
     def folder(self) -> Path:
@@ -190,6 +194,9 @@ def _choice(given: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> lis
 
 def _check_values(given: Mapping[str, Any]) -> list[str]:
     problems = []
+    rules = given.get("rules")
+    if rules is not None and (isinstance(rules, str | Mapping) or not all(isinstance(one, Mapping) for one in rules)):
+        problems.append(f"dataset.rules: a list of rules such as {_RULE_EXAMPLE}, or null; found {rules!r}.")
     for key in ("tables", "null_values"):
         value = given.get(key)
         if value is not None and not (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)):
@@ -320,4 +327,5 @@ def _build(given: Mapping[str, Any], path: Path) -> DatasetOptions:
         formats=dict(given.get("formats") or {}),
         keys=dict(given.get("keys") or {}),
         reference=dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(reference, True),
+        rules=None if given.get("rules") is None else tuple(given["rules"]),
     )

@@ -23,6 +23,8 @@ from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn, load
 from tabgraphsyn.data.known.panel import Panel, load_panels, save_panels
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.store import load_rules, save_rules
 from tabgraphsyn.data.schema import Schema
 
 ENCODED_KINDS = ("numerical", "categorical")
@@ -40,6 +42,7 @@ class Prepared:
     SCHEMA: ClassVar[str] = "schema.json"
     PLAN: ClassVar[str] = "plan.json"
     DEPENDENCIES: ClassVar[str] = "dependencies.json"
+    RULES: ClassVar[str] = "rules.json"
     CODEC: ClassVar[str] = "codec"
     KNOWN: ClassVar[str] = "known"
     REFERENCE: ClassVar[str] = "reference"
@@ -84,6 +87,16 @@ class Prepared:
         """Write the functional dependencies."""
         write_json(self.folder / self.DEPENDENCIES, [dependency.to_dict() for dependency in dependencies])
         self.__dict__["dependencies"] = dependencies
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """What holds in every training row, and what the data set declares."""
+        return load_rules(self.folder / self.RULES)
+
+    def keep_rules(self, rules: list[Rule]) -> None:
+        """Write the rules."""
+        save_rules(self.folder / self.RULES, rules)
+        self.__dict__["rules"] = rules
 
     # Which rows are held out, and which row the training rows' keys point to.
 

@@ -94,7 +94,6 @@ def run_metrics(
         "kept_back": dict(data.plan.get("kept_back", {})),
         "scores": [result.to_dict() for result in results if isinstance(result, Score)],
         "unscored": [result.to_dict() for result in results if not isinstance(result, Score)],
-        "dependencies": list(data.dependencies),
         "timing": {
             "total_s": round(reading_s + sum(seconds.values()), 3),
             "reading_s": reading_s,

@@ -18,7 +18,18 @@ from tabgraphsyn.stages.context import StageContext
 
 VERSION = "2"
 _BLOCK_BYTES = 1 << 20
-_OPTIONS = ("orphans", "all_null", "tables", "delimiter", "encoding", "null_values", "formats", "keys", *BY_TABLE_KEYS)
+_OPTIONS = (
+    "orphans",
+    "all_null",
+    "tables",
+    "delimiter",
+    "encoding",
+    "null_values",
+    "rules",
+    "formats",
+    "keys",
+    *BY_TABLE_KEYS,
+)
 
 
 def run(context: StageContext) -> None:

@@ -13,11 +13,12 @@ import yaml
 from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.metadata import read_metadata
+from tabgraphsyn.data.rules.declared import metadata_rules
 from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_collected
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.run import Part, run_metrics
 from tabgraphsyn.evaluation.sides.data import EvaluationData
-from tabgraphsyn.evaluation.sides.other_generators import found_dependencies, random_halves, read_database, with_holdout
+from tabgraphsyn.evaluation.sides.other_generators import found_rules, random_halves, read_database, with_holdout
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.evaluate import built_gate, built_metrics
 
@@ -111,12 +112,15 @@ def evaluate_folders(
         else:
             masks, shared = random_halves(database, int(config["seed"]))
             plan["reference_tables"] = shared
+        stated, unread = metadata_rules(metadata, schema)
+        for text in unread:
+            log.warning("%s", text)
         data = EvaluationData(
             real=database,
             synthetic=read["synthetic"].database,
             is_holdout=masks,
             plan=plan,
-            dependencies=found_dependencies(database, masks),
+            rules=found_rules(database, masks, stated),
             wanted=tuple(config["comparisons"]),
             seed=int(config["seed"]),
             threads=threads,

@@ -25,6 +25,8 @@ from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_or
 from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.prepared import ENCODED_KINDS, Prepared
 from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers
+from tabgraphsyn.data.rules.find import find_rules
+from tabgraphsyn.data.rules.store import load_rules
 from tabgraphsyn.data.schema import Database, Relation, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
@@ -46,7 +48,8 @@ def run(context: StageContext) -> None:
     database = Database.ingested(context.input("ingest"))
     made = Prepared(context.artifacts)
     made.keep_schema(database.schema)
-    held, entities = _split(database, holdout_config, codec_config.min_entities, made, context)
+    pointers = {relation.name: link_relation(database, relation) for relation in database.schema.relations}
+    held, entities = _split(database, pointers, holdout_config, codec_config.min_entities, made, context)
     is_training = {table: ~mask for table, mask in held.items()}
     for step, table in enumerate(database.schema.table_names):
         if context.interrupt.requested:
@@ -71,6 +74,11 @@ def run(context: StageContext) -> None:
     made.keep_dependencies(mark_kept(dependencies, derived))
     kept = sum(one.kept for one in made.dependencies)
     context.log.info("prepare: %d dependencies, %d of them kept", len(made.dependencies), kept)
+    start, source = time.monotonic(), context.input("ingest") / made.RULES
+    declared = load_rules(source) if source.exists() else []
+    made.keep_rules(find_rules(database, pointers, is_training, dependencies, declared))
+    seconds = time.monotonic() - start
+    context.log.info("prepare: %d rules, %d of them declared, in %.1f s", len(made.rules), len(declared), seconds)
 
 
 def _keep_reference(table: Table, is_training: np.ndarray, made: Prepared) -> None:
@@ -177,12 +185,16 @@ def _built(config: Any, kind: type[Any], context: StageContext) -> Any:
 
 
 def _split(
-    database: Database, config: HoldoutConfig, min_entities: int, made: Prepared, context: StageContext
+    database: Database,
+    pointers: Mapping[str, np.ndarray],
+    config: HoldoutConfig,
+    min_entities: int,
+    made: Prepared,
+    context: StageContext,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Write plan, holdout masks and training pointers; return the masks, and the entity of every row."""
     schema = database.schema
     rows = {table: database[table].num_rows for table in schema.table_names}
-    pointers = {relation.name: link_relation(database, relation) for relation in schema.relations}
     use = {name: KeyUse.measure(parent_row) for name, parent_row in pointers.items()}
     null_shares = {name: used.null_share for name, used in use.items()}
     order = generation_order(schema.table_names, schema.relations, null_shares)

@@ -12,6 +12,8 @@ from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.metadata import metadata_dict
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.run import run_metrics
@@ -43,8 +45,8 @@ def context(tmp_path, shop):
     made = Prepared(tmp_path / "prepare")
     made.keep_holdout({name: np.arange(real[name].num_rows) % 5 == 0 for name in real.schema.table_names})
     made.keep_plan(Plan((), {}, ("tag",), {}, {}))
-    dependency = {"table": "orders", "determinant": ["buyer"], "dependent": "kind", "strength": 0.99, "support_rows": 9}
-    write_json(tmp_path / "prepare" / "dependencies.json", [{**dependency, "kept": False}])
+    rule = Fixed(table="orders", determinant=(Operand("buyer"),), dependent=Operand("kind"), strength=0.99, by_key=True)
+    made.keep_rules([rule])
     return StageContext(
         stage="evaluate",
         table=None,
@@ -133,7 +135,7 @@ def test_settings_that_cannot_be_are_refused(shop, evaluation):
 
 def test_every_metric_is_listed():
     listed = all_metrics()
-    assert {"copies", "c2st", "c2st_agg", "khop_trends", "sdmetrics_quality", "dependencies"} <= set(listed)
+    assert {"copies", "c2st", "c2st_agg", "khop_trends", "sdmetrics_quality", "rules"} <= set(listed)
     order = [metric.is_privacy for metric in listed.values()]
     assert order == sorted(order, reverse=True)
 

@@ -12,7 +12,7 @@ from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.evaluation.run import run_metrics
 from tabgraphsyn.evaluation.sides.data import ALL_COMPARISONS, EvaluationData
-from tabgraphsyn.evaluation.sides.other_generators import found_dependencies, random_halves
+from tabgraphsyn.evaluation.sides.other_generators import found_rules, random_halves
 from tabgraphsyn.evaluation.sides.side import with_independent_columns
 from tabgraphsyn.stages.evaluate import built_metrics
 from tabgraphsyn.stages.outside_sweep import composed_protocol
@@ -48,7 +48,7 @@ def scored(flights, tmp_path_factory):
         is_holdout=halves,
         plan={"reference_tables": shared},
         bundle=bundle,
-        dependencies=found_dependencies(flights, halves),
+        rules=found_rules(flights, halves),
         wanted=ALL_COMPARISONS,
     )
     metrics = composed_protocol("full")["metrics"]

@@ -22,6 +22,7 @@ ARTIFACTS = {
         "schema.json",
         "plan.json",
         "dependencies.json",
+        "rules.json",
         *(f"holdout/{name}.npy" for name in TABLES),
         *(f"codec/{name}.json" for name in TABLES),
         *(f"encoded/{name}/{kind}.npy" for name in TABLES for kind in ("numerical", "categorical")),

@@ -4,7 +4,7 @@ import pytest
 
 from tabgraphsyn.data import dependencies
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.dependencies import Dependency, discover, exact_within, mark_kept, score
+from tabgraphsyn.data.dependencies import Dependency, discover, exact_within, mark_kept
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 
 ROWS = 3_000
@@ -65,17 +65,6 @@ def test_large_tables_are_sampled_by_whole_groups(monkeypatch):
     assert (("tailnum",), "carrier") in result
     assert (("origin", "dest"), "distance") in result
     assert all(one.support_rows < 1_500 for one in result.values())
-
-
-def test_score_of_real_and_of_broken_rows():
-    database = flights()
-    rule = Dependency("flights", ("origin", "dest"), "distance", 1.0, ROWS)
-    assert score(database, rule) == 1.0
-    table = database["flights"].read()
-    shuffled = table.column("distance").take(pa.array(np.random.default_rng(0).permutation(ROWS)))
-    broken = table.set_column(table.column_names.index("distance"), "distance", shuffled)
-    tables = {**database.tables, "flights": Table(database["flights"].schema, broken)}
-    assert score(Database(database.schema, tables), rule) < 0.3
 
 
 def test_exact_columns_are_derived_and_come_back():

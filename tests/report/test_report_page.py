@@ -124,7 +124,7 @@ def test_structure_serves_a_screen_reader(outline: Outline) -> None:
 def test_every_section_of_the_fixture_is_there(outline: Outline) -> None:
     sections = {attrs["id"] for tag, attrs in outline.tags if tag == "section"}
     assert sections == {
-        "verdict", "privacy", "scores", "worst", "schema", "columns", "pairs", "hops", "dependencies", "training",
+        "verdict", "privacy", "scores", "worst", "schema", "columns", "pairs", "hops", "rules", "training",
         "examples", "provenance",
     }  # fmt: skip
     text = " ".join(" ".join(outline.text).split())

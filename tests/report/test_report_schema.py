@@ -85,7 +85,7 @@ def test_self_reference_two_keys_and_a_cycle_are_drawn(sources: ReportSources) -
     )
     rows = pa.table({name: [1, 2, 3] for name in ("k", "boss", "left", "right")})
     side = Database(schema, {table.name: Table(table, rows) for table in schema.tables})
-    made = ReportSources(schema, side, side, {}, {}, [], {}, ())
+    made = ReportSources(schema, side, side, {}, {}, {}, ())
     picture = schema_picture(made, relation_views(made))
     edges = [element for element in ET.fromstring(str(picture)).iter() if element.get("class") == "edge"]
     assert len(edges) == 4

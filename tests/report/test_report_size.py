@@ -53,6 +53,9 @@ def rows_of(table: TableSchema, rows: int, generator: np.random.Generator, shift
     return pa.table(keys | {column.name: values(column.sdtype) for column in table.columns[2:]})
 
 
+RULE = {"kind": "fixed", "rows": 1_000, "broken": 200, "real_rows": 100, "real_broken": 0, "counts": True}
+
+
 def scores(found: Schema) -> Iterator[Score]:
     """Every kind of score, for every place that it can have."""
 
@@ -71,7 +74,7 @@ def scores(found: Schema) -> Iterator[Score]:
         for left, right in itertools.pairwise(names):
             where = f"{table.name}.{left} ~ {table.name}.{right}"
             yield from both("pair_trends", "pair", where, 0.8, table=table.name, columns=[left, right])
-            yield from both("dependencies", "pair", f"{table.name}.{left} -> {right}", 0.8, real=1.0, kept=False)
+            yield from both("rules", "pair", f"{table.name}: {left} fixes {right}", 0.8, **RULE)
     for relation in found.relations:
         yield from both("cardinality", "relation", relation.name, 0.9)
     for hops in (1, 2, 3):
@@ -122,6 +125,6 @@ def test_sixty_wide_tables_and_a_million_rows_stay_below_15_mb(wide_point: dict[
 def test_the_worst_rows_are_shown_and_the_others_counted(sources: ReportSources):
     few = gather(sources, ReportOptions(umap=False, score_rows=1))
     assert [row.path for row in few.hops.rows] == ["all paths"] and few.hops.left_out == 1
-    assert len(few.dependencies.rows) == 1 and few.dependencies.left_out == 0
+    assert len(few.rules.rows) == 1 and few.rules.left_out == 0
     none = gather(sources, ReportOptions(umap=False, score_rows=0))
     assert "Across keys" in render(few) and "Across keys" not in render(none)

@@ -20,16 +20,21 @@ from tabgraphsyn.data.ingest.table_files import rewrite
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
 from tabgraphsyn.data.ingest.validate import check_orphans, other_key_problems, primary_key_problems, shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
+from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.metadata import metadata_dict
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.rules.declared import declared_rules, held_against, metadata_rules
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.store import save_rules
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.schema import Database, Schema
 from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_collected
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def ingest_database(options: DatasetOptions, folder: Path, *, use_metadata: bool = True) -> dict[str, Any]:
-    """Write ``schema.json``, ``metadata.json``, ``profile.json`` and ``tables/<t>.parquet``; return the profile.
+    """Write ``schema.json``, ``metadata.json``, ``profile.json``, ``rules.json`` (the declared ones) and the tables.
 
     Nothing is left behind when anything is wrong; every problem found is in the one error.
 
@@ -82,10 +87,12 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
             values = _values(queries, tables)
             work.problems += shape_problems({name: queries.rows(name) for name in changed}, {}, "drop")
             raise_collected(DataError, work.problems)
+        rules = _declared(work, schema)
         types = {name: {column: target.type for column, target in work.targets[name].items()} for name in tables}
         scans = {name: dict(work.raws[name].scans) for name in tables}
         sources = {name: work.raws[name].reader.location for name in tables}
         profile = profile_dict(schema, types, values, scans, sources, work.reasons, queries)
+    save_rules(work.folder / "rules.json", rules)
     write_json(work.folder / "schema.json", schema.to_dict())
     write_json(work.folder / "metadata.json", metadata_dict(schema))
     write_json(work.folder / "profile.json", profile)
@@ -100,6 +107,20 @@ def _with_reference(schema: Schema, chosen: Mapping[str, bool]) -> Schema:
             f"{nearest(unknown[0], schema.table_names)}"
         )
     return schema.with_reference(chosen)
+
+
+def _declared(work: IngestWork, schema: Schema) -> list[Rule]:
+    """Return the rules that the data set declares, having noted which of them its own rows break."""
+    declared = declared_rules(work.options.rules, schema)
+    found, unread = metadata_rules(work.metadata_path, schema)
+    if not declared and not found:
+        work.reasons.notes += unread
+        return []
+    database = Database.open(schema, work.folder / "tables")
+    linked = {relation.name: link_relation(database, relation) for relation in schema.relations}
+    rules, broken = held_against([*declared, *found], RuleTables(database, linked))
+    work.reasons.notes += [*unread, *broken]
+    return rules
 
 
 def _values(queries: TableQueries, tables: dict[str, list[str]]) -> dict[str, dict[str, ColumnValues]]:

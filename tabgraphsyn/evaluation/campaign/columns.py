@@ -18,6 +18,7 @@ HEADLINES: tuple[tuple[str, str], ...] = (
     ("dcr", WORST_TABLE),
     ("c2st", ""),
     ("c2st_agg", ""),
+    ("rules", ""),
     ("column_shapes", ""),
     ("pair_trends", ""),
     ("khop_trends", "1-hop"),

@@ -16,7 +16,7 @@ from tabgraphsyn.evaluation.report.provenance import Provenance
 from tabgraphsyn.evaluation.report.relations import RelationView
 from tabgraphsyn.evaluation.report.scoreboard import Matrix, ScoreRow
 from tabgraphsyn.evaluation.report.scores import MetricText
-from tabgraphsyn.evaluation.report.tables import DependencyRow, Examples, HopRow, Worst
+from tabgraphsyn.evaluation.report.tables import Examples, HopRow, RuleRow, Worst
 from tabgraphsyn.evaluation.report.verdict import Tile
 from tabgraphsyn.evaluation.score import Unscored
 
@@ -97,7 +97,7 @@ class Content:
     columns: list[TableColumns]
     pairs: list[PairTable]
     hops: Worst[HopRow]
-    dependencies: Worst[DependencyRow]
+    rules: Worst[RuleRow]
     maps: list[tuple[str, str, int, int]]
     no_maps: list[tuple[str, str]]
     training: list[tuple[TrainingView, str]]

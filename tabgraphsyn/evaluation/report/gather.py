@@ -21,7 +21,7 @@ from tabgraphsyn.evaluation.report.schema_picture import schema_picture
 from tabgraphsyn.evaluation.report.scoreboard import score_matrix, scoreboard
 from tabgraphsyn.evaluation.report.scores import COMPARISONS, ScoreBook, distance_from_ideal
 from tabgraphsyn.evaluation.report.sources import ReportSources
-from tabgraphsyn.evaluation.report.tables import dependency_rows, examples, hop_rows
+from tabgraphsyn.evaluation.report.tables import examples, hop_rows, rule_rows
 from tabgraphsyn.evaluation.report.verdict import tiles, verdict, worst_columns
 from tabgraphsyn.evaluation.report.wording import score as score_text
 from tabgraphsyn.evaluation.report.wording import short
@@ -36,7 +36,7 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
     book = ScoreBook.from_metrics(sources.metrics)
     names = sources.schema.table_names
     options = options.shared(tables=len(names), trained=len(trained_stages(sources)))
-    hops, dependencies = hop_rows(book, options.score_rows), dependency_rows(book, options.score_rows)
+    hops, rules = hop_rows(book, options.score_rows), rule_rows(book, options.score_rows)
     found, relations = copying(sources.metrics), relation_views(sources)
     low = worst_columns(book, options.worst_columns)
     reasons: dict[str, str] = {}
@@ -71,7 +71,7 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
         columns=[each for each in columns if each.panels],
         pairs=pairs,
         hops=hops,
-        dependencies=dependencies,
+        rules=rules,
         maps=maps,
         no_maps=no_maps,
         training=_training(sources, options, figures),

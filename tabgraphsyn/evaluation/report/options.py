@@ -32,7 +32,7 @@ class ReportOptions:
         example_rows: synthetic rows shown per table.
         curve_points: points of one training curve.
         page_curve_points: points of one curve of every training stage together; many stages get fewer each.
-        score_rows: rows of the tables of k-hop trends and of dependencies; the worst are shown.
+        score_rows: rows of the tables of k-hop trends and of rules; the worst are shown.
     """
 
     umap: bool = True

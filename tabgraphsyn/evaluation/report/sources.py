@@ -48,7 +48,6 @@ class ReportSources:
     synthetic: Database
     plan: Mapping[str, Any]
     holdout_rows: Mapping[str, int]
-    dependencies: Any
     metrics: Mapping[str, Any]
     stages: tuple[StageRecord, ...]
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +82,6 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
         synthetic=sides["synthetic"],
         plan=_optional(prepare / Prepared.PLAN),
         holdout_rows=_holdout_rows(prepare / Prepared.HOLDOUT, schema),
-        dependencies=_optional(prepare / Prepared.DEPENDENCIES),
         metrics=_required(inputs["evaluate"] / "metrics.json"),
         profile=_optional(inputs["ingest"] / "profile.json") or {},
         stages=tuple(_stage_record(role, artifacts.parent) for role, artifacts in inputs.items()),

@@ -1,4 +1,4 @@
-"""Tables of a report that stand on scores of relations, paths and dependencies, and the example rows."""
+"""Tables of a report that stand on scores of relations, paths and rules, and the example rows."""
 
 from __future__ import annotations
 
@@ -31,18 +31,30 @@ class HopRow:
 
 
 @dataclass(frozen=True)
-class DependencyRow:
-    """One functional dependency of the real data and how often each comparison keeps it.
+class RuleRow:
+    """One rule of the data and how many rows break it.
 
     Attributes:
-        real: share of real rows that keep it, by the same count.
-        is_kept: True where the codec keeps it by construction.
+        table: whose rows it is about.
+        rule: the rule in words.
+        kind: its kind, in words.
+        broken: synthetic rows that break it, of those that it is about.
+        share: the same as a share.
+        real: held-out real rows that break it, of those that it is about.
+        source: found, declared or from the metadata.
+        standing: why it does not count, empty where it does.
+        is_broken: True where any row breaks it.
     """
 
-    where: str
+    table: str
+    rule: str
+    kind: str
+    broken: str
+    share: str
     real: str
-    values: tuple[str, ...]
-    is_kept: bool
+    source: str
+    standing: str
+    is_broken: bool
 
 
 @dataclass(frozen=True)
@@ -82,16 +94,32 @@ def _hop_row(book: ScoreBook, found: Score) -> HopRow:
     )
 
 
-def dependency_rows(book: ScoreBook, limit: int) -> Worst[DependencyRow]:
-    """Return the functional dependencies that were found and scored, the worst kept first."""
-    found = sorted((s for s in book.select(metric="dependencies") if s.level != "database"), key=lambda s: s.value)
-    rows = tuple(
-        DependencyRow(
-            each.where, score_text(each.detail.get("real")), _values(book, each), bool(each.detail.get("kept"))
-        )
-        for each in found[:limit]
-    )
+def rule_rows(book: ScoreBook, limit: int) -> Worst[RuleRow]:
+    """Return the rules of the data, the most broken first, those that do not count last."""
+    scored = [one for one in book.select(metric="rules") if one.level != "database"]
+    found = sorted(scored, key=lambda one: (not one.detail.get("counts"), one.value))
+    rows = tuple(_rule_row(each) for each in found[:limit])
     return Worst(rows, len(found) - len(rows))
+
+
+def _rule_row(found: Score) -> RuleRow:
+    detail = found.detail
+    table, _, rule = found.where.partition(": ")
+    broken, real = int(detail.get("broken", 0)), int(detail.get("real_broken", 0))
+    standing = ""
+    if not detail.get("counts"):
+        standing = "real rows break it too" if real or detail.get("training_broken") else "a strong habit, no rule"
+    return RuleRow(
+        table=table,
+        rule=rule,
+        kind=str(detail.get("kind", "")).replace("_", " "),
+        broken=f"{broken:,} of {int(detail.get('rows', 0)):,}",
+        share=f"{1 - found.value:.1%}",
+        real=f"{real:,} of {int(detail.get('real_rows', 0)):,}" if detail.get("real_rows") else NONE,
+        source=str(detail.get("source", "found")),
+        standing=standing,
+        is_broken=broken > 0,
+    )
 
 
 def _values(book: ScoreBook, found: Score) -> tuple[str, ...]:

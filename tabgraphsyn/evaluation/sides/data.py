@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError, listing
@@ -41,7 +42,7 @@ class EvaluationData:
         synthetic: the generated rows, under the real schema.
         is_holdout: per table (real rows,) bool: True where the row was held out from training.
         plan: ``plan.json`` of the prepare stage, or an empty mapping for someone else's data.
-        dependencies: ``dependencies.json`` of the prepare stage.
+        rules: what holds in every training row, or is declared: ``rules.json`` of the prepare stage.
         wanted: comparisons to make.
         seed: seed of every draw.
         threads: CPU threads to use.
@@ -54,7 +55,7 @@ class EvaluationData:
     synthetic: Database
     is_holdout: Mapping[str, np.ndarray]
     plan: Mapping[str, Any] = field(default_factory=dict)
-    dependencies: Sequence[Any] = ()
+    rules: Sequence[Rule] = ()
     wanted: tuple[ComparisonName, ...] = ("synthetic", "real_real")
     seed: int = 0
     threads: int = 1

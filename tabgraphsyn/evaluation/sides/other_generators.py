@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tabgraphsyn.data.reading.find import find_tables
 from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks
+from tabgraphsyn.data.rules.find import find_rules
+from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Database, Schema, Table, TableSchema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
@@ -175,7 +177,8 @@ def random_halves(database: Database, seed: int) -> tuple[dict[str, np.ndarray],
     return halves, list(shared)
 
 
-def found_dependencies(database: Database, is_holdout: Mapping[str, np.ndarray]) -> list[dict]:
-    """Return the dependencies of the training rows, as ``dependencies.json`` holds them."""
-    found = discover(database, {name: ~mask for name, mask in is_holdout.items()})
-    return [dependency.to_dict() for dependency in found]
+def found_rules(database: Database, is_holdout: Mapping[str, np.ndarray], declared: Sequence[Rule] = ()) -> list[Rule]:
+    """Return what holds in every row that is not held out, as ``rules.json`` does, and the declared rules."""
+    is_training = {name: ~mask for name, mask in is_holdout.items()}
+    linked = {relation.name: pointers(database, relation) for relation in database.schema.relations}
+    return find_rules(database, linked, is_training, discover(database, is_training), declared)

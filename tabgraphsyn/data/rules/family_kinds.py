@@ -1,0 +1,233 @@
+"""Kinds of rules within the rows of one parent, and between a parent and its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tabgraphsyn.data.rules.operand import Operand, span
+from tabgraphsyn.data.rules.rule import Checked, Rule
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.rules.value_kinds import parent_of
+
+AGGREGATES = ("sum", "count", "min", "max", "mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered(Rule):
+    """The rows of a parent are numbered without a gap: 1, 2, ... n."""
+
+    kind: ClassVar[str] = "numbered"
+    relation: str
+    column: Operand
+    start: int = 1
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """The column."""
+        return (self.column,)
+
+    def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
+        """Return rows whose number is outside 1 to n, or stands there twice; only whole families are asked."""
+        applies = tables.is_whole(self.relation)
+        value = tables.numbers(self.table, self.column) - self.start
+        family = np.maximum(tables.family(self.relation), 0)
+        size = np.bincount(family[applies], minlength=int(family.max(initial=0)) + 1)[family]
+        inside = (value >= 0) & (value < size) & (value == np.floor(value))
+        place = np.where(inside & applies, value, -1).astype(np.int64)
+        key = np.where(place >= 0, family * (int(size.max(initial=0)) + 1) + place, -1)
+        first = np.zeros(len(key), dtype=bool)
+        first[np.unique(key, return_index=True)[1]] = True
+        return Checked.of(applies, inside & first)
+
+    def statement(self) -> str:
+        """Return the rule in plain words."""
+        to = "n" if self.start == 1 else f"n{self.start - 1:+d}"
+        return f"{self.column} numbers the rows of each {parent_of(self.relation)} {self.start} to {to}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rising(Rule):
+    """A column rises, or falls, from row to row of a parent.
+
+    Attributes:
+        relation: whose families.
+        column: what rises.
+        by: what the rows are ordered by, None for their order in the file.
+        strict: it never stays.
+        falling: it falls instead.
+    """
+
+    kind: ClassVar[str] = "rising"
+    relation: str
+    column: Operand
+    by: Operand | None = None
+    strict: bool = False
+    falling: bool = False
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """The column, and what the rows are ordered by."""
+        return (self.column, *((self.by,) if self.by else ()))
+
+    def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
+        """Return rows that are not above the row before them; the first of a family is not asked."""
+        value = tables.numbers(self.table, self.column)
+        by = np.arange(len(value), dtype=np.float64) if self.by is None else tables.numbers(self.table, self.by)
+        later, before = _steps(tables.family(self.relation), by, ~(np.isnan(value) | np.isnan(by)))
+        rise = (value[before] - value[later]) if self.falling else (value[later] - value[before])
+        ordered = by[later] > by[before]
+        return _of_rows(len(value), later[ordered], ((rise > 0) if self.strict else (rise >= 0))[ordered])
+
+    def statement(self) -> str:
+        """Return the rule in plain words."""
+        if self.strict:
+            verb = "falls" if self.falling else "rises"
+        else:
+            verb = "never rises" if self.falling else "never falls"
+        by = "the order of the file" if self.by is None else f"order of {self.by}"
+        return f"{self.column} {verb} within each {parent_of(self.relation)}, in {by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EqualGap(Rule):
+    """Sorted values of a parent's rows are equally far apart.
+
+    Attributes:
+        relation: whose families.
+        column: numbers or times; times count in seconds.
+        gap: how far, None where it is another for each parent.
+        is_time: the column holds times, so the gap is told in days, hours or minutes.
+    """
+
+    kind: ClassVar[str] = "equal_gap"
+    relation: str
+    column: Operand
+    gap: float | None = None
+    is_time: bool = False
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """The column."""
+        return (self.column,)
+
+    def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
+        """Return rows whose distance to the one before is another; only whole families are asked."""
+        value = tables.numbers(self.table, self.column)
+        family = tables.family(self.relation)
+        later, before = _steps(family, value, ~np.isnan(value) & tables.is_whole(self.relation))
+        gap = value[later] - value[before]
+        near = 1e-6 * np.maximum(np.abs(gap), 1e-3)
+        if self.gap is not None:
+            return _of_rows(len(value), later, np.abs(gap - self.gap) <= near)
+        owner = family[later]
+        opens = np.flatnonzero(np.diff(owner, prepend=-1)) if len(owner) else np.empty(0, np.int64)
+        sizes = np.diff(np.append(opens, len(owner)))
+        # The median gap of a family is the one that the others are held against: one row off breaks one row or two.
+        middle = np.lexsort((gap, owner))[opens + (sizes - 1) // 2] if len(owner) else opens
+        wanted = np.repeat(gap[middle], sizes)
+        asked = np.repeat(sizes, sizes) > 1
+        return _of_rows(len(value), later[asked], (np.abs(gap - wanted) <= near)[asked])
+
+    def statement(self) -> str:
+        """Return the rule in plain words."""
+        parent = parent_of(self.relation)
+        if self.gap is None:
+            return f"{self.column} is equally spaced within each {parent}"
+        return f"{self.column} is {span(self.gap) if self.is_time else f'{self.gap:.10g}'} apart within each {parent}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParentTotal(Rule):
+    """A column of a parent is what its rows add up to, their number, or their least, largest or mean value.
+
+    Attributes:
+        column: the parent's.
+        relation: to its rows.
+        of: the rows' column, None for their number.
+        how: ``sum``, ``count``, ``min``, ``max`` or ``mean``.
+        tolerance: how far a kept row may be off.
+    """
+
+    kind: ClassVar[str] = "parent_total"
+    column: Operand
+    relation: str
+    of: str | None = None
+    how: str = "sum"
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.how not in AGGREGATES or (self.of is None) != (self.how == "count"):
+            raise ValueError(f"how: one of {', '.join(AGGREGATES)}, with 'of' except for count; found {self.how!r}")
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """The parent's column."""
+        return (self.column,)
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The parent's column."""
+        return (self.column.column,)
+
+    def missing(self, tables: RuleTables) -> list[str]:
+        """Return what the rule reads and ``tables`` lack, the children's column among it."""
+        child = tables.relation(self.relation).child_table
+        return [*super().missing(tables), *([] if self.of is None else tables.missing(child, [Operand(self.of)]))]
+
+    def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
+        """Return parents whose value is not what their rows say; only parents with all their rows are asked."""
+        value = tables.numbers(self.table, self.column)
+        wanted = aggregated(tables, self.relation, self.of, self.how)
+        off = np.abs(value - wanted)
+        return Checked.of(
+            ~np.isnan(off) & tables.whole_parents(self.relation),
+            off <= self.tolerance + 1e-12 * np.nan_to_num(np.abs(value)),
+        )
+
+    def statement(self) -> str:
+        """Return the rule in plain words."""
+        child = self.relation.split(".", 1)[0]
+        if self.of is None:
+            return f"{self.column} is the number of its rows in {child}"
+        words = {"sum": "sum", "min": "least", "max": "largest", "mean": "mean"}
+        return f"{self.column} is the {words[self.how]} of {child}.{self.of} over its rows"
+
+
+def aggregated(tables: RuleTables, relation: str, of: str | None, how: str) -> np.ndarray:
+    """Return (parents,) float64: what the rows of each parent say; NaN for a parent without any (0 for sum and count).
+
+    Missing values do not count.
+    """
+    one = tables.relation(relation)
+    parents, pointer = tables.num_rows(one.parent_table), tables.pointer(relation)
+    if of is None:
+        return np.bincount(pointer[pointer >= 0], minlength=parents).astype(np.float64)
+    value = tables.numbers(one.child_table, Operand(of))
+    has = (pointer >= 0) & ~np.isnan(value)
+    if how in ("sum", "mean"):
+        total = np.bincount(pointer[has], weights=value[has], minlength=parents)
+        if how == "sum":
+            return total
+        count = np.bincount(pointer[has], minlength=parents)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    found = np.full(parents, np.inf if how == "min" else -np.inf)
+    (np.minimum if how == "min" else np.maximum).at(found, pointer[has], value[has])
+    return np.where(np.isinf(found), np.nan, found)
+
+
+def _steps(family: np.ndarray, by: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and the rows before them in their families, families in order."""
+    rows = np.flatnonzero(counts & (family >= 0))
+    rows = rows[np.lexsort((by[rows], family[rows]))]
+    same = family[rows[1:]] == family[rows[:-1]]
+    return rows[1:][same], rows[:-1][same]
+
+
+def _of_rows(rows: int, asked: np.ndarray, kept: np.ndarray) -> Checked:
+    applies, held = np.zeros(rows, dtype=bool), np.ones(rows, dtype=bool)
+    applies[asked] = True
+    held[asked] = kept
+    return Checked.of(applies, held)

@@ -1,0 +1,172 @@
+"""Finding what holds within the rows of one parent, and between a parent and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising, aggregated
+from tabgraphsyn.data.rules.find_sums import decimals_of
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Same
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, Search
+from tabgraphsyn.data.schema import Relation
+
+FAMILIES_MIN = 10
+CHANGES_MIN = 0.1
+"""Share of steps from row to row that change a column, at least, before its never falling says anything."""
+ORDERS_MAX = 2
+
+
+def find_families(search: Search, relation: Relation, told: Iterable[Rule]) -> Iterator[Rule]:
+    """Yield the rules of the rows under one key.
+
+    Args:
+        search: of the child table, its sample made of whole families of ``relation``.
+        relation: the key.
+        told: rules found before.
+    """
+    family = search.sample.family(relation.name)
+    sizes = np.bincount(family[family >= 0]) if (family >= 0).any() else np.zeros(0, int)
+    if (sizes > 1).sum() < FAMILIES_MIN:
+        return
+    copied = {rule.left for rule in told if isinstance(rule, Same) and not rule.right.is_own}
+    columns = [one for one in _columns(search, relation) if one not in copied]
+    numbered = list(search.accepted(_numbered(search, relation, columns)))
+    yield from numbered
+    rest = [one for one in columns if one not in {each.operands[0] for each in numbered}]
+    gaps = list(search.accepted(_equal_gaps(search, relation, rest)))
+    yield from gaps
+    orders = [each.operands[0] for each in numbered] or _orders(search, relation, rest)
+    told_columns: set[Operand] = set()
+    for by in [*orders[:ORDERS_MAX], *([] if orders else [None])]:
+        for rule in search.accepted(_rising(search, relation, [one for one in rest if one != by], by)):
+            if rule.operands[0] not in told_columns:
+                told_columns.add(rule.operands[0])
+                yield rule
+
+
+def _columns(search: Search, relation: Relation) -> list[Operand]:
+    """Return numbers and times of the rows, those of the primary key among them, without foreign keys."""
+    schema = search.tables.schema
+    keys = {column for one in schema.relations_of_child(search.table) for column in one.child_columns}
+    table = schema.table(search.table)
+    alone = set(table.primary_key) if len(table.primary_key) == 1 else set()
+    names = [one.name for one in table.columns if one.name not in keys | alone and one.sdtype != "text"]
+    return list(search.numeric(map(Operand, names)))
+
+
+def _numbered(search: Search, relation: Relation, columns: Iterable[Operand]) -> Iterator[Numbered]:
+    for column in columns:
+        if search.sample.is_time(search.table, column):
+            continue
+        least = np.nanmin(search.sample.numbers(search.table, column))
+        if least in (0.0, 1.0):
+            yield Numbered(table=search.table, relation=relation.name, column=column, start=int(least))
+
+
+def _equal_gaps(search: Search, relation: Relation, columns: Iterable[Operand]) -> Iterator[EqualGap]:
+    family = search.sample.family(relation.name)
+    for column in columns:
+        value = search.sample.numbers(search.table, column)
+        rows = np.flatnonzero((family >= 0) & ~np.isnan(value) & search.sample.is_whole(relation.name))
+        rows = rows[np.lexsort((value[rows], family[rows]))]
+        same = family[rows[1:]] == family[rows[:-1]]
+        gaps = (value[rows[1:]] - value[rows[:-1]])[same]
+        if len(gaps) < BY_CHANCE_MIN or not gaps.all():
+            continue
+        is_time, size = search.sample.is_time(search.table, column), float(np.abs(gaps).max())
+        rule = EqualGap(table=search.table, relation=relation.name, column=column, is_time=is_time)
+        if float(gaps.max() - gaps.min()) <= 1e-9 * size:
+            yield replace(rule, gap=float(f"{float(np.median(gaps)):.12g}"))
+        elif np.bincount(family[rows]).max() > 2:
+            yield rule
+
+
+def _orders(search: Search, relation: Relation, columns: Iterable[Operand]) -> list[Operand]:
+    """Return times, which never repeat within a family: what puts its rows in order where nothing numbers them."""
+    family, found = search.sample.family(relation.name), []
+    for column in columns:
+        if search.sample.is_time(search.table, column):
+            value = search.sample.numbers(search.table, column)
+            has = (family >= 0) & ~np.isnan(value)
+            pairs = np.stack([family[has], value[has]], axis=1)
+            if has.mean() > 0.99 and len(np.unique(pairs, axis=0)) == len(pairs):
+                found.append(column)
+    return found
+
+
+def _rising(search: Search, relation: Relation, columns: Iterable[Operand], by: Operand | None) -> Iterator[Rising]:
+    family = search.sample.family(relation.name)
+    order = np.arange(len(family)) if by is None else search.sample.numbers(search.table, by)
+    for column in columns:
+        value = search.sample.numbers(search.table, column)
+        rows = np.flatnonzero((family >= 0) & ~np.isnan(value) & ~np.isnan(order))
+        rows = rows[np.lexsort((order[rows], family[rows]))]
+        later, before = rows[1:], rows[:-1]
+        asked = (family[later] == family[before]) & (order[later] > order[before])
+        steps = (value[later] - value[before])[asked]
+        if len(steps) < BY_CHANCE_MIN or (steps != 0).mean() < CHANGES_MIN:
+            continue
+        if (steps >= 0).all() or (steps <= 0).all():
+            yield Rising(
+                table=search.table,
+                relation=relation.name,
+                column=column,
+                by=by,
+                strict=bool((steps != 0).all()),
+                falling=bool((steps <= 0).all()),
+            )
+
+
+def find_parent_totals(search: Search) -> Iterator[ParentTotal]:
+    """Yield candidates for columns of a table that sum up the rows under its keys.
+
+    Args:
+        search: of the parent table.
+    """
+    sample = search.sample
+    own = search.numeric(search.attributes)
+    for relation in search.tables.schema.relations_of_parent(search.table):
+        whole = sample.whole_parents(relation.name)
+        counts = aggregated(sample, relation.name, None, "count")
+        yield from _matching(search, relation, own, None, "count", counts, whole)
+        child = Search(search.tables, relation.child_table)
+        done: set[tuple[Operand, str]] = set()
+        for of in child.attributes:
+            is_time = sample.is_time(relation.child_table, of)
+            if not (is_time or sample.is_number(relation.child_table, of)):
+                continue
+            for how in ("min", "max") if is_time else ("sum", "mean", "min", "max"):
+                wanted = aggregated(sample, relation.name, of.column, how)
+                alike = {one: v for one, v in own.items() if sample.is_time(search.table, one) == is_time}
+                alike = {one: v for one, v in alike.items() if (one, of.column) not in done}
+                for rule in _matching(search, relation, alike, of.column, how, wanted, whole & (counts > 0)):
+                    done.add((rule.column, of.column))
+                    yield rule
+
+
+def _matching(
+    search: Search,
+    relation: Relation,
+    own: dict[Operand, np.ndarray],
+    of: str | None,
+    how: str,
+    wanted: np.ndarray,
+    asked: np.ndarray,
+) -> Iterator[ParentTotal]:
+    for column, value in own.items():
+        off = np.abs(value - wanted)[asked]
+        off = off[~np.isnan(off)]
+        if len(off) < BY_CHANCE_MIN:
+            continue
+        unit, size = 10.0 ** -decimals_of(value[~np.isnan(value)]), max(1.0, float(np.nanmax(np.abs(value))))
+        exact, loose = max(1e-9 * size, 1e-2 * unit), 0.5001 * unit
+        if float(off.max()) <= max(loose if how == "mean" else exact, 0.0):
+            tolerance = float(f"{exact if float(off.max()) <= exact else loose:.6g}")
+            yield ParentTotal(
+                table=search.table, column=column, relation=relation.name, of=of, how=how, tolerance=tolerance
+            )

@@ -1,0 +1,212 @@
+"""Finding equal columns, orders, products, and sums across a key: pairs and triples of columns, a glance first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.rules.find_sums import decimals_of
+from tabgraphsyn.data.rules.operand import Operand, Term
+from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, Search
+
+LEVELS_MIN = 5
+"""Distinct values of numbers that orders and products are made of: flags obey too many."""
+FACTORS_MAX = 60
+#: Share of rows that must break an order when one side is shuffled: a height is above every weight by its unit alone.
+TIMES_SHARE, NUMBERS_SHARE, THROUGH_SHARE = 0.01, 0.05, 0.1
+
+
+def find_same(search: Search) -> Iterator[Same]:
+    """Yield candidates for own columns that equal another one, or one of a parent."""
+    schema = search.tables.schema
+    keys = {column for one in schema.relations_of_child(search.table) for column in one.child_columns}
+    own = [Operand(name) for name in schema.attribute_columns(search.table)]
+    theirs = [
+        Operand(name, one.name)
+        for one in schema.relations_of_child(search.table)
+        for name in schema.attribute_columns(one.parent_table)
+    ]
+    few = pa.array(search.glance)
+    glance = {one: search.sample.values(search.table, one).take(few) for one in (*own, *theirs)}
+    seen: set[Operand] = set()
+    for number, left in enumerate(own):
+        for right in [*own[number + 1 :], *theirs]:
+            if {left, right} & seen or left.column in keys or glance[left].type != glance[right].type:
+                continue
+            if glance[left].equals(glance[right]) or (right.through and _equal_where(glance[left], glance[right])):
+                seen.add(right if right.is_own else left)
+                yield Same(table=search.table, left=left, right=right)
+
+
+def _equal_where(left: pa.Array, right: pa.Array) -> bool:
+    """Return whether two columns are equal in the rows whose key leads somewhere (those with a value)."""
+    there = right.is_valid()
+    return left.filter(there).equals(right.filter(there))
+
+
+def find_orders(search: Search, told: Iterable[Rule]) -> Iterator[Order]:
+    """Yield orders between two columns that hold in all rows and could have failed.
+
+    Args:
+        search: the table.
+        told: rules found before: numbers that they tie together are in order for that reason.
+    """
+    tied = [set(rule.operands) for rule in told if isinstance(rule, Product | Total)]
+    same = {rule.right for rule in told if isinstance(rule, Same)}
+    columns = {one: v for one, v in search.numeric([*search.attributes, *search.inherited]).items() if one not in same}
+    times = {one for one in columns if search.sample.is_time(search.table, one)}
+    glance = {one: values[search.glance] for one, values in columns.items()}
+    usable = [one for one, values in columns.items() if one in times or _levels(values) >= LEVELS_MIN]
+    for less in usable:
+        for more in usable:
+            if less == more or not (less.is_own or more.is_own) or (less in times) != (more in times):
+                continue
+            if less not in times and any({less, more} <= each for each in tied):
+                continue
+            if (glance[less] > glance[more]).any() or (columns[less] > columns[more]).any():
+                continue
+            numbers = NUMBERS_SHARE if less.is_own and more.is_own else THROUGH_SHARE
+            found = search.accept(
+                Order(table=search.table, columns=(less, more)), TIMES_SHARE if less in times else numbers
+            )
+            if found is not None:
+                strict = search.accept(Order(table=search.table, columns=(less, more), strict=True))
+                is_told = strict is not None and strict.support.by_chance - found.support.by_chance >= BY_CHANCE_MIN
+                yield strict if is_told else found  # type: ignore[misc]
+
+
+def chained(orders: Sequence[Order]) -> list[Order]:
+    """Return the orders without those that others imply, and joined where one ends at which another begins."""
+    above: dict[Operand, dict[Operand, Order]] = {}
+    for one in orders:
+        above.setdefault(one.columns[0], {})[one.columns[1]] = one
+    links = [
+        one
+        for one in orders
+        if not any(
+            one.columns[1] in above.get(middle, {})
+            and one.strict <= max(over.strict, above[middle][one.columns[1]].strict)
+            for middle, over in above[one.columns[0]].items()
+            if middle != one.columns[1]
+        )
+    ]
+    chains: list[list[Order]] = []
+    for link in sorted(links, key=lambda one: -sum(one.columns[0] in each for each in above.values())):
+        for chain in chains:
+            if chain[-1].columns[1] == link.columns[0] and chain[-1].strict == link.strict:
+                chain.append(link)
+                break
+            if chain[0].columns[0] == link.columns[1] and chain[0].strict == link.strict:
+                chain.insert(0, link)
+                break
+        else:
+            chains.append([link])
+    return [_joined(chain) for chain in chains]
+
+
+def _joined(chain: Sequence[Order]) -> Order:
+    columns = (chain[0].columns[0], *(one.columns[1] for one in chain))
+    weakest = min(chain, key=lambda one: one.support.by_chance)
+    return Order(table=weakest.table, columns=columns, strict=weakest.strict, support=weakest.support)
+
+
+def find_products(search: Search, told: Iterable[Rule]) -> Iterator[Product]:
+    """Yield candidates for own numbers that are the product of two others, rounded or not."""
+    same = {rule.right for rule in told if isinstance(rule, Same)}
+    numbers = _numbers_only(search, [*search.attributes, *search.inherited], same)
+    names = list(numbers)
+    few = np.stack([numbers[one][search.glance] for one in names]) if names else np.empty((0, 0))
+    own = [place for place, one in enumerate(names) if one.is_own]
+    units = {place: 10.0 ** -decimals_of(numbers[names[place]]) for place in own}
+    for first in range(len(names)):
+        for second in range(first, len(names)):
+            if not (names[first].is_own or names[second].is_own):
+                continue
+            for scale in (1.0, 0.01):
+                product = few[first] * few[second] * scale
+                for place in own:
+                    if place in (first, second):
+                        continue
+                    unit, size = units[place], float(np.nanmax(np.abs(few[place])))
+                    loose = 0.5001 * unit + 1e-12 * size
+                    off = np.abs(product - few[place])
+                    if (off > loose).any() or (~np.isnan(off)).sum() < min(BY_CHANCE_MIN, len(off)):
+                        continue
+                    rule = _product(search.table, names[place], (names[first], names[second]), scale, unit, numbers)
+                    if rule is not None:
+                        yield rule
+
+
+def _product(
+    table: str,
+    result: Operand,
+    factors: tuple[Operand, Operand],
+    scale: float,
+    unit: float,
+    numbers: Mapping[Operand, np.ndarray],
+) -> Product | None:
+    total = numbers[factors[0]] * numbers[factors[1]] * scale
+    off = float(np.nanmax(np.abs(total - numbers[result])))
+    size = max(1.0, float(np.nanmax(np.abs(numbers[result]))))
+    if off > 0.5001 * unit or 0.5001 * unit > 0.1 * float(np.nanstd(numbers[result])):
+        return None
+    tolerance = max(1e-9 * size, 1e-2 * unit) if off <= max(1e-9 * size, 1e-3 * unit) else 0.5001 * unit
+    return Product(table=table, result=result, factors=factors, scale=scale, tolerance=float(f"{tolerance:.6g}"))
+
+
+def find_across(search: Search, told: Iterable[Rule]) -> Iterator[Total]:
+    """Yield candidates for own columns that are a parent's plus a constant, or plus another own one."""
+    told = list(told)
+    same = {rule.right for rule in told if isinstance(rule, Same)} | {
+        rule.left for rule in told if isinstance(rule, Same)
+    }
+    columns = {
+        one: values
+        for one, values in search.numeric([*search.attributes, *search.inherited]).items()
+        if one.is_own or one not in same
+    }
+    times = {one for one in columns if search.sample.is_time(search.table, one)}
+    few = {one: values[search.glance] for one, values in columns.items()}
+    own = [one for one in columns if one.is_own]
+    for result in own:
+        size = max(1.0, float(np.nanmax(np.abs(columns[result]))))
+        for parent in [one for one in columns if not one.is_own and (one in times) == (result in times)]:
+            rest = few[result] - few[parent]
+            if _is_constant(rest, size):
+                constant = float(f"{float(np.nanmedian(rest)):.9g}")
+                yield _across(search, result, (Term(parent),), constant, size, result in times)
+                continue
+            for other in [one for one in own if one != result and one not in times]:
+                for unit in (1.0, 60.0, 3_600.0, 86_400.0, 604_800.0) if result in times else (1.0,):
+                    if (
+                        _is_constant(rest - unit * few[other], size)
+                        and abs(np.nanmedian(rest - unit * few[other])) < 1e-6 * size
+                    ):
+                        yield _across(search, result, (Term(parent), Term(other, unit)), 0.0, size, result in times)
+
+
+def _is_constant(values: np.ndarray, size: float) -> bool:
+    known = values[~np.isnan(values)]
+    return len(known) >= BY_CHANCE_MIN and float(known.max() - known.min()) <= 1e-9 * size
+
+
+def _across(
+    search: Search, result: Operand, terms: tuple[Term, ...], constant: float, size: float, is_time: bool
+) -> Total:
+    return Total(
+        table=search.table, result=result, terms=terms, constant=constant, tolerance=1e-9 * size, is_time=is_time
+    )
+
+
+def _numbers_only(search: Search, operands: Iterable[Operand], without: set[Operand]) -> dict[Operand, np.ndarray]:
+    wanted = [one for one in operands if one not in without and not search.sample.is_time(search.table, one)]
+    found = {one: values for one, values in search.numeric(wanted).items() if _levels(values) >= LEVELS_MIN}
+    return dict(list(found.items())[:FACTORS_MAX])
+
+
+def _levels(values: np.ndarray) -> int:
+    return len(np.unique(values[~np.isnan(values)]))

@@ -1,0 +1,499 @@
+"""Small databases in which one rule holds: three of each kind, none of them anybody's real data."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.dependencies import discover
+from tabgraphsyn.data.link import link_relation
+from tabgraphsyn.data.rules.find import find_rules
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
+
+ROWS = 700
+DAY = 86_400
+Columns = Mapping[str, Any]
+
+
+def sdtype_of(name: str, values: pa.Array) -> str:
+    if name.endswith("_id") or name == "id":
+        return "id"
+    if pa.types.is_timestamp(values.type):
+        return "datetime"
+    if pa.types.is_boolean(values.type):
+        return "boolean"
+    return "categorical" if pa.types.is_string(values.type) else "numerical"
+
+
+def database(tables: Mapping[str, Columns], relations: tuple[Relation, ...] = ()) -> Database:
+    """A database of plain columns; ``id`` is the primary key where there is one."""
+    made, schemas = {}, []
+    for name, columns in tables.items():
+        arrays = {key: pa.array(value) for key, value in columns.items()}
+        described = tuple(Column(key, sdtype_of(key, value)) for key, value in arrays.items())
+        schemas.append(TableSchema(name, described, ("id",) if "id" in arrays else ()))
+        made[name] = Table(schemas[-1], pa.table(arrays))
+    return Database(Schema(tuple(schemas), relations), made)
+
+
+def linked(made: Database) -> dict[str, np.ndarray]:
+    return {one.name: link_relation(made, one) for one in made.schema.relations}
+
+
+def rules_of(made: Database, is_training: Mapping[str, np.ndarray] | None = None) -> list[Rule]:
+    masks = is_training or {name: np.ones(made[name].num_rows, bool) for name in made.schema.table_names}
+    return find_rules(made, linked(made), masks, discover(made, masks))
+
+
+def tables_of(made: Database, rows: Mapping[str, np.ndarray] | None = None) -> RuleTables:
+    return RuleTables(made, linked(made), rows)
+
+
+def statements(made: Database) -> list[str]:
+    return [f"{one.table}: {one.statement()}" for one in rules_of(made)]
+
+
+def days(numbers: np.ndarray) -> pa.Array:
+    return pa.array((1_600_000_000 + numbers * DAY) * 1_000_000, pa.timestamp("us"))
+
+
+def row(**columns: Any) -> Database:
+    return database({"t": columns})
+
+
+def missing(values: np.ndarray, where: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=where)
+
+
+def family(child: Columns, parent: Columns, keys: Mapping[str, str] = {"p_id": "p"}) -> Database:
+    relations = tuple(Relation("c", (key,), table, ("id",)) for key, table in keys.items())
+    return database({"p": parent, "c": child}, relations)
+
+
+def grown(rng: np.random.Generator, parents: int = 120, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of parents of different sizes in mixed order: whose they are and their place."""
+    sizes = rng.integers(least, 8, parents)
+    whose = np.repeat(np.arange(parents), sizes)
+    place = np.concatenate([np.arange(size) for size in sizes])
+    return whose, place
+
+
+def _sum_of_many(rng: np.random.Generator) -> Database:
+    parts = {f"part{k}": np.round(rng.gamma(2, 40, ROWS), 2) for k in range(9)}
+    return row(**parts, all=np.round(sum(parts.values()), 2), other=rng.normal(size=ROWS))
+
+
+def _sum_rounded(rng: np.random.Generator) -> Database:
+    net = np.round(rng.gamma(2, 400, ROWS), 2)
+    return row(net=net, gross=np.round(net * 1.19, 2), age=rng.integers(18, 90, ROWS))
+
+
+def _sum_of_times(rng: np.random.Generator) -> Database:
+    start, length = rng.integers(0, 700, ROWS), rng.integers(1, 30, ROWS)
+    return row(start=days(start), nights=length, end=days(start + length))
+
+
+def _sum_with_gaps(rng: np.random.Generator) -> Database:
+    base, bonus = rng.integers(100, 900, ROWS), rng.integers(1, 80, ROWS)
+    none = rng.random(ROWS) < 0.5
+    return row(base=base, bonus=missing(bonus, none), pay=base + np.where(none, 0, bonus))
+
+
+def _shares(rng: np.random.Generator) -> Database:
+    cuts = np.sort(rng.integers(0, 1001, (ROWS, 3)), axis=1)
+    parts = np.diff(cuts, axis=1, prepend=0, append=1000) / 1000
+    return row(**{f"w{k}": np.round(parts[:, k], 3) for k in range(4)})
+
+
+def _points(rng: np.random.Generator) -> Database:
+    wins, draws = rng.integers(0, 30, ROWS), rng.integers(0, 12, ROWS)
+    return row(wins=wins, draws=draws, points=3 * wins + draws)
+
+
+def _two_sums(rng: np.random.Generator) -> Database:
+    a, b, c = (rng.integers(0, 500, ROWS) for _ in range(3))
+    return row(a=a, b=b, half=a + b, c=c, whole=a + b + c)
+
+
+def _products(rng: np.random.Generator) -> Database:
+    price, count = np.round(rng.gamma(2, 9, ROWS), 2), rng.integers(1, 30, ROWS)
+    return row(price=price, count=count, amount=np.round(price * count, 2))
+
+
+def _percent(rng: np.random.Generator) -> Database:
+    sum_, rate = np.round(rng.gamma(2, 900, ROWS), 2), np.round(rng.uniform(1, 9, ROWS), 2)
+    return row(sum=sum_, rate=rate, interest=np.round(sum_ * rate / 100, 2))
+
+
+def _area(rng: np.random.Generator) -> Database:
+    a, b = rng.uniform(1, 9, ROWS), rng.uniform(1, 9, ROWS)
+    return row(a=a, b=b, area=a * b)
+
+
+def _product_across(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    rate = np.round(rng.uniform(20, 90, 120), 2)
+    hours = rng.integers(1, 40, len(whose))
+    child = {"p_id": whose, "hours": hours, "pay": np.round(rate[whose] * hours, 2)}
+    return family(child, {"id": np.arange(120), "rate": rate})
+
+
+def _orders(rng: np.random.Generator) -> Database:
+    low = rng.normal(50, 20, ROWS)
+    mid = low + rng.gamma(1, 9, ROWS)
+    return row(low=low, mid=mid, high=mid + rng.gamma(1, 9, ROWS))
+
+
+def _strict(rng: np.random.Generator) -> Database:
+    first = rng.integers(0, 12, ROWS)
+    return row(first=first, last=first + rng.integers(1, 9, ROWS))
+
+
+def _order_of_times(rng: np.random.Generator) -> Database:
+    asked = rng.integers(0, 900, ROWS)
+    none = rng.random(ROWS) < 0.4
+    return row(asked=days(asked), answered=missing(days(asked + rng.integers(0, 40, ROWS)).to_numpy(), none))
+
+
+def _after_parent(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    born = rng.integers(0, 900, 120)
+    child = {"p_id": whose, "seen": days(born[whose] + rng.integers(0, 400, len(whose)))}
+    return family(child, {"id": np.arange(120), "born": days(born)})
+
+
+def _one_hot(rng: np.random.Generator) -> Database:
+    chosen = rng.choice(4, ROWS, p=[0.5, 0.3, 0.15, 0.05])
+    return row(**{f"is_{k}": (chosen == k).astype(int) for k in range(4)}, x=rng.normal(size=ROWS))
+
+
+def _one_true(rng: np.random.Generator) -> Database:
+    chosen = rng.integers(0, 3, ROWS)
+    return row(red=chosen == 0, green=chosen == 1, blue=chosen == 2)
+
+
+def _one_filled(rng: np.random.Generator) -> Database:
+    chosen, value = rng.integers(0, 3, ROWS), rng.normal(size=ROWS)
+    return row(**{name: missing(value, chosen != k) for k, name in enumerate(("mail", "phone", "post"))})
+
+
+def _at_most_one(rng: np.random.Generator) -> Database:
+    chosen = rng.integers(0, 5, ROWS)
+    return row(gold=chosen == 0, silver=chosen == 1, bronze=chosen == 2, age=rng.integers(1, 99, ROWS))
+
+
+def _at_most_one_filled(rng: np.random.Generator) -> Database:
+    chosen = rng.integers(0, 4, ROWS)
+    return row(left=missing(rng.normal(size=ROWS), chosen != 0), right=missing(rng.normal(size=ROWS), chosen != 1))
+
+
+def _null_by_word(rng: np.random.Generator) -> Database:
+    kind = rng.choice(["house", "flat", "plot"], ROWS)
+    return row(kind=kind, floor=missing(rng.integers(0, 9, ROWS), kind != "flat"))
+
+
+def _null_by_number(rng: np.random.Generator) -> Database:
+    children = rng.choice([0, 1, 2, 3], ROWS, p=[0.4, 0.3, 0.2, 0.1])
+    return row(children=children, school=pa.array(rng.choice(["a", "b"], ROWS), mask=children == 0))
+
+
+def _null_by_half(rng: np.random.Generator) -> Database:
+    won = rng.random(ROWS) < 0.5
+    return row(won=won, prize=missing(rng.gamma(2, 50, ROWS), ~won | (rng.random(ROWS) < 0.3)))
+
+
+def _null_together(rng: np.random.Generator) -> Database:
+    none = rng.random(ROWS) < 0.2
+    words = pa.array(rng.choice(["x", "y"], ROWS), mask=none)
+    return row(a=missing(rng.normal(size=ROWS), none), b=words, c=missing(rng.integers(0, 9, ROWS), none))
+
+
+def _null_together_by_chance_of_each(rng: np.random.Generator) -> Database:
+    first, second = rng.random(ROWS) < 0.3, rng.random(ROWS) < 0.4
+    made = {f"a{k}": missing(rng.normal(size=ROWS), first) for k in range(2)}
+    return row(**made, **{f"b{k}": missing(rng.normal(size=ROWS), second) for k in range(3)})
+
+
+def _address(rng: np.random.Generator) -> Database:
+    none = rng.random(ROWS) < 0.1
+    towns, zips = rng.choice(["x", "y"], ROWS), rng.integers(1_000, 9_999, ROWS)
+    return row(town=pa.array(towns, mask=none), zip=missing(zips, none), age=rng.integers(1, 99, ROWS))
+
+
+def _codes(rng: np.random.Generator) -> Database:
+    return row(code=[f"K{k:03d}" for k in rng.permutation(900)[:ROWS]], x=rng.normal(size=ROWS))
+
+
+def _unique_pair(rng: np.random.Generator) -> Database:
+    place = rng.permutation(60 * 40)[:ROWS]
+    return row(shop=[f"s{k}" for k in place // 40], week=place % 40, sold=rng.poisson(30, ROWS))
+
+
+def _unique_within(rng: np.random.Generator) -> Database:
+    place = rng.permutation(90 * 14)[:ROWS]
+    child = {"p_id": place // 14, "room": [f"r{k}" for k in place % 14]}
+    return family(child, {"id": np.arange(90)})
+
+
+def _unique_three(rng: np.random.Generator) -> Database:
+    place = rng.permutation(30 * 9 * 9)[:ROWS]
+    child = {"p_id": place // 81, "dept": place // 9 % 9, "week": place % 9}
+    return family(child, {"id": np.arange(30)})
+
+
+def _differ(rng: np.random.Generator) -> Database:
+    left = rng.integers(0, 12, ROWS)
+    right = (left + rng.integers(1, 12, ROWS)) % 12
+    teams = {"id": np.arange(12), "town": [f"town{k}" for k in range(12)]}
+    return family({"home_id": left, "away_id": right}, teams, {"home_id": "p", "away_id": "p"})
+
+
+def _differ_words(rng: np.random.Generator) -> Database:
+    left = rng.integers(0, 9, ROWS)
+    right = (left + rng.integers(1, 9, ROWS)) % 9
+    return row(sender=[f"n{k}" for k in left], receiver=[f"n{k}" for k in right])
+
+
+def _differ_with_gaps(rng: np.random.Generator) -> Database:
+    left = rng.integers(0, 6, ROWS)
+    right = (left + rng.integers(1, 6, ROWS)) % 6
+    words = pa.array([f"n{k}" for k in right], mask=rng.random(ROWS) < 0.3)
+    return row(first=[f"n{k}" for k in left], second=words)
+
+
+def _among(rng: np.random.Generator) -> Database:
+    made = _differ_words(rng)["t"].read()
+    sides = [made.column(name).to_pylist() for name in ("sender", "receiver")]
+    payer = [one[k] for one, k in zip(zip(*sides, strict=True), rng.integers(0, 2, ROWS), strict=True)]
+    return row(sender=sides[0], receiver=sides[1], payer=payer)
+
+
+def _among_keys(rng: np.random.Generator) -> Database:
+    columns = _differ(rng)["c"].read().to_pydict()
+    home = rng.random(ROWS) < 0.6
+    winner = np.where(home, columns["home_id"], columns["away_id"])
+    teams = {"id": np.arange(12)}
+    keys = {"home_id": "p", "away_id": "p", "winner_id": "p"}
+    return family({**columns, "winner_id": missing(winner, rng.random(ROWS) < 0.2)}, teams, keys)
+
+
+def _among_three(rng: np.random.Generator) -> Database:
+    words = rng.integers(0, 20, (ROWS, 3))
+    chosen = words[np.arange(ROWS), rng.integers(0, 3, ROWS)]
+    names = {f"bid{k}": [f"n{v}" for v in words[:, k]] for k in range(3)}
+    return row(**names, taken=[f"n{v}" for v in chosen])
+
+
+def _fixed(rng: np.random.Generator) -> Database:
+    town = rng.integers(0, 30, ROWS)
+    return row(town=[f"town{k}" for k in town], land=[f"land{k % 7}" for k in town], x=rng.normal(size=ROWS))
+
+
+def _fixed_by_two(rng: np.random.Generator) -> Database:
+    a, b = rng.integers(0, 5, ROWS), rng.integers(0, 6, ROWS)
+    price = rng.permutation(30).reshape(5, 6) * 10
+    return row(size=[f"s{k}" for k in a], kind=[f"k{k}" for k in b], price=price[a, b])
+
+
+def _fixed_by_key(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng, least=4)
+    tariff = rng.integers(0, 6, 120)
+    return family({"p_id": whose, "tariff": [f"t{k}" for k in tariff[whose]]}, {"id": np.arange(120)})
+
+
+def _same(rng: np.random.Generator) -> Database:
+    value = np.round(rng.normal(50, 9, ROWS), 1)
+    return row(seen=value, stored=value, x=rng.normal(size=ROWS))
+
+
+def _same_as_parent(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    money = rng.choice(["EUR", "USD", "CHF"], 120)
+    return family({"p_id": whose, "currency": money[whose]}, {"id": np.arange(120), "currency": money})
+
+
+def _same_date(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    at = rng.integers(0, 900, 120)
+    return family({"p_id": whose, "opened": days(at[whose])}, {"id": np.arange(120), "start": days(at)})
+
+
+def _numbered(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    mixed = rng.permutation(len(whose))
+    return family({"p_id": whose[mixed], "line": place[mixed] + 1}, {"id": np.arange(120)})
+
+
+def _numbered_from_zero(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    return family({"p_id": whose, "step": place, "x": rng.normal(size=len(whose))}, {"id": np.arange(120)})
+
+
+def _numbered_floats(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    return family({"p_id": whose, "nr": place + 1.0}, {"id": np.arange(120)})
+
+
+def _rising(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    dose = place * 5 + rng.choice([0, 2], len(whose)) + rng.integers(0, 9, 120)[whose] * 10
+    return family({"p_id": whose, "nr": place + 1, "dose": dose}, {"id": np.arange(120)})
+
+
+def _falling(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=3)
+    left = 100 - place * rng.integers(1, 9, 120)[whose] - rng.integers(0, 2, len(whose)) * 0
+    mixed = rng.permutation(len(whose))
+    at = rng.integers(0, 400, 120)[whose] + place * 3 + rng.integers(0, 2, len(whose))
+    return family({"p_id": whose[mixed], "at": days(at[mixed]), "left": left[mixed]}, {"id": np.arange(120)})
+
+
+def _rising_in_file(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=3)
+    meter = rng.integers(0, 500, 120)[whose] + np.floor(place * 3.5)
+    return family({"p_id": whose, "meter": meter}, {"id": np.arange(120)})
+
+
+def _gap_of_a_week(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    start = rng.integers(0, 900, 120)
+    return family({"p_id": whose, "due": days(start[whose] + 7 * place)}, {"id": np.arange(120)})
+
+
+def _gap_of_numbers(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    return family({"p_id": whose, "mark": rng.integers(0, 90, 120)[whose] + 5 * place}, {"id": np.arange(120)})
+
+
+def _gap_of_each(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=4)
+    start, gap = rng.integers(0, 900, 120), rng.integers(1, 30, 120)
+    return family({"p_id": whose, "due": days(start[whose] + gap[whose] * place)}, {"id": np.arange(120)})
+
+
+def _total(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    amount = np.round(rng.gamma(2, 30, len(whose)), 2)
+    total = np.round(np.bincount(whose, weights=amount, minlength=130), 2)
+    return family({"p_id": whose, "amount": amount}, {"id": np.arange(130), "total": total})
+
+
+def _count(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    return family({"p_id": whose}, {"id": np.arange(130), "members": np.bincount(whose, minlength=130)})
+
+
+def _latest(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    at = rng.integers(0, 900, len(whose))
+    last = np.zeros(120, int)
+    np.maximum.at(last, whose, at)
+    return family({"p_id": whose, "at": days(at)}, {"id": np.arange(120), "last_seen": days(last)})
+
+
+def _mean(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    stars = rng.integers(1, 6, len(whose))
+    mean = np.bincount(whose, weights=stars) / np.bincount(whose)
+    return family({"p_id": whose, "stars": stars}, {"id": np.arange(120), "rating": np.round(mean, 2)})
+
+
+def tree(rng: np.random.Generator, rows: int = 400) -> dict[str, Any]:
+    above = np.array([-1 if k < 15 else rng.integers(0, k) for k in range(rows)])
+    level = np.zeros(rows, int)
+    for k in range(rows):
+        level[k] = 1 if above[k] < 0 else level[above[k]] + 1
+    return {"id": np.arange(rows), "above_id": missing(above, above < 0), "level": level}
+
+
+def _level(rng: np.random.Generator) -> Database:
+    return database({"t": tree(rng)}, (Relation("t", ("above_id",), "t", ("id",)),))
+
+
+def _after_the_one_above(rng: np.random.Generator) -> Database:
+    made = tree(rng)
+    at = np.zeros(400, int)
+    above = made["above_id"].fill_null(-1).to_numpy()
+    for k in range(400):
+        at[k] = rng.integers(0, 900) if above[k] < 0 else at[above[k]] + rng.integers(0, 300)
+    columns = {"id": made["id"], "above_id": made["above_id"], "hired": days(at)}
+    return database({"t": columns}, (Relation("t", ("above_id",), "t", ("id",)),))
+
+
+def _deadline(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    at, length = rng.integers(0, 900, 120), rng.integers(1, 60, len(whose))
+    child = {"p_id": whose, "length": length, "until": days(at[whose] + length)}
+    return family(child, {"id": np.arange(120), "start": days(at)})
+
+
+#: Name -> (database, statement that must be found).
+CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
+    "sum of nine": (_sum_of_many, "t: all = " + " + ".join(f"part{k}" for k in range(9))),
+    "sum with a factor, rounded": (_sum_rounded, "t: gross = 1.19 x net"),
+    "time and length": (_sum_of_times, "t: end = start + nights in days"),
+    "sum with gaps": (_sum_with_gaps, "t: pay = base + bonus, where missing ones count as 0"),
+    "shares": (_shares, "t: w0 + w1 + w2 + w3 = 1"),
+    "points": (_points, "t: points = 3 x wins + draws"),
+    "sums of sums": (_two_sums, "t: half = a + b"),
+    "product": (_products, "t: amount = price x count"),
+    "percent": (_percent, "t: interest = sum x rate x 0.01"),
+    "area": (_area, "t: area = a x b"),
+    "product across a key": (_product_across, "c: pay = hours x p.rate (through p_id)"),
+    "chain": (_orders, "t: low <= mid <= high"),
+    "strict": (_strict, "t: first < last"),
+    "times with gaps": (_order_of_times, "t: asked <= answered"),
+    "child after parent": (_after_parent, "c: p.born (through p_id) <= seen"),
+    "one hot": (_one_hot, "t: exactly one of is_0, is_1, is_2, is_3 is true"),
+    "one true": (_one_true, "t: exactly one of red, green, blue is true"),
+    "one filled": (_one_filled, "t: exactly one of mail, phone, post is filled"),
+    "at most one": (_at_most_one, "t: at most one of gold, silver, bronze is true"),
+    "at most one filled": (_at_most_one_filled, "t: at most one of left, right is filled"),
+    "missing by a word": (
+        _null_by_word,
+        "t: floor is missing where kind is 'house', 'plot' and filled where it is 'flat'",
+    ),
+    "missing by a number": (
+        _null_by_number,
+        "t: school is missing where children is '0' and filled where it is '1', '2', '3'",
+    ),
+    "missing in part": (_null_by_half, "t: prize is missing where won is 'false'"),
+    "missing together": (_null_together, "t: a, b, c are missing in the same rows"),
+    "two groups missing together": (_null_together_by_chance_of_each, "t: b0, b1, b2 are missing in the same rows"),
+    "address missing": (_address, "t: town, zip are missing in the same rows"),
+    "codes": (_codes, "t: code is unique"),
+    "unique pair": (_unique_pair, "t: shop and week together are unique"),
+    "unique within a parent": (_unique_within, "c: room is unique within a row of p"),
+    "three together": (_unique_three, "c: dept and week together are unique within a row of p"),
+    "keys that differ": (_differ, "c: home_id and away_id differ"),
+    "words that differ": (_differ_words, "t: sender and receiver differ"),
+    "differ with gaps": (_differ_with_gaps, "t: first and second differ"),
+    "one of two": (_among, "t: payer is one of sender, receiver"),
+    "key of one of two": (_among_keys, "c: winner_id is one of home_id, away_id"),
+    "one of three": (_among_three, "t: taken is one of bid0, bid1, bid2"),
+    "fixed": (_fixed, "t: town fixes land"),
+    "fixed by two": (_fixed_by_two, "t: size and kind together fix price"),
+    "fixed by a key": (_fixed_by_key, "c: p_id fixes tariff"),
+    "same": (_same, "t: seen = stored"),
+    "same as the parent's": (_same_as_parent, "c: currency = p.currency (through p_id)"),
+    "same date": (_same_date, "c: opened = p.start (through p_id)"),
+    "numbered": (_numbered, "c: line numbers the rows of each p 1 to n"),
+    "numbered from zero": (_numbered_from_zero, "c: step numbers the rows of each p 0 to n-1"),
+    "numbered in floats": (_numbered_floats, "c: nr numbers the rows of each p 1 to n"),
+    "rising": (_rising, "c: dose rises within each p, in order of nr"),
+    "falling": (_falling, "c: left falls within each p, in order of at"),
+    "rising in the file": (_rising_in_file, "c: meter rises within each p, in the order of the file"),
+    "a week apart": (_gap_of_a_week, "c: due is 7 days apart within each p"),
+    "five apart": (_gap_of_numbers, "c: mark is 5 apart within each p"),
+    "equally apart": (_gap_of_each, "c: due is equally spaced within each p"),
+    "total": (_total, "p: total is the sum of c.amount over its rows"),
+    "count": (_count, "p: members is the number of its rows in c"),
+    "latest": (_latest, "p: last_seen is the largest of c.at over its rows"),
+    "mean": (_mean, "p: rating is the mean of c.stars over its rows"),
+    "level": (_level, "t: level = t.level (through above_id) + 1"),
+    "after the one above": (_after_the_one_above, "t: t.hired (through above_id) <= hired"),
+    "deadline": (_deadline, "c: until = p.start (through p_id) + length in days"),
+}  # fmt: skip
