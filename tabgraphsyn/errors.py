@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import shlex
 from collections.abc import Iterable
 
 EXIT_DONE = 0
@@ -63,6 +64,15 @@ class RankLost(TabGraphSynError):
     """A stage on several ranks of which one died or was silent for too long; it can be resumed."""
 
     exit_code = EXIT_RANK_LOST
+
+
+def command_line(*words: object) -> str:
+    """Return a command as it can be pasted into a shell.
+
+    >>> command_line("tabgraphsyn", "status", "--output-dir", "/a b/out")
+    "tabgraphsyn status --output-dir '/a b/out'"
+    """
+    return shlex.join(str(word) for word in words)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

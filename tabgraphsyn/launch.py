@@ -11,7 +11,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USER, ConfigError, TabGraphSynError, raise_collected
+from tabgraphsyn.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_USER,
+    ConfigError,
+    TabGraphSynError,
+    command_line,
+    raise_collected,
+)
 
 if TYPE_CHECKING:
     from tabgraphsyn.orchestration.submit import Launch, Point
@@ -128,7 +136,7 @@ def _launch(given: list[str], catalog: Catalog | None) -> int:
     chosen = catalog or STAGES
     is_local = config["cluster"]["executor"] != "slurm"
     if is_local and not config["wait"] and not config["dry_run"]:
-        return _detach(given, points, overrides)
+        return _detach(given, points)
     return _run(points, overrides, chosen)
 
 
@@ -277,19 +285,21 @@ def _dry_run_on_slurm(launch: Launch) -> int:
     return dry_run(launch)
 
 
-def _detach(given: list[str], points: list[Point], command: list[str]) -> int:
+def _detach(given: list[str], points: list[Point]) -> int:
     """Start the same command in the background, where it waits; its log lies in the campaign's folder."""
     from tabgraphsyn.config.top_level import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.running import detached
 
-    name = submit.campaign_name(points, command, PLACE_KEYS)
+    name = submit.campaign_name(points, PLACE_KEYS)
     folder = submit.output_store(points[0].config).root.parent / "campaigns" / name
     # The very command that was typed, where it was typed: a program may have its own way to start a launch.
     typed = list(sys.orig_argv) if sys.argv[1:] == given else [sys.executable, "-m", "tabgraphsyn.launch", *given]
     pid = detached([*typed, "wait=true"], folder)
     print(f"campaign {name} runs in the background as process {pid}. Its log: {folder / 'launch.log'}")
-    print(f"tabgraphsyn status {name} --output-dir {folder.parents[1]}    tabgraphsyn cancel {name}")
+    place = ("--output-dir", folder.parents[1])
+    for verb in ("status", "cancel"):
+        print(command_line("tabgraphsyn", verb, name, *place))
     return EXIT_DONE
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tabgraphsyn.data.files import read_json, write_json, write_text
-from tabgraphsyn.errors import TabGraphSynError
+from tabgraphsyn.errors import TabGraphSynError, command_line
 from tabgraphsyn.orchestration.accounting import usage_of
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign
 
@@ -62,7 +62,7 @@ def closing_line(campaign: Campaign, *, is_done: bool) -> str:
     ]
     if len(scored) < 2:
         return ""
-    command = f"tabgraphsyn report {campaign.name} --output-dir {campaign.output_dir}"
+    command = command_line("tabgraphsyn", "report", campaign.name, "--output-dir", campaign.output_dir)
     if not is_done or len(scored) > CHEAP_POINTS:
         return f"The campaign's report, once its points are done: {command}"
     try:

@@ -76,16 +76,40 @@ class Launch:
         return self.store.root.parent
 
 
-def campaign_name(points: Sequence[Point], command: Sequence[str], place_keys: Sequence[str]) -> str:
-    """Return the chosen name, or ``<data set>-<hash of the overrides that say what is computed>``."""
+def campaign_name(points: Sequence[Point], place_keys: Sequence[str]) -> str:
+    """Return the chosen name, or ``<data set>-<hash of all values that say what is computed>``.
+
+    Values, not words: ``seed=${oc.env:SEED}`` under another SEED, or an edited yaml, is another campaign.
+    """
     chosen = points[0].config.get("campaign")
     if chosen is not None:
         return str(chosen)
     names = list(dict.fromkeys(_dataset_name(point.config["dataset"]) for point in points))
-    what = json.dumps(_what(command, place_keys))
-    digest = hashlib.sha256(what.encode()).hexdigest()[:_NAME_DIGITS]
+    digest = _digest(points, place_keys)[:_NAME_DIGITS]
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(names[:3])).lstrip("._-")
     return f"{plain[:_NAME_LETTERS] or 'data'}-{digest}"
+
+
+def _digest(points: Sequence[Point], place_keys: Sequence[str]) -> str:
+    """Return a hash of the points' values; what points share is the same object in each, and is written once."""
+    texts: dict[int, str] = {}
+    digest = hashlib.sha256()
+    for point in points:
+        for key, value in sorted(point.config.items()):
+            if key in place_keys:
+                continue
+            if id(value) not in texts or not isinstance(value, dict | list):
+                plain = _located(value) if key == "dataset" else value
+                texts[id(value)] = json.dumps(plain, sort_keys=True, default=str)
+            digest.update(f"{key}={texts[id(value)]}\n".encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _located(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a data set whose path does not depend on where the launch was typed."""
+    path = str(dataset.get("path") or "")
+    return {**dataset, "path": path if ":" in path else str(Path(path).expanduser().resolve())}
 
 
 def _dataset_name(dataset: Mapping[str, Any]) -> str:
@@ -136,7 +160,7 @@ def make_launch(
     store = output_store(points[0].config)
     settle_rights(store.root.parent)
     code = code_version()
-    name = campaign_name(points, command, place_keys)
+    name = campaign_name(points, place_keys)
     sources = _read_sources(points, catalog, store, code, warm_up, keep=not dry_run)
     planned = [
         PlannedPoint(point.name, point.config, sources[point.name].content, sources[point.name].tables)

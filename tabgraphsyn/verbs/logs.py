@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from tabgraphsyn.orchestration.store import State
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
 
 _LOOK_S = 0.5
+_SHOWN = 5
 
 
 def logs(
@@ -35,18 +37,21 @@ def logs(
 ) -> None:
     """Show the log of a stage across its attempts; without a stage, of those that failed or run."""
     found = one_campaign(output_dir, campaign)
-    chosen = _chosen(found, stage, point)
     jobs = latest_elements(read_ledger(found.output_dir))
+    chosen = _chosen(found, stage, point, jobs)
     if as_json:
         print(json.dumps([_described(found, label, chosen[label], jobs, lines) for label in chosen], indent=2))
         return
     if not chosen:
         print(f"{found.name}: nothing failed and nothing runs. Name a stage: {listing(_labels(found), 20)}.")
-    for label, stage_id in chosen.items():
+    most = len(chosen) if stage is not None else _SHOWN
+    if len(chosen) > most:
+        print(f"{len(chosen)} stages need a look; these are {most} of them, the others by name or --point")
+    for label, stage_id in list(chosen.items())[:most]:
         folder = found.store.folder(stage_id)
         numbers = attempt_numbers(folder)
         if not numbers:
-            print(f"{label}: not started")
+            print(f"{label}: no attempt was started")
         for number in numbers:
             print(f"== {label} attempt {number}: {log_path(folder, number)}")
             print("\n".join(last_log_lines(log_path(folder, number), lines)))
@@ -90,15 +95,36 @@ def _labels(campaign: Campaign) -> list[str]:
     return list(dict.fromkeys(label for point in campaign.points.values() for label in point.stages))
 
 
-def _chosen(campaign: Campaign, stage: str | None, point: str | None) -> dict[str, str]:
+def _needs_a_look(campaign: Campaign, stage_id: str, jobs: Mapping[str, tuple[Submission, int]]) -> bool:
+    """Return True for a stage that failed or runs, and for one whose job died before its first attempt."""
+    state = campaign.store.state(stage_id)
+    if state in (State.FAILED, State.RUNNING):
+        return True
+    job_log = _job_log(stage_id, jobs) if state in (State.MISSING, State.RESUMABLE) else None
+    return job_log is not None and bool(last_log_lines(job_log, 1))
+
+
+def _labelled(stages: Mapping[str, str]) -> dict[str, str]:
+    """Return label -> id; where points have stages of one label, the signature tells them apart."""
+    labels = Counter(stages.values())
+    return {
+        label if labels[label] == 1 else f"{label} {stage_id.partition('/')[2][:8]}": stage_id
+        for stage_id, label in stages.items()
+    }
+
+
+def _chosen(
+    campaign: Campaign, stage: str | None, point: str | None, jobs: Mapping[str, tuple[Submission, int]]
+) -> dict[str, str]:
     """Return label -> id of the stages that are meant."""
     if point is not None and point not in campaign.points:
         raise ConfigError(f"--point: there is no {point!r}.{nearest(point, campaign.points)}")
     points = [campaign.points[point]] if point is not None else list(campaign.points.values())
     if stage is None:
         pairs = {stage_id: label for each in points for label, stage_id in each.stages.items()}
-        wanted = (State.FAILED, State.RUNNING)
-        return {label: stage_id for stage_id, label in pairs.items() if campaign.store.state(stage_id) in wanted}
+        return _labelled(
+            {stage_id: label for stage_id, label in pairs.items() if _needs_a_look(campaign, stage_id, jobs)}
+        )
     for each in points:
         for label, stage_id in each.stages.items():
             if stage in (label, stage_id) or stage_id.split("/")[1].startswith(stage):

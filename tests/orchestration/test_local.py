@@ -318,3 +318,23 @@ def test_a_terminal_gets_a_live_view(launches: Launches):
     assert process.wait(timeout=60) == 0, text
     assert "of 7 stages" in text and "step " in text and "loss" in text
     assert "7 stages (7 computed, 0 cached)" in text
+
+
+def test_a_campaigns_name_goes_by_values_and_not_by_words(launches: Launches):
+    """An interpolation that now says something else, and an edited yaml, must not replace what was there."""
+    for seed in ("7", "8"):
+        os.environ["A_SEED"] = seed
+        launches._environment["A_SEED"] = seed
+        launches.run("seed=${oc.env:A_SEED}", "dataset.path=x")
+    os.environ.pop("A_SEED")
+    assert len(list(launches.out.glob("campaigns/*/campaign.json"))) == 2
+    launches.run("seed=7")
+    assert len(list(launches.out.glob("campaigns/*/campaign.json"))) == 2  # the same values in other words
+
+
+def test_commands_that_are_printed_can_be_pasted(tmp_path: Path, environment: dict[str, str]):
+    spaced = Launches(tmp_path / "my work", {**environment, "FAKE_PRELOAD": "json"})
+    (tmp_path / "my work").mkdir()
+    text = spaced.run("wait=false", "campaign=mine")
+    assert f"tabgraphsyn status mine --output-dir '{spaced.out}'" in text
+    spaced.wait_for("campaigns/mine/default/metrics.json")

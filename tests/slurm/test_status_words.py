@@ -93,3 +93,13 @@ def test_a_running_stage_that_was_cancelled_by_scancel_says_so(
     (folder / "requeues.jsonl").write_text(json.dumps({"kind": "gave up", "why": "cancelled", "time": 1}) + "\n")
     found, _ = stages(output_dir, capsys)
     assert found["prepare"]["state"] == "cancelled" and "by scancel" in found["prepare"]["reason"]
+
+
+def test_logs_shows_what_died_before_its_first_attempt(output_dir: Path, capsys: pytest.CaptureFixture[str]):
+    log = output_dir / "slurm" / "launches" / "x" / "7_1_0_log.out"
+    log.parent.mkdir(parents=True)
+    log.write_text("bash: /nfs/venv/bin/python: Stale file handle\n")
+    assert cli.main(["logs", "--output-dir", str(output_dir)]) == 0
+    text = capsys.readouterr().out
+    assert "gnn: no attempt was started" in text and "Stale file handle" in text and "nothing failed" not in text
+    assert "prepare" not in text

@@ -138,7 +138,9 @@ def record_campaign(
     former = read_campaign(output_dir, name).points if (folder / CAMPAIGN).is_file() else {}
     points = {point: _point_record(plan, labels, overrides[point]) for point, labels in plan.points.items()}
     for point, record in points.items():
-        if point in former and sorted(former[point].overrides) != sorted(record.overrides):
+        # The same values in other words ask for the same stages, and nothing is lost.
+        is_same = point not in former or former[point].stages == record.stages
+        if not is_same and sorted(former[point].overrides) != sorted(record.overrides):
             raise ConfigError(
                 f"campaign={name}: it already holds point {point!r} of other overrides "
                 f"({listing(former[point].overrides)}). Choose another campaign name."

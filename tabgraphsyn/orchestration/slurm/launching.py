@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from tabgraphsyn.errors import EXIT_DONE
+from tabgraphsyn.errors import EXIT_DONE, command_line
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.measured import Key, Measured, measured
 from tabgraphsyn.orchestration.plan import Stage
@@ -67,7 +67,8 @@ def run_on_slurm(launch: Launch, campaign: Campaign) -> int:
     scheduler = Scheduler()
     report = submit(work_of(launch), scheduler)
     print("\n".join(described(report, scheduler)))
-    print(f"Results: {campaign.folder}. tabgraphsyn status {launch.campaign} --output-dir {launch.output_dir}")
+    look = command_line("tabgraphsyn", "status", launch.campaign, "--output-dir", launch.output_dir)
+    print(f"Results: {campaign.folder}. {look}")
     return EXIT_DONE
 
 
@@ -80,8 +81,8 @@ def described(report: Report, scheduler: Scheduler) -> Iterator[str]:
         asks += f" {request['gpus']} gpu" if request["gpus"] else ""
         asks += f" x {request['tasks_per_node']} tasks" if request["tasks_per_node"] > 1 else ""
         asks += f" x {request['nodes']} nodes" if request["nodes"] > 1 else ""
-        after = submission.dependency or "nothing"
-        yield f"job {submission.job:>8}  {len(submission.elements):5} x {submission.name:44} {asks:24} after {after}"
+        after = f" after {submission.dependency}" if submission.dependency else ""
+        yield f"job {submission.job:>8}  {len(submission.elements):5} x {submission.name:44} {asks:24}{after}"
     count = sum(len(stages) for submission in report.submissions for stages in submission.elements.values())
     elements = sum(len(submission.elements) for submission in report.submissions)
     yield (
