@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.codec.bands import BandRule
+
 DAY_MIN = 1440
 COLUMNS_MAX = 40
 ROWS_MIN = 50
@@ -90,7 +92,7 @@ class HourRule:
         return pc.if_else(pa.array(is_fixed & ~np.isnan(own)), pa.array(new).cast(clock.type), clock)
 
 
-Rule = SumRule | HourRule
+Rule = SumRule | HourRule | BandRule
 
 
 def minutes(clock: np.ndarray) -> np.ndarray:
@@ -126,19 +128,30 @@ def find_rules(columns: Mapping[str, pa.Array]) -> tuple[Rule, ...]:
 
 def clocks(rules: Sequence[Rule]) -> tuple[str, ...]:
     """Return the columns that rules read as times of day and do not restore themselves."""
-    read = [rule.clock if isinstance(rule, HourRule) else rule.start for rule in rules if rule.clock]
+    timed = [rule for rule in rules if not isinstance(rule, BandRule) and rule.clock]
+    read = [rule.clock if isinstance(rule, HourRule) else rule.start for rule in timed]
     return tuple(dict.fromkeys(read))
 
 
 def rules_to_dict(rules: Sequence[Rule]) -> list[dict[str, Any]]:
     """Return the json form."""
-    return [{"rule": "hour" if isinstance(rule, HourRule) else "sum", **asdict(rule)} for rule in rules]
+    kinds = {HourRule: "hour", SumRule: "sum", BandRule: "band"}
+    return [
+        {"rule": kinds[type(rule)], **(rule.to_dict() if isinstance(rule, BandRule) else asdict(rule))}
+        for rule in rules
+    ]
 
 
 def rules_from_dict(raw: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     """Read the form that ``rules_to_dict`` writes."""
-    kinds: dict[str, type[HourRule] | type[SumRule]] = {"hour": HourRule, "sum": SumRule}
-    return tuple(kinds[one["rule"]](**{key: value for key, value in one.items() if key != "rule"}) for one in raw)
+    return tuple(_rule_from_dict(one) for one in raw)
+
+
+def _rule_from_dict(raw: Mapping[str, Any]) -> Rule:
+    if raw["rule"] == "band":
+        return BandRule.from_dict(raw)
+    given = {key: value for key, value in raw.items() if key != "rule"}
+    return HourRule(**given) if raw["rule"] == "hour" else SumRule(**given)
 
 
 def _candidates(

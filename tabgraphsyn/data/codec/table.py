@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.arithmetic import HourRule, Rule, clocks, find_rules, rules_from_dict, rules_to_dict
+from tabgraphsyn.data.codec.bands import BandRule, band, find_bands
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
 from tabgraphsyn.data.codec.choice import column_codec
 from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
@@ -98,6 +99,8 @@ class TableCodec:
             if is_told(name, others):
                 codecs[name] = DigitsCodec(codecs[name])  # type: ignore[arg-type]
         codecs |= _fit_clocks(rows, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config)
+        if config.dependencies == "keep":
+            rules = (*rules, *_bands(rows, codecs))
         return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
 
     @cached_property
@@ -220,6 +223,22 @@ def _rules(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> tupl
     own = [name for name, codec in codecs.items() if not isinstance(codec, ConstantCodec | DerivedCodec)]
     names = [name for name in own if rows.table.schema.column(name).sdtype in ("numerical", "datetime")]
     return find_rules(rows.sampled(names)) if len(names) > 1 else ()
+
+
+def _bands(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> tuple[BandRule, ...]:
+    """Return which categories are the bands of which numbers."""
+    categories = {
+        name: codec.levels.values for name, codec in codecs.items()
+        if isinstance(codec, CategoricalCodec) and codec.levels.type == "string"
+    }  # fmt: skip
+    categories = {name: values for name, values in categories.items() if any(band(str(one)) for one in values)}
+    numbers = {
+        name: codec.format.to_dict() if isinstance(codec, MixedCodec) else None for name, codec in codecs.items()
+        if isinstance(codec, NumericalCodec | MixedCodec) and rows.table.schema.column(name).sdtype == "numerical"
+    }  # fmt: skip
+    if not categories or not numbers:
+        return ()
+    return tuple(find_bands(categories, numbers, rows.sampled([*categories, *numbers])))
 
 
 def _fit_times(rows: TrainingRows, columns: list[str], config: CodecConfig) -> dict[str, ColumnCodec]:
