@@ -1,8 +1,8 @@
 """What large sweeps cost on a real Slurm: ``python scripts/bench_plan.py --points 1000 10000``.
 
 Starts a throw-away cluster, launches points x 4 trivial stages while nothing may start, and measures what a launch and
-each verb take: CPU seconds of the client (other load does not count), peak memory, calls of Slurm's commands, files. With
-two sizes it states how each figure grows: 1.0 is in proportion to the points. ``--run`` lets the last sweep run to its end.
+each verb take: CPU seconds of the client (other load does not count), peak memory, calls of Slurm's commands, files.
+With two sizes it states how each figure grows: 1.0 is in proportion to the points. ``--run`` lets the last sweep end.
 """
 
 from __future__ import annotations
