@@ -17,6 +17,11 @@ EXIT_STAGE = 3
 EXIT_INTERRUPTED = 75
 EXIT_RANK_LOST = 76
 
+MOST_LETTERS = 5_000
+"""No message is longer."""
+_LONGEST_PROBLEM = 1_500
+_LONGEST_NAME = 200
+
 
 class TabGraphSynError(Exception):
     """An error whose message is meant for the user; the traceback goes to the log.
@@ -28,6 +33,9 @@ class TabGraphSynError(Exception):
 
     exit_code = EXIT_STAGE
     problems: tuple[str, ...] = ()
+
+    def __init__(self, message: str = "", *rest: object) -> None:
+        super().__init__(shortened(message), *rest)
 
 
 class ConfigError(TabGraphSynError):
@@ -75,6 +83,18 @@ def command_line(*words: object) -> str:
     return shlex.join(str(word) for word in words)
 
 
+def shortened(text: str, most: int = MOST_LETTERS) -> str:
+    """Return ``text`` with its middle left out where it is longer: what quotes a file of somebody has no end.
+
+    >>> shortened("a" * 30 + "b" * 30, 40)
+    'aaaaaa ... (48 letters more) ... bbbbbb'
+    """
+    if len(text) <= most:
+        return text
+    end = max(most - 28, 2) // 2
+    return f"{text[:end]} ... ({len(text) - 2 * end} letters more) ... {text[-end:]}"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest of ``names``, or an empty string.
 
@@ -83,6 +103,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
     >>> nearest("zzz", ["gin", "gat"])
     ''
     """
+    if len(name) > _LONGEST_NAME:  # nobody means one; comparing takes the square of it
+        return ""
     found = difflib.get_close_matches(name, list(names), n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
 
@@ -94,7 +116,7 @@ def listing(items: Iterable[object], limit: int = 10) -> str:
     "'a', 'b' and 1 more"
     """
     shown = list(items)
-    text = ", ".join(repr(item) for item in shown[:limit])
+    text = ", ".join(shortened(repr(item), _LONGEST_NAME) for item in shown[:limit])
     rest = len(shown) - limit
     return f"{text} and {rest} more" if rest > 0 else text
 
@@ -119,7 +141,12 @@ def raise_collected(error: type[TabGraphSynError], problems: list[str]) -> None:
     """Raise one ``error`` that lists every problem, or return when there are none."""
     if not problems:
         return
-    lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
-    raised = error(problems[0] if len(problems) == 1 else f"{len(problems)} problems:\n{lines}")
+    lines = [f"  {number}. {shortened(text, _LONGEST_PROBLEM)}" for number, text in enumerate(problems, 1)]
+    while len(lines) > 1 and sum(map(len, lines)) + len(lines) > MOST_LETTERS - 100:
+        lines.pop()
+    if len(lines) < len(problems):
+        lines.append(f"  ... and {len(problems) - len(lines)} more")
+    text = "\n".join(lines)
+    raised = error(problems[0] if len(problems) == 1 else f"{len(problems)} problems:\n{text}")
     raised.problems = tuple(problems)
     raise raised

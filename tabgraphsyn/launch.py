@@ -5,7 +5,6 @@ This module imports nothing heavy when it is imported: it is the ``__main__`` of
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -18,14 +17,15 @@ from tabgraphsyn.errors import (
     ConfigError,
     TabGraphSynError,
     command_line,
+    place_problem,
     raise_collected,
 )
+from tabgraphsyn.terminal import escaped_output, message
 
 if TYPE_CHECKING:
     from tabgraphsyn.orchestration.submit import Launch, Point
     from tabgraphsyn.stages.catalog import Catalog
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOLD_LINES = 25
 _HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
 
@@ -54,6 +54,12 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
         catalog: other stage kinds than the project's, for tests.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with escaped_output():
+        return _ended(given, catalog)
+
+
+def _ended(given: list[str], catalog: Catalog | None) -> int:
+    """Run a launch and say in one message how it failed."""
     try:
         if any(argument.split("=", 1)[0] in _HYDRA_ONLY for argument in given):
             return _hydra(given)
@@ -63,7 +69,7 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
             return _config(given)
         return _launch(given, catalog)
     except TabGraphSynError as error:
-        print(error, file=sys.stderr)
+        print(message(error), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -73,9 +79,10 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        problem = place_problem(error)
+        if problem is None:
             raise
-        print(f"output_dir: {error.strerror}. Free space or choose another folder.", file=sys.stderr)
+        print(f"output_dir: {problem}", file=sys.stderr)
         return EXIT_USER
 
 
@@ -162,6 +169,7 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
     from tabgraphsyn.config.checks import config_problems, place_problems
     from tabgraphsyn.config.composition import compose_points
     from tabgraphsyn.config.top_level import COMPONENT_GROUPS
+    from tabgraphsyn.config.unread import unread_problems
     from tabgraphsyn.config.values import value_problems
     from tabgraphsyn.orchestration.submit import Point
 
@@ -176,6 +184,8 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
         checked.add(parts)
         problems += config_problems(point.config, point.missing, groups, point.added, has_components=is_new)
         problems += value_problems(point.config, problems) if is_new else []
+    if has_components:
+        problems += unread_problems((point.overrides, point.config) for point in composed.points)
     if composed.points:
         config = composed.points[0].config
         on_slurm = config["cluster"]["executor"] == "slurm"

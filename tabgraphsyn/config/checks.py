@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tabgraphsyn.config.components import (
     evaluation_problems,
     section_problems,
 )
+from tabgraphsyn.config.typed import typed_problems
 from tabgraphsyn.config.values import value_problems
 from tabgraphsyn.errors import listing, nearest
 
@@ -56,8 +58,9 @@ def config_problems(
         problems += component_problems(config)
         problems += section_problems(config)
         problems += evaluation_problems(config)
-    problems += _setting_problems(config)
-    return problems
+    wrong = typed_problems(config)
+    # What has another type cannot be compared with a range.
+    return problems + (wrong or list(_setting_problems(config)))
 
 
 def protocol_problems(evaluation: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
@@ -80,6 +83,8 @@ def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from cluster_problems(config.get("cluster") or {})
     yield from _resource_problems(config.get("resources") or {})
     tracking = config.get("tracking") or {}
+    if not isinstance(tracking, Mapping):
+        return
     if str(tracking.get("_target_", "")).endswith(".WandbTracker") and importlib.util.find_spec("wandb") is None:
         yield "tracking=wandb: wandb is not installed. Run pip install 'tabgraphsyn[wandb]' or set tracking=jsonl."
     if str(tracking.get("_target_", "")).endswith(".WandbTracker"):
@@ -153,10 +158,19 @@ def place_problems(output_dir: Path, *, on_slurm: bool = False) -> list[str]:
     if on_slurm and (problem := slurm_path_problem(output_dir)):
         return [problem]
     folder = output_dir
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir():
-        return [f"output_dir: {str(folder)!r} is a file. Choose another folder."]
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return [f"output_dir: {str(folder)!r} cannot be written to. Choose another folder with output_dir=<folder>."]
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            return [f"output_dir: {str(folder)!r} is a file. Choose another folder."]
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return [
+                f"output_dir: {str(folder)!r} cannot be written to. Choose another folder with output_dir=<folder>."
+            ]
+        # Of some file systems (/proc) the rights say nothing, and of a name only the system knows whether it may be.
+        with tempfile.TemporaryDirectory(prefix=".tabgraphsyn-", dir=folder) as trial:
+            Path(trial, *output_dir.relative_to(folder).parts).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return [f"output_dir: {str(output_dir)!r} cannot be written to ({why}). Choose another folder."]
     return []

@@ -29,9 +29,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tabgraphsyn.config.shared_values import SharedValues, missing_keys, shared_values
 from tabgraphsyn.config.top_level import TopLevelConfig, config_dir, user_config_dir
-from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.errors import ConfigError, listing, nearest, shortened
 
 _NAME_LIMIT = 120
+# What Hydra, OmegaConf and their grammar raise at what somebody typed; the last are slips of theirs.
+_FAILURES = (
+    *(HydraException, OmegaConfBaseException, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, AssertionError, NotImplementedError, OSError),
+)
+_INNER_NAMES = re.compile(r"\b\w*(?:Exception|Error|Antlr|Lexer|Parser|Token)\w*\b:?\s*")
 _OPTIONAL = ("model", "experiment")
 _ADDS = (OverrideType.ADD, OverrideType.FORCE_ADD)
 
@@ -137,8 +143,8 @@ class _Composer:
         for argument in arguments:
             try:
                 override = _parse(argument, self._loader)
-            except HydraException as error:
-                self._problems.append(_no_override(argument, error))
+            except _FAILURES:
+                self._problems.append(_no_override(argument))
                 continue
             found.pop(override.get_key_element(), None)
             found[override.get_key_element()] = override
@@ -183,13 +189,15 @@ class _Composer:
             elif chosen is None:
                 off = f"{group}=none" if "none" in options else f"one of {listing(options)}"
                 self._problems.append(f"{group}: a group cannot be null. Use {off}.")
-            elif not isinstance(chosen, str | list):
+            elif not isinstance(chosen, str) and not (
+                isinstance(chosen, list) and all(isinstance(each, str) for each in chosen)
+            ):
                 quoted = f" If that is its name: \"{group}='{chosen}'\"." if str(chosen) in options else ""
                 known = f"There are {listing(options, 20)}."
                 self._problems.append(f"{group}: the name of an option expected, found {chosen!r}.{quoted} {known}")
-            elif isinstance(chosen, str) and chosen not in options:
+            elif missing := [each for each in ([chosen] if isinstance(chosen, str) else chosen) if each not in options]:
                 known = f"There are {listing(options, 20)}."
-                self._problems.append(f"{group}={chosen}: no such option.{nearest(chosen, options)} {known}")
+                self._problems.append(f"{group}={missing[0]}: no such option.{nearest(missing[0], options)} {known}")
             else:
                 kept.append(override)
         return kept
@@ -199,7 +207,7 @@ class _Composer:
         for override in overrides:
             try:
                 self._loader._apply_overrides_to_config([override], config)
-            except (HydraException, OmegaConfBaseException) as error:
+            except _FAILURES as error:
                 self._problems.append(_value_problem(override, config, error))
 
     def _plain(
@@ -210,7 +218,7 @@ class _Composer:
             if shared is not None:
                 return shared.patched(config)
             plain = OmegaConf.to_container(config, resolve=True)
-        except OmegaConfBaseException as error:
+        except _FAILURES as error:
             self._problems.append(f"{name}: {_cause(error)}")
             plain = OmegaConf.to_container(config, resolve=False)
         return plain, tuple(missing_keys(plain))  # type: ignore[return-value]
@@ -247,7 +255,7 @@ def _is_plain(override: Override) -> bool:
 def _composed(groups: list[str]) -> DictConfig:
     try:
         return compose("config", overrides=groups)
-    except (HydraException, OmegaConfBaseException) as error:
+    except _FAILURES as error:
         raise ConfigError(f"{' '.join(groups) or 'conf'}: {_cause(error)}.") from error
 
 
@@ -256,7 +264,7 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     parent, _, last = key.rpartition(".")
     try:
         node = OmegaConf.select(config, parent) if parent else config
-    except OmegaConfBaseException:
+    except _FAILURES:
         node = None
     if isinstance(node, DictConfig) and last not in node:
         names = [str(name) for name in node]
@@ -272,15 +280,15 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     return f"{override.input_line}: {_cause(error)}."
 
 
-def _no_override(argument: str, error: HydraException) -> str:
+def _no_override(argument: str) -> str:
+    """Return what is wrong with an argument that Hydra's grammar does not take; that speaks of lexers and tokens."""
     key, sign, value = argument.partition("=")
     if not sign or not value:
-        return f"{argument!r} is not an override: {_first_line(error)}. Write key=value."
-    # The parser speaks of lexers and tokens; what a person forgot are the quotes.
+        return f"{argument!r} is not an override. Write key=value."
     quoted = value.replace("'", "\\'")
     return (
-        f"{argument!r}: a value with other characters than letters, digits and _ - . / : + % needs quotes of its own. "
-        f"Write \"{key}='{quoted}'\"."
+        f"{shortened(repr(argument), 400)}: a value with other characters than letters, digits and _ - . / : + % needs "
+        f"quotes of its own. Write \"{shortened(key, 200)}='{shortened(quoted, 400)}'\"."
     )
 
 
@@ -291,9 +299,12 @@ def _cause(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["it cannot be used"]
     # "In 'experiment/mine': ConfigKeyError raised while composing config:" says nothing without what follows.
-    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1]).rstrip(".")
+    text = " ".join(lines[:2] if lines[0].endswith(":") else lines[:1]).rstrip(".")
+    return shortened(_INNER_NAMES.sub("", text), 600)
 
 
 def _point_name(chosen: Sequence[str]) -> str:

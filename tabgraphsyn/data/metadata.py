@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.reading.names import column_name_problem, table_name_problem
 from tabgraphsyn.data.schema import SEMANTIC_TYPES, Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
@@ -147,7 +148,7 @@ class _Parser:
             sdtype=own,  # type: ignore[arg-type]
             computer_representation=self.representation(where, own, spec),
             datetime_format=self.text(where, "datetime_format", spec) if own == "datetime" else None,
-            regex_format=self.text(where, "regex_format", spec) if own == "id" else None,
+            regex_format=self.regex(where, spec) if own == "id" else None,
             pii=pii,
         )
 
@@ -163,6 +164,17 @@ class _Parser:
         value = spec.get(key)
         if value is not None and not (isinstance(value, str) and value and _is_unicode(value)):
             self.wrong(f"{where}: {key} is text, found {value!r}.")
+            return None
+        return value
+
+    def regex(self, where: str, spec: Mapping[str, Any]) -> str | None:
+        """Return the pattern of ids, tried out: the stage that makes them must not be the first to read it."""
+        value = self.text(where, "regex_format", spec)
+        try:
+            if value is not None:
+                Pattern.from_regex(value)
+        except DataError as error:
+            self.wrong(f"{where}: {error}")
             return None
         return value
 

@@ -260,6 +260,12 @@ def _column(raw: Mapping[str, Any]) -> Column:
     return Column(**{**raw, "format": format})
 
 
+PARQUET = "parquet"
+SHOWN = "synthetic"
+READ_BY_STAGES = "tables"
+"""Where a sample stage puts the parquet files that are not among ``sampling.formats``: later stages read them."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of one table: a parquet file that is read by column or in batches, or arrow in memory.
@@ -346,6 +352,12 @@ class Database:
     def ingested(folder: Path) -> Database:
         """Return the database that the ingest stage wrote to ``folder``: ``schema.json`` and ``tables/``."""
         return Database.open(Schema.from_dict(read_json(folder / "schema.json")), folder / "tables")
+
+    @staticmethod
+    def sampled(schema: Schema, artifacts: Path) -> Database:
+        """Return the database that a sample stage made: what it shows, or what it wrote beside it for stages."""
+        apart = artifacts / READ_BY_STAGES
+        return Database.open(schema, apart if apart.is_dir() else artifacts / SHOWN)
 
     @staticmethod
     def open(schema: Schema, folder: Path) -> Database:

@@ -44,13 +44,24 @@ class SDMetricsReport(ComparisonMetric):
         if empty:
             return [self.unscored("database", f"SDMetrics cannot read tables without rows: {empty}", comparison.name)]
         metadata = metadata_of(comparison.schema)
+        left_out = [each for each in metadata["relationships"] if self.leaves_out(each)]
+        metadata["relationships"] = [each for each in metadata["relationships"] if each not in left_out]
         real, other = frames(comparison.reference, comparison), frames(comparison.candidate, comparison)
         report = self.report()
         seed = data.seed_of(self.name) % (2**32)
         with warnings.catch_warnings(), _seeded(seed):
             warnings.simplefilter("ignore")
             report.generate(real, other, metadata, verbose=False)
-        return self._results(report, comparison, self.spreads(report, data, comparison))
+        results = self._results(report, comparison, self.spreads(report, data, comparison))
+        for each in left_out:
+            where = f"{each['child_table_name']}.{'+'.join(_listed(each['child_foreign_key']))}"
+            reason = "SDMetrics joins no table with itself; keys, cardinality and khop_trends score the key"
+            results.append(self.unscored(where, reason, comparison.name))
+        return results
+
+    def leaves_out(self, relationship: Mapping[str, Any]) -> bool:
+        """Return True for a relationship that SDMetrics' report cannot take."""
+        return False
 
     @abstractmethod
     def spreads(self, report: Any, data: EvaluationData, comparison: Comparison) -> Spreads:
@@ -158,6 +169,10 @@ def metadata_of(schema: Schema) -> dict[str, Any]:
         for relation in schema.relations
     ]
     return {"tables": tables, "relationships": relationships}
+
+
+def _listed(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _one_or_list(names: tuple[str, ...]) -> str | list[str]:

@@ -25,6 +25,8 @@ class SamplingConfig:
         scale: rows relative to the real database, training and holdout together.
         rows: rows of some tables in place of ``scale``; only tables whose rows do not follow from a parent table.
         formats: files that are written, ``parquet`` and ``csv``.
+        csv_formulas: what csv files do with text that a spreadsheet would compute (it begins with = + - @ or a tab):
+            ``keep`` it as it is in the other formats, or ``escape`` it with an apostrophe before it.
         batch_rows: rows denoised and decoded at a time; bounds the memory, changes no distribution.
         enforce_dependencies: give rows that share their keys one value where the real data always has one.
         dependency_min_strength: share of real rows from which on a dependency is enforced.
@@ -37,6 +39,7 @@ class SamplingConfig:
     scale: Annotated[float, Interval(gt=0, le=1e9)] = 1.0
     rows: Mapping[str, CountOrNone] = field(default_factory=dict)
     formats: Sequence[Format] = FORMATS
+    csv_formulas: Literal["keep", "escape"] = "keep"
     batch_rows: Annotated[int, Interval(ge=1, le=16_777_216)] = 8192
     enforce_dependencies: bool = False
     dependency_min_strength: PositiveShare = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,12 +17,15 @@ from tabgraphsyn.data.formats import DatetimeFormat
 from tabgraphsyn.data.schema import Column, TableSchema, mapped
 from tabgraphsyn.errors import ConfigError, listing
 
+_FORMULA = r"\A([=+\-@\t\r])"
 DEFAULT_DATETIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 Write = Callable[[pa.Table], None]
 
 
-def write_table(table: TableSchema, batches: Iterable[pa.Table], folder: Path, formats: Iterable[str]) -> int:
+def write_table(
+    table: TableSchema, batches: Iterable[pa.Table], folder: Path, formats: Iterable[str], *, csv_formulas: str = "keep"
+) -> int:
     """Write ``<table>.<format>`` for each format, aside then renamed; return the number of rows.
 
     The first batch decides the columns' types. An empty table must yield one batch of no rows.
@@ -35,7 +39,9 @@ def write_table(table: TableSchema, batches: Iterable[pa.Table], folder: Path, f
         for batch in batches:
             ordered = batch.select([column.name for column in table.columns])
             if not writers:
-                writers = [stack.enter_context(_open(table, ordered.schema, folder, name)) for name in formats]
+                writers = [
+                    stack.enter_context(_open(table, ordered.schema, folder, name, csv_formulas)) for name in formats
+                ]
             for write in writers:
                 write(ordered)
             rows += ordered.num_rows
@@ -43,10 +49,11 @@ def write_table(table: TableSchema, batches: Iterable[pa.Table], folder: Path, f
 
 
 @contextmanager
-def _open(table: TableSchema, schema: pa.Schema, folder: Path, name: str) -> Iterator[Write]:
+def _open(table: TableSchema, schema: pa.Schema, folder: Path, name: str, csv_formulas: str) -> Iterator[Write]:
     if name not in FORMATS:
         raise ConfigError(f"sampling.formats: {name!r} is unknown, expected some of {listing(FORMATS)}.")
-    with written_aside(folder / f"{table.name}.{name}") as aside, FORMATS[name](table, schema, aside) as write:
+    opened = _escaped_csv if name == "csv" and csv_formulas == "escape" else FORMATS[name]
+    with written_aside(folder / f"{table.name}.{name}") as aside, opened(table, schema, aside) as write:
         yield write
 
 
@@ -67,18 +74,29 @@ def _parquet(table: TableSchema, schema: pa.Schema, path: Path) -> Iterator[Writ
 
 
 @contextmanager
-def _csv(table: TableSchema, schema: pa.Schema, path: Path) -> Iterator[Write]:
+def _csv(
+    table: TableSchema, schema: pa.Schema, path: Path, safe: Callable[[Any], Any] = lambda values: values
+) -> Iterator[Write]:
+    """Write csv; ``safe`` is applied to names and to columns of text (not to numbers in a format of their own)."""
     has_format = {column.name for column in table.columns if column.format is not None}
-    written = pa.schema(
-        [pa.field(f.name, pa.string() if f.name in has_format else _written_type(f.type)) for f in schema]
-    )
+    types = [pa.string() if field.name in has_format else _written_type(field.type) for field in schema]
+    names = safe(pa.array(schema.names, pa.string())).to_pylist()
+    written = pa.schema([pa.field(name, kind) for name, kind in zip(names, types, strict=True)])
 
     def write(batch: pa.Table) -> None:
         columns = [_as_written(table.column(name), batch.column(name)) for name in batch.column_names]
+        for place, (name, values) in enumerate(zip(batch.column_names, columns, strict=True)):
+            if pa.types.is_string(values.type) and name not in has_format:
+                columns[place] = safe(values)
         writer.write_table(pa.table(columns, schema=written))
 
     with pacsv.CSVWriter(path, written, write_options=pacsv.WriteOptions(quoting_style="needed")) as writer:
         yield write
+
+
+def _escaped_csv(table: TableSchema, schema: pa.Schema, path: Path) -> AbstractContextManager[Write]:
+    """Write csv in which no text begins like a formula: a spreadsheet would compute it."""
+    return _csv(table, schema, path, lambda values: pc.replace_substring_regex(values, _FORMULA, r"'\1"))
 
 
 FORMATS: Mapping[str, Callable[[TableSchema, pa.Schema, Path], AbstractContextManager[Write]]] = {

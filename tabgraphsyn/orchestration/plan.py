@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tabgraphsyn.config.unread import unread_sections
 from tabgraphsyn.orchestration.signature import selected, signature, without
 from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind
 
@@ -130,7 +131,8 @@ def _stage(
     inputs: Mapping[str, str],
     content: str | None,
 ) -> Stage:
-    chosen = selected(config, kind.config_keys)
+    unread = unread_sections(config)
+    chosen = selected(config, [key for key in kind.config_keys if key not in unread])
     return Stage(
         kind=kind,
         table=table,

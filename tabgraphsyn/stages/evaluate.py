@@ -69,7 +69,7 @@ def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationDat
     prepared, real = Prepared(context.input("prepare")), Database.ingested(context.input("ingest"))
     return EvaluationData(
         real=real,
-        synthetic=Database.open(real.schema, context.input("sample") / "synthetic"),
+        synthetic=Database.sampled(real.schema, context.input("sample")),
         is_holdout={name: prepared.holdout(name) for name in real.schema.table_names},
         plan=_plan(prepared, context.input("sample")),
         bundle=context.input("sample") / "bundle",

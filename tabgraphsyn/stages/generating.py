@@ -103,7 +103,13 @@ class Generation:
                 fixed = {} if kept is not None or not conditions.encoder.condition_dim else parents.fixed(table)
                 batches = self.rows(table, autoencoder, latents[table], keys, skeleton, kept, fixed)
                 batches = parents.remembered(table, _with_finite(table, batches))
-                rows = write_table(schema.table(table), batches, aside, self.config.formats)
+                rows = write_table(
+                    schema.table(table),
+                    batches,
+                    aside,
+                    self.config.formats,
+                    csv_formulas=self.config.csv_formulas,
+                )
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
                 report(done)

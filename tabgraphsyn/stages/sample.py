@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tabgraphsyn.data.schema import PARQUET, READ_BY_STAGES, SHOWN
 from tabgraphsyn.errors import Interrupted
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.sampling_config import SamplingConfig
@@ -12,13 +17,16 @@ from tabgraphsyn.stages.generating import Generation, TableReport
 
 
 def run(context: StageContext) -> None:
-    """Write ``bundle/`` and ``synthetic/<table>.{parquet,csv}``.
+    """Write ``bundle/``, ``synthetic/<table>.<format>`` and, where no parquet is wanted there, ``tables/*.parquet``.
 
     Raises:
         ConfigError: a size that cannot be.
         Interrupted: a signal asked to leave; what was sampled so far is dropped.
     """
     config: SamplingConfig = build(context.config["sampling"], SamplingConfig, allow_targets=context.allow_targets)
+    wanted = config.formats
+    if PARQUET not in wanted:  # what evaluation and report read
+        config = replace(config, formats=(*wanted, PARQUET))
     write_bundle(context, context.artifacts / "bundle")
     generation = Generation(
         bundle=Bundle.open(context.artifacts / "bundle"),
@@ -46,4 +54,14 @@ def run(context: StageContext) -> None:
         if context.interrupt.requested:
             raise Interrupted(f"sample: asked to leave after table {done.table!r}; run it again.")
 
-    generation.run(context.artifacts / "synthetic", report)
+    generation.run(context.artifacts / SHOWN, report)
+    _set_apart(context.artifacts / SHOWN, context.artifacts / READ_BY_STAGES, wanted)
+
+
+def _set_apart(shown: Path, apart: Path, wanted: Sequence[str]) -> None:
+    """Move the parquet files out of the folder that is shown where ``sampling.formats`` does not name them."""
+    if PARQUET in wanted:
+        return
+    apart.mkdir()
+    for path in sorted(shown.glob(f"*.{PARQUET}")):
+        path.rename(apart / path.name)

@@ -18,6 +18,7 @@ from tabgraphsyn.errors import (
     nearest,
     place_problem,
 )
+from tabgraphsyn.terminal import escaped_output, message
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the command line names and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with escaped_output():
+        return _ended(given)
+
+
+def _ended(given: list[str]) -> int:
     if not given or given[0] in ("-h", "--help"):
         print(_overview())
         return EXIT_DONE
@@ -75,7 +81,7 @@ def _called(name: str, rest: list[str]) -> int:
     try:
         return _run(getattr(import_module(VERBS[name].module), VERBS[name].function), name, rest)
     except TabGraphSynError as error:
-        print(error, file=sys.stderr)
+        print(message(error), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

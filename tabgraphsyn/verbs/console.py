@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tabgraphsyn.terminal import console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -12,7 +14,5 @@ _FILE_COLUMNS = 250
 
 def output() -> Console:
     """Return a console as wide as the terminal; into a file or a pipe lines are not broken."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_FILE_COLUMNS)
+    made = console(highlight=False)
+    return made if made.is_terminal else console(highlight=False, width=_FILE_COLUMNS)

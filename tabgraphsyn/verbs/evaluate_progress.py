@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from tabgraphsyn import terminal
 from tabgraphsyn.evaluation.run import Part
 
 _BAR = 16
@@ -29,7 +30,7 @@ def progress_bar(title: str = "") -> Iterator[Callable[[Part], None]]:
 
     On a terminal that is a bar, which vanishes at the end; elsewhere one line per part, without control characters.
     """
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     if not console.is_terminal:
         yield _lines(console, title)
         return

@@ -17,6 +17,7 @@ from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.status import STATES, CampaignStatus, campaign_status
 from tabgraphsyn.orchestration.status_rows import Filter, lines, printable
+from tabgraphsyn.terminal import raw
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 
 _WATCH_S = 2.0
@@ -72,7 +73,7 @@ def _looked_at(campaign: Campaign, scheduler: Scheduler) -> CampaignStatus:
 
 def _print(found: list[CampaignStatus], *, detailed: bool, one_by_one: bool, clear: bool, everything: bool) -> None:
     if clear and sys.stdout.isatty():
-        print("\x1b[2J\x1b[H", end="")
+        raw(sys.stdout).write("\x1b[2J\x1b[H")
     if not found:
         print("no campaigns here; python -m tabgraphsyn.launch starts one, --output-dir looks elsewhere")
     for each in found:

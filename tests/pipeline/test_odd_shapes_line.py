@@ -105,7 +105,13 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "overrides",
-    [["autoencoder=data_space"], ["autoencoder=vae", "structure=degrees", "codec.missing=factor", "codec.text=mask"]],
+    [
+        ["autoencoder=data_space"],
+        [
+            *("autoencoder=vae", "training.autoencoder.steps=4", "structure=degrees", "codec.missing=factor"),
+            "codec.text=mask",
+        ],
+    ],
     ids=lambda overrides: overrides[0],
 )
 def test_odd_shapes_go_from_files_to_report(

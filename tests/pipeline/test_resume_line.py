@@ -22,7 +22,6 @@ from tabgraphsyn.orchestration import store
 
 STEPS = (
     "training=quick",
-    "training.autoencoder.steps=4",
     "training.gnn.steps=15",
     "training.diffusion.steps=80",
     "training.gnn.save_every_s=0.01",

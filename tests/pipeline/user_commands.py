@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FEW_STEPS = (
     "training=quick",
-    "training.autoencoder.steps=4",
     "training.gnn.steps=4",
     "training.diffusion.steps=6",
     "sampler.steps=3",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 import string
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.errors import DataError
+from tabgraphsyn.errors import DataError, listing
 
 MAX_TEMPLATES = 64
 MAX_LENGTH = 64
@@ -19,6 +20,7 @@ MAX_POSITIONS = 1_000
 """Characters of an id; a pattern of more is refused."""
 EXAMPLES_MIN = 5
 """Examples that must share a length, or a letter in its place, before the pattern names it."""
+LARGEST_CLASS = 1_000
 OPEN_REPEATS = 8
 GOLDEN = 0.6180339887498949
 CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
@@ -82,16 +84,17 @@ class Pattern:
         (('U', '-', '0123456789', '0123456789'),)
         """
         try:
-            parsed = re._parser.parse(regex)  # type: ignore[attr-defined]
-        except re.error as error:
-            raise DataError(f"regex_format: {regex!r} is no regular expression ({error}). Correct it.") from error
-        templates = tuple(dict.fromkeys(_expand(list(parsed), regex)))[:MAX_TEMPLATES]
-        longest = max(map(len, templates))
-        if longest > MAX_POSITIONS:
-            raise DataError(
-                f"regex_format: {regex[:100]!r} makes ids of {longest} characters, at most {MAX_POSITIONS} expected. "
-                "Shorten it."
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of syntax that a later Python reads otherwise
+                parsed = re._parser.parse(regex)  # type: ignore[attr-defined]
+            templates = tuple(dict.fromkeys(_expand(list(parsed), regex)))[:MAX_TEMPLATES]
+        except (re.error, OverflowError, RecursionError) as error:
+            why = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise DataError(f"regex_format: {_shown(regex)} is no regular expression ({why}). Correct it.") from error
+        if not any(templates):
+            raise DataError(f"regex_format: {_shown(regex)} stands for nothing but empty text. Correct it.")
+        if any(character < " " or "\ud800" <= character <= "\udfff" for one in templates for character in "".join(one)):
+            raise DataError(f"regex_format: {_shown(regex)} stands for characters that no text holds. Correct it.")
         return Pattern(templates, (1 / len(templates),) * len(templates))
 
     def make(self, index: np.ndarray) -> np.ndarray:
@@ -216,7 +219,19 @@ def _expand(parsed: list[Any], regex: str) -> list[tuple[str, ...]]:
     for operation, argument in parsed:
         tails = _expand_one(str(operation), argument, regex)
         shapes = [head + tail for head in shapes for tail in tails][:MAX_TEMPLATES]
+        if any(len(shape) > MAX_POSITIONS for shape in shapes):
+            raise _too_long(regex)
     return shapes
+
+
+def _too_long(regex: str) -> DataError:
+    return DataError(
+        f"regex_format: {_shown(regex)} makes ids of over {MAX_POSITIONS} characters. Shorten its repeats."
+    )
+
+
+def _shown(regex: str) -> str:
+    return listing([regex])
 
 
 def _expand_one(operation: str, argument: Any, regex: str) -> list[tuple[str, ...]]:
@@ -234,14 +249,17 @@ def _expand_one(operation: str, argument: Any, regex: str) -> list[tuple[str, ..
         case "MAX_REPEAT" | "MIN_REPEAT":
             least, most, repeated = argument
             unit = _expand(list(repeated), regex)
+            if least * min(map(len, unit)) > MAX_POSITIONS:
+                raise _too_long(regex)
             lengths = range(least, min(int(most), least + OPEN_REPEATS) + 1)
-            return [shape * times for times in lengths for shape in unit]
+            shapes = [shape * times for times in lengths for shape in unit if len(shape) * times <= MAX_POSITIONS]
+            return shapes[:MAX_TEMPLATES]
         case "AT":
             return [()]
         case _:
             raise DataError(
-                f"regex_format: {regex!r} uses {operation.lower()!r}, from which no id can be made. Use literals, "
-                "classes, groups, '|' and repeats."
+                f"regex_format: {_shown(regex)} uses {operation.lower()!r}, from which no id can be made. Use "
+                "literals, classes, groups, '|' and repeats."
             )
 
 
@@ -249,12 +267,12 @@ def _members(operation: str, argument: Any, regex: str) -> str:
     match operation:
         case "LITERAL":
             return chr(argument)
-        case "RANGE":
+        case "RANGE" if argument[1] - argument[0] < LARGEST_CLASS:
             return "".join(map(chr, range(argument[0], argument[1] + 1)))
         case "CATEGORY" if str(argument) in CATEGORIES:
             return CATEGORIES[str(argument)]
         case _:
             raise DataError(
-                f"regex_format: {regex!r} uses a class with {operation.lower()!r}, from which no id can be made. List "
-                "the permitted characters instead."
+                f"regex_format: {_shown(regex)} uses a class with {operation.lower()!r}, from which no id can be made. "
+                "List the permitted characters instead."
             )

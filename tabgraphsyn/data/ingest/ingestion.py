@@ -17,7 +17,7 @@ from tabgraphsyn.data.ingest.profile import profile_dict
 from tabgraphsyn.data.ingest.read import read_tables
 from tabgraphsyn.data.ingest.subset import check_limit, keep_part
 from tabgraphsyn.data.ingest.table_files import rewrite
-from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
+from tabgraphsyn.data.ingest.table_queries import MEMORY_MB, ColumnValues, TableQueries
 from tabgraphsyn.data.ingest.validate import check_orphans, other_key_problems, primary_key_problems, shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.link import link_relation
@@ -62,6 +62,11 @@ def _no_space_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error) as error:
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise DataError(
+                f"{folder}: comparing the values of a table takes more memory than it may ({MEMORY_MB} MB): very long "
+                f"texts, most likely. Shorten them, or leave the table out with dataset.tables."
+            ) from error
         full = isinstance(error, OSError) and error.errno in _NO_SPACE
         if not full and "No space left" not in str(error):
             raise

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 
+MEMORY_MB = 400
 _EXACT_DISTINCT_ROWS = 1_000_000
 _TEXT_ROWS = 100_000
 _COLUMNS_AT_ONCE = 50
@@ -46,7 +47,7 @@ class TableQueries:
     DuckDB folds the case of names, so that ``A`` and ``a`` would be one column: views have c0, c1, ... instead.
     """
 
-    def __init__(self, scratch: Path, memory_mb: int = 400) -> None:
+    def __init__(self, scratch: Path, memory_mb: int = MEMORY_MB) -> None:
         self._connection = duckdb.connect(
             ":memory:", config={"memory_limit": f"{memory_mb}MB", "temp_directory": str(scratch / "duckdb")}
         )
@@ -101,7 +102,7 @@ class TableQueries:
             "avg(({0} LIKE 'http%://%')::INT)",
             "avg(regexp_full_match({0}, '[+]?[0-9() .-]{{7,18}}')::INT)",
         )
-        found = self._aggregates(table, columns, shapes, f"(SELECT * FROM {self._views[table]} LIMIT {_TEXT_ROWS})")
+        found = self._aggregates(table, columns, shapes, f"{self._views[table]} WHERE row < {_TEXT_ROWS}")
         return {column: TextShape(*(value or 0.0 for value in row)) for column, row in found.items()}
 
     def _aggregates(

@@ -95,11 +95,26 @@ class Meter:
             DataError: a limit, or a text that is not Unicode.
         """
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
-            if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-                longest = pc.max(pc.binary_length(array)).as_py() or 0
+            texts = array.dictionary if pa.types.is_dictionary(array.type) else array
+            if is_text(texts.type):
+                longest = pc.max(pc.binary_length(texts)).as_py() or 0
                 if longest > self.limits.max_value_length:  # bytes: letters may be fewer
-                    self.value(name, pc.max(pc.utf8_length(array)).as_py())
-        self.add(batch.nbytes, batch.num_rows * batch.num_columns)
+                    self.value(name, pc.max(pc.utf8_length(texts)).as_py())
+        size = sum(decoded_bytes(array) for array in batch.columns)
+        self.add(size, batch.num_rows * batch.num_columns)
+
+
+def is_text(type_: pa.DataType) -> bool:
+    """Return True for a type of text."""
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_)
+
+
+def decoded_bytes(column: pa.Array) -> int:
+    """Return how many bytes a column has once its dictionary is written out."""
+    if not pa.types.is_dictionary(column.type) or not is_text(column.type.value_type):
+        return column.nbytes
+    lengths = pc.binary_length(column.dictionary)
+    return 4 * len(column) + (pc.sum(lengths.take(column.indices.drop_null())).as_py() or 0)
 
 
 def metered(batches: Iterator[pa.RecordBatch], meter: Meter) -> Iterator[pa.RecordBatch]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.limits import BATCH_BYTES, Meter, ReadLimits, metered
+from tabgraphsyn.data.reading.limits import BATCH_BYTES, Meter, ReadLimits, decoded_bytes, is_text, metered
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import DataError
@@ -55,7 +54,7 @@ class ParquetTable:
         meter = Meter(self.location, self.limits, self.path.stat().st_size)
         try:
             declared = pq.read_schema(self.path)  # a reader that makes dictionaries of texts declares dictionaries
-            texts = [field.name for field in declared if _is_text(field.type)]
+            texts = [field.name for field in declared if is_text(field.type)]
             with pq.ParquetFile(self.path, read_dictionary=texts) as file:
                 self._ask_footer(file.metadata, meter)
                 for batch in metered(self._decoded(file, declared), meter):
@@ -73,7 +72,7 @@ class ParquetTable:
 
     def _decoded(self, file: pq.ParquetFile, declared: pa.Schema) -> Iterator[pa.RecordBatch]:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            size = sum(_decoded_bytes(column) for column in batch.columns)
+            size = sum(decoded_bytes(column) for column in batch.columns)
             rows = max(1, int(batch.num_rows * BATCH_BYTES / max(size, BATCH_BYTES)))
             for start in range(0, batch.num_rows, rows):
                 part = batch.slice(start, rows)
@@ -87,18 +86,6 @@ class ParquetTable:
         return DataError(
             f"{self.location}: cannot be read as parquet ({text}). Write it again, or give it the suffix of its format."
         )
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return pa.types.is_string(type_) or pa.types.is_large_string(type_)
-
-
-def _decoded_bytes(column: pa.Array) -> int:
-    """Return how many bytes a column has once its dictionary is written out."""
-    if not pa.types.is_dictionary(column.type) or not _is_text(column.type.value_type):
-        return column.nbytes
-    lengths = pc.binary_length(column.dictionary)
-    return 4 * len(column) + (pc.sum(lengths.take(column.indices.drop_null())).as_py() or 0)
 
 
 def _plain(column: pa.Array, declared: pa.DataType) -> pa.Array:

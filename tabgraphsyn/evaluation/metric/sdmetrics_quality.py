@@ -68,6 +68,10 @@ class SDMetricsQuality(SDMetricsReport):
         report.real_association_threshold = self.pair_threshold
         return report
 
+    def leaves_out(self, relationship: Mapping[str, Any]) -> bool:
+        """Return True for a table's key to itself: joined, both sides would have the same column names."""
+        return relationship["parent_table_name"] == relationship["child_table_name"]
+
     def spreads(self, report: Any, data: EvaluationData, comparison: Comparison) -> Spreads:
         """Return the spread of each property that one of ours stands for, and of their mean."""
         values = property_scores(report)

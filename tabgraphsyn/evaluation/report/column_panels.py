@@ -14,6 +14,7 @@ from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.wording import moment, percent, short
 
 _TAIL = 0.005
+_LARGEST = 1e307
 _GRID_STEPS = (86_400e6, 3_600e6, 60e6, 1e6, 1.0)
 
 
@@ -102,6 +103,8 @@ def make_bins(real: np.ndarray, synthetic: np.ndarray, bins: int) -> Bins:
     The synthetic side widens the range by at most the real width on either side: one wild value must not squeeze
     the real shape into one bar.
     """
+    # Twice the width of the range must be a number too.
+    real, synthetic = (np.clip(side, -_LARGEST, _LARGEST) for side in (real, synthetic))
     low, high = np.quantile(real, [_TAIL, 1 - _TAIL])
     other_low, other_high = np.quantile(synthetic, [_TAIL, 1 - _TAIL])
     width = max(high - low, abs(high) * 1e-9, 1e-12)

@@ -70,7 +70,7 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
     schema = Schema.from_dict(_required(prepare / Prepared.SCHEMA))
     sides = {
         "real": Database.open(schema, inputs["ingest"] / "tables").as_numbers(),
-        "synthetic": Database.open(schema, inputs["sample"] / "synthetic").as_numbers(),
+        "synthetic": Database.sampled(schema, inputs["sample"]).as_numbers(),
     }
     for side, database in sides.items():
         absent = [t.schema.name for t in database.tables.values() if not Path(str(t.source)).is_file()]

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from tabgraphsyn.orchestration.local.frontier import FINISHED, Frontier, Progress
 from tabgraphsyn.orchestration.wording import duration, measured
+from tabgraphsyn.terminal import raw
 
 _PLAIN_EVERY_S = 30.0
 _LIVE_EVERY_S = 0.25
@@ -111,5 +112,5 @@ class LiveView(View):
 
 def view_for(stream: Any = None) -> View:
     """Return a live view on a terminal, else plain lines."""
-    out = sys.stdout if stream is None else stream
+    out = raw(sys.stdout if stream is None else stream)
     return LiveView(Console(file=out)) if out.isatty() else PlainView()

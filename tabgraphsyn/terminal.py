@@ -1,0 +1,87 @@
+"""What is printed: control characters in names and values are shown, never sent to the terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tabgraphsyn.errors import shortened
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# C0 but for tab and line feed, delete, C1, the marks that turn the direction of text, and halves of surrogate pairs.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with what a terminal would obey spelled out; tabs and line feeds stay.
+
+    >>> print(printable("a\x1b]0;title\x07b"))
+    a\x1b]0;title\x07b
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+
+
+def message(error: BaseException) -> str:
+    """Return what to print of an error."""
+    return shortened(printable(str(error)))
+
+
+class EscapedStream:
+    """A text stream that writes control characters as text."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write ``text``, spelled out."""
+        return self.stream.write(printable(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def raw(stream: Any) -> Any:
+    """Return the stream under an ``EscapedStream``, for whoever sends codes of its own and escapes the rest."""
+    return stream.stream if isinstance(stream, EscapedStream) else stream
+
+
+@contextmanager
+def escaped_output() -> Iterator[None]:
+    """Escape everything that is printed while the block runs."""
+    former = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (EscapedStream(raw(stream)) for stream in former)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = former
+
+
+def console(*, stderr: bool = False, **options: Any) -> Console:
+    """Return a console that styles what it shows and escapes what it is given.
+
+    Not what a live display redraws: those show names of stages and metrics, which have no control characters.
+    """
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+    from rich.segment import Segment
+
+    class Escaped:
+        def __init__(self, shown: Any) -> None:
+            self.shown = shown
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            for segment in console.render(self.shown, options):
+                plain = segment.text if segment.control else printable(segment.text)
+                yield segment if plain == segment.text else Segment(plain, segment.style)
+
+    class EscapeAll(RenderHook):
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            return [Escaped(each) for each in renderables]
+
+    made = Console(file=raw(sys.stderr if stderr else sys.stdout), **options)
+    made.push_render_hook(EscapeAll())
+    return made
