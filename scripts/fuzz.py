@@ -5,8 +5,8 @@ this process, and samples from it. Each try must end well or with one message fo
 ``--limit`` seconds. Anything else (a traceback, another exit code, a hang, a result with NaN in it) is a fault: it is
 printed with the number that makes it again (``--only``), and the exit code is 1.
 
-A target is a module beside this one, named in ``TARGETS``, with ``prepare(folder)``: it makes what is mutated and
-returns a function from a random generator to a ``Try``.
+A target is a function of a module beside this one, named in ``TARGETS``: given a folder it makes what is mutated there
+and returns a function from a random generator to a ``Try``. ``overrides``, ``files`` and ``metadata`` need no bundle.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tabgraphsyn.errors import EXIT_USER, TabGraphSynError, place_problem
 
-TARGETS = {"bundles": "fuzz_bundles"}
+TARGETS = {
+    "bundles": "fuzz_bundles:prepare",
+    "files": "fuzz_files:prepare_files",
+    "metadata": "fuzz_files:prepare_metadata",
+    "overrides": "fuzz_overrides:prepare",
+}
 DONE, REFUSED = "done", "refused"
 MOST_LETTERS = 5_000
 """A message that is longer is no message."""
@@ -108,7 +113,8 @@ def fuzz(target: str, numbers: range, seed: int, limit_s: float, tell: Callable[
     """Return how many tries ended how; faults are told one by one."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        make = importlib.import_module(TARGETS[target]).prepare(Path(folder))
+        module, _, function = TARGETS[target].partition(":")
+        make = getattr(importlib.import_module(module), function)(Path(folder))
         for number in numbers:
             attempt = make(random.Random(f"{target}:{seed}:{number}"))
             found = outcome(attempt, limit_s)

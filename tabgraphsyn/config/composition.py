@@ -284,7 +284,11 @@ def _no_override(argument: str) -> str:
     """Return what is wrong with an argument that Hydra's grammar does not take; that speaks of lexers and tokens."""
     key, sign, value = argument.partition("=")
     if not sign or not value:
-        return f"{argument!r} is not an override. Write key=value."
+        return f"{shortened(repr(argument), 400)} is not an override. Write key=value."
+    if re.fullmatch(r"[\w./:+%-]+", value) or not re.fullmatch(r"[+~]{0,2}[\w./-]+(@[\w.:]+)?", key):
+        return (
+            f"{shortened(repr(argument), 400)} is not an override: a key is words with dots between. Write key=value."
+        )
     quoted = value.replace("'", "\\'")
     return (
         f"{shortened(repr(argument), 400)}: a value with other characters than letters, digits and _ - . / : + % needs "
