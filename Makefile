@@ -45,6 +45,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check tabgraphsyn tests scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml tabgraphsyn scripts
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix tabgraphsyn tests scripts

@@ -33,7 +33,20 @@ SCALE = 0.2
 NASTY: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 7, 513, 10**6, 10**9, 10**15, 2**31, 2**53 + 1, 2**63, 10**30, -(10**30)),
     *(0.5, -0.5, 1e-300, 1e38, 1e300, math.nan, math.inf, -math.inf, 1e-320),
-    *("", "x", "nan", "int64", "string", "timestamp[us]", "../../evil", "/tmp/evil", "..", "a/b", "\x00", "\ud800"),
+    *(
+        "",
+        "x",
+        "nan",
+        "int64",
+        "string",
+        "timestamp[us]",
+        "../../evil",
+        "/tmp/evil",
+        "..",
+        "a/b",
+        "\x00",
+        "\ud800",
+    ),  # a word in a mutated bundle  # nosec B108
     *("x" * 2_000, "orders", "%Y" * 40, "[", "(?=x)a"),
     *([], {}, [[]], [1], ["x"], [None], {"a": 1}, [[[[[[1]]]]]], {"kind": "x"}, [0.1] * 50, ["a", "a"]),
     {"_target_": "pathlib.Path.write_text", "self": "pwned", "data": "x"},

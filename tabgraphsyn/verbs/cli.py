@@ -69,7 +69,7 @@ def _ended(given: list[str]) -> int:
         print(tabgraphsyn.__version__)
         return EXIT_DONE
     if name == "launch":
-        os.execv(sys.executable, [sys.executable, "-m", "tabgraphsyn.launch", *rest])
+        os.execv(sys.executable, [sys.executable, "-m", "tabgraphsyn.launch", *rest])  # this very interpreter  # nosec B606
     if name not in VERBS:
         known = listing([*VERBS, "launch"])
         print(f"{name}: no such verb.{nearest(name, [*VERBS, 'launch'])} There are {known}.", file=sys.stderr)

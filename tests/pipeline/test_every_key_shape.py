@@ -43,15 +43,15 @@ FEW = ("training=quick", "training.gnn.steps=2", "training.diffusion.steps=3", "
 
 def rows_of() -> dict[str, pd.DataFrame]:
     rng = np.random.default_rng(3)
-    emps, units, jobs = 40, 12, 70
+    emps, units, jobs = 40, 24, 70
     boss = pd.array([rng.integers(0, max(n, 1)) for n in range(emps)], dtype="Int64")
     above = pd.array([rng.integers(0, max(n, 1)) for n in range(units)], dtype="Int64")
     boss[:3], above[:2] = pd.NA, pd.NA
     deputy = pd.array(rng.integers(0, emps, jobs), dtype="Int64")
     deputy[rng.random(jobs) < 0.4] = pd.NA
     lands = np.array(["no", "se", "dk"])
-    site = pd.DataFrame({"land": np.repeat(lands, 4), "no": np.tile(np.arange(4), 3), "size": rng.random(12)})
-    places = site.iloc[rng.integers(0, 12, 90)][["land", "no"]].reset_index(drop=True)
+    site = pd.DataFrame({"land": np.repeat(lands, 8), "no": np.tile(np.arange(8), 3), "size": rng.random(24)})
+    places = site.iloc[rng.integers(0, 24, 90)][["land", "no"]].reset_index(drop=True)
     visit = places.assign(jid=[f"J{n}" for n in rng.integers(0, jobs, 90)]).drop_duplicates(ignore_index=True)
     far = rng.normal(size=60)
     far[:4] = (1e308, -1e308, 1.7e308, 0.0)

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError  # the name of what openpyxl raises; nothing is parsed with it  # nosec B405
 
 import pyarrow as pa
 

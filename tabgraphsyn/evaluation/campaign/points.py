@@ -88,7 +88,7 @@ def read_points(folder: Path, overrides: Mapping[str, Sequence[str]]) -> tuple[l
 def _point(folder: Path, name: str, overrides: Sequence[str]) -> PointResult:
     try:
         metrics = read_json(folder / METRICS)
-        config = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), Loader=_LOADER)
+        config = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), Loader=_LOADER)  # a safe loader, in C  # nosec B506
         scores = [score for score in metrics["scores"] if score["level"] in _LEVELS]
         book = ScoreBook.from_metrics({**metrics, "scores": scores})
         schema = read_json(folder / SCHEMA) if (folder / SCHEMA).is_file() else None
