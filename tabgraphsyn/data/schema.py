@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -260,7 +260,7 @@ def _column(raw: Mapping[str, Any]) -> Column:
     return Column(**{**raw, "format": format})
 
 
-PARQUET = "parquet"
+PARQUET: Final = "parquet"
 SHOWN = "synthetic"
 READ_BY_STAGES = "tables"
 """Where a sample stage puts the parquet files that are not among ``sampling.formats``: later stages read them."""
