@@ -2,7 +2,7 @@
 
 A codec is shipped with a bundle. What it says of the real data must not be a value of one person, nor how often that
 value occurs; so it speaks of groups: a number that ``k`` entities hold is a group by itself (a *tie*), others are put
-together with their neighbours until ``k`` entities hold one of them (a *range*). Between two ranges it names the middle
+together with their neighbours until ``k`` entities hold one of them (a *range*). Between two ranges it names a number
 between the last value of one and the first of the other; what lies beyond the outermost of these is drawn in to it.
 """
 
@@ -16,6 +16,8 @@ import numpy as np
 
 from tabgraphsyn.data.counts import ValueCounts
 
+OFF_MIDDLE = 0.4837
+"""Where between two neighbours an end lies: not in the middle, which may be a value of the column itself."""
 BINS = 290
 """Values that are no ties are looked at in about this many bins at most: a codec stays small, and a million fast."""
 
@@ -140,7 +142,7 @@ def knots(values: ValueCounts, numbers: np.ndarray, min_entities: int, max_ties:
 
 def _middle(numbers: np.ndarray, place: int) -> float:
     low, high = float(numbers[place]), float(numbers[place + 1])
-    return low + (high - low) / 2
+    return low + (high - low) * OFF_MIDDLE
 
 
 def coarse_bounds(low: float, high: float, grain: float | None) -> tuple[float, float]:
@@ -174,5 +176,5 @@ def drawn_in(numbers: np.ndarray, entities: np.ndarray | None, min_entities: int
         if len(part) <= min_entities:
             return coarse_bounds(float(numbers.min()), float(numbers.max()), None)
         inner, outer = float(numbers[part[min_entities]]), float(numbers[part[min_entities - 1]])
-        ends.append(outer + (inner - outer) / 2)
+        ends.append(outer + (inner - outer) * OFF_MIDDLE)
     return (ends[0], ends[1]) if ends[0] <= ends[1] else (ends[1], ends[0])

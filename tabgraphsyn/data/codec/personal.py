@@ -24,8 +24,8 @@ LOCALE = "en_US"
 SEED = 20_231_107
 STREETS = 5_000
 PREFIX = 4
-FIRST = 104_729
-"""Number of the first made code: small numbers are what real codes begin with."""
+FIRST = 1
+"""Number of the first made code: number 0 has zeros all over."""
 REPEATED_SHARE = 0.5
 """A column with fewer distinct values per row than this repeats persons (a doctor); they are drawn as often again."""
 _DOMAINS = ("example.org", "example.com", "example.net")
