@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tabgraphsyn.evaluation.report.copying import copying
+from tabgraphsyn.evaluation.report.left_out import Codecs, LeftOut, left_out
 from tabgraphsyn.evaluation.report.scores import MetricText, ScoreBook, distance_from_ideal
 from tabgraphsyn.evaluation.report.verdict import tiles, verdict, worst_columns
 from tabgraphsyn.evaluation.score import Score, Unscored
@@ -129,3 +130,64 @@ def test_tiles_stand_beside_their_baselines(make_scores: Callable[..., list[Scor
 )
 def test_distance_from_ideal(direction: Any, value: float, distance: float) -> None:
     assert distance_from_ideal(Score("m", "table", "t", value, direction)) == pytest.approx(distance)
+
+
+NEAR = c2st(0.5, 0.5)
+
+
+def said(beyond: LeftOut, *scores: Score) -> str:
+    return str(verdict(book(*(scores or NEAR)), GOOD, None, beyond))
+
+
+@pytest.mark.parametrize(
+    ("beyond", "words"),
+    [
+        (LeftOut(broken=[("t: a = b + c", 0.18), ("t: a <= b", 0.05)]), "breaks in 18"),
+        (LeftOut(made_anew=["t.mail", "t.note"]), "made anew: 2 columns"),
+        (LeftOut(tiny=["u"]), "Two rows or fewer are all that u has"),
+        (LeftOut(coarse=["u"]), "drawn column by column: u"),
+        (LeftOut(broken_keys=0.97), "In the columns that were judged"),
+    ],
+)
+def test_rows_are_not_praised_beyond_what_was_measured(beyond: LeftOut, words: str) -> None:
+    text = said(beyond)
+    assert words in text
+    assert "cannot be told from real ones" not in text
+
+
+def test_what_was_left_out_is_named_where_nothing_speaks_against_the_rows() -> None:
+    text = said(LeftOut(skipped=["small"], published=["airports"], merged=7))
+    assert "cannot be told from real ones" in text
+    assert "not judged in small" in text and "by choice in airports" in text and "7 rows held a value" in text
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+def test_rules_count_whichever_way_they_are_scored(direction: Any) -> None:
+    def rule(where: str, share: float, **detail: Any) -> Score:
+        return Score("rules", "pair", where, 1 - share if direction == "higher" else share, direction, detail=detail)
+
+    scores = book(
+        Score("rules", "database", "database", 0.5, direction),
+        rule("t: a", 0.02),
+        rule("t: b", 0.4),
+        rule("t: c", 0.009),
+        rule("t: d", 0.9, counts=False),
+    )
+    found = left_out(scores, GOOD, {})
+    assert [where for where, _ in found.broken] == ["t: b", "t: a"]
+    assert found.forbids_praise
+
+
+def test_published_and_skipped_tables_come_from_the_gate() -> None:
+    tables = {
+        "a": {"verdict": "not judged", "why": "tiny"},
+        "b": {"verdict": "published by choice", "why": "declared"},
+        "t": {"verdict": "pass", "why": ""},
+    }
+    found = copying(gate(PASSED, verdict="not judged", tables=tables))
+    assert (found.judged, found.skipped, found.published) == (("t",), {"a": "tiny"}, {"b": "declared"})
+    raws = {"t": {"columns": [{"name": "x", "codec": {"kind": "personal"}}]}}
+    raws["b"] = {"columns": [{"name": "y", "codec": {"kind": "text"}}]}
+    raws["t"]["columns"].append({"name": "z", "codec": {"kind": "digits", "whole": {"merged_rows": 3}}})
+    beyond = left_out(book(), found, {"rows": {"t": {"real": 2}}, "coarse": ["a"]}, Codecs.of(raws))
+    assert (beyond.made_anew, beyond.merged, beyond.tiny, beyond.coarse) == (("t.x",), 3, ("t",), ("a",))

@@ -44,6 +44,8 @@ def listed_values(raw: Any) -> Iterator[Any]:
 
 def listed_times(raw: Any) -> set[int]:
     """Return the times, in microseconds, that the json form of a codec of times names: as such, or as whole days."""
+    if isinstance(raw, Mapping) and raw.get("kind") == "datetime":
+        raw = {key: value for key, value in raw.items() if key != "time"}  # a time of day is no date
     numbers = {int(one) for one in listed_values(raw) if isinstance(one, int | float) and float(one).is_integer()}
     return numbers | {one * DAY_US for one in numbers if abs(one) < 10_000_000}
 

@@ -34,7 +34,7 @@ class BundleValues(Metric):
     )
     source = "Own; what a codec ships is read from its json, whatever wrote it."
 
-    def __init__(self, *, min_entities: int) -> None:
+    def __init__(self, *, min_entities: int = 5) -> None:
         self.min_entities = min_entities
 
     def compute(self, data: EvaluationData) -> Sequence[Result]:

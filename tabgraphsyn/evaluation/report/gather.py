@@ -14,6 +14,7 @@ from tabgraphsyn.evaluation.report.copying import copying
 from tabgraphsyn.evaluation.report.curves import TrainingView, trained_stages, training_views
 from tabgraphsyn.evaluation.report.embedding import EmbeddingView, embedding_view
 from tabgraphsyn.evaluation.report.figures import Figure, embedding_map, heat_maps, training_curves
+from tabgraphsyn.evaluation.report.left_out import left_out
 from tabgraphsyn.evaluation.report.options import ReportOptions
 from tabgraphsyn.evaluation.report.provenance import provenance
 from tabgraphsyn.evaluation.report.relations import relation_views
@@ -49,7 +50,7 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
     return Content(
         title=_title(sources),
         subtitle=_subtitle(sources),
-        verdict=verdict(book, found, leading),
+        verdict=verdict(book, found, leading, left_out(book, found, sources.metrics, sources.codecs)),
         tiles=tiles(book, found),
         copying=found,
         comparisons=[COMPARISONS[name] for name in book.comparisons],

@@ -17,6 +17,7 @@ from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import StageError, listing
+from tabgraphsyn.evaluation.report.left_out import Codecs
 
 #: Rows are drawn with this seed in every report, so that two reports show the same real rows.
 SAMPLING_SEED = 20_130_101
@@ -51,6 +52,7 @@ class ReportSources:
     metrics: Mapping[str, Any]
     stages: tuple[StageRecord, ...]
     profile: Mapping[str, Any] = field(default_factory=dict)
+    codecs: Codecs = field(default_factory=Codecs)
 
     def stage(self, role: str) -> StageRecord | None:
         """Return the record of one role, or None where the sweep point has no such stage."""
@@ -84,8 +86,14 @@ def read_sources(inputs: Mapping[str, Path]) -> ReportSources:
         holdout_rows=_holdout_rows(prepare / Prepared.HOLDOUT, schema),
         metrics=_required(inputs["evaluate"] / "metrics.json"),
         profile=_optional(inputs["ingest"] / "profile.json") or {},
+        codecs=Codecs.of(_codecs(prepare / Prepared.CODEC, schema)),
         stages=tuple(_stage_record(role, artifacts.parent) for role, artifacts in inputs.items()),
     )
+
+
+def _codecs(folder: Path, schema: Schema) -> dict[str, Any]:
+    found = {name: _optional(folder / f"{name}.json") for name in schema.table_names}
+    return {name: raw for name, raw in found.items() if raw}
 
 
 def present_columns(table: Table) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabgraphsyn.evaluation.report.copying import Copying, Severity
+from tabgraphsyn.evaluation.report.left_out import LeftOut
 from tabgraphsyn.evaluation.report.scores import ScoreBook, distance_from_ideal
 from tabgraphsyn.evaluation.report.wording import percent
 from tabgraphsyn.evaluation.report.wording import score as score_text
@@ -26,17 +27,28 @@ class Tile:
     severity: Severity | None = None
 
 
-def verdict(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None) -> Markup:
-    """Return the paragraph; ``worst`` is the worst column's place, score and reason."""
-    return Markup(" ").join(_sentences(book, found, worst))
+def verdict(
+    book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None, beyond: LeftOut | None = None
+) -> Markup:
+    """Return the paragraph: no more than was measured.
+
+    Args:
+        book: the scores.
+        found: what the gate found.
+        worst: the worst column's place, score and reason.
+        beyond: what the scores do not cover, and what speaks against the rows.
+    """
+    return Markup(" ").join(_sentences(book, found, worst, beyond or LeftOut()))
 
 
-def _sentences(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None) -> Iterator[Markup]:
+def _sentences(
+    book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | None, beyond: LeftOut
+) -> Iterator[Markup]:
     judged = book.at("c2st", "database", "database")
     if found.severity == "bad":
         yield _copying_sentence(found)
         yield Markup("What follows is how close a copy is.")
-    yield Markup("<strong>{}</strong>").format(_closeness(book, judged))
+    yield Markup("<strong>{}</strong>").format(_closeness(book, judged, beyond))
     if judged:
         yield _told_apart(book, judged)
     yield from _families(book)
@@ -50,6 +62,7 @@ def _sentences(book: ScoreBook, found: Copying, worst: tuple[str, Score, str] | 
         )
     if found.severity != "bad":
         yield _copying_sentence(found)
+    yield from beyond.sentences()
 
 
 def _worst(place: str, score: Score, why: str) -> Markup:
@@ -59,10 +72,12 @@ def _worst(place: str, score: Score, why: str) -> Markup:
     return text.format(place, score_text(score.value), f"{why[:1].lower()}{why[1:]}")
 
 
-def _closeness(book: ScoreBook, judged: Score | None) -> str:
+def _closeness(book: ScoreBook, judged: Score | None, beyond: LeftOut) -> str:
     if judged is None:
         return "How close the rows are was not judged: this evaluation has no C2ST score."
     excess = max(judged.value - _floor(book, judged), judged.value - 0.6 if judged.value > 0.95 else 0.0)
+    if excess <= 0.03 and beyond.forbids_praise:
+        return "In the columns that were judged, a classifier does not tell synthetic rows from real ones."
     if excess <= 0.03:
         return "Synthetic rows cannot be told from real ones."
     if excess <= 0.1:
@@ -123,7 +138,9 @@ def _copying_sentence(found: Copying) -> Markup:
         return Markup(text).format(found.note)
     if not found.signs:
         tables = "table" if len(found.judged) == 1 else f"{len(found.judged)} tables"
-        return Markup('<span class="good">No sign of copying</span> in the {} that could be judged.').format(tables)
+        return Markup('<span class="good">No sign of copying</span> in the {} that {} judged.').format(
+            tables, "was" if len(found.judged) == 1 else "were"
+        )
     sign = found.signs[0]
     lead = "Copying was found" if found.severity == "bad" else "There are signs of copying"
     more = f" ({len(found.signs) - 1} more below)" if len(found.signs) > 1 else ""
@@ -137,7 +154,14 @@ def tiles(book: ScoreBook, found: Copying) -> list[Tile]:
         Tile(
             "Privacy",
             found.word,
-            (f"{judged} of {every} {'table' if every == 1 else 'tables'} judged",),
+            tuple(
+                line
+                for line in (
+                    f"{judged} of {every} {'table' if every == 1 else 'tables'} judged",
+                    f"{len(found.published)} published" if found.published else "",
+                )
+                if line
+            ),
             found.severity,
         )
     ]

@@ -1,0 +1,142 @@
+"""What a verdict does not cover, and what speaks against it: it must say no more than was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from tabgraphsyn.evaluation.report.copying import Copying
+from tabgraphsyn.evaluation.report.scores import ScoreBook
+from tabgraphsyn.evaluation.report.wording import percent
+from tabgraphsyn.evaluation.score import Score
+
+BROKEN_SHARE = 0.01
+"""A rule that more than this share of the rows breaks speaks against every praise."""
+FEWEST_ROWS = 3
+SHOWN = 3
+MADE_ANEW = ("identifier", "personal", "text")
+"""Kinds of codecs whose values are made, not modelled."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the paragraph must name.
+
+    Attributes:
+        broken: rules that over 1 % of the rows break: what they say, and the share, worst first.
+        made_anew: columns whose values are made, not modelled: ids, names of persons, text.
+        merged: rows that held a category of a few, which is in no output.
+        tiny: tables of one or two rows.
+        coarse: tables drawn column by column.
+        skipped: tables that were not judged.
+        published: tables kept as they are.
+        broken_keys: validity of foreign keys where it is below 1.
+    """
+
+    broken: Sequence[tuple[str, float]] = ()
+    made_anew: Sequence[str] = ()
+    merged: int = 0
+    tiny: Sequence[str] = ()
+    coarse: Sequence[str] = ()
+    skipped: Sequence[str] = ()
+    published: Sequence[str] = ()
+    broken_keys: float | None = None
+
+    @property
+    def forbids_praise(self) -> bool:
+        """True where "cannot be told from real ones" would say more than was measured."""
+        return bool(self.broken or self.made_anew or self.tiny or self.coarse or self.broken_keys is not None)
+
+    def sentences(self) -> Iterator[Markup]:
+        """Yield what was left out and what speaks against the rows, in plain words."""
+        if self.broken:
+            rule, share = self.broken[0]
+            more = f"; {len(self.broken) - 1} more rules break in over 1 %" if len(self.broken) > 1 else ""
+            yield Markup('<span class="bad">A rule of the real data breaks in {} of the rows</span>: {}{}.').format(
+                percent(share), rule, more
+            )
+        if self.made_anew:
+            yield Markup("Not judged, because made anew: {} ({}).").format(
+                _columns(len(self.made_anew)), _names(self.made_anew)
+            )
+        for tables, words in (
+            (self.tiny, "Two rows or fewer are all that {} has"),
+            (self.coarse, "Too small to learn, so drawn column by column: {}"),
+            (self.skipped, "Whether rows were copied was not judged in {}"),
+            (self.published, "Real rows are published by choice in {}"),
+        ):
+            if tables:
+                yield Markup(words + ".").format(_names(tables))
+        if self.merged:
+            yield Markup("{} held a value of fewer than five persons, which stands nowhere in the output.").format(
+                "One row" if self.merged == 1 else f"{self.merged:,} rows"
+            )
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _columns(count: int) -> str:
+    return "one column" if count == 1 else f"{count} columns"
+
+
+@dataclass(frozen=True)
+class Codecs:
+    """What the codecs of a sweep point say of values that are not modelled.
+
+    Attributes:
+        made_anew: ``table.column`` of columns whose values are made.
+        merged: rows that held a category of a few.
+    """
+
+    made_anew: tuple[str, ...] = ()
+    merged: int = 0
+
+    @staticmethod
+    def of(raws: Mapping[str, Any]) -> Codecs:
+        """Return what the json forms of codecs say, table -> form."""
+        made, merged = [], 0
+        for table, raw in raws.items():
+            for one in raw["columns"]:
+                codec = one["codec"]
+                if codec["kind"] in MADE_ANEW:
+                    made.append(f"{table}.{one['name']}")
+                merged += int(codec.get("whole", codec).get("merged_rows", 0))
+        return Codecs(tuple(made), merged)
+
+
+def left_out(book: ScoreBook, found: Copying, metrics: Mapping[str, Any], codecs: Codecs | None = None) -> LeftOut:
+    """Return what the paragraph must name."""
+    codecs = codecs or Codecs()
+    keys = book.at("keys", "database", "database")
+    rows: Mapping[str, Mapping[str, int]] = metrics.get("rows", {})
+    published = tuple(found.published)
+    return LeftOut(
+        broken=sorted(_broken(book), key=lambda pair: -pair[1]),
+        made_anew=tuple(one for one in codecs.made_anew if one.split(".", 1)[0] not in published),
+        merged=codecs.merged,
+        tiny=tuple(name for name, one in rows.items() if one.get("real", FEWEST_ROWS) < FEWEST_ROWS),
+        coarse=tuple(metrics.get("coarse", ())),
+        skipped=tuple(found.skipped),
+        published=published,
+        broken_keys=keys.value if keys is not None and keys.value < 1 else None,
+    )
+
+
+def _broken(book: ScoreBook) -> Iterator[tuple[str, float]]:
+    """Yield the rules that over 1 % of the rows break, whichever way the metric counts."""
+    for score in book.select(metric="rules"):
+        if score.level == "database" or not score.detail.get("counts", True):
+            continue
+        share = _share_broken(score)
+        if share > BROKEN_SHARE:
+            yield score.where, share
+
+
+def _share_broken(score: Score) -> float:
+    return 1 - score.value if score.direction == "higher" else score.value
