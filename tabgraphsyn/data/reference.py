@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.dependencies import column_codes
+from tabgraphsyn.data.link import link_relation
+from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
 from tabgraphsyn.data.personal import is_person_table, personal_kind
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
@@ -98,6 +100,16 @@ def decisions(
             unasked = f"every row is shared by {min_entities} entities or more, and nothing in it is personal"
             found[one.name] = Decision(not against, against or unasked)
     return found
+
+
+def proposals(database: Database, min_entities: int) -> dict[str, Decision]:
+    """Return what becomes of the rows of every table that others refer to, before anything else is known of them."""
+    schema = database.schema
+    pointers = {one.name: link_relation(database, one) for one in schema.relations}
+    use = {name: KeyUse.measure(parent_row) for name, parent_row in pointers.items()}
+    null_shares = {name: used.null_share for name, used in use.items()}
+    order = generation_order(schema.table_names, schema.relations, null_shares)
+    return decisions(database, order, driver_relations(order, schema.relations, use), pointers, min_entities)
 
 
 def _objection(

@@ -91,14 +91,34 @@ def write_dataset(
         profile = ingest_database(checked, folder / "ingest", use_metadata=not overwrite)
         if existing is None:
             write_text(metadata, (folder / "ingest" / "metadata.json").read_text(encoding="utf-8"))
+        proposed = _proposals(folder / "ingest")
+        profile["notes"] = [*profile["notes"], *(line.removeprefix("#   ") for line in proposed)]
     # A folder with metadata may well be read-only: what is written goes beside what was written.
     beside_yaml = target.with_name(f"{target.stem}.profile.json")
     write_json(beside_yaml if existing else metadata.with_name(metadata.name.replace("metadata", "profile")), profile)
     orphans = sum("have no match in" in note for note in profile["notes"])
     policy = options.get("orphans") or ("null" if orphans else "error")
     given = {**options, "orphans": policy, "metadata": None if metadata == beside else str(metadata)}
-    write_text(target, _yaml_text(dataset, path, given))
+    write_text(target, _yaml_text(dataset, path, given) + "".join(f"{line}\n" for line in proposed))
     return Written(dataset, metadata, target, orphans, profile)
+
+
+def _proposals(ingested: Path) -> list[str]:
+    """Return a line of yaml comment per table that others refer to: whether its real rows are published, and why."""
+    from tabgraphsyn.data.codec.config import CodecConfig
+    from tabgraphsyn.data.reference import proposals
+    from tabgraphsyn.data.schema import Database
+
+    found = proposals(Database.ingested(ingested), CodecConfig().min_entities)
+    return [
+        f"#   {table}: {'published' if one.is_published else 'made anew'}: {one.reason}"
+        + (
+            ""
+            if "declared" in one.reason
+            else f" (reference: {{{table}: {str(not one.is_published).lower()}}} turns it)"
+        )
+        for table, one in found.items()
+    ]
 
 
 def _dataset_name(name: str | None, path: Path) -> str:
@@ -158,6 +178,7 @@ def _yaml_text(name: str, path: Path, given: Mapping[str, Any]) -> str:
             given.get("null_values"),
             "what CSV and Excel cells write for a missing value; null: what pandas takes for one",
         ),
+        "reference": (given.get("reference"), "tables whose real rows are published: [airlines]; see below"),
     }
     text = f"# Written by `tabgraphsyn ingest`; edit it, then: python -m tabgraphsyn.launch dataset={name}\n"
     for key, (value, comment) in lines.items():

@@ -149,3 +149,28 @@ def test_metadata_and_yaml_say_it_and_the_yaml_wins(tmp_path):
 
     assert written() is True
     assert written(reference={"plane": False}) is False
+
+
+def test_ingest_writes_the_proposal_with_its_reason(tmp_path, monkeypatch):
+    from tabgraphsyn.data.options import DatasetOptions
+    from tabgraphsyn.verbs.ingest_write import write_dataset
+
+    monkeypatch.setenv("TABGRAPHSYN_CONF", str(tmp_path / "conf"))
+    data = tmp_path / "hospital"
+    data.mkdir()
+    rng = np.random.default_rng(0)
+    (data / "patient.csv").write_text("patient_id,weight\n" + "".join(f"{n},{60 + n}\n" for n in range(60)))
+    rows = "".join(f"{n},{rng.integers(0, 60)}\n" for n in range(300))
+    (data / "visit.csv").write_text("visit_id,patient_id\n" + rows)
+    written = write_dataset(
+        data, None, None, {"all_null": "error", "max_columns": 1000, "delimiter": None, "encoding": None}
+    )
+    text = written.yaml.read_text(encoding="utf-8")
+    assert "reference: null" in text
+    assert (
+        "#   patient: made anew: its name says that its rows are persons (reference: {patient: true} turns it)" in text
+    )
+    assert any("patient: made anew" in note for note in written.profile["notes"])
+    import yaml
+
+    assert DatasetOptions.from_mapping(yaml.safe_load(text)).reference == {}
