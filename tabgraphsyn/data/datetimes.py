@@ -75,20 +75,6 @@ def matches(values: pa.Array, format: str) -> bool:
     return True
 
 
-def mismatches(values: pa.Array, format: str) -> list[str]:
-    """Return up to three distinct values that are no dates in ``format``."""
-    distinct = pc.unique(values.drop_null())
-    wrong = []
-    for value in distinct.to_pylist()[:100_000]:  # only on the way to an error message
-        try:
-            datetime.datetime.strptime(value, format)
-        except ValueError:
-            wrong.append(value)
-        if len(wrong) == 3:
-            break
-    return wrong
-
-
 def _is_plain_iso(values: pa.Array, format: str) -> bool:
     # arrow's own cast is ten times faster than a pattern, but takes several shapes: hold it to one.
     widths = pc.min_max(pc.binary_length(values)).as_py()

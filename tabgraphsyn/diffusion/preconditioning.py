@@ -35,11 +35,6 @@ def noise_scaling(sigma: Tensor) -> Tensor:
     return torch.log(sigma) / 4.0
 
 
-def loss_weight(sigma: Tensor, sigma_data: float) -> Tensor:
-    """Return lambda(sigma) = 1 / c_out(sigma)^2, which gives the raw network a unit-variance target."""
-    return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
-
-
 def denoised_from_raw(raw: Tensor, noisy: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
     """Return D(x; sigma) from the raw network's output.
 

@@ -71,10 +71,6 @@ class Plan:
     stages: Mapping[str, Stage]
     points: Mapping[str, Mapping[str, str]]
 
-    def points_of(self, stage_id: str) -> list[str]:
-        """Return the points that read a stage."""
-        return [name for name, labels in self.points.items() if stage_id in labels.values()]
-
     def shares(self) -> dict[str, int]:
         """Return how many points read each stage."""
         counts = dict.fromkeys(self.stages, 0)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 import tabgraphsyn
@@ -79,11 +78,3 @@ def library_versions() -> dict[str, str]:
         if found is not None:
             versions[name] = str(found)
     return versions
-
-
-def installed_version(package: str) -> str | None:
-    """Return the version of an installed package, or None."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

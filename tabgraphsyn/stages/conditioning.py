@@ -80,15 +80,6 @@ class ConditionSource:
     features: StructureFeatures
     device: str
 
-    @property
-    def condition_dim(self) -> int:
-        """Width of a condition; 0 without a graph network."""
-        return self.encoder.condition_dim
-
-    def refines(self, target: str) -> bool:
-        """Return True where conditions of ``target`` need its own latents: generate once without, then again with."""
-        return refines(self.encoder, target)
-
     def open(self, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray]) -> DatabaseConditions:
         """Return the conditions of one database; its graph is built once, here.
 

@@ -15,8 +15,6 @@ PREFIX = "score/"
 
 # What a sample is scored on, and True where higher is better.
 SCORES: Mapping[str, bool] = {"shapes": True, "pair_trends": True, "c2st": False}
-# Logged, but nothing to choose weights by: rows that repeat are rare in good and in bad models alike.
-WATCHED = ("copies", "copies_unseen", "dcr_share")
 
 
 @dataclass(frozen=True, kw_only=True)

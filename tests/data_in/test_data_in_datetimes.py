@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabgraphsyn.data.datetimes import CLOCKS, KNOWN_FORMATS, matches, mismatches, parse
+from tabgraphsyn.data.datetimes import CLOCKS, KNOWN_FORMATS, matches, parse
 
 MOMENTS = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2068, 12, 31))
 
@@ -43,7 +43,6 @@ def test_known_formats_read_as_python_reads_them(moments: list[datetime.datetime
 def test_what_is_no_date_does_not_match(value: str, format: str) -> None:
     assert not matches(pa.array(["2013-01-01", value]), format)
     assert not matches(pa.array([value]), format)
-    assert mismatches(pa.array([value]), format) == [value]
 
 
 def test_directives_without_a_pattern_are_read_by_distinct_value() -> None:

@@ -13,7 +13,7 @@ from tabgraphsyn.evaluation.metric.ks import KS
 from tabgraphsyn.evaluation.metric.wasserstein import Wasserstein
 from tabgraphsyn.evaluation.score import Score
 from tabgraphsyn.evaluation.statistics.feature import Feature
-from tabgraphsyn.evaluation.statistics.joint import Aligned, Selected, contingency_similarity, pearson
+from tabgraphsyn.evaluation.statistics.joint import Aligned, Selected, contingency, pearson
 from tabgraphsyn.evaluation.statistics.statistics import (
     binned,
     known,
@@ -82,16 +82,16 @@ def test_contingency_is_that_of_sdmetrics(left, right, random):
     real, other = (left, shuffled(left)), (right, shuffled(right))
     frames = [pd.DataFrame({"a": as_series(side[0]), "b": as_series(side[1])}) for side in (real, other)]
     expected = ContingencySimilarity.compute(*frames)
-    ours = contingency_similarity(aligned(*map(category, real)), aligned(*map(category, other)))
+    ours = contingency(aligned(*map(category, real)), aligned(*map(category, other))).similarity
     assert ours == pytest.approx(expected)
 
 
 def test_contingency_of_large_tables_is_counted_alike(monkeypatch):
     rng = np.random.default_rng(0)
     pairs = [aligned(*(category(rng.integers(-1, 5, 200)) for _ in range(2))) for _ in range(2)]
-    dense = contingency_similarity(*pairs)
+    dense = contingency(*pairs).similarity
     monkeypatch.setattr("tabgraphsyn.evaluation.statistics.joint.LARGEST_TABLE", 3)
-    assert contingency_similarity(*pairs) == pytest.approx(dense)
+    assert contingency(*pairs).similarity == pytest.approx(dense)
 
 
 def test_numbers_meet_categories_in_the_bins_of_the_real_column():
@@ -102,7 +102,7 @@ def test_numbers_meet_categories_in_the_bins_of_the_real_column():
     expected = ContingencySimilarity.compute(*frames, continuous_column_names=["x"])
     left, right = binned(number(real), number(other), bins=10, own_edges=False)
     sides = aligned(left, category(kinds[0])), aligned(right, category(kinds[1]))
-    assert contingency_similarity(*sides) == pytest.approx(expected)
+    assert contingency(*sides).similarity == pytest.approx(expected)
 
 
 @settings(max_examples=40, deadline=None)

@@ -14,7 +14,7 @@ import torch
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.errors import ConfigError, Interrupted, StageError
 from tabgraphsyn.stages import gnn
-from tabgraphsyn.stages.conditioning import load_conditions
+from tabgraphsyn.stages.conditioning import load_conditions, refines
 from tabgraphsyn.stages.context import Resources, StageContext
 from tabgraphsyn.training.conditions import ConditionTask, GraphLoopConfig
 
@@ -94,13 +94,13 @@ def test_conditions_at_sampling_are_those_of_training(config, small, context) ->
     assert set(written) == set(small.rows)
     for table, expected in written.items():
         assert expected.dtype == np.float32
-        assert expected.shape == (small.rows[table], source.condition_dim)
+        assert expected.shape == (small.rows[table], source.encoder.condition_dim)
         found = source.condition(table, small.rows, small.pointers(), small.latents())
         assert np.array_equal(found.numpy(), expected)
         before = {t: small.latents()[t] for t in small.plan["order"][: small.plan["order"].index(table)]}
         assert np.array_equal(source.open(small.rows, small.pointers()).condition(table, before).numpy(), expected)
     assert not any(str(stage.folder.parent) in text for text in [(stage.artifacts / "gnn.json").read_text()])
-    if source.condition_dim:
+    if source.encoder.condition_dim:
         assert all(np.abs(values.mean(axis=0)).max() < 1e-2 for values in written.values())
 
 
@@ -161,7 +161,7 @@ def test_similar_rows_at_sampling_are_generated_rows(trained_config, small, cont
     stage = context({**trained_config, "similar_rows": 4})
     gnn.run(stage)
     source = load_conditions(stage.artifacts, "cpu")
-    assert [table for table in small.rows if source.refines(table)] == ["note"]
+    assert [table for table in small.rows if refines(source.encoder, table)] == ["note"]
     database = source.open(small.rows, small.pointers())
     before = {table: values for table, values in small.latents().items() if table != "note"}
     assert torch.equal(database.condition("note", before), torch.zeros(30, 64))

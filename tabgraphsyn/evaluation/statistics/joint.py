@@ -120,11 +120,6 @@ def contingency(real: Aligned, other: Aligned) -> Contingency:
     return Contingency(gaps, occurring, width)
 
 
-def contingency_similarity(real: Aligned, other: Aligned) -> float:
-    """Return 1 - total variation between two joint distributions of categories, missing being a category."""
-    return contingency(real, other).similarity
-
-
 def _cells(left: np.ndarray, right: np.ndarray, width: int) -> np.ndarray:
     return (left.astype(np.int64) + 1) * width + right + 1
 

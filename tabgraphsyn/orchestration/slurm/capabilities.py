@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 
@@ -41,10 +40,6 @@ class Capabilities:
     min_job_age_s: int | None
     has_sacct: bool
     has_scontrol: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the facts as plain values."""
-        return asdict(self)
 
 
 def ask(scheduler: Scheduler) -> Capabilities:
