@@ -73,9 +73,12 @@ class Campaign:
         store = self.store
         standing = {kind: store.standing(kind) for kind in {stage_id.split("/")[0] for stage_id in self.stage_ids()}}
         for point in self.points:
+            there = showing.names_in(f"{self.folder}/{point}")
             for wanted in self.wanted(point):
                 kind, signature = wanted.stage.split("/")
-                if signature in standing[kind]:
+                if signature in standing[kind] and not (
+                    there.issuperset(wanted.names) and showing.shown_signature(self.folder / point, kind) == signature
+                ):
                     showing.show(store.folder(wanted.stage), self.folder / point, wanted.names)
 
     def wanted(self, point: str) -> Iterator[showing.Wanted]:

@@ -63,6 +63,23 @@ def publish_subscribed(stage_folder: Path) -> None:
                 show(stage_folder, path.parent / wanted.point, wanted.names)
 
 
+def names_in(folder: str) -> frozenset[str]:
+    """Return what stands in a folder: one look, where one at each name would be thousands."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except OSError:
+        return frozenset()
+
+
+def shown_signature(target: Path, kind: str) -> str | None:
+    """Return of which stage of a kind a point's folder shows the results, or None."""
+    try:
+        return (target / _SHOWN / kind).read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
 def show(stage_folder: Path, target: Path, names: Sequence[str]) -> None:
     """Copy results to a point's folder unless they stand there already.
 
