@@ -1,84 +1,13 @@
 """Small databases in which one rule holds: three of each kind, none of them anybody's real data."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+import family_cases
 import numpy as np
 import pyarrow as pa
+from rule_tables import ROWS, days, family, grown, missing, row
 
-from tabgraphsyn.data.dependencies import discover
-from tabgraphsyn.data.link import link_relation
-from tabgraphsyn.data.rules.find import find_rules
-from tabgraphsyn.data.rules.rule import Rule
-from tabgraphsyn.data.rules.tables import RuleTables
-from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-
-ROWS = 700
-DAY = 86_400
-Columns = Mapping[str, Any]
-
-
-def sdtype_of(name: str, values: pa.Array) -> str:
-    if name.endswith("_id") or name == "id":
-        return "id"
-    if pa.types.is_timestamp(values.type):
-        return "datetime"
-    if pa.types.is_boolean(values.type):
-        return "boolean"
-    return "categorical" if pa.types.is_string(values.type) else "numerical"
-
-
-def database(tables: Mapping[str, Columns], relations: tuple[Relation, ...] = ()) -> Database:
-    """A database of plain columns; ``id`` is the primary key where there is one."""
-    made, schemas = {}, []
-    for name, columns in tables.items():
-        arrays = {key: pa.array(value) for key, value in columns.items()}
-        described = tuple(Column(key, sdtype_of(key, value)) for key, value in arrays.items())
-        schemas.append(TableSchema(name, described, ("id",) if "id" in arrays else ()))
-        made[name] = Table(schemas[-1], pa.table(arrays))
-    return Database(Schema(tuple(schemas), relations), made)
-
-
-def linked(made: Database) -> dict[str, np.ndarray]:
-    return {one.name: link_relation(made, one) for one in made.schema.relations}
-
-
-def rules_of(made: Database, is_training: Mapping[str, np.ndarray] | None = None) -> list[Rule]:
-    masks = is_training or {name: np.ones(made[name].num_rows, bool) for name in made.schema.table_names}
-    return find_rules(made, linked(made), masks, discover(made, masks))
-
-
-def tables_of(made: Database, rows: Mapping[str, np.ndarray] | None = None) -> RuleTables:
-    return RuleTables(made, linked(made), rows)
-
-
-def statements(made: Database) -> list[str]:
-    return [f"{one.table}: {one.statement()}" for one in rules_of(made)]
-
-
-def days(numbers: np.ndarray) -> pa.Array:
-    return pa.array((1_600_000_000 + numbers * DAY) * 1_000_000, pa.timestamp("us"))
-
-
-def row(**columns: Any) -> Database:
-    return database({"t": columns})
-
-
-def missing(values: np.ndarray, where: np.ndarray) -> pa.Array:
-    return pa.array(values, mask=where)
-
-
-def family(child: Columns, parent: Columns, keys: Mapping[str, str] = {"p_id": "p"}) -> Database:
-    relations = tuple(Relation("c", (key,), table, ("id",)) for key, table in keys.items())
-    return database({"p": parent, "c": child}, relations)
-
-
-def grown(rng: np.random.Generator, parents: int = 120, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of parents of different sizes in mixed order: whose they are and their place."""
-    sizes = rng.integers(least, 8, parents)
-    whose = np.repeat(np.arange(parents), sizes)
-    place = np.concatenate([np.arange(size) for size in sizes])
-    return whose, place
+from tabgraphsyn.data.schema import Database
 
 
 def _sum_of_many(rng: np.random.Generator) -> Database:
@@ -321,115 +250,6 @@ def _same_date(rng: np.random.Generator) -> Database:
     return family({"p_id": whose, "opened": days(at[whose])}, {"id": np.arange(120), "start": days(at)})
 
 
-def _numbered(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng)
-    mixed = rng.permutation(len(whose))
-    return family({"p_id": whose[mixed], "line": place[mixed] + 1}, {"id": np.arange(120)})
-
-
-def _numbered_from_zero(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng)
-    return family({"p_id": whose, "step": place, "x": rng.normal(size=len(whose))}, {"id": np.arange(120)})
-
-
-def _numbered_floats(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng)
-    return family({"p_id": whose, "nr": place + 1.0}, {"id": np.arange(120)})
-
-
-def _rising(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng)
-    dose = place * 5 + rng.choice([0, 2], len(whose)) + rng.integers(0, 9, 120)[whose] * 10
-    return family({"p_id": whose, "nr": place + 1, "dose": dose}, {"id": np.arange(120)})
-
-
-def _falling(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng, least=3)
-    left = 100 - place * rng.integers(1, 9, 120)[whose] - rng.integers(0, 2, len(whose)) * 0
-    mixed = rng.permutation(len(whose))
-    at = rng.integers(0, 400, 120)[whose] + place * 3 + rng.integers(0, 2, len(whose))
-    return family({"p_id": whose[mixed], "at": days(at[mixed]), "left": left[mixed]}, {"id": np.arange(120)})
-
-
-def _rising_in_file(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng, least=3)
-    meter = rng.integers(0, 500, 120)[whose] + np.floor(place * 3.5)
-    return family({"p_id": whose, "meter": meter}, {"id": np.arange(120)})
-
-
-def _gap_of_a_week(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng)
-    start = rng.integers(0, 900, 120)
-    return family({"p_id": whose, "due": days(start[whose] + 7 * place)}, {"id": np.arange(120)})
-
-
-def _gap_of_numbers(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng)
-    return family({"p_id": whose, "mark": rng.integers(0, 90, 120)[whose] + 5 * place}, {"id": np.arange(120)})
-
-
-def _gap_of_each(rng: np.random.Generator) -> Database:
-    whose, place = grown(rng, least=4)
-    start, gap = rng.integers(0, 900, 120), rng.integers(1, 30, 120)
-    return family({"p_id": whose, "due": days(start[whose] + gap[whose] * place)}, {"id": np.arange(120)})
-
-
-def _total(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    amount = np.round(rng.gamma(2, 30, len(whose)), 2)
-    total = np.round(np.bincount(whose, weights=amount, minlength=130), 2)
-    return family({"p_id": whose, "amount": amount}, {"id": np.arange(130), "total": total})
-
-
-def _count(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    return family({"p_id": whose}, {"id": np.arange(130), "members": np.bincount(whose, minlength=130)})
-
-
-def _latest(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    at = rng.integers(0, 900, len(whose))
-    last = np.zeros(120, int)
-    np.maximum.at(last, whose, at)
-    return family({"p_id": whose, "at": days(at)}, {"id": np.arange(120), "last_seen": days(last)})
-
-
-def _mean(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    stars = rng.integers(1, 6, len(whose))
-    mean = np.bincount(whose, weights=stars) / np.bincount(whose)
-    return family({"p_id": whose, "stars": stars}, {"id": np.arange(120), "rating": np.round(mean, 2)})
-
-
-def tree(rng: np.random.Generator, rows: int = 400) -> dict[str, Any]:
-    above = np.array([-1 if k < 15 else rng.integers(0, k) for k in range(rows)])
-    level = np.zeros(rows, int)
-    for k in range(rows):
-        level[k] = 1 if above[k] < 0 else level[above[k]] + 1
-    return {"id": np.arange(rows), "above_id": missing(above, above < 0), "level": level}
-
-
-def _level(rng: np.random.Generator) -> Database:
-    return database({"t": tree(rng)}, (Relation("t", ("above_id",), "t", ("id",)),))
-
-
-def _after_the_one_above(rng: np.random.Generator) -> Database:
-    made = tree(rng)
-    at = np.zeros(400, int)
-    above = made["above_id"].fill_null(-1).to_numpy()
-    for k in range(400):
-        at[k] = rng.integers(0, 900) if above[k] < 0 else at[above[k]] + rng.integers(0, 300)
-    columns = {"id": made["id"], "above_id": made["above_id"], "hired": days(at)}
-    return database({"t": columns}, (Relation("t", ("above_id",), "t", ("id",)),))
-
-
-def _deadline(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    at, length = rng.integers(0, 900, 120), rng.integers(1, 60, len(whose))
-    child = {"p_id": whose, "length": length, "until": days(at[whose] + length)}
-    return family(child, {"id": np.arange(120), "start": days(at)})
-
-
 #: Name -> (database, statement that must be found).
 CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "sum of nine": (_sum_of_many, "t: all = " + " + ".join(f"part{k}" for k in range(9))),
@@ -480,20 +300,20 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "same": (_same, "t: seen = stored"),
     "same as the parent's": (_same_as_parent, "c: currency = p.currency (through p_id)"),
     "same date": (_same_date, "c: opened = p.start (through p_id)"),
-    "numbered": (_numbered, "c: line numbers the rows of each p 1 to n"),
-    "numbered from zero": (_numbered_from_zero, "c: step numbers the rows of each p 0 to n-1"),
-    "numbered in floats": (_numbered_floats, "c: nr numbers the rows of each p 1 to n"),
-    "rising": (_rising, "c: dose rises within each p, in order of nr"),
-    "falling": (_falling, "c: left falls within each p, in order of at"),
-    "rising in the file": (_rising_in_file, "c: meter rises within each p, in the order of the file"),
-    "a week apart": (_gap_of_a_week, "c: due is 7 days apart within each p"),
-    "five apart": (_gap_of_numbers, "c: mark is 5 apart within each p"),
-    "equally apart": (_gap_of_each, "c: due is equally spaced within each p"),
-    "total": (_total, "p: total is the sum of c.amount over its rows"),
-    "count": (_count, "p: members is the number of its rows in c"),
-    "latest": (_latest, "p: last_seen is the largest of c.at over its rows"),
-    "mean": (_mean, "p: rating is the mean of c.stars over its rows"),
-    "level": (_level, "t: level = t.level (through above_id) + 1"),
-    "after the one above": (_after_the_one_above, "t: t.hired (through above_id) <= hired"),
-    "deadline": (_deadline, "c: until = p.start (through p_id) + length in days"),
+    "numbered": (family_cases.numbered, "c: line numbers the rows of each p 1 to n"),
+    "numbered from zero": (family_cases.numbered_from_zero, "c: step numbers the rows of each p 0 to n-1"),
+    "numbered in floats": (family_cases.numbered_floats, "c: nr numbers the rows of each p 1 to n"),
+    "rising": (family_cases.rising, "c: dose rises within each p, in order of nr"),
+    "falling": (family_cases.falling, "c: left falls within each p, in order of at"),
+    "rising in the file": (family_cases.rising_in_file, "c: meter rises within each p, in the order of the file"),
+    "a week apart": (family_cases.gap_of_a_week, "c: due is 7 days apart within each p"),
+    "five apart": (family_cases.gap_of_numbers, "c: mark is 5 apart within each p"),
+    "equally apart": (family_cases.gap_of_each, "c: due is equally spaced within each p"),
+    "total": (family_cases.total, "p: total is the sum of c.amount over its rows"),
+    "count": (family_cases.count, "p: members is the number of its rows in c"),
+    "latest": (family_cases.latest, "p: last_seen is the largest of c.at over its rows"),
+    "mean": (family_cases.mean, "p: rating is the mean of c.stars over its rows"),
+    "level": (family_cases.level, "t: level = t.level (through above_id) + 1"),
+    "after the one above": (family_cases.after_the_one_above, "t: t.hired (through above_id) <= hired"),
+    "deadline": (family_cases.deadline, "c: until = p.start (through p_id) + length in days"),
 }  # fmt: skip

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from rule_cases import CASES, database, family, grown, linked, rules_of, tables_of
+from rule_cases import CASES
+from rule_tables import database, family, grown, linked, rules_of, tables_of
 
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.ingest.ingestion import ingest_database

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from rule_cases import rules_of
+from rule_tables import rules_of
 
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 

@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from rule_cases import CASES, database, linked, rules_of, statements, tables_of
+from rule_cases import CASES
+from rule_tables import database, linked, rules_of, statements, tables_of
 
 from tabgraphsyn.data.rules.store import KINDS, rule_from_dict, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.schema import Database, Table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -109,9 +109,3 @@ def _subject(rule: Rule) -> tuple[str, frozenset, str]:
     """Return what a rule is about: two rules of one family about the same columns say the same or contradict."""
     family = "sum" if isinstance(rule, Total | OneOf) else rule.kind
     return rule.table, frozenset(rule.operands), family
-
-
-def told_rules(rules: Iterable[Rule]) -> Iterator[str]:
-    """Yield each rule in plain words."""
-    for rule in rules:
-        yield rule.describe()

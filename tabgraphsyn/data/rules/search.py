@@ -19,7 +19,6 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
-from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.data.seeding import numpy_generator
 
 BY_CHANCE_MIN = 20
@@ -149,8 +148,3 @@ def _some_of(groups: np.ndarray, rows: int) -> np.ndarray:
     one_in = max(1, -(-len(groups) // rows))
     mixed = (groups.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
     return (groups >= 0) & (mixed % np.uint64(one_in) == 0)
-
-
-def child_relations(tables: RuleTables, table: str) -> tuple[Relation, ...]:
-    """Return the keys that ``table`` holds."""
-    return tables.schema.relations_of_child(table)

@@ -1,0 +1,117 @@
+"""Small databases in which one rule holds within, or between, the rows of a parent."""
+
+from typing import Any
+
+import numpy as np
+from rule_tables import database, days, family, grown, missing
+
+from tabgraphsyn.data.schema import Database, Relation
+
+
+def numbered(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    mixed = rng.permutation(len(whose))
+    return family({"p_id": whose[mixed], "line": place[mixed] + 1}, {"id": np.arange(120)})
+
+
+def numbered_from_zero(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    return family({"p_id": whose, "step": place, "x": rng.normal(size=len(whose))}, {"id": np.arange(120)})
+
+
+def numbered_floats(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    return family({"p_id": whose, "nr": place + 1.0}, {"id": np.arange(120)})
+
+
+def rising(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    dose = place * 5 + rng.choice([0, 2], len(whose)) + rng.integers(0, 9, 120)[whose] * 10
+    return family({"p_id": whose, "nr": place + 1, "dose": dose}, {"id": np.arange(120)})
+
+
+def falling(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=3)
+    left = 100 - place * rng.integers(1, 9, 120)[whose] - rng.integers(0, 2, len(whose)) * 0
+    mixed = rng.permutation(len(whose))
+    at = rng.integers(0, 400, 120)[whose] + place * 3 + rng.integers(0, 2, len(whose))
+    return family({"p_id": whose[mixed], "at": days(at[mixed]), "left": left[mixed]}, {"id": np.arange(120)})
+
+
+def rising_in_file(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=3)
+    meter = rng.integers(0, 500, 120)[whose] + np.floor(place * 3.5)
+    return family({"p_id": whose, "meter": meter}, {"id": np.arange(120)})
+
+
+def gap_of_a_week(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    start = rng.integers(0, 900, 120)
+    return family({"p_id": whose, "due": days(start[whose] + 7 * place)}, {"id": np.arange(120)})
+
+
+def gap_of_numbers(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    return family({"p_id": whose, "mark": rng.integers(0, 90, 120)[whose] + 5 * place}, {"id": np.arange(120)})
+
+
+def gap_of_each(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=4)
+    start, gap = rng.integers(0, 900, 120), rng.integers(1, 30, 120)
+    return family({"p_id": whose, "due": days(start[whose] + gap[whose] * place)}, {"id": np.arange(120)})
+
+
+def total(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    amount = np.round(rng.gamma(2, 30, len(whose)), 2)
+    total = np.round(np.bincount(whose, weights=amount, minlength=130), 2)
+    return family({"p_id": whose, "amount": amount}, {"id": np.arange(130), "total": total})
+
+
+def count(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    return family({"p_id": whose}, {"id": np.arange(130), "members": np.bincount(whose, minlength=130)})
+
+
+def latest(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    at = rng.integers(0, 900, len(whose))
+    last = np.zeros(120, int)
+    np.maximum.at(last, whose, at)
+    return family({"p_id": whose, "at": days(at)}, {"id": np.arange(120), "last_seen": days(last)})
+
+
+def mean(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    stars = rng.integers(1, 6, len(whose))
+    mean = np.bincount(whose, weights=stars) / np.bincount(whose)
+    return family({"p_id": whose, "stars": stars}, {"id": np.arange(120), "rating": np.round(mean, 2)})
+
+
+def tree(rng: np.random.Generator, rows: int = 400) -> dict[str, Any]:
+    above = np.array([-1 if k < 15 else rng.integers(0, k) for k in range(rows)])
+    level = np.zeros(rows, int)
+    for k in range(rows):
+        level[k] = 1 if above[k] < 0 else level[above[k]] + 1
+    return {"id": np.arange(rows), "above_id": missing(above, above < 0), "level": level}
+
+
+def level(rng: np.random.Generator) -> Database:
+    return database({"t": tree(rng)}, (Relation("t", ("above_id",), "t", ("id",)),))
+
+
+def after_the_one_above(rng: np.random.Generator) -> Database:
+    made = tree(rng)
+    at = np.zeros(400, int)
+    above = made["above_id"].fill_null(-1).to_numpy()
+    for k in range(400):
+        at[k] = rng.integers(0, 900) if above[k] < 0 else at[above[k]] + rng.integers(0, 300)
+    columns = {"id": made["id"], "above_id": made["above_id"], "hired": days(at)}
+    return database({"t": columns}, (Relation("t", ("above_id",), "t", ("id",)),))
+
+
+def deadline(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    at, length = rng.integers(0, 900, 120), rng.integers(1, 60, len(whose))
+    child = {"p_id": whose, "length": length, "until": days(at[whose] + length)}
+    return family(child, {"id": np.arange(120), "start": days(at)})
