@@ -94,14 +94,14 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=13,
+        version=14,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
     ),
     StageKind(
         name="structure",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_ONE_INGEST, _ONE_PREPARE),
