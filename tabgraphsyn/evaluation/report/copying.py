@@ -87,7 +87,7 @@ def copying(metrics: Mapping[str, Any]) -> Copying:
         published=why["published by choice"],
         skipped=why["not judged"],
         unjudged={place: text for place, text in gate.get("not_judged", {}).items() if place not in tables},
-        tables=max(len(metrics.get("rows", ())), len(judged)),
+        tables=max(len(metrics.get("rows", ())), len(tables)),
         weak=gate.get("weak", {}),
         note=_note(gate, len(checks)),
     )

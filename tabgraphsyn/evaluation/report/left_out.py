@@ -50,6 +50,15 @@ class LeftOut:
         """True where "cannot be told from real ones" would say more than was measured."""
         return bool(self.broken or self.made_anew or self.tiny or self.coarse or self.broken_keys is not None)
 
+    def about_copying(self) -> Iterator[Markup]:
+        """Yield which tables were not judged, and which are published: what is no part of a pass."""
+        for tables, words in (
+            (self.skipped, 'Whether rows were copied was <span class="warn">not judged</span> in {}.'),
+            (self.published, 'Real rows are <span class="warn">published by choice</span> in {}.'),
+        ):
+            if tables:
+                yield Markup(words).format(_names(tables))
+
     def sentences(self) -> Iterator[Markup]:
         """Yield what was left out and what speaks against the rows, in plain words."""
         if self.broken:
@@ -65,8 +74,6 @@ class LeftOut:
         for tables, words in (
             (self.tiny, "Two rows or fewer are all that {} has"),
             (self.coarse, "Too small to learn, so drawn column by column: {}"),
-            (self.skipped, "Whether rows were copied was not judged in {}"),
-            (self.published, "Real rows are published by choice in {}"),
         ):
             if tables:
                 yield Markup(words + ".").format(_names(tables))

@@ -48,6 +48,9 @@ def _sentences(
     if found.severity == "bad":
         yield _copying_sentence(found)
         yield Markup("What follows is how close a copy is.")
+    if found.severity == "warn":
+        yield _copying_sentence(found)
+    yield from beyond.about_copying()
     yield Markup("<strong>{}</strong>").format(_closeness(book, judged, beyond))
     if judged:
         yield _told_apart(book, judged)
@@ -60,7 +63,7 @@ def _sentences(
         yield Markup('<span class="bad">Keys are broken: {}.</span>').format(
             f"validity {score_text(keys.value)}, 1 is due"
         )
-    if found.severity != "bad":
+    if found.severity == "good":
         yield _copying_sentence(found)
     yield from beyond.sentences()
 
