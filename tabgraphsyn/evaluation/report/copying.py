@@ -89,7 +89,7 @@ def copying(metrics: Mapping[str, Any]) -> Copying:
         unjudged={place: text for place, text in gate.get("not_judged", {}).items() if place not in tables},
         tables=max(len(metrics.get("rows", ())), len(tables)),
         weak=gate.get("weak", {}),
-        note=_note(gate, len(checks)),
+        note=_note(gate, len(checks) if judged else 0),
     )
 
 

@@ -50,10 +50,17 @@ class LeftOut:
         """True where "cannot be told from real ones" would say more than was measured."""
         return bool(self.broken or self.made_anew or self.tiny or self.coarse or self.broken_keys is not None)
 
-    def about_copying(self) -> Iterator[Markup]:
-        """Yield which tables were not judged, and which are published: what is no part of a pass."""
+    def about_copying(self, *, names_unjudged: bool) -> Iterator[Markup]:
+        """Yield which tables were not judged, and which are published: what is no part of a pass.
+
+        Args:
+            names_unjudged: False where no table was judged, which has been said then.
+        """
         for tables, words in (
-            (self.skipped, 'Whether rows were copied was <span class="warn">not judged</span> in {}.'),
+            (
+                self.skipped if names_unjudged else (),
+                'Whether rows were copied was <span class="warn">not judged</span> in {}.',
+            ),
             (self.published, 'Real rows are <span class="warn">published by choice</span> in {}.'),
         ):
             if tables:

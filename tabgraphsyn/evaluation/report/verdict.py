@@ -50,7 +50,7 @@ def _sentences(
         yield Markup("What follows is how close a copy is.")
     if found.severity == "warn":
         yield _copying_sentence(found)
-    yield from beyond.about_copying()
+    yield from beyond.about_copying(names_unjudged=bool(found.judged))
     yield Markup("<strong>{}</strong>").format(_closeness(book, judged, beyond))
     if judged:
         yield _told_apart(book, judged)
