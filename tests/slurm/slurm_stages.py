@@ -62,7 +62,9 @@ def _train(context: StageContext, state: str, steps: str = "20", pace_s: str = "
         saved = json.loads(path.read_text())
         step, state = saved["step"], saved["state"]
     context.tracker.rewind(step)
+    held: list[bytes] = []
     while step < int(steps):
+        held += _memory(context)
         if context.interrupt.requested:
             raise Interrupted(f"stopped at step {step}")
         time.sleep(float(pace_s))
@@ -72,6 +74,15 @@ def _train(context: StageContext, state: str, steps: str = "20", pace_s: str = "
         aside.write_text(json.dumps({"step": step, "state": state}))
         aside.replace(path)
     return state
+
+
+def _memory(context: StageContext) -> list[bytes]:
+    """A test may tell a running stage to take more memory than its job asked for."""
+    told = context.folder / "allocate"
+    if not told.exists():
+        return []
+    told.unlink()
+    return [b"x" * (700 << 20)]
 
 
 def _once(context: StageContext, name: str) -> bool:

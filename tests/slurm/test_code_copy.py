@@ -64,13 +64,17 @@ def edit(checkout: Path) -> None:
 
 
 @pytest.mark.slurm
-@pytest.mark.parametrize("code", ["snapshot", "live"])
-def test_code_edited_after_submission(launches: Launches, cluster: DevCluster, checkout: Path, code: str):
+@pytest.mark.parametrize(
+    ("code", "further"), [("snapshot", ()), ("snapshot", ("+cluster.sbatch.export=NONE",)), ("live", ())]
+)
+def test_code_edited_after_submission(
+    launches: Launches, cluster: DevCluster, checkout: Path, code: str, further: tuple[str, ...]
+):
     """Modules are imported when a job starts: without a copy, an edit changes half of a sweep."""
     paths = cluster.environment["PYTHONPATH"].split(":")
     environment = {**launches.environment, "PYTHONPATH": ":".join([str(checkout), *paths[1:]])}
     own = Launches(launches.folder, launches.conf, environment)
-    own.run("campaign=c", "fake.prepare=hold", f"cluster.code={code}", *ONE)
+    own.run("campaign=c", "fake.prepare=hold", f"cluster.code={code}", *further, *ONE)
     own.wait_for("stages/prepare/*/attempts/1.json")
     edit(checkout)
     (own.out / "release").touch()

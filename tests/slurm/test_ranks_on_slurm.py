@@ -83,7 +83,7 @@ def other_rank(job: str) -> psutil.Process:
             environment, command = process.environ(), process.cmdline()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        is_task = "tabgraphsyn.orchestration.slurm.node.element" in command and "srun" not in Path(command[0]).name
+        is_task = any(word.endswith("/run.py") for word in command) and "srun" not in Path(command[0]).name
         if is_task and environment.get("SLURM_JOB_ID") == job and environment.get("SLURM_PROCID") == "1":
             found.append(process)
     (process,) = found

@@ -12,6 +12,7 @@ from typing import Any
 
 from tabgraphsyn.data.files import append_line
 from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.slurm.element_id import ElementId
 
 REQUEUES = "requeues.jsonl"
 DIED = "died"
@@ -35,12 +36,13 @@ def decisions(folder: Path) -> list[dict[str, Any]]:
 def note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
     """Add a line: what happened, or that the stage was given up."""
     numbers = attempt_numbers(folder)
+    element = ElementId.current()
     entry = {
         "time": round(time.time(), 3),
         "kind": kind,
         "attempt": numbers[-1] if numbers else 0,
-        "job": os.environ.get("SLURM_JOB_ID"),
-        "array": array_job(),
+        "job": str(element) if element is not None else None,
+        "array": element.array_or_job if element is not None else None,
         "restart": restart(),
         "step": _last_step(folder),
         **details,
@@ -74,7 +76,8 @@ def is_given_up(folder: Path, job: str) -> bool:
 
 def array_job() -> str | None:
     """Return the id of the array that this task belongs to, or of the job that is none."""
-    return os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ.get("SLURM_JOB_ID")
+    element = ElementId.current()
+    return element.array_or_job if element is not None else None
 
 
 def restart() -> int:

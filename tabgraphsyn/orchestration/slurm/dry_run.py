@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import EXIT_DONE, ConfigError
-from tabgraphsyn.orchestration.code_copy import SNAPSHOT, copy_path
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Key, Request
@@ -130,11 +129,10 @@ def _former(work: Work, stage: Stage) -> str:
 def _scripts(work: Work, prepared: Prepared) -> Iterator[str]:
     ids: dict[Key, str] = {each.number: f"<job {each.number}>" for each in prepared.arrays}
     sizes: dict[Key, int] = {each.number: len(each.elements) for each in prepared.arrays}
-    copied = copy_path(folder_of(work.output_dir)) if work.cluster["code"] == SNAPSHOT else None
     for array in prepared.arrays:
         what = f"a lane of {len(array.elements)} elements and {array.spares} spare tasks" if array.is_lane else ""
         yield f"\n# {array.name}: {what or f'{len(array.elements)} elements'}, job {array.number} of this launch"
-        yield script_of(work, array, folder_of(work.output_dir), array.dependency(ids, sizes), copied)
+        yield script_of(work, array, folder_of(work.output_dir), array.dependency(ids, sizes))
 
 
 def _cost(launch: Launch, work: Work, prepared: Prepared) -> Iterator[str]:

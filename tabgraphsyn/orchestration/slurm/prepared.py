@@ -43,6 +43,7 @@ class Work:
         spec_of: what the worker of a stage reads.
         request_of: what a stage asks of the scheduler.
         code_folder: copy of the code that an earlier launch made; a repair goes on with it.
+        python_path: where the earlier launch found the user's own modules; None for where this one finds them.
         made_here: ids of stages that the launch runs itself before it submits anything.
     """
 
@@ -53,6 +54,7 @@ class Work:
     spec_of: Callable[[Stage], Mapping[str, Any]]
     request_of: Callable[[Stage], Request]
     code_folder: Path | None = None
+    python_path: tuple[str, ...] | None = None
     made_here: frozenset[str] = frozenset()
 
     @property

@@ -62,6 +62,7 @@ def _missing_work(campaign: Campaign) -> Work:
         request_of=lambda stage: Request(**listed[stage.id].request),
         # An outage is no reason for other code; to have what was edited since, launch again.
         code_folder=Path(settings["code_folder"]) if settings.get("code_folder") else None,
+        python_path=tuple(settings["python_path"]) if "python_path" in settings else None,
     )
 
 

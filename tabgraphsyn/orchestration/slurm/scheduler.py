@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.errors import ConfigError, SubmissionError
+from tabgraphsyn.orchestration.slurm.element_id import ElementId
+from tabgraphsyn.orchestration.slurm.shell_environment import cleaned
+from tabgraphsyn.orchestration.slurm.site import read_site
 
 _TIMEOUT_S = 60.0
 _JOB_IN_DEPENDENCY = re.compile(r":(\d+)")
@@ -81,6 +87,16 @@ class Scheduler:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self._let_through: tuple[str, ...] | None = None
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of a command; a policy that cannot be read here lets nothing through."""
+        if self._let_through is None:
+            try:
+                self._let_through = read_site().environment
+            except ConfigError:
+                self._let_through = ()
+        return cleaned(os.environ, self._let_through)
 
     def has(self, command: str) -> bool:
         """Return True if a command is at hand."""
@@ -95,7 +111,13 @@ class Scheduler:
         self.calls[command[0]] += 1
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False
+                command,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=timeout_s,
+                check=False,
+                env=self._environment(),
             )
         except FileNotFoundError as error:
             raise SubmissionError(
@@ -112,11 +134,11 @@ class Scheduler:
 
     def submit(self, script: str) -> str:
         """Submit a batch script and return the job id."""
-        return str(self.call("sbatch", "--parsable", script).stdout).strip().split(";")[0]
+        return str(self.call("sbatch", "--parsable", *directives(script), script).stdout).strip().split(";")[0]
 
     def refusal(self, script: str) -> str | None:
         """Return why the scheduler would refuse a script, or None."""
-        done = self.call("sbatch", "--test-only", script, check=False)
+        done = self.call("sbatch", "--test-only", *directives(script), script, check=False)
         return (done.stderr or done.stdout).strip() if done.returncode else None
 
     def queue(self, job_ids: Iterable[str]) -> dict[str, QueuedJob]:
@@ -140,12 +162,12 @@ class Scheduler:
         pairs = [line.split("|") for line in str(done.stdout).splitlines() if "|" in line]
         return {} if done.returncode else {pair[0]: pair[1].split()[0] for pair in pairs if pair[1]}
 
-    def job_fields(self, job_id: str) -> dict[str, str]:
-        """Return what ``scontrol show job`` says; nothing where it cannot be asked."""
+    def job_fields(self, element: ElementId) -> dict[str, str]:
+        """Return what ``scontrol show job`` says of one element; nothing where it cannot be asked."""
         if not self.has("scontrol"):
             return {}
-        done = self.call("scontrol", "show", "job", "-o", job_id, check=False, timeout_s=20)
-        return fields(str(done.stdout)) if done.returncode == 0 else {}
+        done = self.call("scontrol", "show", "job", "-o", str(element), check=False, timeout_s=20)
+        return element.record(map(fields, str(done.stdout).splitlines())) if done.returncode == 0 else {}
 
     def settings(self) -> dict[str, str]:
         """Return slurmctld's configuration; nothing where it cannot be asked."""
@@ -173,6 +195,14 @@ class Scheduler:
     def counted(self) -> str:
         """Return the calls in words: ``3 sbatch, 1 squeue``."""
         return ", ".join(f"{count} {name}" for name, count in self.calls.most_common()) or "none"
+
+
+def directives(script: str) -> list[str]:
+    """Return the ``#SBATCH`` lines of a script as arguments: on the command line nothing wins over them."""
+    lines = Path(script).read_text(encoding="utf-8").splitlines()
+    return [
+        word for line in lines if line.startswith("#SBATCH ") for word in shlex.split(line.removeprefix("#SBATCH "))
+    ]
 
 
 def fields(line: str) -> dict[str, str]:

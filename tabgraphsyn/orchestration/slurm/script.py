@@ -16,8 +16,8 @@ from typing import Any
 from tabgraphsyn.config import sbatch
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
+from tabgraphsyn.orchestration.slurm.bootstrap import bootstrap_path
 
-_MODULE = "tabgraphsyn.orchestration.slurm.node.element"
 _MARK = "TABGRAPHSYN_ELEMENT_DONE"
 
 
@@ -28,18 +28,16 @@ def batch_script(
     list_file: Path,
     dependency: str | None,
     cluster: Mapping[str, Any],
-    code_folder: Path | None = None,
 ) -> str:
     """Return the text of the script.
 
     Args:
         array: what is submitted.
         name: of the job.
-        folder: for logs.
+        folder: of the launch: logs, and the file that finds its code.
         list_file: what the elements run.
         dependency: sbatch's expression.
         cluster: settings of ``conf/cluster``.
-        code_folder: what the package is imported from; None for what the interpreter finds.
 
     Raises:
         SubmissionError: Slurm's commands are not here.
@@ -50,10 +48,10 @@ def batch_script(
         executor = SlurmExecutor(folder=folder)
     except RuntimeError as error:
         raise SubmissionError(f"srun: not found on PATH ({error}). Launch where Slurm's commands are.") from error
-    run = [*cluster["container"], cluster["python"] or sys.executable, "-m", _MODULE, str(list_file)]
+    run = [*cluster["container"], cluster["python"] or sys.executable, str(bootstrap_path(folder)), str(list_file)]
     run += ["--lane"] if array.is_lane else []
     executor.update_parameters(**_parameters(array, name, run, dependency, cluster))
-    executor.parameters["setup"] = _setup(array, list_file, cluster, code_folder)
+    executor.parameters["setup"] = _setup(array, list_file, cluster)
     executor.parameters["map_count"] = array.tasks if array.is_array else None
     text: str = executor._make_submission_file_text(shlex.join(run), uid="")
     # The tasks of a lane follow each other, so they share a log: one file, in order.
@@ -66,15 +64,14 @@ def over_path(list_file: Path) -> Path:
     return list_file.with_name(f"{list_file.name}.over")
 
 
-def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any], code_folder: Path | None) -> list[str]:
+def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any]) -> list[str]:
     """Return what comes before the command."""
     lines = [f"[ -e {shlex.quote(str(over_path(list_file)))} ] && exit 0"] if array.is_lane else []
+    # Submitted by hand from inside an array, a job of its own must not take itself for an element of that array.
+    lines += [] if array.is_array else ["unset SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID"]
     lines += [f'export {_MARK}="$(mktemp -u)"', *cluster["setup"]]
-    if code_folder is not None:
-        # The folder where sbatch was called stays importable, but behind the snapshot: it may hold the checkout.
-        path = f'{shlex.quote(str(code_folder))}:"${{PYTHONPATH:+$PYTHONPATH:}}${{SLURM_SUBMIT_DIR:-.}}"'
-        lines += [f"export PYTHONPATH={path} PYTHONSAFEPATH=1"]
-    return lines
+    # srun refuses to start where an inherited one stands beside what this job asked for.
+    return [*lines, '[ -n "${SLURM_MEM_PER_NODE:-}" ] && unset SLURM_MEM_PER_CPU SLURM_MEM_PER_GPU']
 
 
 def _cpus(request: Request, cluster: Mapping[str, Any]) -> int:
@@ -127,9 +124,11 @@ def _parameters(
         "wckey": None,
         "stderr_to_stdout": True,
         # Since 22.05 a step does not inherit the job's CPUs; and a step's output is truncated unless told otherwise.
+        # And it gets what the batch shell has, whatever sbatch was told to export.
         "srun_args": [
             f"--cpus-per-task={_cpus(request, cluster)}",
             "--open-mode=append",
+            "--export=ALL",
             *_step_options(request),
         ],
         "teardown": _teardown(shlex.join([*run, "--ended"])),

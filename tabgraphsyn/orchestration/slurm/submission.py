@@ -17,6 +17,7 @@ from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Request, Unit
+from tabgraphsyn.orchestration.slurm.bootstrap import python_path, write_bootstrap
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, Policy, write_list
@@ -79,9 +80,7 @@ def _submit_once(
         try:
             _ask_first(work, prepared.arrays, folder, scheduler)
             for array in prepared.arrays:
-                submissions.append(
-                    _submit_array(work, array, prepared, submissions, folder, scheduler, capabilities, code_folder)
-                )
+                submissions.append(_submit_array(work, array, prepared, submissions, folder, scheduler, capabilities))
                 record_job(work.output_dir, submissions[-1], scheduler)
                 ledger.touch_lock(work.output_dir)
         except SubmissionError as error:
@@ -134,13 +133,16 @@ def _launch_folder(work: Work, strategy: Strategy, code_folder: Path | None) -> 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = ledger.folder_of(work.output_dir) / LAUNCHES / f"{work.campaign}-{stamp}-{uuid.uuid4().hex[:4]}"
     folder.mkdir(parents=True)
+    further = python_path() if work.python_path is None else work.python_path
     record = {
         "campaign": work.campaign,
         "cluster": dict(work.cluster),
         "time": time.time(),
         "on_interrupt": asdict(strategy),
         "code_folder": str(code_folder) if code_folder is not None else None,
+        "python_path": list(further),
     }
+    write_bootstrap(folder, code_folder, further)
     write_json(folder / LAUNCH, record)
     return folder
 
@@ -187,12 +189,10 @@ def job_name(work: Work, array: JobArray) -> str:
     return job_name_of(work.cluster, work.campaign, array.name, key[:8])
 
 
-def script_of(
-    work: Work, array: JobArray, folder: Path, dependency: str | None, code_folder: Path | None = None
-) -> str:
+def script_of(work: Work, array: JobArray, folder: Path, dependency: str | None) -> str:
     """Return the batch script of an array."""
     path = list_path(folder, array.number)
-    return batch_script(array, job_name(work, array), folder, path, dependency, work.cluster, code_folder)
+    return batch_script(array, job_name(work, array), folder, path, dependency, work.cluster)
 
 
 def _ask_first(work: Work, arrays: Sequence[JobArray], folder: Path, scheduler: Scheduler) -> None:
@@ -218,12 +218,11 @@ def _submit_array(
     folder: Path,
     scheduler: Scheduler,
     capabilities: Capabilities,
-    code_folder: Path | None,
 ) -> Submission:
     sizes: dict[Key, int] = {each.number: len(each.elements) for each in prepared.arrays}
     dependency = array.dependency(_job_ids(prepared.arrays, before), sizes)
     path = script_path(folder, array.number)
-    write_text(path, script_of(work, array, folder, dependency, code_folder))
+    write_text(path, script_of(work, array, folder, dependency))
     job = scheduler.submit(str(path))
     return _submission(work, array, folder, job, dependency, capabilities)
 

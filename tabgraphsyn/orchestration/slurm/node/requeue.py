@@ -19,13 +19,13 @@ from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
 from tabgraphsyn.orchestration.slurm.decisions import (
     DIED,
     GAVE_UP,
-    array_job,
     deaths_in_a_row,
     decisions,
     interruptions,
     note,
     restart,
 )
+from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.findings import record_findings
 from tabgraphsyn.orchestration.slurm.ledger import FOLDER
 from tabgraphsyn.orchestration.slurm.listing import Policy
@@ -42,12 +42,12 @@ def after_interruption(policy: Policy, folder: Path) -> int:
 
     A job that was cancelled must not come back. One that Slurm already requeues needs nothing.
     """
-    job = os.environ.get("SLURM_JOB_ID")
+    element = ElementId.current()
     last = latest_attempt(folder)
-    if job is None or _runs_again(last, job):
+    if element is None or _runs_again(last, element):
         return EXIT_INTERRUPTED
     scheduler = Scheduler()
-    cause = interruption_cause(_fields(scheduler, job), policy.signal_s, restart())
+    cause = interruption_cause(_fields(scheduler, element), policy.signal_s, restart())
     _say(f"attempt {last.number if last else 0} stopped: {cause}")
     if cause == "cancelled":
         # Noted, so that no later task of a lane takes it up again.
@@ -61,31 +61,31 @@ def after_interruption(policy: Policy, folder: Path) -> int:
         _say(f"interrupted {count} times, cluster.max_preemptions allows {policy.max_preemptions}: giving up")
         note(folder, GAVE_UP, why="cluster.max_preemptions")
         return EXIT_STAGE
-    _CONTINUE[policy.on_interrupt](scheduler, job, cause, folder)
+    _CONTINUE[policy.on_interrupt](scheduler, element, cause, folder)
     return EXIT_INTERRUPTED
 
 
-def _runs_again(last: Attempt | None, job: str) -> bool:
+def _runs_again(last: Attempt | None, element: ElementId) -> bool:
     """Return True if Slurm runs this job again beside this process, which it lost sight of.
 
     Requeueing would end the new run; and a controller that lost a node may not answer when asked.
     """
-    return last is not None and last.owner.job == job and last.owner.restart > restart()
+    return last is not None and last.owner.job == element.job and last.owner.restart > restart()
 
 
-def _requeue_itself(scheduler: Scheduler, job: str, cause: str, folder: Path) -> None:
-    if not _requeued(scheduler, job, folder):
-        _wait_for_the_cluster(scheduler, job, cause, folder)
+def _requeue_itself(scheduler: Scheduler, element: ElementId, cause: str, folder: Path) -> None:
+    if not _requeued(scheduler, element, folder):
+        _wait_for_the_cluster(scheduler, element, cause, folder)
 
 
-def _wait_for_the_cluster(_: Scheduler, __: str, cause: str, ___: Path) -> None:
+def _wait_for_the_cluster(_: Scheduler, __: ElementId, cause: str, ___: Path) -> None:
     """Leaving now would count as an end of its own accord, and what depends on this job would be lost."""
     if cause == "preempted":
         _say("staying alive until the cluster requeues this job")
         _stay()
 
 
-def _leave_to_the_next_task(_: Scheduler, __: str, ___: str, ____: Path) -> None:
+def _leave_to_the_next_task(_: Scheduler, __: ElementId, ___: str, ____: Path) -> None:
     _say("the next task of this lane goes on")
 
 
@@ -144,11 +144,11 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
     Returns:
         The exit code of the job.
     """
-    job = os.environ.get("SLURM_JOB_ID")
-    if job is None or _runs_again(latest_attempt(folder), job):
+    element = ElementId.current()
+    if element is None or _runs_again(latest_attempt(folder), element):
         return code or EXIT_STAGE
     scheduler = Scheduler()
-    fields = _fields(scheduler, job)
+    fields = _fields(scheduler, element)
     if interruption_cause(fields, policy.signal_s, restart()) in ("cancelled", "requeued"):
         return code or EXIT_STAGE
     entry = note(folder, DIED, exit_code=code, memory_mb=_memory_mb(fields))
@@ -162,46 +162,47 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
     grows = code == 128 + signal.SIGKILL and entry["memory_mb"]
     memory_mb = round(entry["memory_mb"] * policy.memory_growth) if grows else None
     if policy.on_interrupt == SUCCESSOR:
-        _grow_memory(scheduler, array_job() or job, memory_mb)
+        # The next task of the lane goes on, whichever that is.
+        _grow_memory(scheduler, element.array_or_job, memory_mb)
         return code or EXIT_STAGE
-    if not _requeued(scheduler, job, folder):
+    if not _requeued(scheduler, element, folder):
         return code or EXIT_STAGE
-    _grow_memory(scheduler, job, memory_mb)
+    _grow_memory(scheduler, str(element), memory_mb)
     _stay(30.0)
     return code or EXIT_STAGE
 
 
-def _fields(scheduler: Scheduler, job: str) -> dict[str, str]:
+def _fields(scheduler: Scheduler, element: ElementId) -> dict[str, str]:
     try:
-        return scheduler.job_fields(job)
+        return scheduler.job_fields(element)
     except SubmissionError as error:
         _say(str(error))
         return {}
 
 
-def _requeued(scheduler: Scheduler, job: str, folder: Path) -> bool:
-    """Requeue this job; a node where that cannot be done is remembered for the next launch."""
+def _requeued(scheduler: Scheduler, element: ElementId, folder: Path) -> bool:
+    """Requeue this element; a node where that cannot be done is remembered for the next launch."""
     if not scheduler.has("scontrol"):
-        return _refused(folder, job, "no scontrol on this node")
+        return _refused(folder, element, "no scontrol on this node")
     try:
-        done = scheduler.call("scontrol", "requeue", job, check=False, timeout_s=20)
+        done = scheduler.call("scontrol", "requeue", str(element), check=False, timeout_s=20)
     except SubmissionError as error:
         _say(str(error))
         return False
     if done.returncode:
-        return _refused(folder, job, f"scontrol requeue: {done.stderr.strip()}")
-    _say(f"requeued job {job}")
+        return _refused(folder, element, f"scontrol requeue: {done.stderr.strip()}")
+    _say(f"requeued job {element}")
     return True
 
 
-def _refused(folder: Path, job: str, why: str) -> bool:
+def _refused(folder: Path, element: ElementId, why: str) -> bool:
     _say(f"{why}: this job cannot requeue itself")
     # "Already pending" and the like say nothing about what the site allows.
     if why.startswith("no scontrol") or any(word in why.lower() for word in _FORBIDDEN):
         slurm_folder = folder.parents[2] / FOLDER
         try:
             record_findings(
-                slurm_folder, os.environ.get("SLURM_CLUSTER_NAME"), can_requeue=False, why=why, source=f"job {job}"
+                slurm_folder, os.environ.get("SLURM_CLUSTER_NAME"), can_requeue=False, why=why, source=f"job {element}"
             )
         except OSError as error:
             _say(f"could not remember that: {error}")
