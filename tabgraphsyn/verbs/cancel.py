@@ -53,6 +53,8 @@ def _cancel_jobs(campaign: Campaign, as_json: bool) -> None:
     for why, left in (("other campaigns' jobs wait for them", found.needed), ("of another user", found.foreign)):
         if left:
             print(f"{len(left)} elements run on, {why}: {', '.join(left[:10])}")
+    for note in found.notes:
+        print(note)
 
 
 def _stop_orphans(campaign: Campaign) -> None:

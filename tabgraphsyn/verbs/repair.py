@@ -20,6 +20,9 @@ def repair(
     campaign: Annotated[str | None, typer.Argument(help="Name of a campaign; the latest by default.")] = None,
     output_dir: OutputDir = OUTPUTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Submit here also what was submitted on another cluster.")
+    ] = False,
 ) -> None:
     """Submit what is neither done nor in the queue, and tell what waits for lost inputs to wait for the new ones."""
     found = one_campaign(output_dir, campaign)
@@ -28,7 +31,7 @@ def repair(
     except OSError as error:  # a disk that is full right now; what is missing can be submitted all the same
         print(f"{found.name}: could not show results that are done: {error}", file=sys.stderr)
     scheduler = Scheduler()
-    report = repaired(found, scheduler)
+    report = repaired(found, scheduler, take_over=take_over)
     if as_json:
         print(json.dumps({**_described(report), "calls": scheduler.calls}, indent=2))
         return
@@ -43,5 +46,6 @@ def _described(report: Report) -> dict[str, Any]:
         "rearmed": [{"job": job, "dependency": dependency} for job, dependency in report.rearmed.items()],
         "cancelled": report.prepared.stuck,
         "released": report.prepared.released,
+        "notes": report.prepared.notes,
         "held": [stage_id for unit in report.prepared.held for stage_id in unit.stages],
     }

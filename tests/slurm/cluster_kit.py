@@ -13,16 +13,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(ROOT)]
 
 from stage_conf import stage_conf, write_files  # noqa: E402
+
+from tabgraphsyn.orchestration.slurm import ledger  # noqa: E402
 
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
 
@@ -249,5 +251,5 @@ class Launches:
         return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
     def ledger(self) -> list[dict]:
-        path = self.out / "slurm" / "ledger.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        """Submissions as they are known to be now, as plain values."""
+        return json.loads(json.dumps([asdict(each) for each in ledger.read(self.out)]))

@@ -38,7 +38,7 @@ def test_done_queued_and_new_stages_are_told_apart(launches: Launches, cluster: 
     found = words(text)
     assert found["ingest"] == {"cached": 1} and found["prepare"] == {"join": 1}
     assert found["gnn"] == {"join": 1, "run": 1}
-    job = next(each["job"] for each in launches.ledger() if ":prepare:" in each["name"])
+    job = next(each["job"] for each in launches.ledger() if "-prepare-" in each["name"])
     assert re.search(rf"join +prepare.*job {job} of \w+: running", text), text
     assert re.search(r"join +gnn.*for its inputs \(afterok:", text), text
     assert f"#SBATCH --dependency=afterok:{job}" in text

@@ -50,7 +50,7 @@ class Sweep:
 
     @property
     def array(self) -> dict:
-        return next(each for each in self.launches.ledger() if ":autoencoder:" in each["name"])
+        return next(each for each in self.launches.ledger() if "-autoencoder-" in each["name"])
 
     def element(self, index: int) -> str:
         return f"{self.array['job']}_{index}"

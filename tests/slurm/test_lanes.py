@@ -85,6 +85,7 @@ def test_an_array_that_reads_a_lane_waits_for_its_end():
 def test_what_was_given_up_counts_for_one_job_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "10")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "2")
     note(tmp_path, GAVE_UP, why="x")
     assert is_given_up(tmp_path, "10") and not is_given_up(tmp_path, "11")
 
@@ -149,7 +150,7 @@ def test_part_of_an_array_is_told_element_by_element(monkeypatch: pytest.MonkeyP
 def test_another_users_element_is_left_alone(monkeypatch: pytest.MonkeyPatch):
     found = sweep(1)
     queued = queue(found, {"sample": ("50", *NEVER)})
-    monkeypatch.setenv("LOGNAME", "somebody")
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.standing.user_name", lambda: "somebody")
     standing = sorted_out(found, set(), queued, can_update=True)
     assert not standing.alive and not standing.stuck and not standing.rearmed
     assert MOST_UPDATES > 0
@@ -159,7 +160,7 @@ def test_another_users_element_is_left_alone(monkeypatch: pytest.MonkeyPatch):
 
 
 def facts(mode: str | None) -> Capabilities:
-    return Capabilities("c", "22.05.8", 1001, None, None, mode, True, None, True, 300, False, mode is not None)
+    return Capabilities("c", "22.05.8", 1001, None, False, None, mode, True, None, True, 300, False, mode is not None)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_ten_preemptions_without_scontrol_are_fine(launches: Launches, cluster: 
     site = on_nodes_with(launches, node_path(tmp_path / "bin", "scontrol"))
     arguments = (*ONE, "fake.gnn=train:400:0.05")
     launches.run(*arguments, site, "cluster.cpu_partition=low", "campaign=c")
-    sample = next(each for each in launches.ledger() if ":sample:" in each["name"])
+    sample = next(each for each in launches.ledger() if "-sample-" in each["name"])
     assert sample["dependency"].startswith("afterany:")
     started = time.monotonic()
     for count in range(1, 11):
@@ -119,7 +119,7 @@ def test_a_lane_runs_several_elements_and_leaves_the_failed_one(
     site = on_nodes_with(launches, node_path(tmp_path / "bin"))
     sweep = ("-m", "fake.gnn='',fail", "seed=0,1", *ONE)
     launches.run(*sweep, site, "cluster.lanes=2", "cluster.successors=3", "campaign=c")
-    lanes = [each for each in launches.ledger() if ":gnn:" in each["name"]]
+    lanes = [each for each in launches.ledger() if "-gnn-" in each["name"]]
     assert [len(each["elements"]) for each in lanes] == [2, 2] and all(each["is_lane"] for each in lanes)
     assert "#SBATCH --array=0-4%1" in Path(lanes[0]["script"]).read_text()
     wait_until(lambda: launches.done("evaluate") == 2 and not cluster.queue(), 90, "two good points")

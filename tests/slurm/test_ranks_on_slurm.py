@@ -55,7 +55,7 @@ def test_ranks_of_a_job_end_like_ranks_of_one_machine(ranked: Launches, expected
 def test_requeued_in_mid_training_all_ranks_resume(ranked: Launches, expected: dict[str, str], cluster: DevCluster):
     ranked.run(*TRAIN, "resources.autoencoder.tasks_per_node=2")
     ranked.wait_for("stages/autoencoder/*/checkpoints/step-*", 120)
-    (job,) = {each["job"] for each in ranked.ledger() if ":autoencoder:" in each["name"]}
+    (job,) = {each["job"] for each in ranked.ledger() if "-autoencoder-" in each["name"]}
     cluster.call("scontrol", "requeue", job)
     ranked.wait_done(6, timeout_s=240)
     attempts = sorted(ranked.out.glob("stages/autoencoder/*/attempts/*.json"))
@@ -66,7 +66,7 @@ def test_requeued_in_mid_training_all_ranks_resume(ranked: Launches, expected: d
 def test_a_killed_rank_is_retried(ranked: Launches, expected: dict[str, str]):
     ranked.run(*TRAIN, "resources.autoencoder.tasks_per_node=2")
     ranked.wait_for("stages/autoencoder/*/checkpoints/step-*", 120)
-    (job,) = {each["job"] for each in ranked.ledger() if ":autoencoder:" in each["name"]}
+    (job,) = {each["job"] for each in ranked.ledger() if "-autoencoder-" in each["name"]}
     other_rank(job).kill()
     ranked.wait_done(6, timeout_s=240)
     attempts = sorted(ranked.out.glob("stages/autoencoder/*/attempts/*.json"))

@@ -43,7 +43,7 @@ def kept(tmp_path: Path, keeping: DevCluster) -> Iterator[Launches]:
 
 
 def job_of(launches: Launches, kind: str) -> str:
-    return next(each["job"] for each in launches.ledger() if f":{kind}:" in each["name"])
+    return next(each["job"] for each in launches.ledger() if f"-{kind}-" in each["name"])
 
 
 def wait_stuck(launches: Launches, cluster: DevCluster, kind: str) -> None:

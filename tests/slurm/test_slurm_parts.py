@@ -42,7 +42,7 @@ def submission(job: str, **changed: object) -> Submission:
         "user": "u",
         "is_array": True,
         "elements": {0: ("gnn/a",), 3: ("gnn/b",)},
-        "script": "/x/a.sh",
+        "script": f"/x/{job}.sh",
         "list_file": "/x/a.list",
     }
     return Submission(**{**values, **changed})
@@ -107,7 +107,7 @@ def test_a_full_disk_keeps_no_job_from_its_requeue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     fakes = tmp_path / "bin"
-    fake(fakes, "scontrol", 'case "$1" in show) echo JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
+    fake(fakes, "scontrol", 'case "$1" in show) echo JobId=7 JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
 
@@ -129,9 +129,9 @@ def test_a_job_that_cannot_be_noted_is_cancelled(tmp_path: Path, monkeypatch: py
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ledger, "append", full)
+    monkeypatch.setattr(ledger, "append_line", full)
     with pytest.raises(OSError, match="No space left"):
-        record_job(tmp_path, submission("12"), Scheduler())
+        record_job(tmp_path, submission(""), "12", Scheduler())
     assert calls(fakes) == ["scancel 12"]
 
 
@@ -289,7 +289,7 @@ def test_where_requeue_is_refused_a_preempted_stage_stays_alive(tmp_path: Path, 
 
 def test_preemptions_have_their_own_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fakes = tmp_path / "bin"
-    fake(fakes, "scontrol", 'case "$1" in show) echo JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
+    fake(fakes, "scontrol", 'case "$1" in show) echo JobId=7 JobState=RUNNING PreemptTime=2026-01-01T00:00:00;; esac')
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     codes = [
@@ -330,8 +330,8 @@ def test_a_job_that_slurm_runs_again_beside_this_process_is_left_alone(
 
 def test_one_question_for_all_jobs_and_every_call_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fakes = tmp_path / "bin"
-    line = "1_3|PENDING|Resources|u|0:00|1:00:00||cpu|(null)"
-    fake(fakes, "squeue", f"echo '{line}'; echo '2|COMPLETED|None|u|0:00|1:00|n|cpu|(null)'")
+    line = "1_3|PENDING|Resources|u|0:00|1:00:00||cpu|(null)|2026-01-01T00:00:00|a name|with a bar"
+    fake(fakes, "squeue", f"echo '{line}'; echo '2|COMPLETED|None|u|0:00|1:00|n|cpu|(null)|N/A|x'")
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     scheduler = Scheduler()
     assert {job.id: job.state for job in scheduler.queue(["2", "1", "1"]).values()} == {"1_3": "PENDING"}
@@ -359,16 +359,16 @@ def test_a_failed_start_is_told_from_other_holds():
 
 def test_without_sacct_history_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert Scheduler().history(["9"]) == {}
+    assert Scheduler().history({"9": "n"}) == {}
     with pytest.raises(SubmissionError, match="not found on PATH"):
         Scheduler().queue(["9"])
 
 
 def test_sacct_lists_every_run_and_the_last_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fakes = tmp_path / "bin"
-    fake(fakes, "sacct", "echo '9|NODE_FAIL'; echo '9|CANCELLED by 0'")
+    fake(fakes, "sacct", "echo '9|NODE_FAIL|n'; echo '9|CANCELLED by 0|n'; echo '9|COMPLETED|not|ours'")
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
-    assert Scheduler().history(["9"]) == {"9": "CANCELLED"}
+    assert Scheduler().history({"9": "n"}) == {"9": "CANCELLED"}
 
 
 @pytest.mark.parametrize(

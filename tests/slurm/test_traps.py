@@ -24,7 +24,7 @@ def with_gpus(launches: Launches) -> str:
 
 def scripts(launches: Launches) -> dict[str, str]:
     """Batch script by stage kind."""
-    return {each["name"].split(":")[2]: Path(each["script"]).read_text() for each in launches.ledger()}
+    return {each["name"].rsplit("-", 2)[1]: Path(each["script"]).read_text() for each in launches.ledger()}
 
 
 @pytest.mark.slurm
@@ -49,7 +49,7 @@ def test_jobs_carry_paths_and_no_pickles(launches: Launches):
     launches.wait_done(6)
     names = [path.name for path in (launches.out / "slurm" / "launches").rglob("*") if path.is_file()]
     assert names and not [name for name in names if name.endswith((".pkl", ".pickle", ".save_tmp"))]
-    assert all(each.endswith((".sh", ".list", ".json", ".out")) for each in names), names
+    assert all(each.endswith((".sh", ".list", ".json", ".out", "run.py")) for each in names), names
 
 
 @pytest.mark.slurm
@@ -90,7 +90,7 @@ def test_a_small_max_array_size_is_kept(tmp_path: Path):
         try:
             launches = Launches(tmp_path, write_conf(tmp_path / "conf"), cluster.environment)
             launches.run("-m", "seed=range(0,6)", *ONE)
-            gnns = [each for each in launches.ledger() if ":gnn:" in each["name"]]
+            gnns = [each for each in launches.ledger() if "-gnn-" in each["name"]]
             assert [sorted(map(int, each["elements"])) for each in gnns] == [[0, 1, 2, 3], [0, 1]]
             launches.wait_done(2 + 4 * 6)
         finally:
@@ -119,7 +119,7 @@ def test_a_step_has_the_cpus_of_its_job(launches: Launches):
 def test_a_requeue_appends_to_the_log(launches: Launches, cluster: DevCluster):
     launches.run(*ONE, "fake.gnn=kill_once")
     launches.wait_done(6)
-    (job,) = (each["job"] for each in launches.ledger() if ":gnn:" in each["name"])
+    (job,) = (each["job"] for each in launches.ledger() if "-gnn-" in each["name"])
     (log,) = launches.out.glob(f"slurm/launches/*/{job}_0_log.out")
     assert "SIGKILL" in log.read_text() and f"requeued job {job}" in log.read_text()
 

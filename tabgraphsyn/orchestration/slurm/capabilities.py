@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from dataclasses import dataclass
 
+from tabgraphsyn.orchestration.slurm.identity import user_name
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 
 
@@ -18,6 +18,7 @@ class Capabilities:
         version: of Slurm.
         max_array_size: one more than the largest index.
         max_submit: tasks that this user may have in the queue.
+        enforces_limits: accounting refuses what is over a limit.
         max_jobs: MaxJobCount: tasks that all users together may have in the queue.
         preempt_mode: of the cluster.
         can_requeue: JobRequeue.
@@ -32,6 +33,7 @@ class Capabilities:
     version: str | None
     max_array_size: int
     max_submit: int | None
+    enforces_limits: bool
     max_jobs: int | None
     preempt_mode: str | None
     can_requeue: bool | None
@@ -47,11 +49,13 @@ def ask(scheduler: Scheduler) -> Capabilities:
     settings = scheduler.settings()
     parameters = settings.get("SlurmctldParameters", "") + "," + settings.get("PreemptParameters", "")
     has_accounting = "slurmdbd" in settings.get("AccountingStorageType", "")
+    enforces = bool({"limits", "safe", "qos"}.intersection(settings.get("AccountingStorageEnforce", "").split(",")))
     return Capabilities(
         cluster=settings.get("ClusterName"),
         version=settings.get("SLURM_VERSION"),
         max_array_size=_number(settings.get("MaxArraySize")) or 1001,
-        max_submit=_max_submit(scheduler) if has_accounting else None,
+        max_submit=_max_submit(scheduler) if has_accounting and enforces else None,
+        enforces_limits=has_accounting and enforces,
         max_jobs=_number(settings.get("MaxJobCount")),
         preempt_mode=settings.get("PreemptMode"),
         can_requeue=settings["JobRequeue"] == "1" if "JobRequeue" in settings else None,
@@ -74,7 +78,7 @@ def _max_submit(scheduler: Scheduler) -> int | None:
     """Return the least MaxSubmitJobs of the user's associations, or None."""
     if not scheduler.has("sacctmgr"):
         return None
-    query = ("sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", "format=MaxSubmitJobs")
+    query = ("sacctmgr", "-n", "-P", "show", "assoc", f"user={user_name()}", "format=MaxSubmitJobs")
     done = scheduler.call(*query, check=False)
     limits = [int(line) for line in str(done.stdout).split() if line.isdigit()]
     return min(limits, default=None)

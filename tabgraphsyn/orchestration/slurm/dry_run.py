@@ -11,10 +11,12 @@ from tabgraphsyn.errors import EXIT_DONE, ConfigError
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Key, Request
+from tabgraphsyn.orchestration.slurm.availability import partition_of, why_not_now
 from tabgraphsyn.orchestration.slurm.capabilities import ask
 from tabgraphsyn.orchestration.slurm.cost import Cost, history, predicted, saved
 from tabgraphsyn.orchestration.slurm.launching import work_of
 from tabgraphsyn.orchestration.slurm.ledger import folder_of
+from tabgraphsyn.orchestration.slurm.limits import is_about_count
 from tabgraphsyn.orchestration.slurm.lookup import PENDING
 from tabgraphsyn.orchestration.slurm.prepared import Prepared, Work, prepare
 from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
@@ -78,10 +80,16 @@ def _refused(work: Work, prepared: Prepared, scheduler: Scheduler) -> dict[Reque
                 asked.add(array.request)
                 path = Path(name) / "test-only.sh"
                 write_text(path, script_of(work, array, Path(name), None))
-                refusal = scheduler.refusal(str(path))
-                if refusal is not None:
+                refusal, _ = scheduler.verdict(str(path))
+                if refusal is not None and not _is_about_now(refusal, array.request, work, scheduler):
                     found[array.request] = f"{array.name}: the scheduler refuses what its resources ask for: {refusal}"
     return found
+
+
+def _is_about_now(refusal: str, request: Request, work: Work, scheduler: Scheduler) -> bool:
+    """Return True if a launch would queue what is refused, because it can be met later."""
+    partition = partition_of(request, work.cluster)
+    return is_about_count(refusal) or why_not_now(refusal, request, partition, scheduler) is not None
 
 
 def _blocked(work: Work, prepared: Prepared, refused: Mapping[Request, str]) -> dict[str, str]:

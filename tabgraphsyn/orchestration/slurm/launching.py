@@ -99,8 +99,15 @@ def described(report: Report, scheduler: Scheduler) -> Iterator[str]:
         yield f"{len(prepared.stuck)} elements could never have started; they were cancelled and submitted anew"
     if prepared.released:
         yield f"{len(prepared.released)} elements were held after a node failed to start them; they were released"
-    if prepared.held:
+    yield from prepared.notes
+    if prepared.elsewhere:
         yield (
-            f"{len(prepared.held)} elements are held back by the limit on queued jobs; "
+            f"{len(prepared.elsewhere)} stages are not submitted here, because another cluster is to make them or what "
+            "they read; tabgraphsyn repair --take-over submits them here"
+        )
+    kept_back = [unit for unit in prepared.held if not prepared.elsewhere.intersection(unit.stages)]
+    if kept_back:
+        yield (
+            f"{len(kept_back)} elements are held back by the limit on queued jobs; "
             "tabgraphsyn repair submits them when there is room"
         )

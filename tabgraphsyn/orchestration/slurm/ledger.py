@@ -1,7 +1,10 @@
 """Which job makes which stage: an append-only file beside the store, shared by all campaigns and users of it.
 
-A job found there counts only if the queue still knows it; a stage's own manifest says whether it is done. The lock
-keeps two launches from submitting the same stage at the same time.
+A line per array is written before the first sbatch of a launch, so that whatever stops the launch leaves behind what it
+meant to do. What becomes of it are further lines: ``asked`` before sbatch is called, ``submitted`` with the job's id,
+``refused``, and ``gone`` once the id means another job. A job counts only if the queue shows it under the name and user
+noted here (``queue``); a stage's own manifest says whether it is done. The lock keeps two launches from submitting the
+same stage at the same time.
 """
 
 from __future__ import annotations
@@ -14,20 +17,22 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import append_line, write_json
-from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.errors import SubmissionError, listing
 from tabgraphsyn.orchestration.lease import Owner
 
+PLANNED, ASKED, SUBMITTED, REFUSED, GONE = "planned", "asked", "submitted", "refused", "gone"
 FOLDER = "slurm"
 LEDGER = "ledger.jsonl"
 _LOCK = "submission.lock"
 _SILENCE_S = 300.0
 _WAIT_S = 600.0
 _SAY_AFTER_S = 2.0
+_told: set[tuple[Path, int]] = set()
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,9 @@ class Submission:
     """One job or array as it was submitted.
 
     Attributes:
-        job: Slurm's id.
+        job: Slurm's id; empty while none is known.
         campaign: name.
-        name: job name.
+        name: job name, which no other submission has.
         time: seconds since the epoch.
         user: login name.
         is_array: False for a plain job.
@@ -48,6 +53,8 @@ class Submission:
         dependency: as submitted.
         cluster: Slurm's ClusterName.
         is_lane: its tasks run one after the other, and each takes the first element that is not done.
+        state: ``planned``, ``asked`` (sbatch was called, no answer is known), ``submitted``, ``refused`` or ``gone``.
+        asked: when sbatch was called, in seconds since the epoch; 0 if it never was.
     """
 
     job: str
@@ -63,6 +70,13 @@ class Submission:
     dependency: str | None = None
     cluster: str | None = None
     is_lane: bool = False
+    state: str = PLANNED
+    asked: float = 0.0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other submission has."""
+        return self.script, self.name
 
     def element_id(self, index: int) -> str:
         """Return the id that squeue shows for an element; of a lane, the id of all its tasks."""
@@ -78,29 +92,76 @@ def folder_of(output_dir: Path) -> Path:
     return output_dir / FOLDER
 
 
-def append(output_dir: Path, submission: Submission) -> None:
-    """Add a line, flushed to disk: from here on every command knows the job."""
-    append_line(folder_of(output_dir) / LEDGER, json.dumps(asdict(submission), separators=(",", ":")))
+def append(output_dir: Path, *submissions: Submission) -> None:
+    """Add a line each, flushed to disk: from here on every command knows of them."""
+    for submission in submissions:
+        append_line(folder_of(output_dir) / LEDGER, json.dumps(asdict(submission), separators=(",", ":")))
+
+
+def note(output_dir: Path, submission: Submission, event: str, **details: Any) -> Submission:
+    """Add what became of a submission; return it as it is then."""
+    entry = {"event": event, "name": submission.name, "script": submission.script, "time": round(time.time(), 3)}
+    append_line(folder_of(output_dir) / LEDGER, json.dumps({**entry, **details}, separators=(",", ":")))
+    return after(submission, {**entry, **details})
+
+
+def after(submission: Submission, entry: Mapping[str, Any]) -> Submission:
+    """Return a submission as it is after an event."""
+    event = entry["event"]
+    if event == ASKED:
+        return replace(submission, state=event, asked=float(entry["time"]), dependency=entry.get("dependency"))
+    if event == SUBMITTED:
+        return replace(submission, state=event, job=_checked_job(entry["job"]))
+    return replace(submission, state=event, job="" if event == REFUSED else submission.job)
 
 
 def read(output_dir: Path) -> list[Submission]:
-    """Return all submissions, oldest first; a line that a kill cut off is left out."""
+    """Return all submissions, oldest first; a line that cannot be read is left out, with a word on stderr."""
     path = folder_of(output_dir) / LEDGER
     if not path.exists():
         return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    found: list[Submission] = []
+    places: dict[tuple[str, str], int] = {}
+    bad: list[int] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         try:
             raw = json.loads(line)
-            raw["elements"] = {int(index): stages for index, stages in raw["elements"].items()}
-            found.append(Submission(**raw))
+            key = (raw["script"], raw["name"])
+            if "event" in raw:
+                found[places[key]] = after(found[places[key]], raw)
+            else:
+                found.append(_submission(raw))
+                places[key] = len(found) - 1
         except (ValueError, TypeError, KeyError, AttributeError):
-            continue
+            bad.append(number)
+    _tell(path, bad)
     return found
 
 
+def _submission(raw: dict[str, Any]) -> Submission:
+    elements = {int(index): tuple(map(str, stages)) for index, stages in raw["elements"].items()}
+    job = _checked_job(raw["job"])
+    known = {each.name for each in fields(Submission)}
+    own = {key: value for key, value in raw.items() if key in known}
+    return Submission(**{**own, "elements": elements, "state": SUBMITTED if job else PLANNED})
+
+
+def _checked_job(job: object) -> str:
+    """Return a job id that is one, or empty: anything else would spoil every question that names it."""
+    if not isinstance(job, str) or not ((job.isascii() and job.isdecimal()) or not job):
+        raise ValueError(f"{job!r} is no job id")
+    return job
+
+
+def _tell(path: Path, bad: Sequence[int]) -> None:
+    if bad and (path, len(bad)) not in _told:
+        _told.add((path, len(bad)))
+        lines = listing([str(number) for number in bad], 5)
+        print(f"{path}: {len(bad)} lines cannot be read and are left out: {lines}", file=sys.stderr)
+
+
 def latest_elements(submissions: Sequence[Submission]) -> dict[str, tuple[Submission, int]]:
-    """Return the last submission and index of every stage that was ever submitted."""
+    """Return the last submission and index of every stage that was ever to be submitted."""
     return {
         stage_id: (submission, index)
         for submission in submissions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Ref, Request, Unit, make_arrays, make_units
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities
 from tabgraphsyn.orchestration.slurm.findings import read_findings
+from tabgraphsyn.orchestration.slurm.identity import Found, look_up
 from tabgraphsyn.orchestration.slurm.lanes import fitting_lanes
-from tabgraphsyn.orchestration.slurm.ledger import Submission
+from tabgraphsyn.orchestration.slurm.ledger import SUBMITTED, Submission
+from tabgraphsyn.orchestration.slurm.limits import room
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import (
@@ -45,6 +47,7 @@ class Work:
         code_folder: copy of the code that an earlier launch made; a repair goes on with it.
         python_path: where the earlier launch found the user's own modules; None for where this one finds them.
         made_here: ids of stages that the launch runs itself before it submits anything.
+        take_over: submit also what was submitted on another cluster.
     """
 
     campaign: str
@@ -56,6 +59,7 @@ class Work:
     code_folder: Path | None = None
     python_path: tuple[str, ...] | None = None
     made_here: frozenset[str] = frozenset()
+    take_over: bool = False
 
     @property
     def output_dir(self) -> Path:
@@ -72,7 +76,9 @@ class Prepared:
         joined: id -> job or element in the queue that makes it.
         arrays: what to submit, inputs first.
         strategy: what interrupted stages do.
-        held: what the limit on queued elements keeps back.
+        held: what the limit on queued elements keeps back, or another cluster.
+        elsewhere: stages that have a job on another cluster, and what reads them: nothing of them is submitted here.
+        notes: what is said about jobs that are left alone.
         stuck: elements in the queue that can never start; they are cancelled and submitted anew.
         updates: elements in the queue that wait for what will not come; they are told what to wait for instead.
         released: elements that Slurm holds because a node failed to start them, those of done stages too; they are
@@ -84,6 +90,8 @@ class Prepared:
     arrays: list[JobArray]
     strategy: Strategy
     held: list[Unit] = field(default_factory=list)
+    elsewhere: frozenset[str] = frozenset()
+    notes: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
@@ -99,89 +107,106 @@ def prepare(
     slurm_folder = ledger.folder_of(work.output_dir)
     strategy = choose(work.cluster["on_interrupt"], capabilities, read_findings(slurm_folder, capabilities.cluster))
     done = {stage_id for stage_id in work.plan.stages if work.store.done(stage_id) is not None} | work.made_here
-    known = _known(work, done)
-    jobs = _queue(work, scheduler, known)
+    found, wanted = _asked(work, scheduler, done)
     queued = {
-        stage_id: each for stage_id, each in _queued_stages(work, known, jobs).items() if each.job.id not in without
+        stage_id: each for stage_id, each in _queued_stages(work, wanted, found).items() if each.job.id not in without
     }
+    elsewhere = frozenset[str]() if work.take_over else _elsewhere(work, found, wanted, done.union(queued))
     for can_update in (scheduler.has("scontrol"), False):
         standing = sorted_out(work.plan, done, queued, can_update=can_update)
-        arrays, held = _arrays(work, standing, done, capabilities, strategy)
+        arrays, held = _arrays(work, standing, done | elsewhere, capabilities, strategy, scheduler)
         updates = updates_of(work.plan, done, standing, arrays)
         if len(updates) <= MOST_UPDATES:
             break
+    refs = {stage_id: each.ref for stage_id, each in standing.alive.items()}
+    # What the ledger knows stays as it is there: who makes it would be forgotten.
+    unknown = sorted(elsewhere.difference(wanted))
+    held += make_units(work.plan, unknown, work.request_of, work.cluster["fuse"], refs)
     return Prepared(
         cached=[stage_id for stage_id in work.plan.stages if stage_id in done],
         joined={stage_id: each.job for stage_id, each in standing.alive.items()},
         arrays=arrays,
         strategy=strategy,
         held=held,
+        elsewhere=elsewhere,
+        notes=found.notes(),
         stuck=standing.stuck,
         updates=updates,
-        released=sorted(job.id for job in jobs.values() if job.is_held_by_a_failed_start and is_ours(job)),
+        released=sorted(job.id for job in found.jobs.values() if job.is_held_by_a_failed_start and is_ours(job)),
     )
 
 
 def _arrays(
-    work: Work, standing: Standing, done: set[str], capabilities: Capabilities, strategy: Strategy
+    work: Work,
+    standing: Standing,
+    done: set[str],
+    capabilities: Capabilities,
+    strategy: Strategy,
+    scheduler: Scheduler,
 ) -> tuple[list[JobArray], list[Unit]]:
     """Return the arrays that make what is neither done nor queued, and what the limit on elements keeps back."""
     refs = {stage_id: each.ref for stage_id, each in standing.alive.items()}
     pending = [stage_id for stage_id in work.plan.stages if stage_id not in refs and stage_id not in done]
     units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"], refs)
     most = max(1, capabilities.max_array_size - 1)
-    limit = work.cluster["max_submit"] or capabilities.max_submit
+    places = room(work.cluster, capabilities, scheduler) if units else None
     if strategy.name == SUCCESSOR:
         return fitting_lanes(
             units,
             refs,
-            limit or (capabilities.max_jobs or _MANY) // 2,
+            (capabilities.max_jobs or _MANY) // 2 if places is None else places,
             max_elements=most,
             lanes=min(work.cluster["lanes"], work.cluster["max_running"] or _MANY),
             successors=work.cluster["successors"],
         )
-    room = limit or len(units)
-    return make_arrays(units[:room], refs, most), units[room:]
+    places = len(units) if places is None else places
+    return make_arrays(units[:places], refs, most), units[places:]
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the ledger says: jobs that were submitted for this campaign, and for each missing stage the last element."""
+def _asked(work: Work, scheduler: Scheduler, done: set[str]) -> tuple[Found, dict[str, tuple[Submission, int]]]:
+    """Return what the queue says of this campaign and of what it waits for, and each missing stage's last element.
 
-    own: frozenset[str]
-    wanted: Mapping[str, tuple[Submission, int]]
-
-
-def _known(work: Work, done: set[str]) -> _Known:
-    submissions = ledger.read(work.output_dir)
-    elements = ledger.latest_elements(submissions)
-    wanted = {
-        stage_id: elements[stage_id]
-        for stage_id in work.plan.stages
-        if stage_id in elements and stage_id not in done and elements[stage_id][0].job
-    }
-    own = frozenset(each.job for each in submissions if each.job and each.campaign == work.campaign)
-    return _Known(own, wanted)
-
-
-def _queue(work: Work, scheduler: Scheduler, known: _Known) -> dict[str, QueuedJob]:
-    """Return what is in the queue of this campaign, and what others of this store submitted for it or it waits for.
-
-    One call of squeue, two where it waits for jobs of other campaigns. Elements of done stages are among them: one
-    that a node failed to start is held for good, and what waits for it too, though nothing of it is missing.
+    Elements of done stages are among them: one that a node failed to start is held for good, and what waits for it
+    too, though nothing of it is missing.
     """
-    asked = known.own | {submission.job for submission, _ in known.wanted.values()}
-    jobs = scheduler.queue(asked)
-    awaited = frozenset[str]().union(*(job.waits_for for job in jobs.values()))
-    return {**jobs, **scheduler.queue(awaited - asked)}
+    submissions = ledger.read(work.output_dir)
+    missing = [stage_id for stage_id in work.plan.stages if stage_id not in done]
+    last = ledger.latest_elements(submissions)
+    makers = {last[stage_id][0].key for stage_id in missing if stage_id in last}
+
+    def is_wanted(each: Submission) -> bool:
+        return each.campaign == work.campaign or each.key in makers
+
+    found = look_up(work.output_dir, submissions, scheduler, is_wanted)
+    awaited = frozenset[str]().union(*(job.waits_for for job in found.jobs.values()))
+    others = {each.job for each in found.submissions if each.job in awaited and not is_wanted(each)}
+    if others:
+        further = look_up(work.output_dir, found.submissions, scheduler, lambda each: each.job in others)
+        found = replace(found, submissions=further.submissions, jobs={**found.jobs, **further.jobs})
+    last = ledger.latest_elements(found.submissions)
+    return found, {stage_id: last[stage_id] for stage_id in missing if stage_id in last}
 
 
-def _queued_stages(work: Work, known: _Known, jobs: Mapping[str, QueuedJob]) -> dict[str, QueuedStage]:
+def _elsewhere(
+    work: Work, found: Found, wanted: Mapping[str, tuple[Submission, int]], settled: set[str]
+) -> frozenset[str]:
+    """Return the stages that a job on another cluster is to make, and all that read them."""
+    others = {each.key for each in found.elsewhere}
+    away: set[str] = set()
+    for stage_id, stage in work.plan.stages.items():
+        is_away = stage_id in wanted and wanted[stage_id][0].key in others
+        if stage_id not in settled and (is_away or away.intersection(stage.inputs.values())):
+            away.add(stage_id)
+    return frozenset(away)
+
+
+def _queued_stages(work: Work, wanted: Mapping[str, tuple[Submission, int]], found: Found) -> dict[str, QueuedStage]:
     """Return the stages of a plan, inputs first, that elements in the queue are to make."""
-    found: dict[str, QueuedStage] = {}
-    for stage_id, job in queued_jobs(work.store, known.wanted, jobs).items():
-        submission, index = known.wanted[stage_id]
+    queued: dict[str, QueuedStage] = {}
+    known = {stage_id: each for stage_id, each in wanted.items() if each[0].state == SUBMITTED}
+    for stage_id, job in queued_jobs(work.store, known, found.jobs).items():
+        submission, index = known[stage_id]
         is_element = submission.is_array and not submission.is_lane
         ref = Ref(submission.job, index if is_element else None, submission.is_lane)
-        found[stage_id] = QueuedStage(ref, job)
-    return found
+        queued[stage_id] = QueuedStage(ref, job)
+    return queued

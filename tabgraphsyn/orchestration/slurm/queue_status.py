@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,6 +17,7 @@ from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.cancellations import CANCELLED, Cancelled, cancellations
 from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, decisions
+from tabgraphsyn.orchestration.slurm.identity import look_up
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
@@ -67,6 +68,7 @@ class StageJob:
         log: what it printed outside the stage's log.
         behind: elements that it waits for and that Slurm holds, because a node failed to start them.
         cancelled: who cancelled it with this program, and when.
+        cluster: where it was submitted, if that is not the cluster that is asked here.
     """
 
     element: str
@@ -76,6 +78,7 @@ class StageJob:
     log: str
     behind: tuple[str, ...] = ()
     cancelled: Cancelled | None = None
+    cluster: str = ""
 
 
 def reason_in_words(job: QueuedJob) -> str:
@@ -109,14 +112,16 @@ def stage_jobs(campaign: Campaign, scheduler: Scheduler, submitted: _Submitted) 
     Raises:
         SubmissionError: Slurm cannot be asked.
     """
-    wanted = submitted.unfinished
-    queued = {stage_id: found for stage_id, found in wanted.items() if found[0].job}
     # Those of done stages too: what waits for one that is held waits for ever.
-    queue = scheduler.queue(submitted.jobs)
-    held = [job.id for job in queue.values() if job.is_held_by_a_failed_start]
-    jobs = queued_jobs(campaign.store, queued, queue)
-    gone = {submission.job for stage_id, (submission, _) in queued.items() if stage_id not in jobs}
-    ended = scheduler.history(gone)
+    asked = look_up(campaign.output_dir, submitted.all, scheduler, lambda each: each.key in submitted.makers)
+    now = {each.key: each for each in asked.submissions}
+    wanted = {stage_id: (now[each.key], index) for stage_id, (each, index) in submitted.unfinished.items()}
+    away = {each.key for each in asked.elsewhere}
+    queued = {stage_id: found for stage_id, found in wanted.items() if found[0].state == ledger.SUBMITTED}
+    held = [job.id for job in asked.jobs.values() if job.is_held_by_a_failed_start]
+    jobs = queued_jobs(campaign.store, queued, asked.jobs)
+    gone = {each.job: each for stage_id, (each, _) in queued.items() if stage_id not in jobs}
+    ended = scheduler.history({job: each.name for job, each in gone.items() if each.key not in away})
     noted = cancellations(campaign.output_dir) if gone else {}
     folders = {script: str(Path(script).parent) for script in {each.script for each, _ in wanted.values()}}
     found = {}
@@ -133,6 +138,7 @@ def stage_jobs(campaign: Campaign, scheduler: Scheduler, submitted: _Submitted) 
             f"{folders[submission.script]}/{element}_0_log.out",
             behind,
             stop if stop is not None and stop.time >= submission.time else None,
+            str(submission.cluster) if submission.key in away else "",
         )
     return found
 
@@ -145,18 +151,21 @@ def _held_before(job: QueuedJob, held: list[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Submitted:
-    """What was submitted for a campaign: all jobs, and of each stage that is not done the last submission and index."""
+    """What was submitted: all, what makes stages of a campaign, and each unfinished stage's last element."""
 
-    jobs: frozenset[str]
+    all: Sequence[Submission]
+    makers: frozenset[tuple[str, str]]
     unfinished: Mapping[str, tuple[Submission, int]]
 
 
 def _submitted(status: CampaignStatus, campaign: Campaign) -> _Submitted:
-    known = ledger.latest_elements(ledger.read(campaign.output_dir))
+    submissions = ledger.read(campaign.output_dir)
+    known = ledger.latest_elements(submissions)
     states = {stage.id: stage.state for point in status.points for stage in point.stages}
     own = {stage_id: known[stage_id] for stage_id in states if stage_id in known}
     return _Submitted(
-        frozenset(submission.job for submission, _ in own.values() if submission.job),
+        submissions,
+        frozenset(submission.key for submission in {id(each): each for each, _ in own.values()}.values()),
         {stage_id: found for stage_id, found in own.items() if states[stage_id] != "done"},
     )
 
@@ -253,6 +262,10 @@ def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatu
     """Return what is known of a stage whose job left the queue without a done stage."""
     if stage.state in ("running", "failed", "blocked"):
         return stage
+    if found.cluster:
+        where = f"job {found.element} on cluster {found.cluster!r}"
+        reason = "ask there; tabgraphsyn repair --take-over submits it here"
+        return replace(stage, state="elsewhere", where=where, reason=reason, log=found.log)
     if not found.element:
         return replace(stage, state="held back", reason=_HELD_BACK)
     where = f"job {found.element}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import Request
+from tabgraphsyn.orchestration.slurm.identity import look_up
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, read_stages
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
@@ -28,13 +29,15 @@ def was_submitted(campaign: Campaign) -> bool:
     return any(submission.campaign == campaign.name for submission in ledger.read(campaign.output_dir))
 
 
-def repair(campaign: Campaign, scheduler: Scheduler) -> Report:
+def repair(campaign: Campaign, scheduler: Scheduler, *, take_over: bool = False) -> Report:
     """Submit again what is not done and in no queue; what waits for lost inputs is told to wait for the new ones.
+
+    With ``take_over`` also what was submitted on another cluster, which is not asked.
 
     Raises:
         StageError: a stage was never submitted, so nothing says how it runs.
     """
-    return submit(_missing_work(campaign), scheduler)
+    return submit(replace(_missing_work(campaign), take_over=take_over), scheduler)
 
 
 def _missing_work(campaign: Campaign) -> Work:
@@ -109,20 +112,32 @@ class Cancellation:
         cancelled: those that are no more.
         needed: left, because other campaigns' jobs wait for them.
         foreign: left, because they belong to another user.
+        notes: what else is left alone, in words.
     """
 
     cancelled: list[str] = field(default_factory=list)
     needed: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def cancel(campaign: Campaign, scheduler: Scheduler) -> Cancellation:
-    """Cancel a campaign's elements that are this user's and that no other campaign waits for."""
-    submissions = [submission for submission in ledger.read(campaign.output_dir) if submission.job]
-    jobs = scheduler.queue({submission.job for submission in submissions})
+    """Cancel a campaign's elements that are this user's and that no other campaign waits for.
+
+    A launch that is submitting now is waited for: what it submits afterwards would run on.
+    """
+    with ledger.submission_lock(campaign.output_dir):
+        return _cancel(campaign, scheduler)
+
+
+def _cancel(campaign: Campaign, scheduler: Scheduler) -> Cancellation:
+    asked = look_up(campaign.output_dir, ledger.read(campaign.output_dir), scheduler, lambda _: True)
+    submissions = [each for each in asked.submissions if each.state == ledger.SUBMITTED]
+    jobs = asked.jobs
     queued = [(submission, *_members(campaign, submission, jobs)) for submission in submissions]
     needed = _needed_by_others(campaign, queued)
-    found = Cancellation()
+    own = [each for each in asked.elsewhere if each.campaign == campaign.name]
+    found = Cancellation(notes=replace(asked, elsewhere=own).notes())
     whole: list[str] = []
     foreign = {name for job in jobs.values() if not is_ours(job) for name in (job.id, job.id.split("_")[0])}
     for submission, members, _ in queued:

@@ -6,13 +6,13 @@ requeued or submitted anew and succeeds. Telling the child what to wait for inst
 
 from __future__ import annotations
 
-import getpass
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tabgraphsyn.orchestration.plan import Plan
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Ref, Request, split_lanes
+from tabgraphsyn.orchestration.slurm.identity import user_name
 from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, PENDING
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob
 
@@ -78,7 +78,7 @@ def sorted_out(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *,
 
 def is_ours(job: QueuedJob) -> bool:
     """Return True if this user may change or cancel a job."""
-    return getpass.getuser() in (job.user, "root")
+    return user_name() in (job.user, "root")
 
 
 @dataclass(frozen=True)
