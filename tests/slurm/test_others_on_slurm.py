@@ -62,7 +62,7 @@ def test_jobs_that_got_our_numbers_are_left_alone(tmp_path: Path, own_cluster: D
     own_cluster.down()
     own_cluster.up()
     launches.environment = own_cluster.environment
-    for number in range(7):
+    for number in range(16):
         own_cluster.call(*SUBMIT, "-J", f"my-own-work-{number}", "--array=0-1", "--wrap", "sleep 600")
     before = own_cluster.queue()
     assert set(before) >= {f"{each['job']}_0" for each in old if each["is_array"]}
@@ -79,7 +79,9 @@ def test_jobs_that_got_our_numbers_are_left_alone(tmp_path: Path, own_cluster: D
     wait_until(lambda: own_cluster.queue().keys() == before.keys(), 30, "only the others' jobs are left")
 
 
-def test_a_store_used_from_two_clusters(tmp_path: Path, cluster: DevCluster, own_cluster: DevCluster):
+def test_a_store_used_from_two_clusters(
+    request: pytest.FixtureRequest, tmp_path: Path, cluster: DevCluster, own_cluster: DevCluster
+):
     """Each shows the other's jobs as such and touches none; nothing runs twice unless somebody says so."""
     own_cluster.down()
     own_cluster.up("--set", "ClusterName=other")
@@ -87,6 +89,7 @@ def test_a_store_used_from_two_clusters(tmp_path: Path, cluster: DevCluster, own
     here, there = (Launches(tmp_path, conf, each.environment) for each in (cluster, own_cluster))
     here.run("campaign=c", "fake.prepare=hold", *ONE)
     here.wait_for("stages/prepare/*/attempts/1.json")
+    request.addfinalizer(lambda: cluster.call("scancel", *{each["job"] for each in here.ledger()}, check=False))
     before = cluster.queue()
     states = {stage["label"]: stage for stage in there.states("c").values()}
     assert states["gnn"]["state"] == "elsewhere" and "on cluster 'tgsdev'" in states["gnn"]["where"]
@@ -98,9 +101,9 @@ def test_a_store_used_from_two_clusters(tmp_path: Path, cluster: DevCluster, own
     assert "cancelled 0 elements" in text and "5 elements were submitted on cluster 'tgsdev'" in text, text
     assert cluster.queue() == before and not own_cluster.queue()
     assert "5 submitted" in there.verb("repair", "c", "--take-over")
-    assert "0 submitted" in there.run("campaign=d", "fake.prepare=hold", *ONE)
+    assert "0 submitted" in there.run("campaign=e", "fake.prepare=hold", *ONE)
     assert cluster.queue() == before
-    there.verb("cancel", "d")
+    there.verb("cancel", "e")
     emptied(here, cluster, "c")
     emptied(there, own_cluster, "c")
 

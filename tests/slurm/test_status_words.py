@@ -62,7 +62,8 @@ def test_without_an_answer_status_says_since_when_and_never_to_launch_again(
     mark.write_text(json.dumps({"since": time.time() - 7200}))  # two hours ago somebody looked
     earlier = time.strftime("%H:%M", time.localtime(time.time() - 7200))
     assert f"since {earlier}" in stages(output_dir, capsys)[0]["gnn"]["reason"]
-    fake(bin_, "squeue", f"echo '7_0|PENDING|Priority|{getpass.getuser()}|0:00|1:00||cpu|(null)|N/A|tgs-c'", monkeypatch)
+    line = f"7_0|PENDING|Priority|{getpass.getuser()}|0:00|1:00||cpu|(null)|N/A|tgs-c"
+    fake(bin_, "squeue", f"echo '{line}'", monkeypatch)
     assert stages(output_dir, capsys)[0]["prepare"]["reason"] == "others come first"
     assert not mark.exists()
 
