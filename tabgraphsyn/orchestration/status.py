@@ -33,6 +33,7 @@ STATES: Mapping[str, str] = {
     "starting": "its job starts or ends",
     "waiting": "for its inputs, for a worker or for Slurm; the reason says which",
     "held back": "a limit on queued jobs keeps it out of the queue",
+    "elsewhere": "its job is on another cluster",
     "stuck": "what its job depends on failed, so it can never start as it is",
     "cancelled": "its job was cancelled",
     "ended": "its job ended without results, and accounting says how",

@@ -6,12 +6,15 @@ import gc
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
+from tabgraphsyn.orchestration.slurm import bad_nodes
+from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.queue_status import with_queue
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
@@ -84,6 +87,9 @@ def _print(found: list[CampaignStatus], *, detailed: bool, one_by_one: bool, cle
             text = "\n".join(lines(each, one_by_one=one_by_one, most=sys.maxsize if everything else _ROWS))
             print(text, end="\n" if text else "")
         _print_gates(each, detailed=detailed)
+        slurm_folder = folder_of(Path(each.folder).parents[1])
+        for text in bad_nodes.described(bad_nodes.read(slurm_folder, each.name)):
+            print(f"  {text}")
         print(f"  results: {each.folder}")
 
 

@@ -114,6 +114,13 @@ def _fail(context: StageContext, state: str) -> str:
     raise StageError(f"{context.stage}: made to fail")
 
 
+def _wait(context: StageContext, state: str) -> str:
+    """Something long that cannot resume."""
+    while not context.interrupt.requested:
+        time.sleep(0.05)
+    raise Interrupted("stopped while it waited")
+
+
 def _ranked(context: StageContext, state: str, *arguments: str) -> str:
     from ranked_stages import train_small
 
@@ -136,6 +143,7 @@ ACTIONS = {
     "exit_zero_once": _exit_zero_once,
     "fail": _fail,
     "hold": _hold,
+    "wait": _wait,
     "ranked": _ranked,
 }
 

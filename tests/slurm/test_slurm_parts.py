@@ -19,7 +19,7 @@ from tabgraphsyn.errors import ConfigError, SubmissionError
 from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers
 from tabgraphsyn.orchestration.plan import source_stage
 from tabgraphsyn.orchestration.slurm import ledger
-from tabgraphsyn.orchestration.slurm.decisions import deaths_in_a_row, decisions, note
+from tabgraphsyn.orchestration.slurm.decisions import decisions, ends_without_progress, note
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
 from tabgraphsyn.orchestration.slurm.node.element import end_element, run_element
@@ -257,10 +257,10 @@ def test_the_cause_is_asked_not_guessed(fields: Mapping[str, str], cause: str):
 
 def test_deaths_count_in_a_row_at_one_step():
     died, preempted = {"kind": "died", "step": 5}, {"kind": "preempted", "step": 5}
-    assert deaths_in_a_row([died, died]) == 2
-    assert deaths_in_a_row([died, preempted, died]) == 1
-    assert deaths_in_a_row([{"kind": "died", "step": 4}, died]) == 1
-    assert deaths_in_a_row([preempted]) == 0
+    assert ends_without_progress([died, died]) == 2
+    assert ends_without_progress([died, preempted, died]) == 1
+    assert ends_without_progress([{"kind": "died", "step": 4}, died]) == 1
+    assert ends_without_progress([preempted]) == 0
 
 
 def fake(folder: Path, name: str, text: str) -> None:

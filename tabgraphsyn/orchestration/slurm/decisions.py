@@ -16,6 +16,7 @@ from tabgraphsyn.orchestration.slurm.element_id import ElementId
 
 REQUEUES = "requeues.jsonl"
 DIED = "died"
+TIME_LIMIT = "time limit"
 GAVE_UP = "gave up"
 
 
@@ -59,11 +60,11 @@ def interruptions(entries: Sequence[dict[str, Any]]) -> int:
     return sum(entry["kind"] != DIED for entry in _since_given_up(entries))
 
 
-def deaths_in_a_row(entries: Sequence[dict[str, Any]]) -> int:
-    """Return how many of the last decisions were deaths at the same step: progress in between counts anew."""
+def ends_without_progress(entries: Sequence[dict[str, Any]]) -> int:
+    """Return how many of the last decisions were deaths or time limits at the same step: progress counts anew."""
     count = 0
     for entry in reversed(_since_given_up(entries)):
-        if entry["kind"] != DIED or (count and entry.get("step") != entries[-1].get("step")):
+        if entry["kind"] not in (DIED, TIME_LIMIT) or (count and entry.get("step") != entries[-1].get("step")):
             break
         count += 1
     return count

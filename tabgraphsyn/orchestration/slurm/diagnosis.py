@@ -17,6 +17,7 @@ from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.code_copy import is_checkout
 from tabgraphsyn.orchestration.compute import cpu_count, visible_gpus
+from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
 from tabgraphsyn.orchestration.slurm.findings import NodeFindings, read_findings
 from tabgraphsyn.orchestration.slurm.ledger import folder_of
@@ -55,7 +56,15 @@ def diagnose(output_dir: Path, scheduler: Scheduler) -> list[Finding]:
         answer = " ".join(f"{said.stderr} {said.stdout}".split())[-300:]
         return [*findings, Finding("fails", "Slurm", f"the controller does not answer: {answer}", _UP)]
     found = read_findings(folder_of(output_dir), capabilities.cluster)
-    return [*findings, *_slurm(capabilities), *_interruption(capabilities, found), *_code()]
+    nodes = _bad_nodes(output_dir)
+    return [*findings, *_slurm(capabilities), *_interruption(capabilities, found), *nodes, *_code()]
+
+
+def _bad_nodes(output_dir: Path) -> Iterator[Finding]:
+    """Yield the nodes on which nothing could be started within the last day."""
+    advice = "Its campaign leaves it out; the job's log (tabgraphsyn logs) says what is missing there."
+    for text in bad_nodes.described(bad_nodes.read(folder_of(output_dir))):
+        yield Finding("note", "nodes", text, advice)
 
 
 def _machine() -> Iterator[Finding]:

@@ -15,6 +15,8 @@ from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.bad_nodes import NoStart
+from tabgraphsyn.orchestration.slurm.bad_nodes import read as read_bad_nodes
 from tabgraphsyn.orchestration.slurm.cancellations import CANCELLED, Cancelled, cancellations
 from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, decisions
 from tabgraphsyn.orchestration.slurm.identity import look_up
@@ -69,6 +71,7 @@ class StageJob:
         behind: elements that it waits for and that Slurm holds, because a node failed to start them.
         cancelled: who cancelled it with this program, and when.
         cluster: where it was submitted, if that is not the cluster that is asked here.
+        no_start: the last time that it could not even be started, within a day.
     """
 
     element: str
@@ -79,6 +82,7 @@ class StageJob:
     behind: tuple[str, ...] = ()
     cancelled: Cancelled | None = None
     cluster: str = ""
+    no_start: NoStart | None = None
 
 
 def reason_in_words(job: QueuedJob) -> str:
@@ -123,6 +127,7 @@ def stage_jobs(campaign: Campaign, scheduler: Scheduler, submitted: _Submitted) 
     gone = {each.job: each for stage_id, (each, _) in queued.items() if stage_id not in jobs}
     ended = scheduler.history({job: each.name for job, each in gone.items() if each.key not in away})
     noted = cancellations(campaign.output_dir) if gone else {}
+    unstarted = {each.element: each for each in read_bad_nodes(ledger.folder_of(campaign.output_dir), campaign.name)}
     folders = {script: str(Path(script).parent) for script in {each.script for each, _ in wanted.values()}}
     found = {}
     for stage_id, (submission, index) in wanted.items():
@@ -139,6 +144,7 @@ def stage_jobs(campaign: Campaign, scheduler: Scheduler, submitted: _Submitted) 
             behind,
             stop if stop is not None and stop.time >= submission.time else None,
             str(submission.cluster) if submission.key in away else "",
+            unstarted.get(element),
         )
     return found
 
@@ -252,10 +258,10 @@ def _stage(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStat
     )
 
 
-def _given_up(folder: Path) -> str | None:
-    """Return why a stage's job gave it up, if that was the last word on it."""
+def _given_up(folder: Path) -> tuple[str | None, str | None]:
+    """Return why a stage's job gave it up, and what was advised, if that was the last word on it."""
     last = next(reversed(decisions(folder)), None)
-    return str(last["why"]) if last is not None and last["kind"] == GAVE_UP else None
+    return (str(last["why"]), last.get("advice")) if last is not None and last["kind"] == GAVE_UP else (None, None)
 
 
 def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatus:
@@ -270,7 +276,7 @@ def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatu
         return replace(stage, state="held back", reason=_HELD_BACK)
     where = f"job {found.element}"
     advice = "tabgraphsyn repair submits it again"
-    why = _given_up(campaign.store.folder(stage.id))
+    why, advised = _given_up(campaign.store.folder(stage.id))
     if found.cancelled is not None:
         clock = _clock(found.cancelled.time)
         reason = f"by {found.cancelled.user} at {clock}; {advice}"
@@ -278,7 +284,11 @@ def _left(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStatu
     if why == CANCELLED or (found.ended or "").startswith("CANCELLED"):
         return replace(stage, state=CANCELLED, where=where, reason=f"by scancel; {advice}", log=found.log)
     if why in _CAPS:
-        return replace(stage, state="failed", where=where, reason=f"given up ({why}); {advice}", log=found.log)
+        reason = f"given up ({why}); {advised or advice}"
+        return replace(stage, state="failed", where=where, reason=reason, log=found.log)
+    if found.no_start is not None:
+        reason = f"{found.no_start}; its log says more; {advice} on other nodes"
+        return replace(stage, state="failed", where=where, reason=reason, log=found.log)
     if found.ended is not None:
         return replace(stage, state="ended", where=where, reason=f"Slurm says {found.ended}; {advice}", log=found.log)
     attempt = latest_attempt(campaign.store.folder(stage.id))

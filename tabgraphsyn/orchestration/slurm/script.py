@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.config import sbatch
 from tabgraphsyn.errors import SubmissionError
+from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
 from tabgraphsyn.orchestration.slurm.bootstrap import bootstrap_path
 
@@ -28,6 +29,9 @@ def batch_script(
     list_file: Path,
     dependency: str | None,
     cluster: Mapping[str, Any],
+    *,
+    campaign: str = "",
+    exclude: Sequence[str] = (),
 ) -> str:
     """Return the text of the script.
 
@@ -38,25 +42,38 @@ def batch_script(
         list_file: what the elements run.
         dependency: sbatch's expression.
         cluster: settings of ``conf/cluster``.
+        campaign: whose nodes are left out if nothing can be started there.
+        exclude: nodes that are left out, besides the user's own.
 
     Raises:
         SubmissionError: Slurm's commands are not here.
     """
     from submitit import SlurmExecutor  # 0.16 s: only where something is submitted
 
+    cluster = _with_excluded(cluster, exclude)
     try:
         executor = SlurmExecutor(folder=folder)
     except RuntimeError as error:
         raise SubmissionError(f"srun: not found on PATH ({error}). Launch where Slurm's commands are.") from error
     run = [*cluster["container"], cluster["python"] or sys.executable, str(bootstrap_path(folder)), str(list_file)]
     run += ["--lane"] if array.is_lane else []
-    executor.update_parameters(**_parameters(array, name, run, dependency, cluster))
+    executor.update_parameters(**_parameters(array, name, run, dependency, cluster, folder, campaign))
     executor.parameters["setup"] = _setup(array, list_file, cluster)
     executor.parameters["map_count"] = array.tasks if array.is_array else None
     text: str = executor._make_submission_file_text(shlex.join(run), uid="")
     # The tasks of a lane follow each other, so they share a log: one file, in order.
     text = text.replace("%A_%a_", "%A_") if array.is_lane else text
     return sbatch.header(text, cluster["sbatch"], _flag)
+
+
+def _with_excluded(cluster: Mapping[str, Any], exclude: Sequence[str]) -> Mapping[str, Any]:
+    """Return the settings with further nodes to leave out."""
+    if not exclude:
+        return cluster
+    users = cluster["sbatch"]
+    own = str(sbatch.chosen(users).get("exclude") or "")
+    others = {key: value for key, value in users.items() if sbatch.option(key) != "exclude"}
+    return {**cluster, "sbatch": {**others, "exclude": ",".join([*filter(None, [own]), *exclude])}}
 
 
 def over_path(list_file: Path) -> Path:
@@ -90,7 +107,13 @@ def _step_options(request: Request) -> list[str]:
 
 
 def _parameters(
-    array: JobArray, name: str, run: list[str], dependency: str | None, cluster: Mapping[str, Any]
+    array: JobArray,
+    name: str,
+    run: list[str],
+    dependency: str | None,
+    cluster: Mapping[str, Any],
+    folder: Path,
+    campaign: str,
 ) -> dict[str, Any]:
     request = array.request
     partition = cluster["gpu_partition"] if request.gpus else cluster["cpu_partition"]
@@ -131,17 +154,19 @@ def _parameters(
             "--export=ALL",
             *_step_options(request),
         ],
-        "teardown": _teardown(shlex.join([*run, "--ended"])),
+        "teardown": _teardown(shlex.join([*run, "--ended"]), array, folder, campaign, cluster),
         "additional_parameters": further,
     }
 
 
-def _teardown(again: str) -> list[str]:
+def _teardown(again: str, array: JobArray, folder: Path, campaign: str, cluster: Mapping[str, Any]) -> list[str]:
     """Return the end of the script: exit code 0 only if every stage is done, whatever the process said."""
+    excluded = str(sbatch.chosen(cluster["sbatch"]).get("exclude") or "")
+    most = cluster["max_failures"]
     return [
         "code=$?",
         f'if [ "$code" -eq 0 ] && [ -e "${_MARK}" ]; then rm -f "${_MARK}"; exit 0; fi',
-        f'exec {again} "$code"',
+        *bad_nodes.shell_lines(again, folder.parents[1], campaign, excluded, most, is_lane=array.is_lane),
     ]
 
 

@@ -15,7 +15,7 @@ from tabgraphsyn.config.sbatch import job_name_of
 from tabgraphsyn.data.files import read_json, write_json, write_text
 from tabgraphsyn.errors import Interrupted, SubmissionError, TabGraphSynError
 from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy, copy_path
-from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm import bad_nodes, ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Request, Unit, make_units
 from tabgraphsyn.orchestration.slurm.availability import not_before, partition_of, why_not_now
 from tabgraphsyn.orchestration.slurm.bootstrap import python_path, write_bootstrap
@@ -116,13 +116,19 @@ def _queue(
     done: list[Submission] = []
     arrays = prepared.arrays
     sizes: dict[Key, int] = {each.number: len(each.elements) for each in arrays}
+    slurm_folder = ledger.folder_of(work.output_dir)
+    partitions = {partition_of(array.request, work.cluster) for array in arrays}
+    exclude = {each: bad_nodes.to_exclude(slurm_folder, work.campaign, each, scheduler) for each in partitions}
+    if any(exclude.values()):
+        prepared.notes += bad_nodes.described(bad_nodes.read(slurm_folder, work.campaign))
     try:
         with deferred_signals() as stop:
             prepared.notes += _ask_first(work, arrays, folder, scheduler)
             for array, submission in zip(arrays, planned, strict=True):
                 stop.check()
                 dependency = array.dependency(_job_ids(arrays, done), sizes)
-                write_text(Path(submission.script), script_of(work, array, folder, dependency))
+                left_out = exclude.get(partition_of(array.request, work.cluster), [])
+                write_text(Path(submission.script), script_of(work, array, folder, dependency, left_out))
                 done.append(submit_surely(work.output_dir, submission, dependency, scheduler))
                 ledger.touch_lock(work.output_dir)
             stop.check()
@@ -261,10 +267,11 @@ def job_name(work: Work, array: JobArray, folder: Path) -> str:
     return job_name_of(work.cluster, work.campaign, array.name, key[:8])
 
 
-def script_of(work: Work, array: JobArray, folder: Path, dependency: str | None) -> str:
-    """Return the batch script of an array."""
+def script_of(work: Work, array: JobArray, folder: Path, dependency: str | None, exclude: Sequence[str] = ()) -> str:
+    """Return the batch script of an array, which leaves out the nodes of ``exclude``."""
     path = list_path(folder, array.number)
-    return batch_script(array, job_name(work, array, folder), folder, path, dependency, work.cluster)
+    name = job_name(work, array, folder)
+    return batch_script(array, name, folder, path, dependency, work.cluster, campaign=work.campaign, exclude=exclude)
 
 
 def _ask_first(work: Work, arrays: Sequence[JobArray], folder: Path, scheduler: Scheduler) -> list[str]:

@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
+from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.ranks import NoTeam, Team
 from tabgraphsyn.orchestration.sharing import settle_rights
-from tabgraphsyn.orchestration.slurm.decisions import array_job
+from tabgraphsyn.orchestration.slurm.bad_nodes import JUDGED, UNSTARTED
+from tabgraphsyn.orchestration.slurm.decisions import array_job, restart
+from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.listing import Element, read_element
 from tabgraphsyn.orchestration.slurm.node.lane_task import after_task, end_lane_if_over, lane_element, nothing_to_run
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death, after_interruption
@@ -74,7 +77,22 @@ def end_element(element: Element, code: int) -> int:
         return EXIT_DONE
     if code in _ENDINGS:
         return code
+    if never_began(element.folder(missing[0]), code):
+        raise NeverBegan
     return after_death(element.policy, element.folder(missing[0]), code)
+
+
+class NeverBegan(Exception):
+    """No attempt of this run began, and no signal ended it: the batch script finds out whether it is the node."""
+
+
+def never_began(folder: Path, code: int) -> bool:
+    """Return True if this run of the job made no attempt at a stage, and was not ended by a signal."""
+    job = ElementId.current()
+    if job is None or code - 128 in set(signal.Signals):
+        return False
+    last = latest_attempt(folder)
+    return last is None or (last.owner.job, last.owner.restart) != (job.job, restart())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,10 +108,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in _SIGNALS:
         signal.signal(number, _ignore)
     try:
-        return _run(options.list, options.lane) if options.ended is None else _end(options.list, options)
+        if options.ended is None:
+            return _run(options.list, options.lane)
+        code = _end(options.list, options)
+    except NeverBegan:
+        print(UNSTARTED)
+        return EXIT_STAGE
     except TabGraphSynError as error:
         print(error, file=sys.stderr)
-        return error.exit_code
+        code = error.exit_code
+    if options.ended is not None:
+        print(JUDGED, code)
+    return code
 
 
 def _run(list_file: Path, is_lane: bool) -> int:

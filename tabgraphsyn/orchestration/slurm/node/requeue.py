@@ -6,6 +6,7 @@ decision (``decisions``). Nothing is guessed from elapsed time.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -19,8 +20,9 @@ from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
 from tabgraphsyn.orchestration.slurm.decisions import (
     DIED,
     GAVE_UP,
-    deaths_in_a_row,
+    TIME_LIMIT,
     decisions,
+    ends_without_progress,
     interruptions,
     note,
     restart,
@@ -31,9 +33,11 @@ from tabgraphsyn.orchestration.slurm.ledger import FOLDER
 from tabgraphsyn.orchestration.slurm.listing import Policy
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, SUCCESSOR, WAIT
+from tabgraphsyn.orchestration.store import done_manifest
 
 _CHECK_TURN_S = 60.0  # Slurm looks at time limits every 30 s, in whole minutes
 _STAY_S = 3600.0
+_LOOKED_AT = 200  # stages of a kind that are asked what they took
 _FORBIDDEN = ("access", "denied", "permission", "not allowed", "forbidden", "disabled", "not permitted")
 
 
@@ -47,7 +51,8 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     if element is None or _runs_again(last, element):
         return EXIT_INTERRUPTED
     scheduler = Scheduler()
-    cause = interruption_cause(_fields(scheduler, element), policy.signal_s, restart())
+    fields = _fields(scheduler, element)
+    cause = interruption_cause(fields, policy.signal_s, restart())
     _say(f"attempt {last.number if last else 0} stopped: {cause}")
     if cause == "cancelled":
         # Noted, so that no later task of a lane takes it up again.
@@ -60,6 +65,11 @@ def after_interruption(policy: Policy, folder: Path) -> int:
     if count > policy.max_preemptions:
         _say(f"interrupted {count} times, cluster.max_preemptions allows {policy.max_preemptions}: giving up")
         note(folder, GAVE_UP, why="cluster.max_preemptions")
+        return EXIT_STAGE
+    if cause == TIME_LIMIT and (count := ends_without_progress(decisions(folder))) > policy.max_failures:
+        advice = more_time(folder, _limit_s(fields))
+        _say(f"the time limit was reached {count} times in a row at one step: giving up. {advice}")
+        note(folder, GAVE_UP, why="cluster.max_failures", advice=f"{count} time limits without progress: {advice}")
         return EXIT_STAGE
     _CONTINUE[policy.on_interrupt](scheduler, element, cause, folder)
     return EXIT_INTERRUPTED
@@ -120,13 +130,22 @@ def interruption_cause(fields: dict[str, str], signal_s: int, restart: int = 0, 
     start, end, limit_s = _seconds(fields.get("StartTime")), _seconds(fields.get("EndTime")), _limit_s(fields)
     # COMPLETING hides what it completes as: run time tells a limit, everything else was cancelled.
     if state in ("COMPLETING", "TIMEOUT") and start is not None and end is not None and end - start >= limit_s:
-        return "time limit"
+        return TIME_LIMIT
     if state == "COMPLETING" or state.startswith("CANCELLED"):
         return "cancelled"
     if end is not None and end - (time.time() if now is None else now) <= signal_s + _CHECK_TURN_S:
         # A grace time shortens EndTime too; the note of the preemption is lost when slurmctld starts anew.
-        return "time limit" if start is None or end - start >= limit_s - _CHECK_TURN_S else "preempted"
+        return TIME_LIMIT if start is None or end - start >= limit_s - _CHECK_TURN_S else "preempted"
     return "signalled"
+
+
+def more_time(folder: Path, limit_s: float) -> str:
+    """Return how much time a stage should ask for: twice as much, or half as much again as the longest of its kind."""
+    took = [found["elapsed_s"] for found in map(done_manifest, list(folder.parent.iterdir())[:_LOOKED_AT]) if found]
+    longest = max(took, default=0.0)
+    minutes = math.ceil(max(longest * 1.5, 0.0 if math.isinf(limit_s) else limit_s * 2) / 60)
+    known = f"; the longest of this store took {longest / 60:.0f} min" if took else ""
+    return f"Launch with resources.{folder.parent.name}.timeout_min={minutes}{known}"
 
 
 def _limit_s(fields: dict[str, str]) -> float:
@@ -152,7 +171,7 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
     if interruption_cause(fields, policy.signal_s, restart()) in ("cancelled", "requeued"):
         return code or EXIT_STAGE
     entry = note(folder, DIED, exit_code=code, memory_mb=_memory_mb(fields))
-    count = deaths_in_a_row(decisions(folder))
+    count = ends_without_progress(decisions(folder))
     how = f"signal {signal.Signals(code - 128).name}" if code - 128 in set(signal.Signals) else f"exit code {code}"
     _say(f"the process ended without a done stage ({how}), {count} times in a row at step {entry['step']}")
     if count > policy.max_failures:
