@@ -71,6 +71,7 @@ def submitted(tmp_path: Path, **changed: object) -> Submission:
         line("7_0", submitted=time.time() - 86400),
         line("7", name="my-own-work"),
     ],
+    ids=["name", "key", "user", "time", "no array"],
 )
 def test_a_job_of_our_number_that_is_not_ours_is_left_alone_and_noted(tmp_path: Path, commands: Path, shown: str):
     submitted(tmp_path)
