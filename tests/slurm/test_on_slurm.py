@@ -351,12 +351,12 @@ def test_with_accounting_status_knows_how_a_job_ended(tmp_path: Path):
             launches = Launches(tmp_path, write_conf(tmp_path / "conf"), cluster.environment)
             launches.run("campaign=c", "fake.gnn=train:200:0.1", *ONE)
             launches.wait_for("stages/gnn/*/metrics.jsonl")
-            launches.verb("cancel", "c")
+            cluster.call("scancel", *[each["job"] for each in launches.ledger()])
             wait_until(lambda: not cluster.queue(), 30, "queue empty")
 
             def ended() -> bool:
                 stages = {stage["label"]: stage for stage in launches.states("c").values()}
-                return stages["gnn"]["state"] == "ended" and "CANCELLED" in stages["gnn"]["reason"]
+                return stages["sample"]["state"] == "cancelled" and "by scancel" in stages["sample"]["reason"]
 
             wait_until(ended, 30, "sacct's word")
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,12 @@ from cluster_kit import DevCluster, Launches, is_installed, wait_until, write_co
 pytestmark = pytest.mark.slurm
 
 ONE = ("dataset=single",)
-LEAVE_DEAD = ("+cluster.sbatch.kill-on-invalid-dep='no'",)
+
+_LEAVING = """#!/bin/bash
+# sbatch where a site sees to it that jobs whose dependency failed stay.
+sed -i s/kill-on-invalid-dep=yes/kill-on-invalid-dep=no/ "${@: -1}"
+exec REAL "${@/kill-on-invalid-dep=yes/kill-on-invalid-dep=no}"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,12 @@ def keeping() -> Iterator[DevCluster]:
 
 @pytest.fixture
 def kept(tmp_path: Path, keeping: DevCluster) -> Iterator[Launches]:
-    found = Launches(tmp_path, write_conf(tmp_path / "conf"), keeping.environment)
+    commands = tmp_path / "leaving"
+    commands.mkdir()
+    (commands / "sbatch").write_text(_LEAVING.replace("REAL", str(shutil.which("sbatch"))))
+    (commands / "sbatch").chmod(0o755)
+    environment = {**keeping.environment, "PATH": f"{commands}:{os.environ['PATH']}"}
+    found = Launches(tmp_path, write_conf(tmp_path / "conf"), environment)
     yield found
     ids = [each["job"] for each in found.ledger() if each["job"]]
     keeping.call("scancel", *ids, check=False)
@@ -58,7 +69,7 @@ def wait_stuck(launches: Launches, cluster: DevCluster, kind: str) -> None:
 
 def test_what_waits_for_a_parent_submitted_again_keeps_its_place(kept: Launches, keeping: DevCluster):
     """DependencyNeverSatisfied is sticky: the child is told to wait for the new parent; its children need nothing."""
-    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *LEAVE_DEAD, *ONE)
+    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *ONE)
     wait_stuck(kept, keeping, "sample")
     assert "stuck" in {stage["state"] for stage in kept.states("c").values()}
     before = {kind: job_of(kept, kind) for kind in ("gnn", "sample", "evaluate")}
@@ -72,7 +83,7 @@ def test_what_waits_for_a_parent_submitted_again_keeps_its_place(kept: Launches,
 
 def test_a_whole_array_is_renewed_by_one_call(kept: Launches, keeping: DevCluster):
     sweep = ("-m", "seed=0,1,2", *ONE)
-    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *LEAVE_DEAD, *sweep)
+    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *sweep)
     wait_stuck(kept, keeping, "sample")
     report = json.loads(kept.verb("repair", "c", "--json"))
     assert report["rearmed"] == [{"job": job_of(kept, "sample"), "dependency": f"aftercorr:{kept.ledger()[-1]['job']}"}]
@@ -83,7 +94,7 @@ def test_a_whole_array_is_renewed_by_one_call(kept: Launches, keeping: DevCluste
 
 def test_what_waits_for_a_parent_that_somebody_requeued(kept: Launches, keeping: DevCluster):
     """The parent runs again, the child does not notice: nothing is submitted, one dependency is renewed."""
-    kept.run("campaign=c", "fake.gnn=kill_once+train:100:0.1", "cluster.max_failures=0", *LEAVE_DEAD, *ONE)
+    kept.run("campaign=c", "fake.gnn=kill_once+train:100:0.1", "cluster.max_failures=0", *ONE)
     wait_stuck(kept, keeping, "sample")
     keeping.call("scontrol", "requeue", job_of(kept, "gnn"))
     wait_until(lambda: keeping.queue().get(job_of(kept, "gnn")) == "RUNNING", 60, "the parent runs again")
@@ -96,7 +107,7 @@ def test_what_waits_for_a_parent_that_somebody_requeued(kept: Launches, keeping:
 
 def test_what_waits_for_a_parent_that_is_done_by_now(kept: Launches, keeping: DevCluster):
     """All that it reads stands: the dependency is taken off."""
-    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *LEAVE_DEAD, *ONE)
+    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *ONE)
     wait_stuck(kept, keeping, "sample")
     keeping.call("scontrol", "requeue", job_of(kept, "gnn"))
     kept.wait_done(1, "gnn")
@@ -109,7 +120,7 @@ def test_what_waits_for_a_parent_that_is_done_by_now(kept: Launches, keeping: De
 def test_where_scontrol_is_missing_stuck_elements_are_submitted_anew(
     kept: Launches, keeping: DevCluster, tmp_path: Path
 ):
-    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *LEAVE_DEAD, *ONE)
+    kept.run("campaign=c", "fake.gnn=kill_once", "cluster.max_failures=0", *ONE)
     wait_stuck(kept, keeping, "sample")
     folder = tmp_path / "bin"
     folder.mkdir()
