@@ -78,7 +78,7 @@ def test_a_second_launch_joins_what_is_queued(launches: Launches):
     (launches.out / "release").touch()
     launches.wait_done(12)
     assert set(launches.marks("computed").values()) == {1}
-    assert len(list(launches.out.glob("campaigns/two/*/metrics.json"))) == 2
+    wait_until(lambda: len(list(launches.out.glob("campaigns/two/*/metrics.json"))) == 2, 30, "both points shown")
 
 
 def test_racing_launches_submit_nothing_twice(launches: Launches):
