@@ -12,7 +12,12 @@ import pyarrow as pa
 
 from tabgraphsyn.data.ingest.column_scan import ColumnScan
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
+from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
+
+# As by the defaults of conf/codec: a value that fewer entities hold is not named.
+FEW_HOLDERS = 5
+NAMED_SHARE = 0.5
 
 
 @dataclass
@@ -64,12 +69,14 @@ def profile_dict(
         {"table": table.name, "column": column.name, "reason": reason}
         for table in schema.tables
         for column in table.columns
-        if (reason := _not_modelled(schema, table, column, reasons))
+        if (reason := _not_modelled(schema, table, column, reasons, types[table.name][column.name], queries))
     ]
     return {"tables": tables, "relations": relations, "notes": reasons.notes, "not_modelled": not_modelled}
 
 
-def _not_modelled(schema: Schema, table: TableSchema, column: Column, reasons: Reasons) -> str:
+def _not_modelled(
+    schema: Schema, table: TableSchema, column: Column, reasons: Reasons, type_: pa.DataType, queries: TableQueries
+) -> str:
     """Return why no distribution of a column is learned, empty for one that is modelled and for keys."""
     if column.name in schema.key_columns(table.name):
         return ""
@@ -78,10 +85,17 @@ def _not_modelled(schema: Schema, table: TableSchema, column: Column, reasons: R
         return f"an alternate key: made anew, each value once ({why})"
     if column.sdtype == "id":
         return f"an id: made anew in the pattern of the real ones ({why})"
+    sample = pa.array(queries.some_values(table.name, column.name, 500) if type_ == pa.string() else [], type_)
+    kind = personal_kind(table.name, column.name, sample, column.pii) if column.regex_format is None else None
+    if kind is not None and kind != "birth_date":
+        return f"leads to a person ({kind.replace('_', ' ')}): made anew ({why})"
     if column.pii:
         return f"names a person: made anew ({why})"
     if column.sdtype == "text":
         return f"text: frequent texts are drawn by frequency, placeholder words stand for the others ({why})"
+    is_rare = column.sdtype == "categorical" and type_ in (pa.string(), pa.int64())
+    if is_rare and queries.shared_rows(table.name, column.name, FEW_HOLDERS) < NAMED_SHARE:
+        return f"most of its values stand in fewer than {FEW_HOLDERS} rows: made anew or masked ({why})"
     return ""
 
 

@@ -136,6 +136,15 @@ class TableQueries:
         """Return whether no two rows agree on the columns and none of them is null."""
         return self.null_rows(table, columns) == 0 and self.duplicates(table, columns)[0] == 0
 
+    def shared_rows(self, table: str, column: str, least: int) -> float:
+        """Return the share of a column's filled rows whose value stands in at least so many rows, 1 where none is."""
+        name = self._column(table, column)
+        shared, filled = self._one(
+            f"SELECT coalesce(sum(n) FILTER (n >= {least}), 0), coalesce(sum(n), 0) FROM "
+            f"(SELECT count(*) AS n FROM {self._views[table]} WHERE {name} IS NOT NULL GROUP BY {name})"
+        )
+        return float(shared) / float(filled) if filled else 1.0
+
     def some_values(self, table: str, column: str, most: int = 5_000) -> list[str]:
         """Return distinct values of a column as text, at most so many."""
         name = self._column(table, column)
