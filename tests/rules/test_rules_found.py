@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from rule_cases import CASES
-from rule_tables import database, linked, rules_of, statements, tables_of
+from rule_tables import database, family, grown, linked, missing, rules_of, statements, tables_of
 
 from tabgraphsyn.data.rules.store import KINDS, rule_from_dict, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.schema import Database, Table
@@ -147,3 +147,14 @@ def test_rules_tell_what_they_read_and_what_follows():
             assert set(rule.relations) <= set(linked(made))
             assert rule.describe().startswith(f"{rule.table}: {rule.statement()} (found; holds in all")
         assert statement
+
+
+def test_a_value_of_one_parent_alone_is_not_named():
+    rng = np.random.default_rng(0)
+    whose, _ = grown(rng)
+    whose = np.concatenate([whose, np.full(60, 7)])
+    kind = np.where(np.arange(len(whose)) < len(whose) - 60, rng.choice(["a", "b"], len(whose)), "rare")
+    made = {"p_id": whose, "kind": kind, "dose": missing(rng.normal(size=len(whose)), kind == "rare")}
+    assert not [one for one in statements(family(made, {"id": np.arange(120)})) if "rare" in one]
+    made["p_id"] = np.concatenate([whose[:-60], np.arange(60)])
+    assert [one for one in statements(family(made, {"id": np.arange(120)})) if "kind is 'rare'" in one]

@@ -16,6 +16,8 @@ from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, OneOf
 LEVELS_MAX = 40
 LEVEL_ROWS_MIN = 20
 """Rows of a value, at least, before it is said to decide what is missing."""
+LEVEL_PARENTS_MIN = 5
+"""Parents, by each key, under which such rows must stand: the rule names the value, and one person's is not told."""
 
 
 def as_group(search: Search, rule: Rule) -> Rule:
@@ -105,7 +107,21 @@ def _causes(search: Search) -> dict[Operand, tuple[np.ndarray, list[str]]]:
         places = {int(code): int(place) for code, place in zip(*np.unique(codes, return_index=True), strict=True)}
         dense = np.searchsorted(np.array(sorted(places)), codes)
         found[one] = (dense, [texts[places[code]].as_py() or "" for code in sorted(places)])
-    return {one: each for one, each in found.items() if 2 <= len(each[1]) == len(set(each[1]))}
+    usable = {one: each for one, each in found.items() if 2 <= len(each[1]) == len(set(each[1]))}
+    return {one: each for one, each in usable.items() if _is_of_many(search, each[0])}
+
+
+def _is_of_many(search: Search, codes: np.ndarray) -> bool:
+    """Return whether each value that a rule could name stands under several parents, by every key of the row."""
+    rows = np.bincount(codes)
+    for relation in search.tables.schema.relations_of_child(search.table):
+        family = search.sample.family(relation.name)
+        has = family >= 0
+        pairs = np.unique(np.stack([codes[has], family[has]], axis=1), axis=0)
+        parents = np.bincount(pairs[:, 0], minlength=len(rows))
+        if (parents[rows >= LEVEL_ROWS_MIN] < LEVEL_PARENTS_MIN).any():
+            return False
+    return True
 
 
 def _patterns(search: Search) -> list[list[Operand]]:
