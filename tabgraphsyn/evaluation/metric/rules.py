@@ -44,8 +44,9 @@ class Rules(ComparisonMetric):
         """Return a score per rule and the mean over those that count."""
         if not data.rules:
             return [self.unscored("database", "no rule was found in the training rows", comparison.name)]
-        candidate, reference = _tables(comparison.candidate), self._training(data)
-        parts = data.map(lambda rule: self._one(rule, data, comparison, candidate, reference), data.rules)
+        tables = dict.fromkeys(rule.table for rule in data.rules)
+        candidates = {table: _tables(comparison.candidate, table) for table in tables}
+        parts = data.map(lambda rule: self._one(rule, data, comparison, candidates[rule.table]), data.rules)
         counted = [part for part in parts if isinstance(part, Score) and part.detail["counts"]]
         if not counted:
             reason = "no rule counts: real rows break those that there are, or no row is asked"
@@ -55,10 +56,8 @@ class Rules(ComparisonMetric):
         summary = {"rules": len(counted), "rules_broken": len(broken), "worst": worst.where}
         return [*mean_score(self, "database", "database", counted, **summary, worst_value=worst.value), *parts]
 
-    def _one(
-        self, rule: Rule, data: EvaluationData, comparison: Comparison, candidate: RuleTables, reference: RuleTables
-    ) -> Result:
-        where = f"{rule.table}: {rule.statement()}"
+    def _one(self, rule: Rule, data: EvaluationData, comparison: Comparison, candidate: RuleTables) -> Result:
+        where, reference = f"{rule.table}: {rule.statement()}", self._training(data, rule.table)
         unread = _unread(rule, candidate, reference)
         rows = candidate.num_rows(rule.table)
         real = self._yardstick(rule, data)
@@ -97,25 +96,27 @@ class Rules(ComparisonMetric):
         detail |= {"rows": asked, "broken": broken, **share.described()}
         return self.score("pair", where, share.value, comparison.name, **detail)
 
-    def _training(self, data: EvaluationData) -> RuleTables:
-        return data.once(("rules", "training"), lambda: _tables(data.holdout_comparison.reference))
+    def _training(self, data: EvaluationData, table: str) -> RuleTables:
+        return data.once(("rules", "training", table), lambda: _tables(data.holdout_comparison.reference, table))
 
     def _yardstick(self, rule: Rule, data: EvaluationData) -> tuple[int, int]:
         """Return how many held-out real rows a rule is about, and how many of them break it."""
 
         def counted() -> tuple[int, int]:
-            held = data.once(("rules", "holdout"), lambda: _tables(data.holdout_comparison.candidate))
-            return rule.check(held, self._training(data)).counts if held.num_rows(rule.table) else (0, 0)
+            side = data.holdout_comparison.candidate
+            held = data.once(("rules", "holdout", rule.table), lambda: _tables(side, rule.table))
+            return rule.check(held, self._training(data, rule.table)).counts if held.num_rows(rule.table) else (0, 0)
 
         return data.once(("rules", rule.table, rule.statement()), counted)
 
 
-def _tables(side: Side) -> RuleTables:
-    masks = {}
-    for table, numbers in (side.rows or {}).items():
-        masks[table] = np.zeros(side.whole.num_rows[table], dtype=bool)
-        masks[table][numbers] = True
-    return RuleTables(side.whole.database, side.whole.pointers, masks)
+def _tables(side: Side, table: str) -> RuleTables:
+    """Return a side for rules about one table: of it this side's rows alone, of others all, parents among them."""
+    if side.rows is None:
+        return RuleTables(side.whole.database, side.whole.pointers)
+    mask = np.zeros(side.whole.num_rows[table], dtype=bool)
+    mask[side.rows[table]] = True
+    return RuleTables(side.whole.database, side.whole.pointers, {table: mask})
 
 
 def _counts(rule: Rule, real_broken: int) -> bool:
