@@ -79,7 +79,7 @@ def test_nothing_to_show_is_no_mistake(
 ):
     monkeypatch.chdir(tmp_path)
     assert "no campaigns here" in verb(capfd, "status", code=0)
-    assert "0 published stages checked" in verb(capfd, "verify", code=0)
+    assert "nothing was checked" in verb(capfd, "verify", code=2)
     assert "0 folders" in verb(capfd, "gc", code=0)
     assert "C2ST" in verb(capfd, "metrics", "c2st", code=0)
     assert not list(tmp_path.iterdir())
