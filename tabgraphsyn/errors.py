@@ -19,6 +19,7 @@ EXIT_RANK_LOST = 76
 
 MOST_LETTERS = 5_000
 """No message is longer."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_PROBLEM = 1_500
 _LONGEST_NAME = 200
 
@@ -130,8 +131,10 @@ def place_problem(error: OSError) -> str | None:
     'No space left on device. Free space or choose another folder.'
     """
     where = f"{error.filename!r}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in DISK_FULL:
         return f"{where}{os.strerror(error.errno)}. Free space or choose another folder."
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"{listing([error.filename])}: {os.strerror(error.errno)}. Choose another path."
     if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
         return f"{where}{os.strerror(error.errno)}. Choose another folder, or change its permissions."
     return None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import (
+    DISK_FULL,
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_USER,
@@ -82,7 +83,8 @@ def _ended(given: list[str], catalog: Catalog | None) -> int:
         problem = place_problem(error)
         if problem is None:
             raise
-        print(f"output_dir: {problem}", file=sys.stderr)
+        where = "output_dir: " if error.errno in DISK_FULL else ""
+        print(f"{where}{problem}", file=sys.stderr)
         return EXIT_USER
 
 

@@ -37,6 +37,7 @@ _FAILURES = (
     *(HydraException, OmegaConfBaseException, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(RecursionError, AssertionError, NotImplementedError, OSError),
 )
+_OF_THE_GRAMMAR = re.compile(r"extraneous input|mismatched input|no viable alternative|token recognition|expecting \{")
 _INNER_NAMES = re.compile(r"\b\w*(?:Exception|Error|Antlr|Lexer|Parser|Token)\w*\b:?\s*")
 _OPTIONAL = ("model", "experiment")
 _ADDS = (OverrideType.ADD, OverrideType.FORCE_ADD)
@@ -143,6 +144,8 @@ class _Composer:
         for argument in arguments:
             try:
                 override = _parse(argument, self._loader)
+                if not override.key_or_group:  # @package alone
+                    raise ValueError(argument)
             except _FAILURES:
                 self._problems.append(_no_override(argument))
                 continue
@@ -308,6 +311,8 @@ def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["it cannot be used"]
     # "In 'experiment/mine': ConfigKeyError raised while composing config:" says nothing without what follows.
     text = " ".join(lines[:2] if lines[0].endswith(":") else lines[:1]).rstrip(".")
+    if _OF_THE_GRAMMAR.search(text):
+        return "its ${...} cannot be read: one key or resolver inside, each brace closed"
     return shortened(_INNER_NAMES.sub("", text), 600)
 
 

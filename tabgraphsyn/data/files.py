@@ -107,7 +107,18 @@ def write_text(path: Path, text: str, *, flush: bool = True) -> None:
 
 def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
     """Write ``value`` as json, aside then renamed; NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", flush=flush)
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    if not _is_unicode(text):  # names of files may be any bytes
+        text = json.dumps(value, indent=2, allow_nan=False)
+    write_text(path, text + "\n", flush=flush)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def append_line(path: Path, text: str, *, flush: bool = True) -> None:

@@ -144,7 +144,7 @@ class DatasetOptions:
         problems += _choice(given, "orphans", ORPHAN_POLICIES) + _choice(given, "all_null", ALL_NULL_POLICIES)
         problems += _check_values(given)
         if not problems:
-            problems += _check_embedded(str(path))
+            problems += _check_embedded(str(path)) or _check_kind(str(path))
         raise_collected(ConfigError, problems)
         return _build(given, resolve_path(str(path)))
 
@@ -182,6 +182,18 @@ def _check_embedded(path: str) -> list[str]:
     if name in names:
         return []
     return [f"dataset.path: no embedded data set {name!r}; there are {listing(names)}.{nearest(name, names)}"]
+
+
+def _check_kind(path: str) -> list[str]:
+    """Return what is wrong with a path that no folder or file can have, or that is a device or a pipe."""
+    try:
+        found = resolve_path(path)
+        is_odd = found.exists() and not (found.is_dir() or found.is_file())
+        found.resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return [f"dataset.path: {listing([path])}: {why}. Set dataset.path to a folder of tables or to one file."]
+    return [f"dataset.path: {path!r} is neither a folder nor a file. Copy the data into a file."] if is_odd else []
 
 
 def _choice(given: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> list[str]:

@@ -143,6 +143,8 @@ def _tables(
     options: DatasetOptions,
     reader: Callable[[Path, DatasetOptions], Sequence[TableReader]] | None,
 ) -> Sequence[TableReader]:
+    if not file.name.isprintable():
+        raise DataError(f"{file.name!a}: a file's name is printable Unicode. Rename the file.")
     outside = outside_problem(file, folder)
     if outside:
         raise DataError(outside)
