@@ -36,7 +36,13 @@ def folder_of(tmp_path: Path, **files: str) -> Path:
 def ingest(data: Path, **options: Any) -> tuple[Database, dict]:
     out = data.parent / "out"
     profile = ingest_database(DatasetOptions.from_mapping({"path": str(data), **options}), out)
-    assert sorted(path.name for path in out.iterdir()) == ["metadata.json", "profile.json", "schema.json", "tables"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "metadata.json",
+        "profile.json",
+        "rules.json",
+        "schema.json",
+        "tables",
+    ]
     schema = Schema.from_dict(json.loads((out / "schema.json").read_text()))
     return Database.open(schema, out / "tables"), profile
 

@@ -14,6 +14,8 @@ from tabgraphsyn.data.codec.groups import Knots
 MAX_DECIMALS = 12
 MAX_SUPPORT = 5_000
 LATTICE_VALUES = 10
+CLOSED_SHARE = 0.99
+"""Share of rows whose value enough entities hold, at least, in a closed set: others would all take its last value."""
 SUPPORT_ROWS = 10
 """A value set is taken for closed (decoded numbers snap to it) when its values occur this often on average."""
 
@@ -49,7 +51,9 @@ class Precision:
         """
         decimals = _decimals(distinct)
         step = 0.0 if decimals is None else _lattice_step(distinct, decimals)
-        is_closed = len(distinct) <= MAX_SUPPORT and counts.sum() >= SUPPORT_ROWS * len(distinct) and len(knots.ties)
+        named = counts[np.isin(distinct, knots.ties)].sum()
+        is_closed = len(distinct) <= MAX_SUPPORT and counts.sum() >= SUPPORT_ROWS * len(distinct)
+        is_closed &= bool(len(knots.ties)) and named >= CLOSED_SHARE * counts.sum()
         return Precision(
             minimum=float(knots.values[0]),
             maximum=float(knots.values[-1]),
