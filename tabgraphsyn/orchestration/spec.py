@@ -12,6 +12,7 @@ from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.signature import signature, without
 from tabgraphsyn.orchestration.store import write_spec
+from tabgraphsyn.orchestration.trust import require_trusted
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def load_spec(path: Path) -> Spec:
     """Return the spec that ``path`` holds.
 
     Raises:
-        StageError: it cannot be read, or the folder's name is not its signature.
+        StageError: it cannot be read, the folder's name is not its signature, or it names code that nobody allowed.
     """
     try:
         raw = read_json(path)
@@ -115,4 +116,5 @@ def load_spec(path: Path) -> Spec:
     )
     if found != path.parent.name:
         raise StageError(f"{path}: its signature is {found!r}, the folder says {path.parent.name!r}. Launch again.")
+    require_trusted(spec, str(path))
     return spec

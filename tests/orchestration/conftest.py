@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 from stage_conf import stage_conf, write_files
 
+from tabgraphsyn.orchestration.trust import VARIABLE
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))  # workers import fake_stages by name
+
+
+@pytest.fixture(autouse=True)
+def own_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stages of these tests are not the package's: a launch says so to its workers."""
+    monkeypatch.setenv(VARIABLE, "fake_stages,ranked_stages")
 
 
 CONFIG = stage_conf(

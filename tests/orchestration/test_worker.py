@@ -209,3 +209,25 @@ def test_the_process_id_in_the_record_is_the_workers(tmp_path: Path):
     attempt = latest_attempt(spec.parent)
     assert attempt is not None
     assert (attempt.owner.pid, attempt.outcome) == (os.getpid(), "done")
+
+
+def test_a_spec_names_no_code_that_the_launch_did_not_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In a shared store others can write a spec; none of what says how a stage runs is in its signature."""
+    path = spec_for(tmp_path, "print")
+    written = json.loads(path.read_text())
+    monkeypatch.setenv("TABGRAPHSYN_ALLOW_TARGETS", "")
+    with pytest.raises(StageError, match=r"'fake_stages'.*did not allow"):
+        load_spec(path)
+    for changes, message in (
+        ({"module": "os"}, "'os'"),
+        ({"allow_targets": ["subprocess"]}, "'subprocess'"),
+        ({"module": "tabgraphsyn.verbs.cli", "allow_targets": []}, "is not what runs"),
+        (
+            {"module": "tabgraphsyn.stages.gnn", "allow_targets": [], "place_keys": ["seed"]},
+            "signature|is not what runs",
+        ),
+    ):
+        monkeypatch.setenv("TABGRAPHSYN_ALLOW_TARGETS", "fake_stages" if "allow_targets" in changes else "")
+        path.write_text(json.dumps({**written, "runtime": {**written["runtime"], **changes}}))
+        with pytest.raises(StageError, match=message):
+            load_spec(path)

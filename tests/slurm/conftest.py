@@ -14,6 +14,12 @@ sys.path.insert(0, str(HERE))  # jobs import slurm_stages by name
 from cluster_kit import DevCluster, Launches, is_installed, write_conf  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def own_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stages of these tests are not the package's: a launch says so to its workers."""
+    monkeypatch.setenv("TABGRAPHSYN_ALLOW_TARGETS", "slurm_stages,slow_copy")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[DevCluster]:
     """A devcluster without accounting; its folder is short because sockets lie in it."""

@@ -21,6 +21,7 @@ from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import is_ours
 from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, submit
+from tabgraphsyn.orchestration.trust import allow, require_own
 from tabgraphsyn.stages.catalog import StageKind
 
 
@@ -54,6 +55,7 @@ def _missing_work(campaign: Campaign) -> Work:
     settings = _settings(campaign, submissions)
     listed: dict[str, ListedStage] = {}
     for path in dict.fromkeys(known[stage_id][0].list_file for stage_id in missing):
+        require_own(Path(path))
         listed.update(read_stages(Path(path)))
     stages = {stage_id: _stage(listed[stage_id]) for stage_id in missing}
     return Work(
@@ -76,7 +78,9 @@ def _settings(campaign: Campaign, submissions: Sequence[Submission]) -> Mapping[
         raise StageError(f"{campaign.name}: no job was ever submitted for it. Launch it with cluster=slurm.")
     path = Path(own[-1].script).parent / LAUNCH
     try:
+        require_own(path)
         settings: Mapping[str, Any] = read_json(path)
+        allow(settings.get("allowed", ()))
         return {**settings, "cluster": _current(settings["cluster"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StageError(f"{path}: not the record of a launch ({error}). Launch again.") from error

@@ -30,6 +30,7 @@ from tabgraphsyn.orchestration.slurm.script import batch_script
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.slurm.stopping import deferred_signals
 from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, Strategy
+from tabgraphsyn.orchestration.trust import allowed
 
 LAUNCHES = "launches"
 LAUNCH = "launch.json"
@@ -179,6 +180,7 @@ def _launch_folder(work: Work, strategy: Strategy) -> Path:
         "on_interrupt": asdict(strategy),
         "code_folder": str(code_folder) if code_folder is not None else None,
         "python_path": list(python_path() if work.python_path is None else work.python_path),
+        "allowed": list(allowed()),
     }
     write_json(folder / LAUNCH, record)
     return folder
