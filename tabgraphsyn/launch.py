@@ -205,6 +205,7 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.campaign.verdicts import closing_lines, exit_code, read_verdicts
     from tabgraphsyn.orchestration.campaign_report import closing_line
+    from tabgraphsyn.orchestration.compute import settle_threads
     from tabgraphsyn.orchestration.running import announced
     from tabgraphsyn.orchestration.trust import allow
     from tabgraphsyn.orchestration.wording import duration
@@ -213,6 +214,7 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     config = points[0].config
     dry_run = bool(config["dry_run"])
     local = config["cluster"]["executor"] == "local" and not dry_run
+    settle_threads(1)  # before worker processes and libraries start theirs
     allow([*(config.get("allow_targets") or ()), *(kind.module for kind in catalog.kinds.values())])
     pool = submit.make_pool(config, catalog, submit.output_store(config)) if local else None
     launch = submit.make_launch(

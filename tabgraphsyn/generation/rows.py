@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,8 +74,11 @@ def generate_latents(
     seed: int,
     batch_rows: int = 8192,
     device: str = "cpu",
+    threads: int = 1,
 ) -> Tensor:
     """Return new latents of every row, (rows, latent_dim) float32 on the CPU.
+
+    On a CPU rows are denoised in pieces, each by one thread. How many threads there are changes no bit of them.
 
     Args:
         model: the table's networks.
@@ -84,25 +88,30 @@ def generate_latents(
         seed: the noise of batch ``i`` depends on ``seed`` and ``i`` only.
         batch_rows: rows denoised at a time; bounds the memory.
         device: ``cpu`` or ``cuda``.
+        threads: pieces that are denoised side by side on a CPU.
     """
     model = model.to(device)
     noise = model.diffusion.noise
     levels = sampler.levels(noise.sigma_min, noise.sigma_max)
     latents = torch.empty(siblings.rows, model.autoencoder.latent_dim)
-    for number, windows in enumerate(window_batches(siblings, batch_rows) if siblings.rows else []):
-        generator = torch.Generator().manual_seed(derive_seed(seed, "noise", number))
-        rows, groups = siblings.batch(windows)
-        groups = groups.to(device)
-        noisy = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
-        conditions = condition.take(rows).to(device)
-        pieces = [
-            _solved(model, sampler, levels, noisy[part], conditions[part], groups.part(whole_groups, part))
-            for whole_groups, part in _pieces(groups, PIECE_ROWS[model.precision] if device == "cpu" else batch_rows)
-        ]
-        latents[rows] = torch.cat(pieces).cpu()
+    with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
+        for number, windows in enumerate(window_batches(siblings, batch_rows) if siblings.rows else []):
+            generator = torch.Generator().manual_seed(derive_seed(seed, "noise", number))
+            rows, groups = siblings.batch(windows)
+            groups = groups.to(device)
+            noisy = torch.randn(len(rows), model.autoencoder.latent_dim, generator=generator).to(device) * levels[0]
+            conditions = condition.take(rows).to(device)
+            size = PIECE_ROWS[model.precision] if device == "cpu" else batch_rows
+            pieces = [
+                (noisy[part], conditions[part], groups.part(whole_groups, part))
+                for whole_groups, part in _pieces(groups, size)
+            ]
+            solved = pool.map(lambda piece: _solved(model, sampler, levels, *piece), pieces)
+            latents[rows] = torch.cat(list(solved)).cpu()
     return latents
 
 
+@torch.no_grad()  # a thread of the pool has its own
 def _solved(
     model: TableModel, sampler: Sampler, levels: Tensor, noisy: Tensor, condition: Tensor, siblings: SiblingGroups
 ) -> Tensor:

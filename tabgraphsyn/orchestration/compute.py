@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.stages.context import Resources
@@ -30,18 +32,38 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
 
 
-def limit_threads(threads: int) -> None:
-    """Tell every numeric library how many threads to use: by variable if not yet imported, else by its own call."""
+def settle_threads(threads: int) -> None:
+    """Let every numeric library compute on one thread, and files be read by ``threads``.
+
+    A sum over several threads is rounded as their number has it, and results must not depend on how many cores there
+    are. What a stage is given more threads for, it cuts into pieces that are the same on every machine and runs side by
+    side: pieces of a sample, folds and columns of an evaluation.
+    """
     for name in _THREAD_VARIABLES:
-        os.environ[name] = str(threads)
+        os.environ[name] = "1"
     if "numpy" in sys.modules or "torch" in sys.modules:
         import threadpoolctl
 
-        threadpoolctl.threadpool_limits(limits=threads)
+        threadpoolctl.threadpool_limits(limits=1)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+        sys.modules["torch"].set_num_threads(1)
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].set_cpu_count(threads)
+
+
+@contextmanager
+def arithmetic_on_one_thread() -> Iterator[None]:
+    """Compute as stages do while the block runs; this process's own settings come back afterwards."""
+    import threadpoolctl
+    import torch
+
+    former = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpoolctl.threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(former)
 
 
 def resolve_device(wanted: str) -> str:

@@ -102,9 +102,9 @@ def _take_part(opened: Store, number: int, seat: Seat, order: Order) -> int:
 
 def _context(folder: Path, order: Order, flag: InterruptFlag, log: logging.Logger) -> FollowerContext:
     spec = load_spec(folder / store.SPEC)
-    compute.limit_threads(spec.runtime.threads)
+    compute.settle_threads(spec.runtime.threads)
     importlib.import_module(spec.runtime.module)
-    compute.limit_threads(spec.runtime.threads)
+    compute.settle_threads(spec.runtime.threads)
     # Rank 0 has held the inputs against their hashes.
     inputs = store.checked_inputs(store.Store(folder.parents[1]), spec.inputs, 0.0)
     return FollowerContext(

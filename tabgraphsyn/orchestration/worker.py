@@ -130,7 +130,7 @@ def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True, tea
     spec = load_spec(spec_path)
     folder = spec_path.parent.resolve()
     settle_rights(folder.parents[2])
-    compute.limit_threads(spec.runtime.threads)
+    compute.settle_threads(spec.runtime.threads)
     with StopFlag(raises=True) as flag:
         try:
             lease = _lease(folder, spec, waits)
@@ -200,7 +200,7 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
     module = importlib.import_module(spec.runtime.module)
     if spec.runtime.checks_content:
         _check_content(spec, module)
-    compute.limit_threads(spec.runtime.threads)
+    compute.settle_threads(spec.runtime.threads)
     tracker = AttemptNotes(_tracker(spec, folder), lease)
     context = AttemptContext(
         stage=spec.stage,

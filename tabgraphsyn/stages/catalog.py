@@ -117,7 +117,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="gnn",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.gnn",
         config_keys=("gnn", "training.gnn", "seed"),
         inputs=(_ONE_PREPARE, _ALL_AUTOENCODERS),
@@ -134,7 +134,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="sample",
-        version=11,
+        version=12,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampler", "sampling", "seed"),
         inputs=(_ONE_PREPARE, StageInput("structure"), _ALL_AUTOENCODERS, _ONE_GNN, _ALL_DIFFUSIONS),

@@ -45,7 +45,7 @@ class Resources:
 
     Attributes:
         device: ``cpu`` or ``cuda``; ``auto`` is resolved before a stage sees it.
-        threads: CPU threads this stage may use.
+        threads: pieces of its work that this stage may run side by side; libraries compute on one thread each.
     """
 
     device: str = "cpu"

@@ -33,6 +33,7 @@ def run(context: StageContext) -> None:
         config=config,
         seed=int(context.config["seed"]),
         device=context.resources.device,
+        threads=context.resources.threads,
         allow_targets=context.allow_targets,
         log=context.log,
     )

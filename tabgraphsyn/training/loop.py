@@ -1,8 +1,8 @@
 """The one training loop: steps, checkpoints, validation, early stopping.
 
-A run that is killed at any moment and started again ends as one that was not, bit for bit on a CPU with the same
-number of threads: whatever a step draws comes from a seed that only its number decides, and everything else that
-carries over from step to step is in the checkpoint.
+A run that is killed at any moment and started again ends as one that was not, bit for bit on a CPU (one thread
+computes a step, however many cores there are): whatever a step draws comes from a seed that only its number decides,
+and everything else that carries over from step to step is in the checkpoint.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +44,10 @@ def evaluate(
 
     With --set evaluation.gate.action=fail the command ends with exit code 3 when copying is found; scores are written.
     """
+    from tabgraphsyn.orchestration.compute import cpu_count, settle_threads
+
+    threads = threads or cpu_count()
+    settle_threads(threads)
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
     from tabgraphsyn.config.checks import protocol_problems
     from tabgraphsyn.stages.outside_sweep import composed_protocol, described_table, evaluate_folders
@@ -68,7 +71,7 @@ def evaluate(
                 holdout=holdout,
                 protocol=protocol,
                 overrides=overrides,
-                threads=threads or len(os.sched_getaffinity(0)),
+                threads=threads,
                 begins=begins,
             )
         path = source.out / "metrics.json"

@@ -47,6 +47,7 @@ def sample(
     from tabgraphsyn.data.untrusted import blamed
     from tabgraphsyn.generation.bundle import Bundle
     from tabgraphsyn.generation.sampling_config import SamplingConfig
+    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread, cpu_count
     from tabgraphsyn.stages.build import build
     from tabgraphsyn.stages.generating import Generation
 
@@ -69,10 +70,11 @@ def sample(
         config=config,
         seed=int(opened.manifest["provenance"]["seed"]) if seed is None else seed,
         device=_resolved(device),
+        threads=cpu_count(),
         allow_targets=tuple(allow_targets),
     )
     # No message of numpy, arrow or torch is for the user; what they say here they say of the bundle.
-    with blamed(str(bundle)):
+    with blamed(str(bundle)), arithmetic_on_one_thread():
         return generation.run(folder)
 
 
