@@ -66,6 +66,21 @@ def copy_digest() -> str:
     return tree_digest(str(package), below=package.name, left_out=_LEFT_OUT)
 
 
+def held_digest(copy: Path) -> str:
+    """Return the hash of all that lies in a copy, which an earlier launch may have made.
+
+    Raises:
+        StageError: it is not what its name says.
+    """
+    try:
+        found = tree_digest(str(copy))
+    except (OSError, ValueError) as error:
+        found = str(error)
+    if found[:_DIGITS] != copy.name[:_DIGITS]:
+        raise StageError(f"{copy}: this copy of the code was changed since it was made. Launch the campaign again.")
+    return found
+
+
 def _is_true(copy: Path) -> bool:
     try:
         return tree_digest(str(copy)) == _digest()

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from cluster_kit import HERE, DevCluster, Launches, wait_until
 
-from tabgraphsyn.orchestration.slurm.bootstrap import bootstrap_path, write_bootstrap
+from tabgraphsyn.orchestration.slurm.bootstrap import bootstrap_path, start_command, write_bootstrap
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler, directives
 from tabgraphsyn.orchestration.slurm.shell_environment import cleaned
+from tabgraphsyn.orchestration.tree_digest import tree_digest
 
 ONE = ("dataset=single",)
 HOSTILE = {
@@ -96,12 +97,26 @@ def test_a_job_finds_the_code_of_its_launch_without_pythonpath(tmp_path: Path, n
         )
     (own / "extra.py").write_text("X = 1\n")
     (launch / "extra.py").write_text("X = 'of the launch folder'\n")
-    write_bootstrap(launch, code, [str(own)])
+    (launch / "array-0.list").write_text("{}")
+    write_bootstrap(launch, (str(code), tree_digest(str(code))), [str(own)])
+    command = [sys.executable, *start_command(launch, launch / "array-0.list")]
     for variables in ({}, {"PYTHONPATH": str(own)}, {"PYTHONSAFEPATH": "1"}):
-        done = subprocess.run(
-            [sys.executable, str(bootstrap_path(launch))], env=variables, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=variables, cwd=launch, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout.strip()) == (5, "snapshot 1"), done.stderr
+    # Whoever may write to the store may write these; a job runs nothing of what is not what its launch wrote.
+    for path, message in (
+        (code / "tabgraphsyn" / "__init__.py", "somebody changed it"),
+        (launch / "array-0.list", "not what the launch wrote"),
+        (bootstrap_path(launch), "not what the launch wrote"),
+    ):
+        text = path.read_text()
+        path.write_text(f"{text}\nprint('run as somebody else')\n")
+        done = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+        assert done.returncode == 3 and not done.stdout and message in done.stderr, (path, done)
+        path.write_text(text)
+    (code / "hashlib.py").write_text("print('run as somebody else')\n")
+    done = subprocess.run(command, env={}, cwd=code, capture_output=True, text=True, check=False)
+    assert done.returncode == 3 and not done.stdout, done
 
 
 @pytest.mark.slurm

@@ -17,7 +17,7 @@ from tabgraphsyn.config import sbatch
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
-from tabgraphsyn.orchestration.slurm.bootstrap import bootstrap_path
+from tabgraphsyn.orchestration.slurm.bootstrap import start_command
 
 _MARK = "TABGRAPHSYN_ELEMENT_DONE"
 
@@ -55,7 +55,7 @@ def batch_script(
         executor = SlurmExecutor(folder=folder)
     except RuntimeError as error:
         raise SubmissionError(f"srun: not found on PATH ({error}). Launch where Slurm's commands are.") from error
-    run = [*cluster["container"], cluster["python"] or sys.executable, str(bootstrap_path(folder)), str(list_file)]
+    run = [*cluster["container"], cluster["python"] or sys.executable, *start_command(folder, list_file)]
     run += ["--lane"] if array.is_lane else []
     executor.update_parameters(**_parameters(array, name, run, dependency, cluster, folder, campaign))
     executor.parameters["setup"] = _setup(array, list_file, cluster)

@@ -14,7 +14,8 @@ from typing import Any
 from tabgraphsyn.config.sbatch import job_name_of
 from tabgraphsyn.data.files import read_json, write_json, write_text
 from tabgraphsyn.errors import Interrupted, SubmissionError, TabGraphSynError
-from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy, copy_path
+from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy, copy_path, held_digest
+from tabgraphsyn.orchestration.sharing import seal
 from tabgraphsyn.orchestration.slurm import bad_nodes, ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Request, Unit, make_units
 from tabgraphsyn.orchestration.slurm.availability import not_before, partition_of, why_not_now
@@ -189,10 +190,14 @@ def _launch_folder(work: Work, strategy: Strategy) -> Path:
 def _copy_code(work: Work, folder: Path) -> None:
     """Copy the code that the jobs run from, unless it stands, and write what finds it."""
     record = read_json(folder / LAUNCH)
-    code_folder = record["code_folder"]
-    if code_folder is not None and not Path(code_folder).is_dir():
-        code_folder = code_copy(ledger.folder_of(work.output_dir))
-    write_bootstrap(folder, Path(code_folder) if code_folder is not None else None, record["python_path"])
+    code = None
+    if record["code_folder"] is not None:
+        again = work.code_folder is not None and str(work.code_folder) == record["code_folder"]
+        copy = work.code_folder if again else code_copy(ledger.folder_of(work.output_dir))
+        code = (str(copy), held_digest(copy)) if copy is not None else None
+    write_bootstrap(folder, code, record["python_path"])
+    # Jobs hold these against their hashes; a repair can only look whose they are.
+    seal(folder, work.output_dir)
 
 
 def list_path(folder: Path, number: int | str) -> Path:
