@@ -127,8 +127,9 @@ def _config(given: list[str]) -> int:
 def _print_configs(overrides: list[str], *, multirun: bool) -> None:
     from tabgraphsyn.config.composition import compose_points
     from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts, sections
+    from tabgraphsyn.orchestration.slurm.site import read_site
 
-    composed = compose_points(overrides, multirun=multirun)
+    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables)
     raise_collected(ConfigError, composed.problems)
     texts = ConfigTexts()
     for point in composed.points:
@@ -173,9 +174,10 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
     from tabgraphsyn.config.top_level import COMPONENT_GROUPS
     from tabgraphsyn.config.unread import unread_problems
     from tabgraphsyn.config.values import value_problems
+    from tabgraphsyn.orchestration.slurm.site import read_site
     from tabgraphsyn.orchestration.submit import Point
 
-    composed = compose_points(overrides, multirun=multirun)
+    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables)
     problems = list(composed.problems)
     groups = (*COMPONENT_GROUPS, "tracking")
     checked: set[tuple[int, ...]] = set()
@@ -186,6 +188,7 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
         checked.add(parts)
         problems += config_problems(point.config, point.missing, groups, point.added, has_components=is_new)
         problems += value_problems(point.config, problems) if is_new else []
+        problems += _secret_settings(point.config) if is_new else []
     if has_components:
         problems += unread_problems((point.overrides, point.config) for point in composed.points)
     if composed.points:
@@ -196,6 +199,16 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
     if not composed.points:
         raise ConfigError("-m: the sweep is empty. Give each swept key at least one value.")
     return [Point(point.name, point.overrides, point.config) for point in composed.points]
+
+
+def _secret_settings(config: dict[str, Any]) -> list[str]:
+    """Return a line for each setting that holds a secret: all but the cluster's enter records that others read."""
+    from tabgraphsyn.redaction import secrets_in
+
+    return [
+        f"{key}: holds the value of the secret variable {variable}, and settings are recorded. Take it out."
+        for key, variable in secrets_in({name: value for name, value in config.items() if name != "cluster"})
+    ]
 
 
 def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:

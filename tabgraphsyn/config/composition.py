@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +27,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tabgraphsyn.config.interpolations import interpolation_problems
 from tabgraphsyn.config.shared_values import SharedValues, missing_keys, shared_values
 from tabgraphsyn.config.top_level import TopLevelConfig, config_dir, user_config_dir
-from tabgraphsyn.errors import ConfigError, listing, nearest, shortened
+from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected, shortened
 
 _NAME_LIMIT = 120
 # What Hydra, OmegaConf and their grammar raise at what somebody typed; the last are slips of theirs.
@@ -98,11 +99,20 @@ class Composition:
     problems: list[str]
 
 
-def compose_points(arguments: Sequence[str], *, multirun: bool) -> Composition:
-    """Return the sweep points of a command line and every mistake in it."""
+def compose_points(arguments: Sequence[str], *, multirun: bool, readable: Collection[str] = ()) -> Composition:
+    """Return the sweep points of a command line and every mistake in it.
+
+    Args:
+        arguments: overrides.
+        multirun: they may sweep.
+        readable: variables of the environment that yaml files may read; a command line may read any.
+
+    Raises:
+        ConfigError: a sweep without ``-m``, or a yaml file that reads the environment.
+    """
     problems: list[str] = []
     with _hydra() as loader:
-        composer = _Composer(loader, problems)
+        composer = _Composer(loader, problems, readable)
         overrides = composer.parsed(arguments)
         swept = [override for override in overrides if override.is_sweep_override()]
         if swept and not multirun:
@@ -134,8 +144,9 @@ def group_options() -> dict[str, list[str]]:
 class _Composer:
     """Composes points with one Hydra loader; what is wrong goes to ``problems`` and is left out."""
 
-    def __init__(self, loader: Any, problems: list[str]) -> None:
+    def __init__(self, loader: Any, problems: list[str], readable: Collection[str]) -> None:
         self._loader = loader
+        self._readable = readable
         self._problems = problems
 
     def parsed(self, arguments: Sequence[str]) -> list[Override]:
@@ -163,6 +174,9 @@ class _Composer:
         is_plain = all(_is_plain(override) for axis in value_axes for override in axis)
         for choice in itertools.product(*group_axes):
             base = _composed([override.input_line or "" for override in (*groups, *choice)])
+            # Up to here every value is a yaml file's. Nothing is resolved before this is asked: no message quotes it.
+            raw = OmegaConf.to_container(base, resolve=False)
+            raise_collected(ConfigError, list(interpolation_problems(raw, self._readable)))
             self._apply(values, base)
             keys = [axis[0].key_or_group for axis in value_axes if axis]
             shared = shared_values(base, keys) if is_plain else None

@@ -9,8 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tabgraphsyn.redaction import redacted
+
 LOGS = "logs"
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class _Redacting(logging.Formatter):
+    """Leaves secrets out of a line, its traceback too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return redacted(super().format(record))
 
 
 def log_path(folder: Path, attempt: int) -> Path:
@@ -36,7 +46,7 @@ def attempt_log(folder: Path, attempt: int, *, capture: bool) -> Iterator[loggin
     if capture:
         redirect_output(path)
     handler = logging.FileHandler(path, mode="a", encoding="utf-8")
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Redacting(_FORMAT))
     root = logging.getLogger()
     former = root.level
     root.addHandler(handler)

@@ -20,6 +20,7 @@ from typing import Any
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import StageError
+from tabgraphsyn.redaction import redacted
 
 ATTEMPTS = "attempts"
 
@@ -194,7 +195,7 @@ class Lease:
 
     def end(self, outcome: str, exit_code: int, error: str | None = None) -> None:
         """Record how this attempt ended."""
-        ending = {"outcome": outcome, "ended": time.time(), "exit_code": exit_code, "error": error}
+        ending = {"outcome": outcome, "ended": time.time(), "exit_code": exit_code, "error": error and redacted(error)}
         write_json(self._path, {**self._record, **ending})
 
 

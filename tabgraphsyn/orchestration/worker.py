@@ -43,6 +43,7 @@ from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team
 from tabgraphsyn.orchestration.sharing import settle_rights
 from tabgraphsyn.orchestration.snapshot import library_versions, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
+from tabgraphsyn.redaction import redacted
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.base import RunIdentity, Tracker, Trackers
 from tabgraphsyn.tracking.jsonl import JsonlTracker
@@ -345,7 +346,9 @@ def guarded_run(spec_path: Path, *, capture: bool, team: Team | None = None) -> 
         code, text = EXIT_STAGE, f"{spec_path.parent}: {error}"
     print(text, file=sys.stderr)
     try:
-        write_json(spec_path.parent / "start_error.json", {"time": time.time(), "exit_code": code, "error": text})
+        write_json(
+            spec_path.parent / "start_error.json", {"time": time.time(), "exit_code": code, "error": redacted(text)}
+        )
     except OSError as error:
         print(f"{spec_path.parent}: {error}", file=sys.stderr)
     return code

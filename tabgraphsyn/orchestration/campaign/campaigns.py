@@ -20,6 +20,7 @@ from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts
 from tabgraphsyn.orchestration.lease import Attempt
 from tabgraphsyn.orchestration.plan import Plan
 from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.redaction import redacted
 
 CAMPAIGN = "campaign.json"
 
@@ -154,7 +155,7 @@ def record_campaign(
         {
             "name": name,
             "launched": time.time(),
-            "command": list(command),
+            "command": [redacted(word) for word in command],
             "code": dict(code),
             "lease_timeout_s": lease_timeout_s,
             "points": {point: vars(record) for point, record in whole.items()},
@@ -181,7 +182,7 @@ def running_stages(campaign: Campaign) -> Iterator[tuple[str, Attempt]]:
 def _point_record(plan: Plan, labels: Mapping[str, str], overrides: Sequence[str]) -> PointRecord:
     stages = {label: plan.stages[stage_id] for label, stage_id in labels.items()}
     return PointRecord(
-        overrides=list(overrides),
+        overrides=[redacted(text) for text in overrides],
         stages=dict(labels),
         publishes={label: list(stage.kind.publishes) for label, stage in stages.items() if stage.kind.publishes},
         inputs={label: list(stage.inputs) for label, stage in stages.items()},

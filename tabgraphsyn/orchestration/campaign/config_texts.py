@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tabgraphsyn.redaction import redacted
+
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as quick
 _HEAD = "--- # "
 _SECTION = re.compile(rf"^{_HEAD}(.*)\n", re.MULTILINE)
@@ -31,7 +33,7 @@ class ConfigTexts:
     def _entry(self, key: str, value: Any) -> str:
         found = self._known.get((key, id(value)))
         if found is None:
-            text = yaml.dump({key: value}, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+            text = redacted(yaml.dump({key: value}, Dumper=_DUMPER, sort_keys=False, allow_unicode=True))
             found = self._known[key, id(value)] = (value, text)
         return found[1]
 

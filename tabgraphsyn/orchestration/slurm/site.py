@@ -32,6 +32,7 @@ class Site:
         poll_s: least time between two questions to the scheduler while watching.
         ingest_job_mb: larger data are read by a job, never by a launch on the login node; None leaves it to the launch.
         environment: variables of the user's shell that Slurm's commands get although they steer them.
+        readable_variables: variables that yaml files may read with ``${oc.env:NAME}``; none by default.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Site:
     poll_s: float = 30.0
     ingest_job_mb: float | None = None
     environment: tuple[str, ...] = ()
+    readable_variables: tuple[str, ...] = ()
 
     def problems(self, cluster: Mapping[str, Any]) -> list[str]:
         """Return what a launch's settings break."""
@@ -93,7 +95,7 @@ def read_site() -> Site:
         unknown = [key for key in raw if key not in known]
         if unknown:
             raise ConfigError(f"{path}: no such setting {unknown[0]!r}.{nearest(unknown[0], known)} There are {known}.")
-        lists = {key: tuple(raw.get(key, ())) for key in ("partitions", "environment")}
+        lists = {key: tuple(raw.get(key, ())) for key in ("partitions", "environment", "readable_variables")}
         return Site(**{**raw, **lists})
     except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: not a site policy ({error}).") from error

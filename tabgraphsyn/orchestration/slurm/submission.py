@@ -131,6 +131,7 @@ def _queue(
                 dependency = array.dependency(_job_ids(arrays, done), sizes)
                 left_out = exclude.get(partition_of(array.request, work.cluster), [])
                 write_text(Path(submission.script), script_of(work, array, folder, dependency, left_out))
+                Path(submission.script).chmod(0o600)  # its setup lines may hold what is nobody else's
                 done.append(submit_surely(work.output_dir, submission, dependency, scheduler))
                 ledger.touch_lock(work.output_dir)
             stop.check()
@@ -198,6 +199,7 @@ def _copy_code(work: Work, folder: Path) -> None:
     write_bootstrap(folder, code, record["python_path"])
     # Jobs hold these against their hashes; a repair can only look whose they are.
     seal(folder, work.output_dir)
+    (folder / LAUNCH).chmod(0o600)
 
 
 def list_path(folder: Path, number: int | str) -> Path:
