@@ -64,9 +64,11 @@ TARGETS = (
 def prepare(folder: Path, bundle: Path | None = None) -> Callable[[random.Random], Try]:
     """Return the maker of tries; trains a small database first where no bundle is given."""
     if bundle is None:
-        from small_database import people_and_visits, trained
+        from small_database import people_and_visits, settings, trained
 
-        bundle = trained(folder / "store", *people_and_visits()).artifacts["sample"] / "bundle"
+        small = {"denoiser": {"width": 16, "message_dim": 4}, "gnn": {"hidden_dim": 8, "condition_dim": 8}}
+        overrides = {key: {**settings()[key], **values} for key, values in small.items()}
+        bundle = trained(folder / "store", *people_and_visits(), **overrides).artifacts["sample"] / "bundle"
     good = bundle
 
     def make(rng: random.Random) -> Try:
@@ -94,10 +96,24 @@ def renew(bundle: Path) -> None:
     for name in list(files):
         if (bundle / name).is_file():
             files[name] = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
-    renewed = {**raw, "files": files}
+    renewed = {**raw, "files": files, "components": _components(bundle) or raw.get("components")}
     if "digest" in renewed:
         renewed["digest"] = manifest_digest(json.loads(json.dumps(renewed)))
     path.write_text(json.dumps(renewed, indent=2))
+
+
+def _components(bundle: Path) -> dict[str, Any] | None:
+    """Return what ``bundle.json`` would list as components, None where that cannot be told any more."""
+    try:
+        read = {path.relative_to(bundle).as_posix(): json.loads(path.read_bytes()) for path in bundle.rglob("*.json")}
+        found = {"structure": read["structure.json"]["structure"], "gnn": read["gnn.json"]["gnn"]}
+        for table in read[MANIFEST]["tables"]:
+            found[f"autoencoder/{table}"] = read[f"autoencoder/{table}.json"]["autoencoder"]
+            for key in ("denoiser", "diffusion"):
+                found[f"{key}/{table}"] = read[f"diffusion/{table}.json"][key]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found
 
 
 def _sampled(place: Path, inside: Path, scale: float | None) -> str | None:
@@ -163,12 +179,13 @@ def _nodes(value: Any) -> Iterator[tuple[Any, Any]]:
 def _changed(holder: MutableMapping[str, Any] | MutableSequence[Any], key: Any, rng: random.Random) -> str:
     old = holder[key]
     shown = repr(old)[:60]
-    kind = rng.choice(("replace", "replace", "replace", "remove", "number", "list", "add", "copy"))
+    kind = rng.choice(("replace", "replace", "remove", "number", "number", "number", "list", "add", "copy"))
     if kind == "remove":
         del holder[key]
         return f"{key!r} = {shown} removed"
     if kind == "number" and isinstance(old, int | float) and not isinstance(old, bool):
-        holder[key] = rng.choice((-old, old + 1, old - 1, old * 1000, old / 7, old * 10**12, str(old), float(old)))
+        near = (old + 1, old - 1, old * 2, old // 2 if isinstance(old, int) else old / 2, 0)
+        holder[key] = rng.choice((*near, *near, -old, old * 1000, old / 7, old * 10**12, str(old), float(old)))
         return f"{key!r} = {shown} -> {holder[key]!r}"
     if kind == "list" and isinstance(old, list) and old:
         holder[key] = rng.choice(

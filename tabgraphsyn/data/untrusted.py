@@ -7,7 +7,6 @@ which keys, of which types and ranges; unknown keys are refused. What it cannot 
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -119,9 +118,9 @@ def builtins(form: Any) -> Any:
     return msgspec.to_builtins(form)
 
 
-def plain_json(raw: bytes) -> Any:
-    """Return the json value of bytes that a form has accepted."""
-    return json.loads(raw)
+def fields_of(form: Form) -> dict[str, Any]:
+    """Return a form's fields by name, defaults among them."""
+    return msgspec.structs.asdict(form)
 
 
 def short(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.metadata import metadata_dict, parse_metadata
 from tabgraphsyn.data.reading.names import table_name_problem
 from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.tensors import declared
 from tabgraphsyn.data.untrusted import blamed, builtins
 from tabgraphsyn.errors import DataError, listing
 from tabgraphsyn.generation.bundle_forms import FORMS, TABLE_FORMS, ManifestForm
@@ -62,7 +63,7 @@ def content_problems(
         _component_problems(manifest, forms, allow_targets),
         _codec_problems(folder, manifest, forms, schema),
         _known_problems(manifest, forms, schema),
-        _parquet_problems(folder, manifest, forms),
+        _header_problems(folder, manifest, forms),
     ):
         if found := [f"{folder}: {text}" for text in problems]:
             return found
@@ -206,8 +207,10 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
                 yield f"known/{table}{ending}: relations and columns of {table!r} expected, found others."
 
 
-def _parquet_problems(folder: Path, manifest: ManifestForm, forms: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which parquet files hold more than they may, as their footers say; nothing is read yet."""
+def _header_problems(folder: Path, manifest: ManifestForm, forms: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which files of arrays hold more than they may, as headers and footers say; nothing is read yet."""
+    for name in (name for name in manifest.files if name.endswith(".safetensors")):
+        declared(folder / name)
     plan = forms["plan.json"]
     for name in (name for name in manifest.files if name.endswith(".parquet")):
         table = name.partition("/")[2].removesuffix(".parquet")

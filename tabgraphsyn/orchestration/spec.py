@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json
-from tabgraphsyn.errors import StageError
+from tabgraphsyn.data.untrusted import fields_of, read_form
+from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.orchestration.plan import Stage
+from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
 from tabgraphsyn.orchestration.signature import signature, without
 from tabgraphsyn.orchestration.store import write_spec
 from tabgraphsyn.orchestration.trust import require_trusted
@@ -99,13 +100,12 @@ def load_spec(path: Path) -> Spec:
         StageError: it cannot be read, the folder's name is not its signature, or it names code that nobody allowed.
     """
     try:
-        raw = read_json(path)
-        runtime = raw.pop("runtime")
-        for key in ("place_keys", "allow_targets"):
-            runtime[key] = tuple(runtime[key])
-        spec = Spec(**raw, runtime=Runtime(**runtime))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        form = read_form(path, SpecForm, MOST_RECORD_BYTES)
+    except DataError as error:
         raise StageError(f"{path}: not a stage's spec ({error}). Launch again to have it written anew.") from error
+    runtime = fields_of(form.runtime)
+    places = {key: tuple(runtime[key]) for key in ("place_keys", "allow_targets")}
+    spec = Spec(**{**fields_of(form), "runtime": Runtime(**{**runtime, **places})})
     found = signature(
         stage=spec.stage,
         version=spec.version,

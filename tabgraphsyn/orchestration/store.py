@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
+from tabgraphsyn.orchestration.records import STAGE_ID
 from tabgraphsyn.orchestration.sharing import seal, user_name
 
 ARTIFACTS = "artifacts"
@@ -34,6 +36,7 @@ MANIFEST = "manifest.json"
 SPEC = "spec.json"
 
 _CHUNK_BYTES = 1 << 20
+_STAGE_ID = re.compile(STAGE_ID)
 
 
 class State(StrEnum):
@@ -63,11 +66,13 @@ class Store:
 
     def folder(self, stage_id: str) -> Path:
         """Return the folder of ``kind/signature``."""
+        if not is_stage_id(stage_id):
+            raise StageError(f"{stage_id!r}: the id of a stage is kind/signature. Launch again.")
         return self.root / stage_id
 
     def artifacts(self, stage_id: str) -> Path:
         """Return the published results of ``kind/signature``."""
-        return self.root / stage_id / ARTIFACTS
+        return self.folder(stage_id) / ARTIFACTS
 
     def done(self, stage_id: str) -> dict[str, Any] | None:
         """Return the manifest of a done stage, or None; sizes of all outputs are checked."""
@@ -108,13 +113,19 @@ class Store:
         return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
     def stage_ids(self) -> Iterator[str]:
-        """Yield the ids of all stage folders."""
+        """Yield the ids of all stage folders; a link is no stage of this store."""
         if not self.root.is_dir():
             return
-        for kind in sorted(entry for entry in self.root.iterdir() if entry.is_dir()):
+        for kind in sorted(entry for entry in self.root.iterdir() if entry.is_dir() and not entry.is_symlink()):
             for folder in sorted(kind.iterdir()):
-                if (folder / SPEC).is_file():
-                    yield f"{kind.name}/{folder.name}"
+                stage_id = f"{kind.name}/{folder.name}"
+                if not folder.is_symlink() and (folder / SPEC).is_file() and is_stage_id(stage_id):
+                    yield stage_id
+
+
+def is_stage_id(text: str) -> bool:
+    """Return whether a text is ``kind/signature``, and with that two parts of a path that stay below the store."""
+    return _STAGE_ID.fullmatch(text) is not None
 
 
 def done_manifest(folder: Path) -> dict[str, Any] | None:
@@ -137,7 +148,11 @@ def _readable(path: Path) -> dict[str, Any] | None:
 
 def outputs_of(manifest: Mapping[str, Any]) -> dict[str, Output]:
     """Return the published files of a manifest, by path under ``artifacts/``."""
-    return {path: Output(int(entry["bytes"]), str(entry["sha256"])) for path, entry in manifest["outputs"].items()}
+    outputs = {path: Output(int(entry["bytes"]), str(entry["sha256"])) for path, entry in manifest["outputs"].items()}
+    for path in outputs:
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            raise ValueError(f"outputs lie below {ARTIFACTS}/, found {path!r}")
+    return outputs
 
 
 def size_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -145,10 +160,14 @@ def size_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     problems = []
     for path, output in outputs_of(manifest).items():
         try:
-            found = (folder / ARTIFACTS / path).stat().st_size
-        except OSError:
+            standing = (folder / ARTIFACTS / path).lstat()
+        except (OSError, ValueError):
             problems.append(f"{folder.name}/{path}: is missing.")
             continue
+        if not stat.S_ISREG(standing.st_mode):
+            problems.append(f"{folder.name}/{path}: a plain file published, found a link or a special file.")
+            continue
+        found = standing.st_size
         if found != output.bytes:
             problems.append(f"{folder.name}/{path}: {output.bytes} bytes published, {found} found.")
     return problems

@@ -15,7 +15,7 @@ from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.garbage import RULES, UNUSED, Item, garbage
 from tabgraphsyn.orchestration.store import Store
-from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, own_folders
 
 _DAY_S = 86_400
 _SHOWN = 40
@@ -34,7 +34,7 @@ def gc(
     as_json: Annotated[bool, typer.Option("--json", help="Print json.")] = False,
 ) -> None:
     """Say what each rule would free; ``--yes`` deletes it. ``tabgraphsyn rm`` removes a campaign with its stages."""
-    folder = output_dir.expanduser().resolve()
+    folder = own_folders(output_dir)
     rules = _rules(rule or [])
     campaigns = chosen_campaigns(output_dir, None)
     if not campaigns and any(Store(folder / "stages").stage_ids()) and UNUSED in rules:

@@ -9,6 +9,7 @@ import typer
 
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, find_campaigns, read_campaign
+from tabgraphsyn.orchestration.records import below
 from tabgraphsyn.orchestration.sharing import settle_rights
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="The launch's output_dir.", envvar="TABGRAPHSYN_OUTPUT")]
@@ -24,6 +25,18 @@ def chosen_campaigns(output_dir: Path, name: str | None) -> list[Campaign]:
     folder = output_dir.expanduser().resolve()
     settle_rights(folder)
     return [read_campaign(folder, each) for each in ([name] if name else find_campaigns(folder))]
+
+
+def own_folders(output_dir: Path) -> Path:
+    """Return the output folder, resolved, whose parts are its own: what is deleted below it lies in it.
+
+    Raises:
+        DataError: one of them is a link to elsewhere, somebody else's store perhaps.
+    """
+    folder = output_dir.expanduser().resolve()
+    for name in ("campaigns", "stages", "slurm"):
+        below(folder, name)
+    return folder
 
 
 def one_campaign(output_dir: Path, name: str | None) -> Campaign:

@@ -20,7 +20,7 @@ from tabgraphsyn.orchestration.slurm.repair import was_submitted
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.status import campaign_status
 from tabgraphsyn.verbs.gc import delete
-from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, one_campaign
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, one_campaign, own_folders
 
 _ALIVE = ("running", "starting", "waiting", "stuck")
 
@@ -33,6 +33,7 @@ def rm(
     """Remove a campaign: its results, its launches, and its stages that no other campaign and no other user needs."""
     if Path(campaign).name != campaign or campaign in (".", ".."):
         raise ConfigError(f"{campaign!r}: the name of a campaign, not a path. `tabgraphsyn status` lists them.")
+    own_folders(output_dir)
     found = one_campaign(output_dir, campaign)
     if not _is_mine(found.folder):
         raise ConfigError(f"{found.folder}: another user's campaign. Ask {_owner(found.folder)} to remove it.")

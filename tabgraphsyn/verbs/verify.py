@@ -11,7 +11,7 @@ import typer
 from tabgraphsyn.errors import EXIT_STAGE, ConfigError
 from tabgraphsyn.orchestration.sharing import is_shared, user_name
 from tabgraphsyn.orchestration.store import DONE, State, Store, discard, done_file_problems
-from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
+from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, own_folders
 
 
 def verify(
@@ -27,7 +27,7 @@ def verify(
     without its hash. They prove nothing about people who may write to the store: whoever replaces a file can renew its
     hash. There the owner of the files tells who published a stage, which is printed for a shared store.
     """
-    store = Store(output_dir.expanduser().resolve() / "stages")
+    store = Store(own_folders(output_dir) / "stages")
     wanted = store.stage_ids() if campaign is None else chosen_campaigns(output_dir, campaign)[0].stage_ids()
     owners: Counter[int] = Counter()
     checked, damaged = 0, 0

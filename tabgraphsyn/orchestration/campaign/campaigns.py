@@ -7,18 +7,21 @@ ones linked) from the store when their stage is done: by the worker that finishe
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json, write_json
-from tabgraphsyn.errors import ConfigError, StageError, listing, nearest
+from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.untrusted import fields_of, read_form
+from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts
 from tabgraphsyn.orchestration.lease import Attempt
 from tabgraphsyn.orchestration.plan import Plan
+from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, CampaignForm, below
 from tabgraphsyn.orchestration.store import State, Store
 from tabgraphsyn.redaction import redacted
 
@@ -96,7 +99,7 @@ def campaigns_dir(output_dir: Path) -> Path:
 
 def find_campaigns(output_dir: Path) -> list[str]:
     """Return the names of all campaigns, the latest first."""
-    found = campaigns_dir(output_dir).glob(f"*/{CAMPAIGN}")
+    found = [path for path in campaigns_dir(output_dir).glob(f"*/{CAMPAIGN}") if not path.parent.is_symlink()]
     return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 
@@ -105,20 +108,18 @@ def read_campaign(output_dir: Path, name: str) -> Campaign:
 
     Raises:
         ConfigError: there is none of that name.
-        StageError: its record cannot be read.
+        DataError: its record cannot be read, or says what no launch writes.
     """
     folder = campaigns_dir(output_dir) / name
     path = folder / CAMPAIGN
-    if not path.is_file():
+    if "/" in name or name.startswith(".") or not os.path.lexists(path):
         names = find_campaigns(output_dir)
         known = f"There are {listing(names)}." if names else "There are none yet."
         raise ConfigError(f"{path}: no such campaign.{nearest(name, names)} {known} --output-dir names another folder.")
-    try:
-        raw = read_json(path)
-        points = {point: PointRecord(**record) for point, record in raw["points"].items()}
-        return Campaign(folder, points, float(raw["lease_timeout_s"]))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StageError(f"{path}: not a campaign's record ({error}). Launch again to have it written anew.") from error
+    below(campaigns_dir(output_dir), name)
+    record = read_form(path, CampaignForm, MOST_RECORD_BYTES)
+    points = {point: PointRecord(**fields_of(form)) for point, form in record.points.items()}
+    return Campaign(folder, points, record.lease_timeout_s)
 
 
 def record_campaign(

@@ -21,9 +21,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tabgraphsyn.data.files import append_line, write_json
+from tabgraphsyn.data.untrusted import fields_of, plain_bytes
 from tabgraphsyn.errors import SubmissionError, listing
 from tabgraphsyn.orchestration.lease import Owner
+from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SubmissionForm
 
 PLANNED, ASKED, SUBMITTED, REFUSED, GONE = "planned", "asked", "submitted", "refused", "gone"
 FOLDER = "slurm"
@@ -118,12 +122,12 @@ def after(submission: Submission, entry: Mapping[str, Any]) -> Submission:
 def read(output_dir: Path) -> list[Submission]:
     """Return all submissions, oldest first; a line that cannot be read is left out, with a word on stderr."""
     path = folder_of(output_dir) / LEDGER
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     found: list[Submission] = []
     places: dict[tuple[str, str], int] = {}
     bad: list[int] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(plain_bytes(path, MOST_RECORD_BYTES).splitlines(), 1):
         try:
             raw = json.loads(line)
             key = (raw["script"], raw["name"])
@@ -139,11 +143,12 @@ def read(output_dir: Path) -> list[Submission]:
 
 
 def _submission(raw: dict[str, Any]) -> Submission:
-    elements = {int(index): tuple(map(str, stages)) for index, stages in raw["elements"].items()}
-    job = _checked_job(raw["job"])
     known = {each.name for each in fields(Submission)}
     own = {key: value for key, value in raw.items() if key in known}
-    return Submission(**{**own, "elements": elements, "state": SUBMITTED if job else PLANNED})
+    form = msgspec.convert(own, SubmissionForm, str_keys=True)  # what it refuses is a ValueError
+    elements = {index: tuple(stages) for index, stages in form.elements.items()}
+    job = _checked_job(form.job)
+    return Submission(**{**fields_of(form), "elements": elements, "state": SUBMITTED if job else PLANNED})
 
 
 def _checked_job(job: object) -> str:
