@@ -89,7 +89,7 @@ def renew(bundle: Path) -> None:
     """Make the hashes of a bundle those of its files, as anyone can who knows how they are made."""
     path = bundle / MANIFEST
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(_content(path))
         files = dict(raw["files"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
@@ -102,10 +102,15 @@ def renew(bundle: Path) -> None:
     path.write_text(json.dumps(renewed, indent=2))
 
 
+def _content(path: Path) -> bytes:
+    """Return what a file holds, nothing for a pipe, which would wait for a writer."""
+    return path.read_bytes() if path.is_file() else b""
+
+
 def _components(bundle: Path) -> dict[str, Any] | None:
     """Return what ``bundle.json`` would list as components, None where that cannot be told any more."""
     try:
-        read = {path.relative_to(bundle).as_posix(): json.loads(path.read_bytes()) for path in bundle.rglob("*.json")}
+        read = {path.relative_to(bundle).as_posix(): json.loads(_content(path)) for path in bundle.rglob("*.json")}
         found = {"structure": read["structure.json"]["structure"], "gnn": read["gnn.json"]["gnn"]}
         for table in read[MANIFEST]["tables"]:
             found[f"autoencoder/{table}"] = read[f"autoencoder/{table}.json"]["autoencoder"]

@@ -63,7 +63,7 @@ def measured(store: Store, stage_ids: Iterable[str] | None = None) -> dict[Key, 
         if manifest is None:
             continue
         kind = stage_id.partition("/")[0]
-        memory_mb, seconds = float(manifest["peak_memory_mb"]), _seconds(store, stage_id, manifest)
+        memory_mb, seconds = float(manifest.get("peak_memory_mb", 0.0)), _seconds(store, stage_id, manifest)
         for key in {(kind, manifest.get("table")), (kind, None)}:
             found[key] = found.get(key, Measured()).joined(memory_mb, seconds)
     return found
@@ -74,6 +74,6 @@ def _seconds(store: Store, stage_id: str, manifest: Mapping[str, float]) -> floa
     folder = store.folder(stage_id)
     numbers = attempt_numbers(folder)
     if len(numbers) < 2:
-        return float(manifest["elapsed_s"])
+        return float(manifest.get("elapsed_s", 0.0))
     attempts = [read_attempt(folder, number) for number in numbers]
     return sum(max(0.0, (each.ended or each.heartbeat) - each.started) for each in attempts)

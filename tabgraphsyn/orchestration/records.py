@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import Meta, Struct, field
 
 from tabgraphsyn.data.untrusted import Count, Form, Name, inside
 
@@ -58,6 +58,30 @@ class WantedForm(Form):
     stage: StageId
     point: FolderName
     names: list[PublishedName]
+
+
+class OutputForm(Struct):
+    """One published file in ``done.json``."""
+
+    bytes: Count
+    sha256: Annotated[str, Meta(max_length=200)]
+
+
+class DoneForm(Struct):
+    """What commands read of ``done.json``; a later version may say more of how a stage ran."""
+
+    outputs: dict[Annotated[str, Meta(min_length=1, max_length=4096)], OutputForm]
+    table: str | None = None
+    elapsed_s: float = 0.0
+    peak_memory_mb: float = 0.0
+    ranks: Annotated[int, Meta(ge=0, le=100_000)] = 1
+    device: str = "cpu"
+    code: dict[str, Any] = field(default_factory=dict)
+    libraries: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any(part in ("", ".", "..") for path in self.outputs for part in path.split("/")):
+            raise ValueError("outputs below artifacts/")
 
 
 class RuntimeForm(Form):

@@ -38,7 +38,7 @@ def history(store: Store) -> History:
         if manifest is not None:
             kind = stage_id.split("/")[0]
             for key in {(kind, manifest.get("table")), (kind, None)}:
-                took[key].append(float(manifest["elapsed_s"]))
+                took[key].append(float(manifest.get("elapsed_s", 0.0)))
     return {key: sum(each) / len(each) for key, each in took.items()}
 
 
@@ -61,5 +61,5 @@ def saved(store: Store, stages: Iterable[Stage], request_of: Callable[[Stage], R
     for stage in stages:
         manifest = store.done(stage.id)
         if manifest is not None:
-            cost.add(float(manifest["elapsed_s"]), request_of(stage))
+            cost.add(float(manifest.get("elapsed_s", 0.0)), request_of(stage))
     return cost
