@@ -55,7 +55,7 @@ class Bundle:
         manifest = _read_manifest(folder / MANIFEST)
         _check_files(folder, manifest)
         forms = _read_forms(folder, manifest)
-        raise_collected(DataError, content_problems(folder, manifest, forms, allow_targets)[:20])
+        raise_collected(DataError, content_problems(folder, manifest, forms, allow_targets)[:10])
         return Bundle(folder, builtins(manifest))
 
     @cached_property

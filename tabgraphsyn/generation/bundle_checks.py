@@ -20,6 +20,7 @@ from tabgraphsyn.data.untrusted import blamed, builtins
 from tabgraphsyn.errors import DataError, listing
 from tabgraphsyn.generation.bundle_forms import FORMS, TABLE_FORMS, ManifestForm
 
+MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
 _KNOWN = (
     r"known/{table}(\.json|\.\d+\.parquet|\.(inherited|panels|compositions|coarse)\.json|\.composition\d+\.safetensors)"
@@ -65,7 +66,9 @@ def content_problems(
         _known_problems(manifest, forms, schema),
         _header_problems(folder, manifest, forms),
     ):
-        if found := [f"{folder}: {text}" for text in problems]:
+        # Names and values are the stranger's, and as long as the stranger likes.
+        cut = (text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} ..." for text in problems)
+        if found := [f"{folder}: {text}" for text in cut]:
             return found
     return []
 

@@ -221,7 +221,7 @@ def test_a_structure_of_other_rows_is_refused(bundle: Path, capsys: pytest.Captu
 
 
 def test_a_size_that_no_machine_holds_is_one_message(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(bundle, "sampling.scale: above 0 and up to", capsys, "--scale", "1e12")
+    refused(bundle, "sampling.scale: above 0 and at most", capsys, "--scale", "1e12")
     refused(bundle, "rows fit on this machine", capsys, "--scale", "1e9")
     refused(bundle, "rows fit on this machine", capsys, "--rows", "people=999999999999")
 
