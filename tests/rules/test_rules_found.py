@@ -1,5 +1,7 @@
 """Every kind of rule is found where it holds, counted where rows break it, and gone where columns are shuffled."""
 
+import doctest
+import importlib
 from collections import Counter
 
 import numpy as np
@@ -158,3 +160,15 @@ def test_a_value_of_one_parent_alone_is_not_named():
     assert not [one for one in statements(family(made, {"id": np.arange(120)})) if "rare" in one]
     made["p_id"] = np.concatenate([whose[:-60], np.arange(60)])
     assert [one for one in statements(family(made, {"id": np.arange(120)})) if "kind is 'rare'" in one]
+
+
+@pytest.mark.parametrize("name", ["one hot", "one true", "points", "sums of sums", "product", "shares", "level"])
+def test_what_a_sum_a_product_or_a_group_says_is_not_said_again(name):
+    told = statements(CASES[name][0](np.random.default_rng(7)))
+    assert not [one for one in told if "fix" in one], told
+
+
+@pytest.mark.parametrize("name", ["operand", "find_sums"])
+def test_examples_in_docstrings(name):
+    result = doctest.testmod(importlib.import_module(f"tabgraphsyn.data.rules.{name}"))
+    assert result.attempted > 0 and result.failed == 0

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codes import tuple_codes
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.data.rules.row_kinds import Same, Total
+from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, COLUMNS_MAX, Search, by_chance
 from tabgraphsyn.data.rules.value_kinds import Among, Differ, Fixed, OneOf, Unique
@@ -204,7 +204,8 @@ def find_fixed(search: Search, dependencies: Iterable[Dependency], told: Iterabl
             )
             if not _is_said(search, rule, told):
                 found.append(_measured(search, rule))
-    found += [_measured(search, rule) for rule in _fixed_by_pairs(search, found)]
+    by_pairs = (rule for rule in _fixed_by_pairs(search, found) if not _is_said(search, rule, told))
+    found += [_measured(search, rule) for rule in by_pairs]
     yield from _reduced([rule for rule in found if rule.support.by_chance >= BY_CHANCE_MIN])
 
 
@@ -227,7 +228,7 @@ def _is_said(search: Search, rule: Fixed, told: Sequence[Rule]) -> bool:
     """Return whether another rule says more: the columns are equal, or add up, or are a group of two."""
     pair = {*rule.determinant, rule.dependent}
     for one in told:
-        if isinstance(one, Same | Total) and set(one.operands) <= pair and rule.dependent in one.operands:
+        if isinstance(one, Same | Total | Product) and set(one.operands) <= pair and rule.dependent in one.operands:
             return True
         if isinstance(one, OneOf) and pair <= set(one.columns):
             return True
