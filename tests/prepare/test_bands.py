@@ -80,3 +80,16 @@ def test_numbers_of_a_band_that_may_not_be_named_keep_what_is_drawn() -> None:
     rule = BandRule("band", "value", (20.0, 60.0), (30.0, 70.0), ("20-29", "60-69"))
     columns = {"value": pa.array([25.0, 44.0, 61.0, None]), "band": pa.array(["60-69", "20-29", "20-29", "20-29"])}
     assert rule.restored(columns).to_pylist() == ["20-29", "20-29", "60-69", "20-29"]
+
+
+def test_a_band_follows_its_number_rather_than_a_category_that_tells_it_too() -> None:
+    values = np.round(np.random.default_rng(0).uniform(5, 90, ROWS), 1)
+    bands = labelled(values, [30, 60], ["0-29", "30-59", "60-99"])
+    columns = (Column("value", "numerical"), Column("band", "categorical"), Column("class", "categorical"))
+    rows = pa.table({"value": values, "band": bands, "class": [f"class {one[0]}" for one in bands]})
+    table, names = Table(TableSchema("t", columns), rows), ["value", "band", "class"]
+    codec = TableCodec.fit(table, np.ones(ROWS, dtype=bool), names, CodecConfig())
+    assert [rule.column for rule in codec.rules] == ["band"] and not {"band"} & {
+        *codec.derived,
+        *codec.derived.values(),
+    }

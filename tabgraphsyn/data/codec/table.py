@@ -85,7 +85,11 @@ class TableCodec:
         """
         rows = TrainingRows(table, is_training, entities)
         codecs = {name: column_codec(rows, table.schema.column(name), config) for name in columns}
+        bands = _bands(rows, codecs) if config.dependencies == "keep" else ()
         derived = _derived(rows, codecs) if config.dependencies == "keep" else {}
+        # A band is its number's before it is any category's, and it is known only when the number is.
+        told = {rule.column for rule in bands}
+        derived = {name: given for name, given in derived.items() if not {name, given} & told}
         for name, determinant in derived.items():
             known = codecs[determinant]
             assert isinstance(known, CategoricalCodec)
@@ -99,8 +103,7 @@ class TableCodec:
             if is_told(name, others):
                 codecs[name] = DigitsCodec(codecs[name])  # type: ignore[arg-type]
         codecs |= _fit_clocks(rows, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config)
-        if config.dependencies == "keep":
-            rules = (*rules, *_bands(rows, codecs))
+        rules = (*rules, *bands)
         return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
 
     @cached_property
