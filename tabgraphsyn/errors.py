@@ -88,11 +88,11 @@ def shortened(text: str, most: int = MOST_LETTERS) -> str:
     """Return ``text`` with its middle left out where it is longer: what quotes a file of somebody has no end.
 
     >>> shortened("a" * 30 + "b" * 30, 40)
-    'aaaaaa ... (48 letters more) ... bbbbbb'
+    'aa ... (56 letters more) ... bb'
     """
     if len(text) <= most:
         return text
-    end = max(most - 28, 2) // 2
+    end = max(most - 36, 2) // 2
     return f"{text[:end]} ... ({len(text) - 2 * end} letters more) ... {text[-end:]}"
 
 

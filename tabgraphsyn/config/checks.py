@@ -60,7 +60,8 @@ def config_problems(
         problems += evaluation_problems(config)
     wrong = typed_problems(config)
     # What has another type cannot be compared with a range.
-    return problems + (wrong or list(_setting_problems(config)))
+    is_open = any(key.split(".")[0] in ("cluster", "resources", "seed", "campaign") for key in missing)
+    return problems + (wrong if wrong or is_open else list(_setting_problems(config)))
 
 
 def protocol_problems(evaluation: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from tabgraphsyn.errors import DataError
 
 _FAILURES = (
     *(zipfile.BadZipFile, ParseError, KeyError, ValueError, OSError, EOFError, TypeError, AttributeError),
-    *(IndexError, NotImplementedError, RuntimeError, zipfile.LargeZipFile, AssertionError),
+    *(IndexError, NotImplementedError, RuntimeError, zipfile.LargeZipFile, AssertionError, zlib.error, struct.error),
 )
 _SAMPLE_ROWS = 200
 
