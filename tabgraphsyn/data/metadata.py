@@ -239,6 +239,7 @@ class _Parser:
 # Those that are numbers, times or coarse categories: modelled, because a placeholder for them would be no value at all.
 _MODELLED = {
     "latitude": "numerical", "longitude": "numerical", "date_of_birth": "datetime", "country_code": "categorical",
+    "city": "categorical",
     "country": "categorical", "administrative_unit": "categorical", "state": "categorical", "locale": "categorical",
 }  # fmt: skip
 
