@@ -123,5 +123,5 @@ def test_training_pointers(data):
 
 
 def test_fraction_is_checked():
-    with pytest.raises(ConfigError, match=r"holdout.fraction: a share in \[0, 1\) expected, found 1.0"):
+    with pytest.raises(ConfigError, match=r"holdout.fraction: at least 0 and below 1 expected, found 1.0"):
         HoldoutConfig(fraction=1.0)
