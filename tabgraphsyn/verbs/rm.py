@@ -22,8 +22,6 @@ from tabgraphsyn.orchestration.status import campaign_status
 from tabgraphsyn.verbs.gc import delete
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, one_campaign, own_folders
 
-_ALIVE = ("running", "starting", "waiting", "stuck")
-
 
 def rm(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
@@ -76,12 +74,10 @@ def _refuse_if_alive(campaign: Campaign) -> None:
         raise StageError(f"{campaign.name}: {listing(running)} run now. {advice}")
     if was_submitted(campaign):
         found = with_queue(campaign_status(campaign), campaign, Scheduler())
-        count = sum(found.counts.get(word, 0) for word in _ALIVE) if found.runner == "slurm" else 0
-        unsure = [stage for point in found.points for stage in point.stages if "cannot be asked" in stage.reason]
-        if unsure:
-            raise StageError(f"{campaign.name}: jobs may be in a queue, and {unsure[0].reason}. Try again later.")
-        if count:
-            raise StageError(f"{campaign.name}: {count} stages run or wait in the queue. {advice}")
+        unsure = [stage.reason for point in found.points for stage in point.stages if "cannot be asked" in stage.reason]
+        if found.runner == "slurm":
+            why = unsure[0] if unsure else "jobs of it are in the queue, or Slurm cannot be asked"
+            raise StageError(f"{campaign.name}: {why}. {advice}")
 
 
 def _print(campaign: Campaign, going: Removal) -> None:

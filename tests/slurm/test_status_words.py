@@ -104,3 +104,11 @@ def test_logs_shows_what_died_before_its_first_attempt(output_dir: Path, capsys:
     text = capsys.readouterr().out
     assert "gnn: no attempt was started" in text and "Stale file handle" in text and "nothing failed" not in text
     assert "prepare" not in text
+
+
+def test_rm_refuses_while_jobs_may_be_in_a_queue(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake(tmp_path / "bin", "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1", monkeypatch)
+    assert cli.main(["rm", "c", "--yes", "--output-dir", str(output_dir)]) == 3
+    assert "cannot be asked" in capsys.readouterr().err and (output_dir / "campaigns" / "c").exists()
