@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.data.codec.listed import listed_times, listed_values
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.evaluation.base import Metric
-from tabgraphsyn.evaluation.score import Result
+from tabgraphsyn.evaluation.score import Level, Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
+from tabgraphsyn.evaluation.statistics.spread import described, share_error
 
 
 class BundleValues(Metric):
@@ -34,7 +36,7 @@ class BundleValues(Metric):
     )
     source = "Own; what a codec ships is read from its json, whatever wrote it."
 
-    def __init__(self, *, min_entities: int = 5) -> None:
+    def __init__(self, *, min_entities: Count = 5) -> None:
         self.min_entities = min_entities
 
     def compute(self, data: EvaluationData) -> Sequence[Result]:
@@ -53,9 +55,14 @@ class BundleValues(Metric):
             worst, counts = self._table(data, table, path)
             listed, few = (sum(pair[place] for pair in counts.values()) for place in (0, 1))
             found, rare = found + listed, rare + few
-            value = listed / few if few else 0.0
-            results.append(self.score("table", table, value, values=few, listed=listed, worst=worst))
-        return [self.score("database", "database", found / rare if rare else 0.0, values=rare, listed=found), *results]
+            results.append(self._share("table", table, listed, few, worst=worst))
+        return [self._share("database", "database", found, rare), *results]
+
+    def _share(self, level: Level, where: str, listed: int, few: int, **detail: Any) -> Score:
+        """Return a score; its interval is that of a share of so many values."""
+        value = listed / few if few else 0.0
+        spread = described(value, share_error(value, max(few, 1)), "rows")
+        return self.score(level, where, value, values=few, listed=listed, **detail, **spread)
 
     def _table(self, data: EvaluationData, table: str, path: Path) -> tuple[str, dict[str, tuple[int, int]]]:
         """Return the column of which most is listed, and by column the values that are listed and all of a few."""
