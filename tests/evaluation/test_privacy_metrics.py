@@ -128,10 +128,15 @@ def test_a_row_closest_to_the_holdout_counts_for_it(one_table, evaluation, value
 
 def test_tables_that_cannot_be_judged_say_why(shop, evaluation):
     real = shop(customers=30, orders=60)
-    data = evaluation(real, real, plan={"reference_tables": ["orders"]}, wanted=("synthetic",))
+    data = evaluation(
+        real,
+        real,
+        plan={"reference_tables": ["orders"], "published": {"orders": "dataset.reference"}},
+        wanted=("synthetic",),
+    )
     reasons = {result.where: result.reason for result in DCR().compute(data) if isinstance(result, Unscored)}
     assert "tiny: 6 rows held out" in reasons["customer"]
-    assert "reference table" in reasons["orders"]
+    assert "kept on purpose (dataset.reference)" in reasons["orders"]
     assert "no columns besides keys" in reasons["tag"]
     unknown = evaluation(real, real, trained_without_holdout=False, wanted=("synthetic",))
     assert "no holdout is known" in DCR().compute(unknown)[0].reason
