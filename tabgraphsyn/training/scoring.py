@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tabgraphsyn.config.ranges import Count, CountOrNone
 from tabgraphsyn.errors import ConfigError
@@ -27,6 +27,8 @@ class ScoredLoopConfig(LoopConfig):
         best_on: what decides which weights are the result, and what ``patience`` waits for: ``validation_loss``, or
             one of ``SCORES``, which then needs ``evaluate_every``.
     """
+
+    key: ClassVar[str] = "training.diffusion"
 
     evaluate_every: CountOrNone = 0
     evaluate_rows: Count = 2_000
