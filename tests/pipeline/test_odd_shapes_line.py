@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from user_commands import FEW_STEPS, LIGHT_EVALUATION, Ended
 
-PEOPLE = 80
+PEOPLE = 120
 TEAMS = 6
 HEIGHT, NICK, TEAM = "Größe (cm)", 'nick, "short"', "favourite team"
 
