@@ -135,13 +135,17 @@ class PersonalCodec(UnmodelledCodec):
 
 
 def _shape(column: str, person: PersonalKind, filled: pa.ChunkedArray) -> IdentifierCodec:
-    """Return the shape of codes: a prefix that never changes is kept, every digit after it is open."""
+    """Return the shape of codes: letters that never change are kept, digits are open.
+
+    Cards, IBANs, phones and postcodes keep the beginning that names who issued them. Of other codes a beginning that
+    never changes would leave so few numbers that made ones were real ones again and again.
+    """
     if pa.types.is_integer(filled.type) and person != "card":
         return IdentifierCodec.fit(column, filled, False, None)
     texts = filled.cast(pa.string())
     if person == "card":  # the last digit checks the others
         texts = pc.utf8_slice_codeunits(texts, 0, -1)
-    return IdentifierCodec.fit(column, texts, False, None, open_after=PREFIX)
+    return IdentifierCodec.fit(column, texts, False, None, open_after=PREFIX if person != "code" else 0)
 
 
 def _share(values: pa.ChunkedArray, expression: str) -> float:
