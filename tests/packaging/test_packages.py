@@ -63,7 +63,10 @@ def test_a_wheel_carries_the_yaml_and_launches(tmp_path: Path):
         archive.extractall(tmp_path / "installed")
     yaml = {f"tabgraphsyn/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
     assert yaml <= names
-    code = "from tabgraphsyn import launch; from tabgraphsyn.config import top_level as configuration;print(configuration.config_dir()); launch.main(['--cfg', 'job'])"
+    code = (
+        "from tabgraphsyn import launch; from tabgraphsyn.config.top_level import config_dir;"
+        "print(config_dir()); launch.main(['--cfg', 'job'])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
