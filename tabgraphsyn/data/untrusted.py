@@ -7,6 +7,7 @@ which keys, of which types and ranges; unknown keys are refused. What it cannot 
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import msgspec
 from tabgraphsyn.errors import DataError, StageError, TabGraphSynError, listing, place_problem
 
 MOST_JSON_BYTES = 256 << 20
+MOST_RECORD_BYTES = 16 << 20
 MOST_NESTED = 100
 """Levels of json, far beyond what any form has."""
 _MOST_LETTERS = 300
@@ -55,6 +57,21 @@ def plain_bytes(path: Path, most: int = MOST_JSON_BYTES) -> bytes:
         if size > most:
             raise DataError(f"{path}: at most {most:,} bytes expected, found {size:,}. {_ADVICE}")
         return b"".join(iter(lambda: os.read(handle, 1 << 20), b""))
+
+
+def plain_json(path: Path, most: int = MOST_RECORD_BYTES) -> Any:
+    """Return the json in a small plain file that has no form: records that only say how a run went.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DataError: a link, a pipe, a larger file, or no json.
+    """
+    if not os.path.lexists(path):
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        return json.loads(plain_bytes(path, most))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: json expected, found {short(error)}. {_ADVICE}") from error
 
 
 @contextmanager

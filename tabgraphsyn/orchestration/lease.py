@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json, write_json
-from tabgraphsyn.errors import StageError
+from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.untrusted import plain_json
+from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.redaction import redacted
 
 ATTEMPTS = "attempts"
@@ -156,11 +157,11 @@ def read_attempt(folder: Path, number: int) -> Attempt:
     """
     path = folder / ATTEMPTS / f"{number}.json"
     try:
-        raw = read_json(path)
+        raw = plain_json(path)
         owner = Owner(**raw.pop("owner"))
         raw["notes"] = tuple(raw.get("notes", ()))
         return Attempt(number=number, owner=owner, heartbeat=path.stat().st_mtime, **raw)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StageError(f"{path}: not a record of an attempt ({error}). Remove the file and launch again.") from error
 
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tabgraphsyn.data.files import read_json, write_json
-from tabgraphsyn.errors import StageError
+from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.untrusted import plain_json
+from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.orchestration.lease import Owner
 
 RUNNER = "runner.json"
@@ -54,11 +55,11 @@ def read_runner(folder: Path) -> RunnerRecord | None:
     """
     path = folder / RUNNER
     try:
-        raw = read_json(path)
+        raw = plain_json(path)
         return RunnerRecord(Owner(**raw["owner"]), raw["started"], raw.get("ended"))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (DataError, ValueError, TypeError, KeyError) as error:
         raise StageError(f"{path}: not the record of a runner ({error}). Remove the file.") from error
 
 

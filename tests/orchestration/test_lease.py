@@ -12,6 +12,7 @@ import pytest
 
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers, latest_attempt
+from tabgraphsyn.orchestration.running import read_runner
 
 
 def other_owner(**changes: object) -> Owner:
@@ -121,3 +122,20 @@ def test_an_unreadable_record_says_what_to_do(tmp_path: Path):
     (tmp_path / "attempts" / "1.json").write_text('{"owner": ')
     with pytest.raises(StageError, match=r"1\.json: not a record of an attempt"):
         latest_attempt(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "nested", "large"])
+def test_a_record_that_somebody_else_made_is_refused_at_once(tmp_path: Path, kind: str):
+    """A pipe would wait for ever, a link would show another file's words in the message."""
+    for path in (tmp_path / "attempts" / "1.json", tmp_path / "runner.json"):
+        path.parent.mkdir(exist_ok=True)
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "link":
+            path.symlink_to("/etc/passwd")
+        else:
+            path.write_text("[" * 200_000 if kind == "nested" else '"' + "x" * (17 << 20) + '"')
+    for read in (lambda: latest_attempt(tmp_path), lambda: read_runner(tmp_path)):
+        with pytest.raises(StageError) as refused:
+            read()
+        assert len(str(refused.value)) < 1000 and "root:" not in str(refused.value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.untrusted import plain_json
 from tabgraphsyn.errors import EXIT_DONE, EXIT_STAGE
 
 GATE = "gate.json"
@@ -39,7 +39,7 @@ def read_verdict(folder: Path, action: str = "warn") -> PointVerdict | None:
     path = folder / GATE
     if not path.is_file():
         return None
-    block = read_json(path)
+    block = plain_json(path)
     return PointVerdict(folder.name, str(block["verdict"]), str(block["text"]), tuple(block["weak"]), action)
 
 
