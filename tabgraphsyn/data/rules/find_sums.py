@@ -19,6 +19,7 @@ ROWS_MIN = 50
 ROWS_PER_COLUMN = 3
 TERMS_MAX = 60
 PATTERNS_MAX = 24
+_LARGEST, _FINEST = 1e150, 1e-12
 #: Variance of a standardised combination that counts as none: exact sums, and sums of rounded parts.
 _EXACT, _ROUNDED = 1e-11, 1e-6
 _UNITS = (1.0, 60.0, 3_600.0, 86_400.0, 604_800.0)
@@ -67,7 +68,7 @@ def _patterns(columns: Mapping[Operand, np.ndarray]) -> Iterator[tuple[list[Oper
 def _relations(
     table: str, columns: Mapping[Operand, np.ndarray], times: set[Operand], *, zeros: bool
 ) -> Iterator[Total]:
-    names = [one for one, values in columns.items() if len(values) >= ROWS_MIN and values.min() < values.max()]
+    names = [one for one, values in columns.items() if len(values) >= ROWS_MIN and _can_be_scaled(values)]
     if len(names) < 2 or len(columns[names[0]]) < ROWS_PER_COLUMN * len(names):
         return
     data = np.stack([columns[one] for one in names], axis=1)
@@ -87,6 +88,15 @@ def _relations(
             if found is not None:
                 done.add(frozenset(used.tolist()))
                 yield found
+
+
+def _can_be_scaled(values: np.ndarray) -> bool:
+    """Return True where a column varies, and its squares stay within floats (1e308 does not)."""
+    largest = float(np.abs(values).max())
+    if not values.min() < values.max() or not largest < _LARGEST:
+        return False
+    # Numbers that differ in their last digits only have no direction that arithmetic could tell from noise.
+    return float(values.std()) > largest * _FINEST
 
 
 def _sparse(flat: np.ndarray) -> np.ndarray:
