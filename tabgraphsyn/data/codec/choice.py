@@ -34,7 +34,9 @@ def column_codec(rows: TrainingRows, column: Column, config: CodecConfig) -> Col
         return ConstantCodec(column.name, Levels.of(pa.nulls(1, sample.type)))
     if config.personal == "make" and column.regex_format is None:
         kind = personal_kind(rows.table.schema.name, column.name, sample, column.pii)
-        if kind is not None and kind != "birth_date" and not _is_shared(kind, sample, entities, config):
+        # What its owner calls personal is made anew in its kind also where many share a value: words would say nothing.
+        is_made = kind is not None and (column.pii or not _is_shared(kind, sample, entities, config))
+        if kind is not None and kind != "birth_date" and is_made:
             return PersonalCodec.fit(column.name, kind, sample)
     # A column that holds each value once is made anew, as ids are.
     if column.sdtype == "id" or (column.name in rows.table.schema.alternate_keys and not column.pii):
