@@ -21,7 +21,7 @@ from tabgraphsyn.data.codec.pattern import MAX_POSITIONS, MAX_TEMPLATES
 from tabgraphsyn.data.codec.precision import MAX_DECIMALS
 from tabgraphsyn.data.formats.forms import MixedFormatForm
 from tabgraphsyn.data.personal import PersonalKind
-from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread
+from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread, Text
 
 ArrowType = Annotated[
     str,
@@ -373,6 +373,27 @@ class SumRuleForm(Form, tag="sum", tag_field="rule"):
         return self.column, self.start, self.change
 
 
+class BandRuleForm(Form, tag="band", tag_field="rule"):
+    """``BandRule``."""
+
+    column: Name
+    start: Name
+    lows: list[Number | None]
+    ends: list[Number | None]
+    labels: list[Text]
+    format: MixedFormatForm | None
+
+    def __post_init__(self) -> None:
+        lows = [low for low in self.lows[1:] if low is not None]
+        _hold(len(self.lows) == len(self.ends) == len(self.labels) >= 1, "a low, an end and a label for each band")
+        _hold(len(lows) == len(self.lows) - 1 and lows == sorted(lows), "bands in ascending order")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it names."""
+        return self.column, self.start
+
+
 class NumericalFieldForm(Form):
     """``NumericalField``."""
 
@@ -403,7 +424,7 @@ class TableCodecForm(Form):
 
     table: Name
     columns: list[NamedColumnForm]
-    rules: list[HourRuleForm | SumRuleForm]
+    rules: list[HourRuleForm | SumRuleForm | BandRuleForm]
     layout: LayoutForm
 
     def __post_init__(self) -> None:
