@@ -193,7 +193,11 @@ def _copy_code(work: Work, folder: Path) -> None:
     record = read_json(folder / LAUNCH)
     code = None
     if record["code_folder"] is not None:
-        again = work.code_folder is not None and str(work.code_folder) == record["code_folder"]
+        again = (
+            work.code_folder is not None
+            and work.code_folder.is_dir()
+            and str(work.code_folder) == record["code_folder"]
+        )
         copy = work.code_folder if again else code_copy(ledger.folder_of(work.output_dir))
         code = (str(copy), held_digest(copy)) if copy is not None else None
     write_bootstrap(folder, code, record["python_path"])
