@@ -30,6 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tabgraphsyn.config.interpolations import interpolation_problems
 from tabgraphsyn.config.shared_values import SharedValues, missing_keys, shared_values
 from tabgraphsyn.config.top_level import TopLevelConfig, config_dir, user_config_dir
+from tabgraphsyn.config.user_yaml import user_yaml_problems
 from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected, shortened
 
 _NAME_LIMIT = 120
@@ -111,6 +112,7 @@ def compose_points(arguments: Sequence[str], *, multirun: bool, readable: Collec
         ConfigError: a sweep without ``-m``, or a yaml file that reads the environment.
     """
     problems: list[str] = []
+    raise_collected(ConfigError, list(user_yaml_problems(user_config_dir())))
     with _hydra() as loader:
         composer = _Composer(loader, problems, readable)
         overrides = composer.parsed(arguments)
