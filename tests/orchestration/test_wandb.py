@@ -108,7 +108,9 @@ def logged(folder: Path) -> list[list[int]]:
     return found
 
 
-def test_offline_a_stage_that_logs_leaves_one_file_and_its_mark(tmp_path: Path):
+def test_offline_a_stage_that_logs_leaves_one_file_and_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # What is asked here is what is left, not how soon: that has tests of its own.
+    monkeypatch.setattr("tabgraphsyn.tracking.wandb.CLOSE_S", 60.0)
     folder = tmp_path / "stages" / "gnn" / "abc"
     both, _ = trackers(folder)
     for step in range(5):
