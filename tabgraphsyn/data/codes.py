@@ -95,3 +95,14 @@ def tuple_codes_of_both(
     both = [np.concatenate(pair) for pair in zip(left, right, strict=True)]
     found = tuple_codes(both, is_missing=is_missing)
     return found[: len(left[0])], found[len(left[0]) :]
+
+
+def as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_floating(values.type):
+        whole = pc.cast(values, pa.int64(), safe=False)
+        if pc.all(pc.equal(whole.cast(pa.float64()), values.cast(pa.float64()))).as_py() in (True, None):
+            values = whole
+    return values.cast(pa.string())

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from tabgraphsyn.data.codec.forms import ArrowType, LayoutForm, LevelsForm, PatternForm, TableCodecForm
+from tabgraphsyn.data.codec.forms import ArrowType, LevelsForm, PatternForm
+from tabgraphsyn.data.codec.table_forms import LayoutForm, TableCodecForm
 from tabgraphsyn.data.formats.forms import FormatForm
 from tabgraphsyn.data.schema import SemanticType
 from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread, Text

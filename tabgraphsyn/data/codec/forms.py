@@ -21,7 +21,7 @@ from tabgraphsyn.data.codec.pattern import MAX_POSITIONS, MAX_TEMPLATES
 from tabgraphsyn.data.codec.precision import MAX_DECIMALS
 from tabgraphsyn.data.formats.forms import MixedFormatForm
 from tabgraphsyn.data.personal import PersonalKind
-from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread, Text
+from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Spread
 
 ArrowType = Annotated[
     str,
@@ -35,7 +35,8 @@ _FLOATS: dict[str, float] = {"halffloat": 65504.0, "float": 3.4028234e38, "doubl
 """The largest number of each type of floats."""
 
 
-def _hold(is_right: bool, rule: str) -> None:
+def hold(is_right: bool, rule: str) -> None:
+    """Refuse a form of which a rule does not hold."""
     if not is_right:
         raise ValueError(rule)
 
@@ -57,7 +58,7 @@ class LevelsForm(Form):
             raise ValueError(f"values are not of type {self.type} ({error})") from error
         if self.type in _FLOATS:
             numbers = array.drop_null().to_numpy(zero_copy_only=False)
-            _hold(bool(np.isfinite(numbers.astype(np.float64)).all()), f"values of type {self.type} are finite")
+            hold(bool(np.isfinite(numbers.astype(np.float64)).all()), f"values of type {self.type} are finite")
 
 
 class CategoricalForm(Form, tag="categorical", tag_field="kind"):
@@ -72,12 +73,12 @@ class CategoricalForm(Form, tag="categorical", tag_field="kind"):
     merged_rows: Count
 
     def __post_init__(self) -> None:
-        _hold(len(self.rare.values) == len(self.rare_counts), "one count for each rare value")
-        _hold(not self.level_counts or len(self.level_counts) == len(self.levels.values), "one count for each level")
+        hold(len(self.rare.values) == len(self.rare_counts), "one count for each rare value")
+        hold(not self.level_counts or len(self.level_counts) == len(self.levels.values), "one count for each level")
         filled = [n for n, one in zip(self.level_counts, self.levels.values, strict=False) if one is not None]
-        _hold(not self.level_counts or sum(filled) > 0, "levels that are drawn from occur")
-        _hold(not self.rare_counts or sum(self.rare_counts) > 0, "rare values occur")
-        _hold(len(self.levels.values) + len(self.rare.values) > 0, "at least one level")
+        hold(not self.level_counts or sum(filled) > 0, "levels that are drawn from occur")
+        hold(not self.rare_counts or sum(self.rare_counts) > 0, "rare values occur")
+        hold(len(self.levels.values) + len(self.rare.values) > 0, "at least one level")
 
 
 class ConstantForm(Form, tag="constant", tag_field="kind"):
@@ -87,7 +88,7 @@ class ConstantForm(Form, tag="constant", tag_field="kind"):
     value: LevelsForm
 
     def __post_init__(self) -> None:
-        _hold(len(self.value.values) == 1, "one value")
+        hold(len(self.value.values) == 1, "one value")
 
 
 class DerivedForm(Form, tag="derived", tag_field="kind"):
@@ -99,7 +100,7 @@ class DerivedForm(Form, tag="derived", tag_field="kind"):
     dependent: LevelsForm
 
     def __post_init__(self) -> None:
-        _hold(len(self.determinant.values) == len(self.dependent.values), "as many dependent as determinant values")
+        hold(len(self.determinant.values) == len(self.dependent.values), "as many dependent as determinant values")
 
 
 class DigitsForm(Form, tag="digits", tag_field="kind"):
@@ -116,8 +117,8 @@ class RanksForm(Form):
     high: list[Share]
 
     def __post_init__(self) -> None:
-        _hold(len(self.values) == len(self.low) == len(self.high) > 0, "as many ranks as values, at least one")
-        _hold(_ascend(self.values), "values ascend")
+        hold(len(self.values) == len(self.low) == len(self.high) > 0, "as many ranks as values, at least one")
+        hold(_ascend(self.values), "values ascend")
 
 
 class QuantileForm(Form, tag="quantile", tag_field="kind"):
@@ -157,9 +158,9 @@ class PrecisionForm(Form):
     offset: Number
 
     def __post_init__(self) -> None:
-        _hold(0 <= self.offset <= self.step, "offset is within a step")
-        _hold(self.minimum <= self.maximum, "minimum is at most maximum")
-        _hold(_ascend([self.minimum, *self.support, self.maximum]), "support ascends from minimum to maximum")
+        hold(0 <= self.offset <= self.step, "offset is within a step")
+        hold(self.minimum <= self.maximum, "minimum is at most maximum")
+        hold(_ascend([self.minimum, *self.support, self.maximum]), "support ascends from minimum to maximum")
 
 
 class NumericalForm(Form, tag="numerical", tag_field="kind"):
@@ -176,12 +177,12 @@ class NumericalForm(Form, tag="numerical", tag_field="kind"):
         ends = (self.precision.minimum, self.precision.maximum)
         if self.type in _FLOATS:
             most = _FLOATS[self.type]
-            _hold(max(map(abs, ends)) <= most, f"numbers of type {self.type} are at most {most:.3g}")
+            hold(max(map(abs, ends)) <= most, f"numbers of type {self.type} are at most {most:.3g}")
         else:
-            _hold(self.type.lstrip("u").startswith("int"), "a type of numbers")
+            hold(self.type.lstrip("u").startswith("int"), "a type of numbers")
             limits = np.iinfo(self.type)
             # The ends are floats: the largest whole number of 64 bits is rounded up to one beyond.
-            _hold(limits.min <= ends[0] and ends[1] <= float(limits.max), f"numbers of type {self.type}")
+            hold(limits.min <= ends[0] and ends[1] <= float(limits.max), f"numbers of type {self.type}")
 
 
 PartForm = CategoricalForm | ConstantForm | NumericalForm
@@ -201,7 +202,7 @@ class DatetimeForm(Form, tag="datetime", tag_field="kind"):
     time: PartForm
 
     def __post_init__(self) -> None:
-        _hold(self.minimum_us <= self.maximum_us, "minimum_us is at most maximum_us")
+        hold(self.minimum_us <= self.maximum_us, "minimum_us is at most maximum_us")
 
 
 class ClockForm(Form, tag="clock", tag_field="kind"):
@@ -234,8 +235,8 @@ class PatternForm(Form):
     weights: list[Annotated[float, Meta(ge=0, le=1e308)]]
 
     def __post_init__(self) -> None:
-        _hold(len(self.templates) == len(self.weights), "one weight for each template")
-        _hold(0 < sum(self.weights) < math.inf, "weights above 0")
+        hold(len(self.templates) == len(self.weights), "one weight for each template")
+        hold(0 < sum(self.weights) < math.inf, "weights above 0")
 
 
 class IdentifierForm(Form, tag="identifier", tag_field="kind"):
@@ -252,7 +253,7 @@ class IdentifierForm(Form, tag="identifier", tag_field="kind"):
     pattern: PatternForm | None
 
     def __post_init__(self) -> None:
-        _hold(not self.head or sum(self.head) + self.tail_rows > 0, "ids occur")
+        hold(not self.head or sum(self.head) + self.tail_rows > 0, "ids occur")
 
 
 class TextForm(Form, tag="text", tag_field="kind"):
@@ -266,7 +267,7 @@ class TextForm(Form, tag="text", tag_field="kind"):
     word_counts: Annotated[list[Count], Meta(max_length=MAX_WORDS + 1)]
 
     def __post_init__(self) -> None:
-        _hold(len(self.counts) == len(self.vocabulary.values), "one count for each text")
+        hold(len(self.counts) == len(self.vocabulary.values), "one count for each text")
 
 
 class PersonalForm(Form, tag="personal", tag_field="kind"):
@@ -285,7 +286,7 @@ class PersonalForm(Form, tag="personal", tag_field="kind"):
     shape: IdentifierForm | None
 
     def __post_init__(self) -> None:
-        _hold(not self.head or sum(self.head) + self.tail_rows > 0, "persons occur")
+        hold(not self.head or sum(self.head) + self.tail_rows > 0, "persons occur")
 
 
 class MixedForm(Form, tag="mixed", tag_field="kind"):
@@ -298,8 +299,8 @@ class MixedForm(Form, tag="mixed", tag_field="kind"):
     bounds: list[tuple[Int64 | float, Int64 | float]]
 
     def __post_init__(self) -> None:
-        _hold(len(self.bounds) == len(self.format.forms), "bounds of each form")
-        _hold(all(low <= high for low, high in self.bounds), "bounds ascend")
+        hold(len(self.bounds) == len(self.format.forms), "bounds of each form")
+        hold(all(low <= high for low, high in self.bounds), "bounds ascend")
 
 
 LongNumber = Annotated[str, Meta(pattern=r"^-?\d{1,100}$")] | int
@@ -319,7 +320,7 @@ class WideForm(Form, tag="wide", tag_field="kind"):
     inner: PartForm
 
     def __post_init__(self) -> None:
-        _hold(int(self.step) >= 1 and int(self.most) >= 0, "a step above 0 and numbers of at least 0")
+        hold(int(self.step) >= 1 and int(self.most) >= 0, "a step above 0 and numbers of at least 0")
 
 
 ColumnForm = (
@@ -337,98 +338,3 @@ ColumnForm = (
     | TextForm
     | WideForm
 )
-
-
-class NamedColumnForm(Form):
-    """One column of a table and its codec."""
-
-    name: Name
-    codec: ColumnForm
-
-
-class HourRuleForm(Form, tag="hour", tag_field="rule"):
-    """``HourRule``."""
-
-    column: Name
-    clock: Name
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns that it names."""
-        return self.column, self.clock
-
-
-class SumRuleForm(Form, tag="sum", tag_field="rule"):
-    """``SumRule``."""
-
-    column: Name
-    start: Name
-    change: Name
-    clock: bool
-    midnight: Literal[0, 2400]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns that it names."""
-        return self.column, self.start, self.change
-
-
-class BandRuleForm(Form, tag="band", tag_field="rule"):
-    """``BandRule``."""
-
-    column: Name
-    start: Name
-    lows: list[Number | None]
-    ends: list[Number | None]
-    labels: list[Text]
-    format: MixedFormatForm | None
-
-    def __post_init__(self) -> None:
-        lows = [low for low in self.lows[1:] if low is not None]
-        _hold(len(self.lows) == len(self.ends) == len(self.labels) >= 1, "a low, an end and a label for each band")
-        _hold(len(lows) == len(self.lows) - 1 and lows == sorted(lows), "bands in ascending order")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns that it names."""
-        return self.column, self.start
-
-
-class NumericalFieldForm(Form):
-    """``NumericalField``."""
-
-    name: Name
-    gate: Count | None
-
-
-class CategoricalFieldForm(Form):
-    """``CategoricalField``."""
-
-    name: Name
-    levels: Size
-
-
-class LayoutForm(Form):
-    """``TableLayout``."""
-
-    numerical: list[NumericalFieldForm]
-    categorical: list[CategoricalFieldForm]
-
-    def __post_init__(self) -> None:
-        gates = [field.gate for field in self.numerical if field.gate is not None]
-        _hold(all(gate < len(self.categorical) for gate in gates), "gates are categorical fields")
-
-
-class TableCodecForm(Form):
-    """``TableCodec``."""
-
-    table: Name
-    columns: list[NamedColumnForm]
-    rules: list[HourRuleForm | SumRuleForm | BandRuleForm]
-    layout: LayoutForm
-
-    def __post_init__(self) -> None:
-        names = [column.name for column in self.columns]
-        _hold(len(set(names)) == len(names), "columns of different names")
-        read = {name for rule in self.rules for name in rule.columns}
-        _hold(read <= set(names), "rules between columns of the table")

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tabgraphsyn.data.codes import column_codes
+from tabgraphsyn.data.codes import as_text, column_codes
 from tabgraphsyn.data.counts import plain_zero
 from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.rules.operand import Operand
@@ -230,17 +230,6 @@ class RuleTables:
 def is_decimal(kind: pa.DataType) -> bool:
     """Return whether an arrow type is a decimal number."""
     return bool(pa.types.is_decimal(kind))
-
-
-def as_text(values: pa.Array) -> pa.Array:
-    """Return values as text; whole numbers held as floats lose their ``.0``."""
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_floating(values.type):
-        whole = pc.cast(values, pa.int64(), safe=False)
-        if pc.all(pc.equal(whole.cast(pa.float64()), values.cast(pa.float64()))).as_py() in (True, None):
-            values = whole
-    return values.cast(pa.string())
 
 
 def _alike(arrays: Sequence[pa.Array]) -> list[pa.Array]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tabgraphsyn.data.codes import column_codes, tuple_codes
+from tabgraphsyn.data.codes import as_text, column_codes, tuple_codes
 from tabgraphsyn.data.pointers import NULL, ORPHAN, through
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 from tabgraphsyn.evaluation.statistics.distinct import is_repeat
@@ -68,17 +68,6 @@ def _part_codes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> np.ndarray:
         left, right = as_text(left), as_text(right)
     both = pa.chunked_array([*left.chunks, *right.chunks], type=left.type).combine_chunks()
     return column_codes(both, null_code=False)
-
-
-def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``."""
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_floating(values.type):
-        whole = pc.cast(values, pa.int64(), safe=False)
-        if pc.all(pc.equal(whole.cast(pa.float64()), values.cast(pa.float64()))).as_py() in (True, None):
-            values = whole
-    return values.cast(pa.string())
 
 
 @dataclass(frozen=True)
