@@ -56,6 +56,7 @@ def scored(flights, tmp_path_factory):
     return run_metrics(built_metrics(small), data, logging.getLogger("test"))
 
 
+@pytest.mark.slow
 def test_the_full_protocol_has_every_metric_there_is_and_each_scores_something(scored):
     files = {path.stem for path in (config_dir() / "evaluation" / "metric").glob("*.yaml")}
     assert {metric["name"] for metric in scored["metrics"]} == files
@@ -63,6 +64,7 @@ def test_the_full_protocol_has_every_metric_there_is_and_each_scores_something(s
     assert {score["comparison"] for score in scored["scores"]} == set(ALL_COMPARISONS)
 
 
+@pytest.mark.slow
 def test_every_score_has_an_interval_around_its_value(scored):
     without = set()
     for score in scored["scores"]:

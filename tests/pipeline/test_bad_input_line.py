@@ -162,7 +162,13 @@ def test_orphans_by_policy(data: Path, here: Callable[..., Ended], policy: str, 
     assert len(pd.read_parquet(path)) == clerks
 
 
-@pytest.mark.parametrize(("limit_bytes", "words"), [(100, ["output_dir"]), (2500, ["nothing was kept", "output_dir"])])
+@pytest.mark.parametrize(
+    ("limit_bytes", "words"),
+    [
+        (100, ["output_dir"]),
+        pytest.param(2500, ["nothing was kept", "output_dir"], marks=pytest.mark.slow),
+    ],
+)
 def test_a_full_disk_keeps_nothing(data: Path, limit_bytes: int, words: list[str]):
     """The real process with a real limit on what it may write."""
     shell = Shell(data.parent)

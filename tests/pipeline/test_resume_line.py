@@ -109,6 +109,7 @@ def finished(undisturbed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(undisturbed, tmp_path / "outputs", symlinks=True))
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_leave_no_trace(two_tables: Path, undisturbed: Path, tmp_path: Path):
     """Another hash seed, another folder and another number of workers change nothing either."""
     shell = Shell(tmp_path, {"PYTHONHASHSEED": "7"})
@@ -127,6 +128,7 @@ def test_kills_at_random_moments_leave_no_trace(two_tables: Path, undisturbed: P
     assert shell.launch(*arguments).counts[0] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_its_own_exit_code_and_resumes(two_tables: Path, undisturbed: Path, tmp_path: Path):
     shell = Shell(tmp_path)
     outputs = tmp_path / "outputs"

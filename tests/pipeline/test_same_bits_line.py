@@ -25,7 +25,8 @@ def hashes(shell: Shell, threads: int) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("threads", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_no_bit(tmp_path: Path, threads: int):
     tables = tiny_tables()
     write_csv({name: tables[name] for name in ("clerks", "customers", "orders")}, tmp_path / "data")

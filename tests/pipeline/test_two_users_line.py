@@ -43,9 +43,8 @@ def forge(place: Path, user: User) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "umasks", [(0o077, 0o022), pytest.param((0o022, 0o077), marks=pytest.mark.slow)], ids=["077-022", "022-077"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("umasks", [(0o077, 0o022), (0o022, 0o077)], ids=["077-022", "022-077"])
 def test_what_one_user_made_the_other_goes_on_with(users: tuple[Path, User, User], umasks: tuple[int, int]):
     place, first, second = users
     out = place / "shared" / "out"

@@ -82,7 +82,7 @@ def test_a_lag_comes_back_across_midnight(times: list[tuple[int, int | None]]) -
     end = pa.array([None if last is None else last // 60 * 100 + last % 60 for _, last in times], pa.float64())
     if end.null_count == len(end):
         return
-    fitted = ClockLagCodec.fit("end", end, "start", start, CodecConfig())
+    fitted = ClockLagCodec.fit("end", end, "start", start, CodecConfig(min_entities=1))
     codec = ClockLagCodec.from_dict(fitted.to_dict())
     encoded = codec.encode(end, start)
     middle = encoded.numerical.mean(axis=-1)
