@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 TORCH_PIP_ARGS ?=
 PYTEST_ARGS ?=
 INSTALLED := $(VENV)/.installed
+# Tools whose own dependencies must not meet the project's: each in an environment beside it.
+TOOLS := .venv-tools
 
-.PHONY: demo test test-slow test-slurm nightly test-all lint format install clean
+.PHONY: demo test test-slow test-slurm nightly test-all lint audit requirements format install clean
 
 install: $(INSTALLED)
 
@@ -47,9 +49,24 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml tabgraphsyn scripts
 
+# Known vulnerabilities of the pinned packages; where no database of them can be reached it says so and passes.
+audit: $(TOOLS)/.installed
+	$(TOOLS)/bin/python scripts/audit_dependencies.py --pip-audit $(TOOLS)/bin/pip-audit
+
+# Every package with the hashes of all its files, for `pip install --require-hashes -r requirements-hashed.txt`.
+# torch from an index of its own (TORCH_PIP_ARGS) has other files: TORCH_UV_ARGS="--index <that index>" names it here.
+requirements: $(TOOLS)/.installed
+	$(TOOLS)/bin/uv pip compile pyproject.toml --constraint constraints.txt --generate-hashes --no-emit-index-url \
+	    --no-header --quiet $(TORCH_UV_ARGS) --output-file requirements-hashed.txt
+
+$(TOOLS)/.installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 pip-audit==2.10.1
+	@touch $@
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix tabgraphsyn tests scripts
 	$(BIN)/ruff format tabgraphsyn tests scripts
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info

@@ -39,9 +39,10 @@ Synthetic relational data: compose, check, plan, run.
   python -m tabgraphsyn.launch dry_run=true                        what would run
   python -m tabgraphsyn.launch wait=false                          in the background
 
-  -m          sweep: key=a,b,c, key=range(0,5), group=glob(*)
-  --cfg job   show the composed config
-  --help      this page
+  -m             sweep: key=a,b,c, key=range(0,5), group=glob(*)
+  --config FILE  the config.yaml of a sweep point: all its values, no default; overrides are set on it
+  --cfg job      show the composed config
+  --help         this page
 
 Results stand in <output_dir>/campaigns/<campaign>/<point>/; `tabgraphsyn status` shows them.
 """
@@ -119,17 +120,17 @@ def _config(given: list[str]) -> int:
     words = [argument for argument in given if argument not in ("--cfg", "-c", "--resolve")]
     if words[:1] not in ([], ["job"]) and words[0] in ("hydra", "all"):
         return _hydra(given)
-    multirun, overrides = _flags([word for word in words if word != "job"])
-    _print_configs(overrides, multirun=multirun)
+    multirun, overrides, whole = _flags([word for word in words if word != "job"])
+    _print_configs(overrides, multirun=multirun, whole=whole)
     return EXIT_DONE
 
 
-def _print_configs(overrides: list[str], *, multirun: bool) -> None:
+def _print_configs(overrides: list[str], *, multirun: bool, whole: dict[str, Any] | None = None) -> None:
     from tabgraphsyn.config.composition import compose_points
     from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts, sections
     from tabgraphsyn.orchestration.slurm.site import read_site
 
-    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables)
+    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables, whole=whole)
     raise_collected(ConfigError, composed.problems)
     texts = ConfigTexts()
     for point in composed.points:
@@ -140,8 +141,8 @@ def _print_configs(overrides: list[str], *, multirun: bool) -> None:
 def _launch(given: list[str], catalog: Catalog | None) -> int:
     from tabgraphsyn.stages.catalog import STAGES
 
-    multirun, overrides = _flags(given)
-    points = _checked_points(overrides, multirun, has_components=catalog is None)
+    multirun, overrides, whole = _flags(given)
+    points = _checked_points(overrides, multirun, whole, has_components=catalog is None)
     config = points[0].config
     chosen = catalog or STAGES
     is_local = config["cluster"]["executor"] != "slurm"
@@ -150,22 +151,41 @@ def _launch(given: list[str], catalog: Catalog | None) -> int:
     return _run(points, overrides, chosen)
 
 
-def _flags(given: list[str]) -> tuple[bool, list[str]]:
-    multirun = False
+def _flags(given: list[str]) -> tuple[bool, list[str], dict[str, Any] | None]:
+    """Return whether it sweeps, the overrides, and the values of the whole config that they are set on."""
+    multirun, whole = False, None
     overrides = []
-    for argument in given:
+    rest = iter(given)
+    for argument in rest:
         if argument in ("-m", "--multirun"):
             multirun = True
+        elif argument.split("=", 1)[0] == "--config":
+            whole = _whole(argument.partition("=")[2] or next(rest, ""))
         elif argument.startswith("-"):
             raise ConfigError(
-                f"{argument}: no such option. There are -m, --help, --cfg job, --info; settings are key=value."
+                f"{argument}: no such option. There are -m, --config FILE, --help, --cfg job, --info; settings are "
+                "key=value."
             )
         else:
             overrides.append(argument)
-    return multirun, overrides
+    return multirun, overrides, whole
 
 
-def _checked_points(overrides: list[str], multirun: bool, *, has_components: bool) -> list[Point]:
+def _whole(file: str) -> dict[str, Any]:
+    from pathlib import Path
+
+    from tabgraphsyn.config.whole import MOST_BYTES, parsed_whole
+    from tabgraphsyn.data.untrusted import plain_bytes
+
+    if not file:
+        raise ConfigError("--config: a file expected, found none. Give the config.yaml of a sweep point.")
+    path = Path(file).expanduser()
+    return parsed_whole(plain_bytes(path.parent.resolve() / path.name, MOST_BYTES), file)
+
+
+def _checked_points(
+    overrides: list[str], multirun: bool, whole: dict[str, Any] | None, *, has_components: bool
+) -> list[Point]:
     """Compose, and raise everything that is wrong at once."""
     from pathlib import Path
 
@@ -177,7 +197,7 @@ def _checked_points(overrides: list[str], multirun: bool, *, has_components: boo
     from tabgraphsyn.orchestration.slurm.site import read_site
     from tabgraphsyn.orchestration.submit import Point
 
-    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables)
+    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables, whole=whole)
     problems = list(composed.problems)
     groups = (*COMPONENT_GROUPS, "tracking")
     checked: set[tuple[int, ...]] = set()
@@ -267,6 +287,7 @@ def _print_if(line: str) -> None:
 
 def _print_opening(launch: Launch) -> None:
     from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.stage_code import changed_code, said
 
     source = next(iter(launch.sources.values()))
     tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
@@ -274,6 +295,7 @@ def _print_opening(launch: Launch) -> None:
     print(f"tables: {tables}", flush=True)
     for line in _told(source.told):
         print(f"  {line}", flush=True)
+    _print_if(said(changed_code(launch.plan.stages.values(), launch.store)))
     others = submit.published_by_others(launch)
     if others:
         counts = ", ".join(f"{count} by {user}" for user, count in sorted(others.items()))
@@ -295,6 +317,7 @@ def _counted(launch: Launch) -> str:
 def _print_plan(launch: Launch) -> int:
     """Print what a run would do with each stage, and change nothing."""
     from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.stage_code import changed_code, said
 
     found = submit.decisions(launch, submit.local_limits(launch.config).gpus)
     shares = launch.plan.shares()
@@ -302,6 +325,7 @@ def _print_plan(launch: Launch) -> int:
     for stage in launch.plan.stages.values():
         points = f"  {shares[stage.id]} points" if shares[stage.id] > 1 else ""
         print(f"  {found[stage.id]:8} {stage.label:32} {stage.signature}{points}")
+    _print_if(said(changed_code(launch.plan.stages.values(), launch.store)))
     counts = ", ".join(f"{list(found.values()).count(word)} {word}" for word in ("run", "cached", "join", "blocked"))
     where = launch.output_dir / "campaigns" / launch.campaign
     print(f"dry run: {counts}. Nothing was written. Results would stand in {where}")

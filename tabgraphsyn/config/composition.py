@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import itertools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,7 @@ from tabgraphsyn.config.interpolations import interpolation_problems
 from tabgraphsyn.config.shared_values import SharedValues, missing_keys, shared_values
 from tabgraphsyn.config.top_level import TopLevelConfig, config_dir, user_config_dir
 from tabgraphsyn.config.user_yaml import user_yaml_problems
+from tabgraphsyn.config.whole import based_on
 from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected, shortened
 
 _NAME_LIMIT = 120
@@ -100,13 +101,20 @@ class Composition:
     problems: list[str]
 
 
-def compose_points(arguments: Sequence[str], *, multirun: bool, readable: Collection[str] = ()) -> Composition:
+def compose_points(
+    arguments: Sequence[str],
+    *,
+    multirun: bool,
+    readable: Collection[str] = (),
+    whole: Mapping[str, Any] | None = None,
+) -> Composition:
     """Return the sweep points of a command line and every mistake in it.
 
     Args:
         arguments: overrides.
         multirun: they may sweep.
         readable: variables of the environment that yaml files may read; a command line may read any.
+        whole: all values of a point (``whole.parsed_whole``), on which the overrides are set; None: the defaults.
 
     Raises:
         ConfigError: a sweep without ``-m``, or a yaml file that reads the environment.
@@ -114,7 +122,7 @@ def compose_points(arguments: Sequence[str], *, multirun: bool, readable: Collec
     problems: list[str] = []
     raise_collected(ConfigError, list(user_yaml_problems(user_config_dir())))
     with _hydra() as loader:
-        composer = _Composer(loader, problems, readable)
+        composer = _Composer(loader, problems, readable, whole)
         overrides = composer.parsed(arguments)
         swept = [override for override in overrides if override.is_sweep_override()]
         if swept and not multirun:
@@ -146,8 +154,11 @@ def group_options() -> dict[str, list[str]]:
 class _Composer:
     """Composes points with one Hydra loader; what is wrong goes to ``problems`` and is left out."""
 
-    def __init__(self, loader: Any, problems: list[str], readable: Collection[str]) -> None:
+    def __init__(
+        self, loader: Any, problems: list[str], readable: Collection[str], whole: Mapping[str, Any] | None
+    ) -> None:
         self._loader = loader
+        self._whole = whole
         self._readable = readable
         self._problems = problems
 
@@ -175,10 +186,7 @@ class _Composer:
         order = [override.get_key_element() for override in swept]
         is_plain = all(_is_plain(override) for axis in value_axes for override in axis)
         for choice in itertools.product(*group_axes):
-            base = _composed([override.input_line or "" for override in (*groups, *choice)])
-            # Up to here every value is a yaml file's. Nothing is resolved before this is asked: no message quotes it.
-            raw = OmegaConf.to_container(base, resolve=False)
-            raise_collected(ConfigError, list(interpolation_problems(raw, self._readable)))
+            base = self._base([override.input_line or "" for override in (*groups, *choice)])
             self._apply(values, base)
             keys = [axis[0].key_or_group for axis in value_axes if axis]
             shared = shared_values(base, keys) if is_plain else None
@@ -191,6 +199,14 @@ class _Composer:
                 plain, missing = self._plain(name, config, shared)
                 added = tuple(each.key_or_group for each in (*values, *setting) if each.type in _ADDS)
                 yield SweepPoint(name, lines, plain, missing, added)
+
+    def _base(self, groups: list[str]) -> DictConfig:
+        """Return the config before values are set on it: every value of it is a yaml file's."""
+        base = _composed(groups)
+        # Nothing is resolved before this is asked: no message quotes it.
+        raw = OmegaConf.to_container(base, resolve=False)
+        raise_collected(ConfigError, list(interpolation_problems(raw, self._readable)))
+        return base if self._whole is None else based_on(base, self._whole, groups)
 
     def _is_group(self, override: Override) -> bool:
         return bool(self._loader.repository.group_exists(override.key_or_group)) or override.package is not None

@@ -22,9 +22,14 @@ def user_yaml_problems(folder: Path) -> Iterator[str]:
             yield f"{path}: a yaml file of at most {MOST_BYTES:,} bytes expected, found {size:,}. Remove it."
             continue
         try:
-            events = yaml.parse(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-            aliases = sum(isinstance(event, yaml.AliasEvent) for event in events)
+            problems = list(yaml_problem(path.read_text(encoding="utf-8")))
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
             continue  # what is no yaml is named where it is read
-        if aliases > MOST_ALIASES:
-            yield f"{path}: at most {MOST_ALIASES} aliases (*name) expected, found {aliases:,}. Write the values."
+        yield from (f"{path}: {problem}" for problem in problems)
+
+
+def yaml_problem(text: str) -> Iterator[str]:
+    """Yield what is wrong with a yaml text that refers to itself more often than a config does."""
+    aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
+    if aliases > MOST_ALIASES:
+        yield f"at most {MOST_ALIASES} aliases (*name) expected, found {aliases:,}. Write the values."

@@ -78,6 +78,7 @@ class DoneForm(Struct):
     device: str = "cpu"
     code: dict[str, Any] = field(default_factory=dict)
     libraries: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(part in ("", ".", "..") for path in self.outputs for part in path.split("/")):

@@ -14,6 +14,7 @@ from pathlib import Path
 import tabgraphsyn
 
 _SOURCES = frozenset({".py", ".j2", ".js", ".css", ".html"})
+_VECTORS = ("sve", "asimd", "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 _LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "sklearn", "sdmetrics", "xgboost")
 
 
@@ -67,6 +68,31 @@ def _git(checkout: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def machine_class() -> dict[str, str]:
+    """Return what decides how arithmetic rounds on this machine, and names neither the machine nor its user.
+
+    Matrix libraries choose their kernels by vendor and vector instructions: equal ones give equal bits.
+    """
+    found = {"system": platform.system(), "architecture": platform.machine(), "vendor": "", "vectors": ""}
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return found
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = set(said.get("flags", said.get("Features", "")).split())
+    found["vendor"] = said.get("vendor_id", said.get("CPU implementer", ""))
+    found["vectors"] = " ".join(name for name in _VECTORS if name in flags)
+    return found
+
+
+def accelerator() -> str | None:
+    """Return the name of the GPU that this process computed on, or None."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return str(torch.cuda.get_device_name())
 
 
 def library_versions() -> dict[str, str]:

@@ -41,8 +41,9 @@ from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attemp
 from tabgraphsyn.orchestration.local_ranks import LocalTeam
 from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team
 from tabgraphsyn.orchestration.sharing import settle_rights
-from tabgraphsyn.orchestration.snapshot import library_versions, running_code
+from tabgraphsyn.orchestration.snapshot import accelerator, library_versions, machine_class, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
+from tabgraphsyn.orchestration.stage_code import STAGE, stage_code
 from tabgraphsyn.redaction import redacted
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.base import RunIdentity, Tracker, Trackers
@@ -279,8 +280,9 @@ def _manifest(spec: Spec, folder: Path, context: StageContext, started: float, c
         "peak_memory_mb": round(_peak_memory_mb(), 1),
         "device": context.resources.device,
         "threads": context.resources.threads,
-        "code": running_code(spec.runtime.code),
+        "code": {**running_code(spec.runtime.code), STAGE: stage_code(spec.runtime.module, spec.config)},
         "libraries": library_versions(),
+        "machine": {**machine_class(), **({} if (gpu := accelerator()) is None else {"accelerator": gpu})},
     }
 
 

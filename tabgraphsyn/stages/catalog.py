@@ -151,7 +151,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="report",
-        version=4,
+        version=5,
         module="tabgraphsyn.stages.report",
         config_keys=("report",),
         inputs=(

@@ -46,6 +46,9 @@ VERBS = {
     "sync": Verb("tabgraphsyn.verbs.sync", "sync", "offline W&B runs to the server, in order, once"),
     "metrics": Verb("tabgraphsyn.verbs.metrics", "metrics", "what each metric measures and how to read it"),
     "verify": Verb("tabgraphsyn.verbs.verify", "verify", "recompute the hashes of everything a campaign published"),
+    "export": Verb(
+        "tabgraphsyn.verbs.export", "export", "a finished point as a folder or zip for a reviewer (RO-Crate)"
+    ),
     "gc": Verb("tabgraphsyn.verbs.gc", "gc", "what each rule would free; --yes deletes it"),
     "rm": Verb("tabgraphsyn.verbs.rm", "rm", "remove a campaign with the stages that nobody else needs"),
 }

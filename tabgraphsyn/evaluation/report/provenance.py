@@ -106,4 +106,12 @@ def _sampled(sources: ReportSources) -> str:
 
 
 def _pretty(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, indent=2, ensure_ascii=False)
+    return json.dumps(_without_places(config), indent=2, ensure_ascii=False)
+
+
+def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stage's config without where its data lay: a report is handed on, and the content's hash says more."""
+    dataset = config.get("dataset")
+    if not isinstance(dataset, Mapping):
+        return dict(config)
+    return {**config, "dataset": {key: value for key, value in dataset.items() if key not in ("path", "metadata")}}
