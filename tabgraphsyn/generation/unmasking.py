@@ -1,0 +1,134 @@
+"""Rows of a table by unmasking: families side by side, position by position, each row after the siblings before it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper
+from tabgraphsyn.models.absorbing.history import LEAD, History
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
+from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
+from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.families import Families
+
+BATCH_ROWS = 1024
+"""Rows, or families side by side, that are unmasked together: in one column order, in a processor's cache."""
+
+
+def unmasked_rows(
+    network: AbsorbingNetwork,
+    surroundings: Surroundings,
+    families: Families,
+    seed: int,
+    *,
+    window: int = 48,
+    device: str = "cpu",
+    threads: int = 1,
+    allowed: Allowed | None = None,
+    given: tuple[EncodedBatch, Tensor] | None = None,
+) -> EncodedBatch:
+    """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
+
+    Args:
+        network: the table's.
+        surroundings: of all rows.
+        families: of all rows, uncut.
+        seed: of everything that is drawn; batch ``i`` depends on ``seed`` and ``i`` only.
+        window: largest number of siblings in a piece of a family in training.
+        device: ``cpu`` or ``cuda``.
+        threads: batches side by side on a CPU.
+        allowed: see ``drawing.Allowed``.
+        given: rows of which some units stand, and which: (rows, units) bool.
+    """
+    network = network.to(device).eval()
+    stepper = Stepper(network, *([] if allowed is None else [allowed]))
+    layout, rows = network.units.layout, families.rows
+    made = EncodedBatch(torch.zeros(rows, len(layout.numerical)), torch.zeros(rows, len(layout.categorical)).long())
+    # Families of like size side by side: fewer steps with few rows.
+    by_size = np.argsort(-families.window_rows, kind="stable")
+    parts = [by_size[first : first + BATCH_ROWS] for first in range(0, len(by_size), BATCH_ROWS)]
+
+    def run(number: int) -> None:
+        generator = torch.Generator().manual_seed(derive_seed(seed, "unmasking", number))
+        _families(stepper, surroundings, families, parts[number], generator, device, made, given, window)
+
+    with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
+        for _ in pool.map(run, range(len(parts))):
+            pass
+    return made
+
+
+@torch.no_grad()
+def _families(
+    stepper: Stepper,
+    surroundings: Surroundings,
+    families: Families,
+    windows: np.ndarray,
+    generator: torch.Generator,
+    device: str,
+    made: EncodedBatch,
+    given: tuple[EncodedBatch, Tensor] | None,
+    window: int,
+) -> None:
+    """Fill the rows of some families, the largest first, into ``made``."""
+    network, history = stepper.network, stepper.network.history
+    starts, sizes = families.window_start[windows], families.window_rows[windows]
+    remembered = None if history is None else Remembered(network, history, len(windows), window, device)
+    for position in range(int(sizes.max(initial=0))):
+        active = int((sizes > position).sum())
+        place = starts[:active] + position
+        rows = torch.from_numpy(families.order[place])
+        rank, size = torch.from_numpy(families.rank[place]), torch.from_numpy(families.size[place])
+        around = to_device(surroundings.take(rows, rank, size, generator), device)
+        before = None if remembered is None else remembered.before(position, active)
+        stands = None if given is None else (_rows(given[0], rows, device), given[1][rows].to(device))
+        new = stepper.rows(network.context(around, before), generator, before, stands)
+        if remembered is not None:
+            remembered.add(new)
+        made.numerical[rows], made.categorical[rows] = new.numerical.cpu(), new.categorical.cpu()
+
+
+class Remembered:
+    """What families side by side remember: as in training, each piece of a family begins with the rows before it."""
+
+    def __init__(self, network: AbsorbingNetwork, history: History, families: int, window: int, device: str) -> None:
+        self.network, self.history, self.window = network, history, window
+        layout = network.units.layout
+        self.row = EncodedBatch(
+            torch.zeros(families, len(layout.numerical), device=device),
+            torch.zeros(families, len(layout.categorical), dtype=torch.int64, device=device),
+        )
+        self.last, self.state = history.start(families, device)
+        self.recent: list[Tensor] = []
+
+    def before(self, position: int, families: int) -> Before:
+        """Return what came before a position, of the first families."""
+        last = self.last[:families]
+        if position and position % self.window == 0:
+            _, self.state = self.history.start(families, last.device)
+            for ahead in (torch.zeros_like(last), *(one[:families] for one in self.recent[-LEAD:-1])):
+                self.state = self.history.step(ahead, self.state)
+        self.state = self.history.step(last, self.state[:families])
+        row = EncodedBatch(self.row.numerical[:families], self.row.categorical[:families])
+        has_one = torch.full((families,), position > 0, device=last.device)
+        return self.network.before(torch.cat([self.state, last], dim=1), row, has_one)
+
+    def add(self, rows: EncodedBatch) -> None:
+        """Remember the rows of a position."""
+        self.row = rows
+        self.last = self.history.row(rows)
+        self.recent = [*self.recent[-LEAD:], self.last]
+
+
+def _rows(batch: EncodedBatch, rows: Tensor, device: str) -> EncodedBatch:
+    return EncodedBatch(batch.numerical[rows].to(device), batch.categorical[rows].to(device))
+
+
+def whole_families(parent_row: np.ndarray | None, rows: int) -> Families:
+    """Return uncut families: a state is carried through all of a family."""
+    return Families.from_pointer(parent_row, rows, window_limit=max(rows, 1))

@@ -1,0 +1,193 @@
+"""Rows by unmasking: unit after unit, only the asked unit's head, the first layer updated by the unit that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
+from tabgraphsyn.models.absorbing.numbers import COMPONENTS, FEATURES, MixtureHead, chosen_level, features
+from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
+from tabgraphsyn.models.batch import EncodedBatch
+
+Allowed = Callable[[Unit, EncodedBatch, Tensor], Tensor | None]
+"""``(unit, rows so far, (rows, units) bool known) -> (rows, levels) bool``: what a rule lets a unit be, None: anything.
+
+Fields that are not known yet hold 0. For a number nothing is asked.
+"""
+
+
+def _anything(unit: Unit, rows: EncodedBatch, is_known: Tensor) -> Tensor | None:
+    return None
+
+
+class Stepper:
+    """Draws rows with one network; what is the same for all rows is computed once.
+
+    Args:
+        network: in eval mode.
+        allowed: asked before each level or digit is drawn.
+    """
+
+    def __init__(self, network: AbsorbingNetwork, allowed: Allowed = _anything) -> None:
+        self.network, self.allowed = network, allowed
+        units, weight = network.units, network.stem.weight
+        dim, tokens, numbers = network.level_dim, len(units.tokens), len(units.layout.numerical)
+        self.place = {unit: place for place, unit in enumerate(units.all)}
+        self.token = {unit: place for place, unit in enumerate(units.tokens)}
+        self.levels: list[Tensor] = []
+        for place, levels in enumerate(network.token_levels):
+            first = network.token_start[place] + place
+            own = network.embedding.weight[first : first + levels + 1]
+            self.levels.append(own @ weight[:, dim * place : dim * (place + 1)].T)
+        first = dim * tokens
+        self.number_weight = [weight[:, first + FEATURES * n : first + FEATURES * (n + 1)].T for n in range(numbers)]
+        self.mask_weight = weight[:, first + FEATURES * numbers :].T
+        blank = network.stem.bias + self.mask_weight.sum(0)
+        self.blank = blank + sum((one[-1] for one in self.levels), torch.zeros_like(blank))
+
+    @torch.no_grad()
+    def rows(
+        self,
+        context: Tensor,
+        generator: torch.Generator,
+        before: Before | None = None,
+        given: tuple[EncodedBatch, Tensor] | None = None,
+    ) -> EncodedBatch:
+        """Return new rows under a context.
+
+        Args:
+            context: (rows, width), see ``AbsorbingNetwork.context``.
+            generator: on the CPU, so that every device draws the same numbers.
+            before: what came before, where rows follow their siblings.
+            given: clean rows and (rows, units) bool, which units of them stand.
+        """
+        making = _Making(self, context, generator, before)
+        for unit in making.network.units.all if given is not None else ():
+            making.give(unit, *given)  # type: ignore[misc]
+        groups = self.network.units.groups
+        for number in torch.randperm(len(groups), generator=generator).tolist():
+            for unit in groups[number]:
+                making.draw(unit)
+        return making.rows
+
+
+class _Making:
+    """Rows in the making."""
+
+    def __init__(
+        self, stepper: Stepper, context: Tensor, generator: torch.Generator, before: Before | None = None
+    ) -> None:
+        self.stepper, self.context, self.generator, self.before = stepper, context, generator, before
+        self.network = network = stepper.network
+        count, device, layout = len(context), context.device, network.units.layout
+        self.stem = stepper.blank.expand(count, -1).clone()
+        self.rows = EncodedBatch(
+            torch.zeros(count, len(layout.numerical), device=device),
+            torch.zeros(count, len(layout.categorical), dtype=torch.int64, device=device),
+        )
+        self.first_digit = torch.zeros(count, len(layout.numerical), dtype=torch.int64, device=device)
+        self.is_known = torch.zeros(count, len(network.units.all), dtype=torch.bool, device=device)
+        self.is_present = torch.ones(count, len(layout.numerical), dtype=torch.bool, device=device)
+        self.number_known = torch.zeros_like(self.is_present)
+
+    def give(self, unit: Unit, rows: EncodedBatch, is_given: Tensor) -> None:
+        """Make a unit known where it is given."""
+        here = is_given[:, self.stepper.place[unit]]
+        if not here.any():
+            return
+        if unit.kind != LEVEL:
+            here = here & self.is_present[:, unit.field]
+        if unit.kind == NUMBER:
+            self._reveal_number(unit.field, rows.numerical[:, unit.field], here)
+        else:
+            self._reveal_token(unit, self.network.codes(rows)[:, self.stepper.token[unit]], here)
+        if unit.kind == DIGIT and self._is_last(unit):
+            self._reveal_number(unit.field, rows.numerical[:, unit.field], here)
+        self.is_known[:, self.stepper.place[unit]] |= here
+
+    def draw(self, unit: Unit) -> None:
+        """Draw a unit where it is not known."""
+        place = self.stepper.place[unit]
+        here = ~self.is_known[:, place]
+        if unit.kind != LEVEL:
+            here &= self.is_present[:, unit.field]
+        uniform, normal = self._draws()
+        hidden = self.network.hidden(self.stem, self.context)
+        if unit.kind == NUMBER:
+            self._reveal_number(unit.field, self._number(unit, hidden, uniform, normal), here)
+        else:
+            code = chosen_level(self._shares(unit, hidden), uniform)
+            self._reveal_token(unit, code, here)
+            if unit.kind == DIGIT and self._is_last(unit):
+                self._reveal_number(unit.field, self._within(unit, code), here)
+        # Of a unit without meaning it is known that it has none: its gate says so.
+        absent = ~self.is_known[:, place] & ~here
+        self.stem -= absent.unsqueeze(1) * self.stepper.mask_weight[place]
+        self.is_known[:, place] = True
+
+    def _draws(self) -> tuple[Tensor, Tensor]:
+        count, device = len(self.context), self.context.device
+        uniform = torch.rand(count, generator=self.generator).to(device)
+        return uniform, torch.randn(count, generator=self.generator).to(device)
+
+    def _shares(self, unit: Unit, hidden: Tensor) -> Tensor:
+        network, token = self.network, self.stepper.token[unit]
+        start = network.token_start[token]
+        own = slice(start, start + unit.levels)
+        logits = F.linear(hidden, network.head.weight[own], network.head.bias[own]).float()
+        if unit.digit == 1:
+            parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
+            is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)
+            logits = logits.masked_fill(~is_part, -torch.inf)
+        allowed = self.stepper.allowed(unit, self.rows, self.is_known)
+        if allowed is not None:
+            # Where a rule leaves nothing, the network decides.
+            logits = logits.masked_fill(~allowed & allowed.any(1, keepdim=True), -torch.inf)
+        return logits.softmax(1)
+
+    def _number(self, unit: Unit, hidden: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+        network = self.network
+        place = network.units.smooth.index(unit.field)
+        start = sum(network.token_levels) + 3 * COMPONENTS * place
+        own = slice(start, start + 3 * COMPONENTS)
+        raw = F.linear(hidden, network.head.weight[own], network.head.bias[own]).float()
+        shift = network.shifts(self.rows.numerical, self.number_known, self.before)[:, place]
+        return MixtureHead.draw(MixtureHead.parts(raw, shift), network.scale[unit.field], uniform, normal)
+
+    def _reveal_token(self, unit: Unit, code: Tensor, here: Tensor) -> None:
+        token, place = self.stepper.token[unit], self.stepper.place[unit]
+        levels = self.stepper.levels[token]
+        change = levels[code] - levels[-1] - self.stepper.mask_weight[place]
+        self.stem += change * here.unsqueeze(1)
+        if unit.kind == LEVEL:
+            self.rows.categorical[:, unit.field] = torch.where(here, code, self.rows.categorical[:, unit.field])
+            gated = torch.eq(self.network.gates, unit.field)
+            self.is_present[:, gated] = (self.rows.categorical[:, unit.field] == 0).unsqueeze(1)
+            return
+        if unit.digit == 0:
+            self.first_digit[:, unit.field] = torch.where(here, code, self.first_digit[:, unit.field])
+
+    def _is_last(self, unit: Unit) -> bool:
+        return self.network.units.revealed_by[unit.field] == self.stepper.place[unit]
+
+    def _within(self, unit: Unit, code: Tensor) -> Tensor:
+        """Return a rough number within the cell of its digits."""
+        edges, _ = self.network.cells(unit.field)
+        fine = code if unit.digit == 1 else torch.zeros_like(code)
+        cell = edges[self.first_digit[:, unit.field], fine]
+        uniform, _ = self._draws()
+        return cell[:, 0] + uniform * (cell[:, 1] - cell[:, 0])
+
+    def _reveal_number(self, number: int, value: Tensor, here: Tensor) -> None:
+        self.rows.numerical[:, number] = torch.where(here, value, self.rows.numerical[:, number])
+        own = self.rows.numerical[:, number : number + 1]
+        seen = features(self.network.scale[number : number + 1], own, here.unsqueeze(1)).squeeze(1)
+        self.stem += seen @ self.stepper.number_weight[number]
+        place = self.network.units.revealed_by[number]
+        if self.network.units.all[place].kind == NUMBER:
+            self.stem -= here.unsqueeze(1) * self.stepper.mask_weight[place]
+        self.number_known[:, number] |= here

@@ -1,0 +1,80 @@
+"""What came before a row among its siblings: a recurrent network over their clean rows.
+
+Trained on windows of whole sequences at once (teacher forcing), stepped position by position when sampling.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.models.absorbing.rows import RowEncoder
+from tabgraphsyn.models.batch import EncodedBatch
+
+PLACE_FEATURES = 6
+LEAD = 16
+"""Rows before a window that its history begins with: a family that is cut goes on where it was."""
+
+
+def place_features(rank: Tensor, size: Tensor) -> Tensor:
+    """Return what a row's place in its family and the family's size say, (rows, PLACE_FEATURES).
+
+    Shape:
+        rank, size: (rows,) float32.
+    """
+    left = size - 1 - rank
+    parts = [
+        rank.log1p() / 3,
+        left.log1p() / 3,
+        (rank == 0).float(),
+        (left == 0).float(),
+        rank / size,
+        size.log1p() / 3,
+    ]
+    return torch.stack(parts, dim=1)
+
+
+class History(nn.Module):
+    """The siblings before a row as one vector: a GRU's state, and the last row itself.
+
+    Args:
+        layout: fields of the table.
+        width: of a row's vector and of the state.
+        level_dim: width of a level's embedding.
+    """
+
+    def __init__(self, *, layout: TableLayout, width: int, level_dim: int) -> None:
+        super().__init__()
+        self.width = width
+        self.row = RowEncoder(layout=layout, width=width, level_dim=level_dim)
+        self.cell = nn.GRU(width, width, batch_first=True)
+
+    def forward(self, batch: EncodedBatch, lengths: Tensor) -> Tensor:
+        """Return (rows, 2 * width) for rows of consecutive families.
+
+        Shape:
+            batch: clean rows, family after family, siblings in order. lengths: (families,) int64, rows of each.
+        """
+        rows = self.row(batch)
+        family = torch.repeat_interleave(torch.arange(len(lengths), device=rows.device), lengths)
+        place = torch.arange(len(rows), device=rows.device) - (lengths.cumsum(0) - lengths)[family]
+        before = rows.new_zeros(len(lengths), int(lengths.max()), self.width)
+        has_next = place < lengths[family] - 1
+        before = before.index_put((family[has_next], place[has_next] + 1), rows[has_next])
+        state, _ = self.cell(before)
+        return torch.cat([state[family, place], before[family, place]], dim=1)
+
+    def start(self, families: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
+        """Return the state and the last row of families of which nothing is known, (families, width) each."""
+        nothing = torch.zeros(families, self.width, device=device)
+        return nothing, nothing
+
+    def step(self, last: Tensor, state: Tensor) -> Tensor:
+        """Return the state after one more row, (families, width).
+
+        Shape:
+            last, state: (families, width).
+        """
+        _, after = self.cell(last.unsqueeze(1), state.unsqueeze(0).contiguous())
+        return after[0]

@@ -1,0 +1,274 @@
+"""The network of an absorbing diffusion: every masked column from the known ones and from what surrounds the row.
+
+Sources: autoregressive diffusion in any order (Hoogeboom et al. 2022, arXiv 2110.02037); masked diffusion (Sahoo et al.
+2024, arXiv 2406.07524). Conditions are added once, before the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.models.absorbing.history import PLACE_FEATURES, History, place_features
+from tabgraphsyn.models.absorbing.numbers import COMPONENTS, FEATURES, MixtureHead, features, scaled
+from tabgraphsyn.models.absorbing.rows import RowEncoder, present
+from tabgraphsyn.models.absorbing.scales import POINTS
+from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Units
+from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.denoiser.mlp import ResidualBlock
+
+
+@dataclass(frozen=True)
+class Around:
+    """What surrounds some rows.
+
+    Shape:
+        facts: (rows, facts) float32: the graph network's vector, what keys say, numbers of children.
+        ancestors: for each way up, the clean rows of the distinct ancestors, and (rows,) int64 into them, -1 for none.
+        rank, size: (rows,) float32, place in the family and its size.
+    """
+
+    facts: Tensor
+    ancestors: Sequence[tuple[EncodedBatch, Tensor]]
+    rank: Tensor
+    size: Tensor
+
+    def part(self, rows: slice) -> Around:
+        """Return what surrounds some of the rows."""
+        ancestors = [(clean, which[rows]) for clean, which in self.ancestors]
+        return Around(self.facts[rows], ancestors, self.rank[rows], self.size[rows])
+
+
+@dataclass(frozen=True)
+class Before:
+    """What came before some rows among their siblings.
+
+    Shape:
+        history: (rows, 2 * history_dim), see ``History``. numbers: (rows, 2 * n_num), see ``AbsorbingNetwork.before``.
+    """
+
+    history: Tensor
+    numbers: Tensor
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Rows in the making.
+
+    Shape:
+        codes: (rows, tokens) int64. numbers: (rows, n_num) float32, normalised.
+        is_present: (rows, n_num) bool, a number has a meaning. is_known: (rows, units) bool.
+    """
+
+    codes: Tensor
+    numbers: Tensor
+    is_present: Tensor
+    is_known: Tensor
+
+
+class AbsorbingNetwork(nn.Module):
+    """Predicts every unit of a row.
+
+    Args:
+        units: what is masked and unmasked.
+        facts: width of the facts around a row.
+        ancestors: layouts of the tables at the ends of the ways up.
+        has_families: True where rows follow their siblings.
+        width: hidden units. layers: residual blocks. dropout: share of hidden units dropped in training.
+        level_dim: width of a level's embedding. history_dim: width of the recurrent state.
+    """
+
+    scale: Tensor
+    token_unit: Tensor
+    level_start: Tensor
+    masked_level: Tensor
+    revealed_by: Tensor
+    gates: Tensor
+    smooth: Tensor
+    smooth_unit: Tensor
+    token_number: Tensor
+
+    def __init__(
+        self,
+        *,
+        units: Units,
+        facts: int,
+        ancestors: Sequence[TableLayout],
+        has_families: bool,
+        width: int,
+        layers: int,
+        dropout: float,
+        level_dim: int,
+        history_dim: int,
+    ) -> None:
+        super().__init__()
+        self.units = units
+        self._index()
+        numbers = len(units.layout.numerical)
+        self.register_buffer("scale", torch.zeros(numbers, POINTS))
+        for number, digits in enumerate(units.digits):
+            if digits is not None:
+                self.register_buffer(f"edges_{number}", torch.zeros(digits.coarse, digits.fine, 2))
+                self.register_buffer(f"parts_{number}", torch.ones(digits.coarse, dtype=torch.int64))
+        self.level_dim = level_dim
+        self.embedding = nn.Embedding(sum(self.token_levels) + len(self.token_levels) or 1, level_dim)
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        self.stem = nn.Linear(level_dim * len(self.token_levels) + FEATURES * numbers + len(units.all), width)
+        self.facts = nn.Linear(facts + PLACE_FEATURES, width)
+        self.ancestors = nn.ModuleList(RowEncoder(layout=one, width=width, level_dim=level_dim) for one in ancestors)
+        self.history = None
+        if has_families:
+            self.history = History(layout=units.layout, width=history_dim, level_dim=level_dim)
+            self.remembered = nn.Sequential(
+                nn.Linear(2 * history_dim + PLACE_FEATURES, width), nn.SiLU(), nn.Linear(width, width)
+            )
+        self.blocks = nn.ModuleList(ResidualBlock(width=width, dropout=dropout) for _ in range(layers))
+        self.normalise = nn.LayerNorm(width)
+        self.head = nn.Linear(width, sum(self.token_levels) + 3 * COMPONENTS * len(units.smooth))
+        self.mixture = MixtureHead(seen=2 * numbers * (2 if has_families else 1), smooth=len(units.smooth))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        if units.smooth:
+            MixtureHead.start(self.head.bias.data[sum(self.token_levels) :].view(-1, 3 * COMPONENTS))
+
+    def _index(self) -> None:
+        """Register where each unit stands among codes, masks and columns of the head."""
+        units = self.units
+        self.token_levels = [unit.levels for unit in units.tokens]
+        ends = list(accumulate(self.token_levels))
+        self.token_start = [end - levels for end, levels in zip(ends, self.token_levels, strict=True)]
+        places = {unit: place for place, unit in enumerate(units.all)}
+        gates = [-1 if field.gate is None else field.gate for field in units.layout.numerical]
+        for name, values in (
+            ("token_unit", [places[unit] for unit in units.tokens]),
+            ("level_start", [start + place for place, start in enumerate(self.token_start)]),
+            ("masked_level", [end + place for place, end in enumerate(ends)]),
+            ("revealed_by", list(units.revealed_by)),
+            ("gates", gates),
+            ("smooth", list(units.smooth)),
+            ("smooth_unit", [place for place, unit in enumerate(units.all) if unit.kind == NUMBER]),
+            ("token_number", [-1 if unit.kind == LEVEL else unit.field for unit in units.tokens]),
+        ):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
+
+    def codes(self, batch: EncodedBatch) -> Tensor:
+        """Return the codes of clean rows, (rows, tokens) int64."""
+        found = []
+        written: dict[int, Tensor] = {}
+        for unit in self.units.tokens:
+            if unit.kind == LEVEL:
+                found.append(batch.categorical[:, unit.field])
+                continue
+            if unit.digit == 0:
+                written[unit.field] = self._digits(unit.field, batch.numerical[:, unit.field])
+            found.append(written[unit.field][:, unit.digit])
+        return torch.stack(found, dim=1) if found else batch.categorical.new_zeros(batch.rows, 0)
+
+    def _digits(self, number: int, value: Tensor) -> Tensor:
+        edges, parts = self.cells(number)
+        valid = torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)
+        cells = edges[valid]
+        place = torch.searchsorted(((cells[:-1, 1] + cells[1:, 0]) / 2).contiguous(), value.contiguous())
+        return valid.nonzero()[place]
+
+    def cells(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return edges (coarse, fine, 2) and numbers of parts (coarse,) of a rough number."""
+        edges: Tensor = getattr(self, f"edges_{number}")
+        parts: Tensor = getattr(self, f"parts_{number}")
+        return edges, parts.clamp(1, edges.shape[1])
+
+    def draft(self, batch: EncodedBatch, is_known: Tensor) -> Draft:
+        """Return clean rows of which some units are known.
+
+        Shape:
+            is_known: (rows, units) bool.
+        """
+        return Draft(self.codes(batch), batch.numerical, present(batch, self.gates), is_known)
+
+    def before(self, history: Tensor, last: EncodedBatch, has_one: Tensor) -> Before:
+        """Return what came before rows: their history, and the numbers of the last sibling in both scales.
+
+        Shape:
+            history: (rows, 2 * history_dim). has_one: (rows,) bool, there is a sibling before.
+        """
+        value, _ = scaled(self.scale, last.numerical)
+        there = (present(last, self.gates) & has_one.unsqueeze(1)).to(value.dtype)
+        return Before(history, torch.cat([last.numerical * there, value * there], dim=1))
+
+    def context(self, around: Around, before: Before | None) -> Tensor:
+        """Return what surrounds rows as one vector, (rows, width); ``before`` where rows follow their siblings."""
+        place = place_features(around.rank, around.size)
+        context: Tensor = self.facts(torch.cat([around.facts, place], dim=1))
+        for encoder, (rows, which) in zip(self.ancestors, around.ancestors, strict=True):
+            if rows.rows:
+                context = context + encoder(rows)[which.clamp(min=0)] * (which >= 0).unsqueeze(1)
+        if self.history is not None:
+            assert before is not None
+            context = context + self.remembered(torch.cat([before.history, place], dim=1))
+        return context
+
+    def numbers_known(self, draft: Draft) -> Tensor:
+        """Return which numbers are known and have a meaning, (rows, n_num) bool."""
+        return draft.is_known[:, self.revealed_by] & draft.is_present
+
+    def stem_of(self, draft: Draft) -> Tensor:
+        """Return the first layer of a draft, (rows, width)."""
+        seen = draft.is_known[:, self.token_unit]
+        if draft.numbers.shape[1]:
+            # A digit without meaning says nothing; that it has none, its gate says.
+            seen = seen & (draft.is_present[:, self.token_number.clamp(min=0)] | (self.token_number < 0))
+        chosen = torch.where(seen, draft.codes + self.level_start, self.masked_level)
+        parts = [self.embedding(chosen).flatten(1), (~draft.is_known).to(self.scale.dtype)]
+        if draft.numbers.shape[1]:
+            parts.insert(1, features(self.scale, draft.numbers, self.numbers_known(draft)).flatten(1))
+        stem: Tensor = self.stem(torch.cat(parts, dim=1))
+        return stem
+
+    def hidden(self, stem: Tensor, context: Tensor) -> Tensor:
+        """Return the last hidden layer, (rows, width)."""
+        hidden = stem + context
+        for block in self.blocks:
+            hidden = block(hidden)
+        return F.silu(self.normalise(hidden))
+
+    def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
+        """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning."""
+        raw = self.head(self.hidden(self.stem_of(draft), context)).float()
+        found = raw.new_zeros(len(raw), len(self.units.all))
+        columns: list[Tensor] = []
+        is_present = draft.is_present
+        for place, (start, levels) in enumerate(zip(self.token_start, self.token_levels, strict=True)):
+            loss = F.cross_entropy(raw[:, start : start + levels], draft.codes[:, place], reduction="none")
+            number = int(self.units.tokens[place].field) if self.units.tokens[place].kind != LEVEL else -1
+            columns.append(loss if number < 0 else loss * is_present[:, number])
+        if columns:
+            found = found.index_copy(1, self.token_unit, torch.stack(columns, dim=1))
+        if len(self.smooth):
+            smooth = raw[:, sum(self.token_levels) :].unflatten(1, (-1, 3 * COMPONENTS))
+            shift = self.shifts(draft.numbers, self.numbers_known(draft), before)
+            parts = self.mixture.parts(smooth, shift)
+            value, log_slope = scaled(self.scale, draft.numbers)
+            at = self.smooth
+            loss = self.mixture.surprise(parts, draft.numbers[:, at], value[:, at], log_slope[:, at])
+            found = found.index_copy(1, self.smooth_unit, loss * is_present[:, at])
+        return found
+
+    def shifts(self, numbers: Tensor, is_known: Tensor, before: Before | None) -> Tensor:
+        """Return what known numbers, and those of the last sibling, add to the means of smooth ones.
+
+        Shape:
+            numbers, is_known: (rows, n_num). Returned: (rows, smooth, 2).
+        """
+        value, _ = scaled(self.scale, numbers)
+        known = is_known.to(value.dtype)
+        seen = [numbers * known, value * known]
+        if self.history is not None:
+            assert before is not None
+            seen.append(before.numbers)
+        return self.mixture.shifts(torch.cat(seen, dim=1))

@@ -1,0 +1,145 @@
+"""Numbers in and out of the network: features of known ones, and the continuous head of unknown ones.
+
+The head is a mixture of normals, some in normalised space and some on the scale of the values, each with a linear way
+from the known numbers to its means: delays differ by minutes, whatever their quantiles.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tabgraphsyn.models.absorbing.scales import POINTS, REACH
+
+FREQUENCIES = (1.0, 2.0, 4.0, 8.0, 16.0)
+FEATURES = 2 + 2 * len(FREQUENCIES)
+NORMAL, VALUE = 8, 6
+"""Components in normalised space, and on the scale of the values."""
+COMPONENTS = NORMAL + VALUE
+LOG_WIDTHS = (-6.0, 3.0)
+_HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+_STEP = 2 * REACH / (POINTS - 1)
+
+
+def scaled(scale: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    """Return normalised numbers on the scale of their values, and the log of its slope there.
+
+    Shape:
+        scale: (n, POINTS). number: (rows, n). Returned: (rows, n) each.
+    """
+    place = ((number + REACH) / _STEP).clamp(0, POINTS - 1.001)
+    below = place.long()
+    columns = torch.arange(scale.shape[0], device=number.device)
+    low, high = scale[columns, below], scale[columns, below + 1]
+    # Beyond the last points the scale goes on as between them.
+    share = (number + REACH) / _STEP - below
+    return low + share * (high - low), ((high - low) / _STEP).log()
+
+
+def unscaled(scale: Tensor, value: Tensor) -> Tensor:
+    """Return the normalised number of values of one field, within the reach of its scale.
+
+    Shape:
+        scale: (POINTS,), ascending. value: (rows,).
+    """
+    above = torch.searchsorted(scale, value).clamp(1, POINTS - 1)
+    low, high = scale[above - 1], scale[above]
+    share = ((value - low) / (high - low)).clamp(0, 1)
+    return -REACH + _STEP * (above - 1 + share)
+
+
+def features(scale: Tensor, number: Tensor, is_known: Tensor) -> Tensor:
+    """Return what the network sees of known numbers, zeros for the others: (rows, n, FEATURES).
+
+    Shape:
+        scale: (n, POINTS). number: (rows, n). is_known: (rows, n) bool.
+    """
+    angle = number.unsqueeze(-1) * number.new_tensor(FREQUENCIES)
+    value, _ = scaled(scale, number)
+    parts = [number.unsqueeze(-1), torch.asinh(value).unsqueeze(-1), angle.sin(), angle.cos()]
+    return torch.cat(parts, dim=-1) * is_known.unsqueeze(-1)
+
+
+class MixtureHead(nn.Module):
+    """The linear ways from known numbers to the means of unknown ones, and the density that results.
+
+    Args:
+        seen: how many numbers are seen, 0 where one is not known.
+        smooth: number of fields that have a continuous head.
+    """
+
+    def __init__(self, *, seen: int, smooth: int) -> None:
+        super().__init__()
+        self.ways = nn.Parameter(torch.zeros(smooth, 2, seen))
+
+    def shifts(self, seen: Tensor) -> Tensor:
+        """Return what numbers add to the means, (rows, smooth, 2): normalised, and on the values' scale.
+
+        Shape:
+            seen: (rows, seen).
+        """
+        return (seen @ self.ways.flatten(0, 1).T).unflatten(1, self.ways.shape[:2])
+
+    @staticmethod
+    def start(bias: Tensor) -> None:
+        """Spread the means of a head's bias, (smooth, 3 * COMPONENTS), so that components differ from the start."""
+        with torch.no_grad():
+            bias[:, COMPONENTS : COMPONENTS + NORMAL] = torch.linspace(-2, 2, NORMAL)
+            bias[:, COMPONENTS + NORMAL : 2 * COMPONENTS] = torch.linspace(-1, 2, VALUE)
+            bias[:, 2 * COMPONENTS :] = -0.7
+
+    @staticmethod
+    def parts(raw: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log weights, means and log widths of the components, (..., COMPONENTS) each.
+
+        Shape:
+            raw: (..., 3 * COMPONENTS). shift: (..., 2).
+        """
+        weights, means, widths = raw.unflatten(-1, (3, COMPONENTS)).unbind(-2)
+        return weights.log_softmax(-1), means + _on_both(shift[..., 0], shift[..., 1]), widths.clamp(*LOG_WIDTHS)
+
+    @staticmethod
+    def surprise(parts: tuple[Tensor, Tensor, Tensor], number: Tensor, value: Tensor, log_slope: Tensor) -> Tensor:
+        """Return the negative log density of numbers in normalised space.
+
+        Shape:
+            number, value, log_slope: (...), see ``scaled``. Returned: (...).
+        """
+        weights, means, widths = parts
+        at = _on_both(number, value)
+        density = weights - 0.5 * ((at - means) / widths.exp()).square() - widths - _HALF_LOG_2_PI
+        density = torch.cat([density[..., :NORMAL], density[..., NORMAL:] + log_slope.unsqueeze(-1)], -1)
+        return -density.logsumexp(-1)
+
+    @staticmethod
+    def draw(parts: tuple[Tensor, Tensor, Tensor], scale: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+        """Return one number a row, in normalised space.
+
+        Shape:
+            parts: (rows, COMPONENTS) each. scale: (POINTS,). uniform, normal: (rows,) draws.
+        """
+        weights, means, widths = parts
+        chosen = chosen_level(weights.exp(), uniform)
+        at = chosen.unsqueeze(1)
+        drawn = means.gather(1, at)[:, 0] + widths.gather(1, at)[:, 0].exp() * normal
+        found = torch.where(chosen < NORMAL, drawn, unscaled(scale, drawn.contiguous()))
+        return found.clamp(-REACH, REACH)
+
+
+def _on_both(normal: Tensor, value: Tensor) -> Tensor:
+    """Return for each component the first or the second number, by the space that it is in: (..., COMPONENTS)."""
+    parts = [normal.unsqueeze(-1).expand(*normal.shape, NORMAL), value.unsqueeze(-1).expand(*value.shape, VALUE)]
+    return torch.cat(parts, dim=-1)
+
+
+def chosen_level(shares: Tensor, uniform: Tensor) -> Tensor:
+    """Return a level a row, drawn by its share.
+
+    Shape:
+        shares: (rows, levels), not negative. uniform: (rows,) in [0, 1). Returned: (rows,) int64.
+    """
+    ends = shares.double().cumsum(1)
+    wanted = uniform.double() * ends[:, -1]
+    return (ends <= wanted.unsqueeze(1)).sum(1).clamp(max=shares.shape[1] - 1)

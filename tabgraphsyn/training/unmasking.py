@@ -1,0 +1,191 @@
+"""The task of learning to unmask the columns of one table, family by family in the order of siblings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tabgraphsyn.data.pointers import concatenated_ranges
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.models.absorbing.history import LEAD
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
+from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
+from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
+from tabgraphsyn.models.families import Families, FamilyBatches
+from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
+
+VALIDATION_SHARE = 0.05
+VALIDATION_ROWS = 300
+VALIDATION_MOST = 0.1
+"""5 % of the rows are kept for validation, at least so many, and at most a tenth."""
+VALIDATED_ROWS_MIN = 100
+PASSES, PASSES_ROWS = 4, 3_000
+
+
+@dataclass
+class UnmaskingTask(PartedTask):
+    """Cross-entropy of the masked units of a row, each as likely as the others (Hoogeboom et al. 2022, eq. 7).
+
+    Attributes:
+        families: windows of at most some dozens of siblings.
+        entities: (rows,) int64, the entity of each row: what is kept for validation is whole entities.
+        untold: share of the windows whose rows must do without graph, keys and ancestors.
+    """
+
+    unmasking: AbsorbingNetwork
+    encoded: EncodedTensors
+    surroundings: Surroundings
+    families: Families
+    entities: np.ndarray
+    batch_rows: int
+    seed: int
+    untold: float = 0.0
+    device: str = "cpu"
+    batches: FamilyBatches = field(init=False)
+    validation_windows: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        held = _validation_windows(self.families, self.entities, self.seed)
+        self.validation_windows = np.flatnonzero(held)
+        self.batches = FamilyBatches(self.families, np.flatnonzero(~held), self.batch_rows, self.seed)
+        units = self.unmasking.units
+        self._group = torch.repeat_interleave(
+            torch.arange(len(units.groups)), torch.tensor([len(group) for group in units.groups])
+        )
+        self._sizes = torch.tensor([len(group) for group in units.groups])
+        self._inner = torch.tensor([place for group in units.groups for place in range(len(group))])
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+        return self.unmasking
+
+    def rows_in_step(self, step: int) -> int:
+        """Return the number of rows in the batch of a step."""
+        return int(self.families.window_rows[self.batches.windows_at(step)].sum())
+
+    def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the mean loss of one batch of whole windows."""
+        return {"loss": self._row_losses(self.batches.windows_at(step), generator, training=True).mean()}
+
+    def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
+        """Return the share of a part of the windows in the mean loss of a batch: no window is cut."""
+        windows = self.batches.windows_at(step)
+        sizes = self.families.window_rows[windows]
+        chosen, _ = part.groups(sizes)
+        if chosen.start == chosen.stop:
+            return {}
+        return {"loss": self._row_losses(windows, generator, training=True, part=part).sum() / int(sizes.sum())}
+
+    def validation_loss(self) -> float | None:
+        """Return the loss on entities that no step sees, always under the same masks; None without such entities."""
+        if not len(self.validation_windows):
+            return None
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "validation masks"))
+        rows = int(self.families.window_rows[self.validation_windows].sum())
+        total, count = 0.0, 0
+        with torch.no_grad():
+            for _ in range(max(1, min(PASSES * 8, PASSES * PASSES_ROWS // rows))):
+                losses = self._row_losses(self.validation_windows, generator, training=False)
+                total, count = total + float(losses.sum()), count + len(losses)
+        return total / count
+
+    def _row_losses(
+        self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
+    ) -> Tensor:
+        """Return the loss of each row of the windows, (rows,): the mean surprise of its masked units."""
+        rows, siblings = self.families.batch(windows)
+        drawn = self.encoded.draw(rows, generator)
+        is_known = self._masks(len(rows), generator)
+        is_told = None
+        if training and self.untold:
+            is_told = (torch.rand(len(windows), generator=generator) >= self.untold)[siblings.group]
+        lead = self._lead(windows, generator)
+        whole = slice(0, len(rows))
+        groups, cut = (
+            (slice(0, len(windows)), whole) if part == WHOLE else part.groups(self.families.window_rows[windows])
+        )
+        around = self.surroundings.take(rows, siblings.rank, siblings.size, generator, is_told)
+        around = to_device(around.part(cut), self.device)
+        batch = _to(EncodedBatch(drawn.numerical[cut], drawn.categorical[cut]), self.device)
+        history = self._history(batch, self.families.window_rows[windows[groups]], lead, groups)
+        draft = self.unmasking.draft(batch, is_known[cut].to(self.device))
+        surprise = self.unmasking.surprises(draft, self.unmasking.context(around, history), history)
+        masked = (~draft.is_known).to(surprise.dtype)
+        return (surprise * masked).sum(1) / masked.sum(1)
+
+    def _masks(self, rows: int, generator: torch.Generator) -> Tensor:
+        """Return which units are known: the first ones of a random order of groups, (rows, units) bool."""
+        groups, units = len(self._sizes), len(self._group)
+        turn = torch.rand(rows, groups, generator=generator).argsort(1)
+        before = self._sizes[turn].cumsum(1) - self._sizes[turn]
+        first = torch.empty_like(before).scatter_(1, turn, before)
+        known = torch.randint(0, units, (rows, 1), generator=generator)
+        return first[:, self._group] + self._inner < known
+
+    def _lead(self, windows: np.ndarray, generator: torch.Generator) -> tuple[EncodedBatch, np.ndarray] | None:
+        """Return the rows before each window and how many of them there are, None where nothing is remembered."""
+        if self.unmasking.history is None:
+            return None
+        start = self.families.window_start[windows]
+        count = np.minimum(self.families.rank[start].astype(np.int64), LEAD)
+        place = concatenated_ranges(start - count, count)
+        return self.encoded.draw(torch.from_numpy(self.families.order[place]), generator), count
+
+    def _history(
+        self, batch: EncodedBatch, lengths: np.ndarray, lead: tuple[EncodedBatch, np.ndarray] | None, windows: slice
+    ) -> Before | None:
+        """Return what came before each row of the batch."""
+        history = self.unmasking.history
+        if history is None or lead is None:
+            return None
+        before, counts = lead
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        own = slice(int(ends[windows.start]), int(ends[windows.stop]))
+        before, counts = _to(EncodedBatch(before.numerical[own], before.categorical[own]), self.device), counts[windows]
+        total = lengths + counts
+        first = np.cumsum(total) - total
+        place = torch.from_numpy(concatenated_ranges(first + counts, lengths)).to(self.device)
+        ahead = torch.from_numpy(concatenated_ranges(first, counts)).to(self.device)
+        joined = EncodedBatch(
+            _joined(before.numerical, batch.numerical, ahead, place),
+            _joined(before.categorical, batch.categorical, ahead, place),
+        )
+        seen = history(joined, torch.from_numpy(total).to(self.device))[place]
+        is_first = np.repeat(counts == 0, lengths) & (concatenated_ranges(np.zeros_like(lengths), lengths) == 0)
+        has_one = torch.from_numpy(~is_first).to(self.device)
+        last = (place - 1).clamp(min=0)
+        row = EncodedBatch(joined.numerical[last], joined.categorical[last])
+        return self.unmasking.before(seen, row, has_one)
+
+
+def _joined(before: Tensor, rows: Tensor, ahead: Tensor, place: Tensor) -> Tensor:
+    joined = rows.new_empty(len(before) + len(rows), rows.shape[1])
+    joined[ahead], joined[place] = before, rows
+    return joined
+
+
+def _to(batch: EncodedBatch, device: str) -> EncodedBatch:
+    if device == "cpu":
+        return batch
+    return EncodedBatch(batch.numerical.to(device), batch.categorical.to(device))
+
+
+def _validation_windows(families: Families, entities: np.ndarray, seed: int) -> np.ndarray:
+    """Return which windows are kept from training, (windows,) bool: those of whole entities."""
+    held = np.zeros(families.windows, dtype=bool)
+    rows = families.rows
+    if rows < VALIDATED_ROWS_MIN:
+        return held
+    entity = np.unique(entities[families.order[families.window_start]], return_inverse=True)[1]
+    count = int(entity.max()) + 1
+    if count < 10:
+        return held
+    shuffled = np.random.default_rng(derive_seed(seed, "validation")).permutation(count)
+    sizes = np.bincount(entity, weights=families.window_rows, minlength=count)[shuffled]
+    wanted = min(max(VALIDATION_SHARE * rows, VALIDATION_ROWS), VALIDATION_MOST * rows)
+    chosen = shuffled[: int(np.searchsorted(np.cumsum(sizes), wanted)) + 1]
+    return np.isin(entity, chosen)

@@ -1,0 +1,146 @@
+"""The network of the absorbing model: nothing of what is masked is seen, and drawing sees what training saw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_table import UNITS, network, rows, surrounded
+
+from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
+from tabgraphsyn.models.absorbing.history import History
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
+from tabgraphsyn.models.absorbing.numbers import COMPONENTS, MixtureHead, scaled, unscaled
+from tabgraphsyn.models.absorbing.scales import POINTS, REACH
+from tabgraphsyn.models.absorbing.units import Unit
+from tabgraphsyn.models.batch import EncodedBatch
+
+
+def context_of(made: AbsorbingNetwork, count: int) -> torch.Tensor:
+    numbers = torch.arange(count)
+    around = surrounded(count).take(numbers, torch.zeros(count), torch.ones(count), torch.Generator())
+    return made.context(around, None)
+
+
+def shaken(made: AbsorbingNetwork) -> AbsorbingNetwork:
+    """Weights that are not the blank ones of the start."""
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.add_(0.2 * torch.randn_like(weight))
+    return made
+
+
+def masks(count: int) -> torch.Tensor:
+    """Known units in whole orders: a gate before what it gates."""
+    torch.manual_seed(1)
+    known = torch.zeros(count, len(UNITS.all), dtype=torch.bool)
+    place = 0
+    for group in UNITS.groups:
+        ahead = torch.randint(0, len(group) + 1, (count,))
+        for inner in range(len(group)):
+            known[:, place + inner] = inner < ahead
+        place += len(group)
+    return known
+
+
+def test_what_is_masked_moves_nothing() -> None:
+    made, batch, known = shaken(network()), rows(64), masks(64)
+    numbers = batch.numerical.clone().requires_grad_(True)
+    draft = made.draft(EncodedBatch(numbers, batch.categorical), known)
+    hidden = made.hidden(made.stem_of(draft), context_of(made, 64))
+    shift = made.shifts(numbers, made.numbers_known(draft), None)
+    (hidden.sum() + shift.sum()).backward()
+    assert numbers.grad is not None
+    seen = made.numbers_known(draft)
+    assert (numbers.grad[~seen] == 0).all()
+    assert (numbers.grad[seen] != 0).all()
+    other = rows(64, seed=9)
+    masked = draft.codes.where(known[:, made.token_unit], made.codes(other))
+    again = made.hidden(made.stem_of(replace(draft, codes=masked)), context_of(made, 64))
+    assert torch.equal(again, hidden)
+
+
+def test_drawing_sees_what_training_sees() -> None:
+    made = shaken(network())
+    context = context_of(made, 200)
+    making = _Making(Stepper(made), context, torch.Generator().manual_seed(2))
+    for group in UNITS.groups:
+        for unit in group:
+            making.draw(unit)
+        draft = made.draft(making.rows, making.is_known)
+        assert torch.equal(draft.is_present[:, 0], making.is_present[:, 0])
+        torch.testing.assert_close(making.stem, made.stem_of(draft), atol=1e-4, rtol=1e-4)
+
+
+def test_given_units_stand_and_the_rest_is_drawn() -> None:
+    made, batch = shaken(network()), rows(100)
+    known = masks(100)
+    new = Stepper(made).rows(context_of(made, 100), torch.Generator().manual_seed(0), given=(batch, known))
+    draft = made.draft(batch, known)
+    seen = made.numbers_known(draft)
+    assert torch.equal(new.numerical[seen], batch.numerical[seen])
+    for place, unit in enumerate(UNITS.all):
+        if unit.kind == "level":
+            assert torch.equal(
+                new.categorical[known[:, place], unit.field], batch.categorical[known[:, place], unit.field]
+            )
+    assert not torch.equal(new.categorical, batch.categorical)
+
+
+def test_numbers_lie_within_their_cells_and_reach() -> None:
+    made = shaken(network())
+    new = Stepper(made).rows(context_of(made, 400), torch.Generator().manual_seed(0))
+    present = made.draft(new, torch.ones(400, len(UNITS.all), dtype=torch.bool)).is_present
+    assert new.numerical.abs().max() <= REACH
+    for number in (1, 2):
+        edges, parts = made.cells(number)
+        cells = torch.cat([one[:part] for one, part in zip(edges, parts, strict=True)])
+        drawn = new.numerical[present[:, number], number].unsqueeze(1)
+        assert ((drawn >= cells[:, 0] - 1e-6) & (drawn <= cells[:, 1] + 1e-6)).any(1).all()
+
+
+def test_a_rule_leaves_what_it_allows() -> None:
+    made = shaken(network())
+
+    def allowed(unit: Unit, so_far: EncodedBatch, is_known: torch.Tensor) -> torch.Tensor | None:
+        if unit.kind != "level" or unit.field != 2:
+            return None
+        return torch.arange(4).expand(so_far.rows, 4) == 3
+
+    new = Stepper(made, allowed).rows(context_of(made, 50), torch.Generator().manual_seed(0))
+    assert (new.categorical[:, 2] == 3).all()
+
+
+def test_history_step_by_step_is_that_of_whole_families() -> None:
+    torch.manual_seed(0)
+    history, batch = History(layout=UNITS.layout, width=8, level_dim=8), rows(9)
+    together = history(batch, torch.tensor([4, 1, 4]))
+    encoded = history.row(batch)
+    for first, length in ((0, 4), (4, 1), (5, 4)):
+        last, state = history.start(1, "cpu")
+        for place in range(first, first + length):
+            state = history.step(last, state)
+            torch.testing.assert_close(together[place], torch.cat([state[0], last[0]]))
+            last = encoded[place : place + 1]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_mixture_is_a_density_and_is_drawn_from(seed: int) -> None:
+    torch.manual_seed(seed)
+    scale = torch.linspace(-REACH, REACH, POINTS).exp().mul(0.3)
+    raw, shift = 0.5 * torch.randn(1, 3 * COMPONENTS), torch.randn(1, 2)
+    grid = torch.linspace(-30, 30, 60_001).unsqueeze(1)
+    value, log_slope = scaled(scale.unsqueeze(0), grid)
+    parts = MixtureHead.parts(raw, shift)
+    surprise = MixtureHead.surprise(parts, grid[:, 0], value[:, 0], log_slope[:, 0])
+    many = MixtureHead.parts(raw.expand(20_000, -1), shift.expand(20_000, -1))
+    drawn = MixtureHead.draw(many, scale, torch.rand(20_000), torch.randn(20_000))
+    inside = grid[:, 0].abs() <= REACH
+    for edge in (-1.0, 0.0, 1.0):
+        below = surprise.neg().exp()[inside & (grid[:, 0] <= edge)].sum() * 0.001
+        at_the_end = (drawn <= -REACH + 1e-6).float().mean()
+        assert abs(float(below + at_the_end - (drawn <= edge).float().mean())) < 0.03
+    again = unscaled(scale, value[inside, 0])
+    torch.testing.assert_close(again, grid[inside, 0], atol=1e-3, rtol=1e-3)
