@@ -42,7 +42,10 @@ def shop(seed: int = REAL_SEED, first_id: int = 0) -> Tables:
         subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
         files = sorted(Path(folder, "shop").glob("*.csv"))
         tables = {path.stem: pd.read_csv(path) for path in files}
-    return {name: table.assign(**{key: table[key] + first_id for key in KEYS if key in table}) for name, table in tables.items()}
+    return {
+        name: table.assign(**{key: table[key] + first_id for key in KEYS if key in table})
+        for name, table in tables.items()
+    }
 
 
 def columns_apart(tables: Tables, generator: np.random.Generator) -> Tables:
@@ -109,7 +112,18 @@ def measured(folder: Path) -> dict[str, Any]:
     subprocess.run([*command, "ingest", "real"], cwd=folder, env=own, check=True, stdout=subprocess.DEVNULL)
     found: dict[str, Any] = {"scores": {}, "gate": {}}
     for name in made:
-        words = ["--real", "real", "--holdout", "holdout", "--synthetic", name, "--out", f"out-{name}", "--protocol", "full"]
+        words = [
+            "--real",
+            "real",
+            "--holdout",
+            "holdout",
+            "--synthetic",
+            name,
+            "--out",
+            f"out-{name}",
+            "--protocol",
+            "full",
+        ]
         subprocess.run([*command, "evaluate", *words, "--threads", "1"], cwd=folder, env=own, check=True)
         scored = json.loads((folder / f"out-{name}" / "metrics.json").read_text(encoding="utf-8"))
         found["gate"][name] = scored["gate"]["verdict"]

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs_site.markdown import code, table
-
 import tabgraphsyn
+from docs_site.markdown import code, table
 from tabgraphsyn import errors
 
 PACKAGE = Path(tabgraphsyn.__file__).resolve().parent
@@ -101,7 +100,9 @@ def _of_module(tree: ast.Module, module: str) -> Iterator[Message]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS and node.args:
             yield from _of_text(node.args[0], ERRORS[node.func.id].exit_code, module)
-        elif isinstance(node, ast.FunctionDef) and ("problem" in node.name or node.name.startswith(("refus", "why_not"))):
+        elif isinstance(node, ast.FunctionDef) and (
+            "problem" in node.name or node.name.startswith(("refus", "why_not"))
+        ):
             for text in _told(node):
                 yield from _of_text(text, errors.EXIT_USER, module)
         elif _adds_a_problem(node):
