@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # Tools whose own dependencies must not meet the project's: each in an environment beside it.
 TOOLS := .venv-tools
 
-.PHONY: demo test test-slow test-slurm nightly test-all lint audit requirements format install clean
+.PHONY: demo docs test test-slow test-slurm nightly test-all lint audit requirements format install clean
 
 install: $(INSTALLED)
 
@@ -24,6 +24,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)
 	$(BIN)/python -m tabgraphsyn.launch experiment=quickstart
+
+# Into site/; any warning (a dead link, a page that nobody reaches) ends it.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m mkdocs build --strict
+
+$(VENV)/.installed-docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
+	@touch $@
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow and not slurm" -n 2 $(PYTEST_ARGS)
@@ -69,4 +77,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format tabgraphsyn tests scripts
 
 clean:
-	rm -rf $(VENV) $(TOOLS) build dist *.egg-info
+	rm -rf $(VENV) $(TOOLS) site build dist *.egg-info

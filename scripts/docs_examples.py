@@ -3,9 +3,9 @@
     python scripts/docs_examples.py [--out docs/data/reading_scores.json]
 
 The real database is the shop of ``docs/own-tables.md``, whose code is its own perfect generator. ``another_draw`` is
-that code with another seed, ``columns_apart`` shuffles every column by itself under the real keys, ``copy`` hands out the
-training rows, ``one_in_ten_copied`` hides copies of a tenth of the customers in another draw, and ``noise`` draws every
-value evenly between the ends and breaks some keys.
+that code with another seed, ``columns_apart`` shuffles every column by itself under the real keys, ``copy`` hands out
+the training rows, ``one_in_ten_copied`` hides copies of a tenth of the customers in another draw, and ``noise`` draws
+every value evenly between the ends and breaks some keys.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def _browser(profile: str) -> Any:
 def _shot(browser: Any, section: str, height: int) -> bytes:
     browser.set_script_timeout(30)
     box = browser.execute_async_script(
-        "const done = arguments[1]; const s = document.getElementById(arguments[0]).closest('section'); s.scrollIntoView();"
+        "const done = arguments[1]; const s = document.getElementById(arguments[0]).closest('section');"
+        "s.scrollIntoView();"
         "setTimeout(() => {const r = s.getBoundingClientRect();"
         "done({x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height})}, 1500)",
         section,

@@ -16,7 +16,8 @@ _DOCTEST = re.compile(r"^\s*(>>>|\.\.\.) ?")
 _TITLES = {
     "": "tabgraphsyn", "config": "tabgraphsyn.config", "data": "tabgraphsyn.data", "models": "tabgraphsyn.models",
     "diffusion": "tabgraphsyn.diffusion", "training": "tabgraphsyn.training", "generation": "tabgraphsyn.generation",
-    "evaluation": "tabgraphsyn.evaluation", "stages": "tabgraphsyn.stages", "orchestration": "tabgraphsyn.orchestration",
+    "evaluation": "tabgraphsyn.evaluation", "stages": "tabgraphsyn.stages",
+    "orchestration": "tabgraphsyn.orchestration",
     "tracking": "tabgraphsyn.tracking", "verbs": "tabgraphsyn.verbs",
 }  # fmt: skip
 

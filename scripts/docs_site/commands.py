@@ -17,8 +17,8 @@ _MEANINGS = {
     errors.EXIT_DONE: ("done", "Everything that was asked for stands on disk."),
     errors.EXIT_USER: (
         "the user's mistake",
-        "A setting, a file or a table breaks a rule. Nothing was queued; the message says what to do. All mistakes of a "
-        "command come at once.",
+        "A setting, a file or a table breaks a rule. Nothing was queued; the message says what to do. All mistakes of "
+        "a command come at once.",
     ),
     errors.EXIT_STAGE: (
         "a stage failed",
@@ -56,8 +56,8 @@ def exit_codes() -> str:
     lines = [
         "# Exit codes",
         "",
-        "A launch, every verb and every stage end with one of these; a script can rely on them. An error of a user never",
-        "ends in a traceback: what you see is the message, the log has the rest.",
+        "A launch, every verb and every stage end with one of these; a script can rely on them. An error of a user",
+        "never ends in a traceback: what you see is the message, the log has the rest.",
         "",
         *table(("code", "means", "", "raised as"), rows),
         "In a script:",
@@ -72,8 +72,8 @@ def exit_codes() -> str:
         "esac",
         "```",
         "",
-        "`tabgraphsyn doctor` ends with 3 where something will fail, `tabgraphsyn verify` where something differs. On Slurm a",
-        "launch exits once its jobs are submitted: ask `tabgraphsyn status`, whose states are explained in the",
+        "`tabgraphsyn doctor` ends with 3 where something fails, `tabgraphsyn verify` where something differs. On",
+        "Slurm a launch exits once its jobs are submitted: ask `tabgraphsyn status`, whose states are explained in the",
         "[runbook](slurm.md#runbook-what-status-says).",
     ]
     return "\n".join(lines) + "\n"
@@ -84,8 +84,8 @@ def page() -> str:
     lines = [
         "# Commands",
         "",
-        "`tabgraphsyn VERB ...`, also `python -m tabgraphsyn VERB ...`. Made of the command line itself when this site is",
-        "built. What a launch takes stands in the [configuration reference](configuration.md).",
+        "`tabgraphsyn VERB ...`, also `python -m tabgraphsyn VERB ...`. Made of the command line itself when this site",
+        "is built. What a launch takes stands in the [configuration reference](configuration.md).",
         "",
         *table(("verb", "answers"), ((f"[`{name}`](#{name})", cell(verb.answers)) for name, verb in VERBS.items())),
     ]

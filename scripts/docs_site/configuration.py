@@ -21,7 +21,8 @@ _HEAD = ("key", "default", "values", "advice")
 _PLAIN = ("seed", "campaign", "output_dir", "dry_run", "wait", "allow_targets")
 _TITLES = {
     "codec": "how columns become numbers", "holdout": "rows that nothing trains on", "structure": "keys and row counts",
-    "autoencoder": "columns to latents", "gnn": "the network over the foreign keys", "denoiser": "the denoising network",
+    "autoencoder": "columns to latents", "gnn": "the network over the foreign keys",
+    "denoiser": "the denoising network",
     "diffusion": "noise and losses", "sampler": "the solver of sampling", "sampling": "how much is sampled",
     "report": "what the report draws", "tracking": "where training is followed", "dataset": "the tables",
     "training": "how long and how fast to train", "evaluation": "protocols", "cluster": "where stages run",
@@ -40,7 +41,7 @@ def page() -> str:
         "before anything is queued. `python -m tabgraphsyn.launch --cfg job` prints what a command composes.",
         "",
         "A key that says *what* is computed is part of a stage's signature: change it, and what depends on it is",
-        "computed again. `cluster`, `resources`, `tracking`, `output_dir`, `campaign` say *where*: they change no result.",
+        "computed again. `cluster`, `resources`, `tracking`, `output_dir`, `campaign` say *where*: no result changes.",
         "",
         *_top_level(),
         *_dataset(),
@@ -191,6 +192,7 @@ def _training() -> Iterator[str]:
 
 
 _ABSENT = object()
+_OF_METRICS = "keys: [its page](metrics/index.md); `~evaluation.metrics.c2st` leaves one out"
 
 
 def _by_option(texts: dict[str, str], setting: Setting) -> str:
@@ -208,9 +210,9 @@ def _evaluation() -> Iterator[str]:
     yield from table(
         ("key", "default", "advice"),
         [
-            ("`evaluation.comparisons`", "`[synthetic, real_real]`", "also `independent` (columns drawn apart) and `copy`"),
+            ("`evaluation.comparisons`", "`[synthetic, real_real]`", "also `independent` (columns apart) and `copy`"),
             ("`evaluation.seed`", "`0`", "of folds, draws and subsamples"),
-            ("`evaluation.metrics.<name>`", "by protocol", "the keys of each metric stand on [its page](metrics/index.md); `~evaluation.metrics.c2st` leaves one out"),
+            ("`evaluation.metrics.<name>`", "by protocol", _OF_METRICS),
         ],
     )  # fmt: skip
     yield "### evaluation.gate"
@@ -236,7 +238,7 @@ def _cluster() -> Iterator[str]:
         mark = " (default)" if name == default_options()["cluster"] else ""
         yield f"- `cluster={name}`{mark}: {cell(first_comment(config_dir() / 'cluster' / f'{name}.yaml'))}"
     yield ""
-    yield "Defaults of `cluster=local`, and in brackets those of `cluster=slurm` where they differ. A site is one more yaml."
+    yield "Defaults of `cluster=local`, in brackets those of `cluster=slurm` where they differ. A site is one yaml."
     yield ""
     about, rows = described(f"{_SCHEMAS}.ClusterConfig"), []
     for setting in about.settings:

@@ -1,4 +1,4 @@
-"""Every message that a user can get, collected from the source: what is raised, and what the checks list as a problem."""
+"""Every message that a user can get, collected from the source: what is raised, and what checks list as a problem."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ ERRORS = {
     if isinstance(kind, type) and issubclass(kind, errors.TabGraphSynError)
 }
 AREAS = (
-    ("config", "Settings"), ("launch.py", "Launching"), ("data/reading", "Reading files"), ("data/ingest", "Types and keys"),
+    ("config", "Settings"), ("launch.py", "Launching"), ("data/reading", "Reading files"),
+    ("data/ingest", "Types and keys"),
     ("data/formats", "Formats of values"), ("data/rules", "Rules of the data"), ("data", "Data"), ("models", "Models"),
-    ("diffusion", "Models"), ("training", "Training"), ("generation", "Bundles and sampling"), ("evaluation", "Evaluation"),
+    ("diffusion", "Models"), ("training", "Training"), ("generation", "Bundles and sampling"),
+    ("evaluation", "Evaluation"),
     ("orchestration/slurm", "Slurm"), ("orchestration", "Store, campaigns, stages"), ("stages", "Stages"),
     ("verbs", "Verbs"), ("tracking", "Tracking"), ("", "Elsewhere"),
 )  # fmt: skip
@@ -68,10 +70,10 @@ def page() -> str:
     lines = [
         "# Every message",
         "",
-        f"The {len(found)} messages that end a command, collected from the source when this site is built; `‹…›` is what",
-        "is filled in: a key, a table, a value. Search for the words that do not change. A message says where, the rule,",
-        "what was found and what to do; the last column is the [exit code](exit-codes.md). What to do about the ones that",
-        "most people meet: [troubleshooting](troubleshooting.md).",
+        f"The {len(found)} messages that end a command, collected from the source when this site is built; `‹…›` is",
+        "what is filled in: a key, a table, a value. Search for the words that do not change. A message says",
+        "where, the rule, what was found and what to do; last comes the [exit code](exit-codes.md). What to do about those",
+        "that most people meet: [troubleshooting](troubleshooting.md).",
         "",
     ]
     for title in dict.fromkeys(title for _, title in AREAS):

@@ -90,8 +90,8 @@ def _overview(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         "# Metrics",
         "",
-        "Each metric is one class and one yaml, and documents itself: `tabgraphsyn metrics` prints the same. Privacy comes",
-        "first because fidelity that was copied is worth nothing. How scores are read together: [the report](../report.md).",
+        "Each metric is one class and one yaml, and documents itself: `tabgraphsyn metrics` prints the same. Privacy",
+        "comes first because fidelity that was copied is worth nothing. Scores together: [report](../report.md).",
         "",
     ]
     for is_privacy, title in ((True, "Privacy"), (False, "Fidelity and utility")):
@@ -125,7 +125,7 @@ def _page(about: Mapping[str, Any], reading: Mapping[str, Any], scores: Mapping[
         "## A good, a bad and a misleading value",
         "",
         *example_table(about["name"], reading, scores),
-        "The databases are described in [how to read the report](../report.md#databases-of-which-we-know-how-good-they-are).",
+        "The databases: [how to read the report](../report.md#databases-of-which-we-know-how-good-they-are).",
         "",
         *_settings(about),
     ]

@@ -64,7 +64,15 @@ class Mirror:
 
 
 class WandbTracker(Tracker):
-    """One W&B run a stage, named by its signature and grouped by its sweep point; started by its first line."""
+    """One W&B run a stage, named by its signature and grouped by its sweep point; started by its first line.
+
+    Args:
+        run: what is tracked; the stage sets it.
+        project: of W&B.
+        entity: W&B user or team; None takes the default of the account.
+        mode: ``offline`` writes runs that ``tabgraphsyn sync`` uploads; ``online`` uploads them meanwhile, too.
+        tags: of every run.
+    """
 
     def __init__(
         self,

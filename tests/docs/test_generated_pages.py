@@ -19,7 +19,10 @@ from docs_site import compared, hook, messages, metrics  # noqa: E402
 from docs_site.configuration import options  # noqa: E402
 
 from tabgraphsyn import launch  # noqa: E402
+from tabgraphsyn.config.checks import config_problems  # noqa: E402
 from tabgraphsyn.config.components import COMPONENTS  # noqa: E402
+from tabgraphsyn.config.composition import compose_points  # noqa: E402
+from tabgraphsyn.config.top_level import COMPONENT_GROUPS  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,6 @@ def test_every_metric_has_settings_with_advice_and_examples_that_were_measured(m
 BAD = (
     ["gnn=gni"],
     ["sampler.steps=0"],
-    ["dataset.path=/nowhere", "dataset=folder"],
     ["denoiser._target_=mine.Net"],
     ["training.gnn.stpes=3"],
     ["campaign=a/b"],
@@ -71,11 +73,17 @@ BAD = (
 )
 
 
-@pytest.mark.parametrize("overrides", BAD, ids=lambda given: given[0])
-def test_what_a_user_reads_is_on_the_page_of_messages(overrides: list[str], capsys: pytest.CaptureFixture[str]):
-    assert launch.main([*overrides, "dry_run=true"]) == 2
-    shown = capsys.readouterr().err
+def test_what_a_user_reads_is_on_the_page_of_messages(capsys: pytest.CaptureFixture[str]):
     known = [message for message in messages.collected() if message.exit_code == 2 and len(message.text) > 25]
+    for overrides in BAD:
+        composed = compose_points(overrides, multirun=False)
+        found = list(composed.problems)
+        for point in composed.points:
+            found += config_problems(point.config, point.missing, (*COMPONENT_GROUPS, "tracking"), point.added)
+        assert found, overrides
+        assert all(any(message.is_in(text) for message in known) for text in found), found
+    assert launch.main(["dataset=folder", "dataset.path=/nowhere", "dry_run=true"]) == 2
+    shown = capsys.readouterr().err
     assert any(message.is_in(shown) for message in known), shown
 
 
