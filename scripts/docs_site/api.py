@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from docs_site.markdown import cell, code
@@ -22,6 +23,7 @@ _TITLES = {
 }  # fmt: skip
 
 
+@lru_cache
 def pages() -> dict[str, str]:
     """Return path below ``docs/`` -> text, a page for each subpackage and one that lists them."""
     folders = ["", *sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())]

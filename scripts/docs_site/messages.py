@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import tabgraphsyn
@@ -72,8 +73,8 @@ def page() -> str:
         "",
         f"The {len(found)} messages that end a command, collected from the source when this site is built; `‹…›` is",
         "what is filled in: a key, a table, a value. Search for the words that do not change. A message says",
-        "where, the rule, what was found and what to do; last comes the [exit code](exit-codes.md). What to do about those",
-        "that most people meet: [troubleshooting](troubleshooting.md).",
+        "where, the rule, what was found and what to do; last comes the [exit code](exit-codes.md). What most people meet:",
+        "[troubleshooting](troubleshooting.md).",
         "",
     ]
     for title in dict.fromkeys(title for _, title in AREAS):
@@ -87,6 +88,7 @@ def _row(message: Message) -> tuple[str, str]:
     return code(message.text), str(message.exit_code)
 
 
+@lru_cache
 def collected(package: Path = PACKAGE) -> list[Message]:
     """Return every message of a package, by file and line, none twice."""
     found: dict[str, Message] = {}

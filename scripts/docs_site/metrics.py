@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def pages() -> dict[str, str]:
     return {"metrics/index.md": _overview(metrics), **made}
 
 
+@lru_cache
 def stated() -> dict[str, dict[str, Any]]:
     """Return name -> what a metric says of itself, privacy first, read from its class without importing it."""
     found = {}
