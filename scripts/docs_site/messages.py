@@ -72,8 +72,8 @@ def page() -> str:
         "# Every message",
         "",
         f"The {len(found)} messages that end a command, collected from the source when this site is built; `‹…›` is",
-        "what is filled in: a key, a table, a value. Search for the words that do not change. A message says where, the",
-        "rule, what was found and what to do. The last column is the [exit code](exit-codes.md). What most people meet:",
+        "what is filled in: a key, a table, a value. Search for the words that do not change. It says where, the",
+        "rule, what was found and what to do. The last column is the [exit code](exit-codes.md). What people meet:",
         "[troubleshooting](troubleshooting.md).",
         "",
     ]
