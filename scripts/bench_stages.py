@@ -29,9 +29,9 @@ from typing import Any
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import ConfigError, raise_collected
-from tabgraphsyn.stages.context import InterruptFlag, Resources, StageContext
+from tabgraphsyn.stages.context import Resources, StageContext
 from tabgraphsyn.tracking.jsonl import JsonlTracker
-from tabgraphsyn.training.interrupt import NeverInterrupted
+from tabgraphsyn.training.interrupt import InterruptFlag, NeverInterrupted
 
 DATASET = "dataset=nycflights13_quick"
 # Steps whose speed is measured first, to find how many fill the time that a run is given.

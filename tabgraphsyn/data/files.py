@@ -6,6 +6,7 @@ Whatever library wrote a file, it gets the rights that this process gives to new
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -140,3 +141,27 @@ def _last_byte(handle: BinaryIO) -> bytes:
 def read_json(path: Path) -> Any:
     """Return the json value that ``path`` holds."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """Return the objects that lines of text hold; a line that a kill cut off, or that is none, is left out."""
+    found = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of lines, first to last; nothing where there is no file."""
+    return json_lines(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else []
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file's content, 64 hexadecimal digits; the file is read in pieces."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -24,7 +24,6 @@ from tabgraphsyn.generation.bundle_forms import FORMS, KNOWN_FORMS, TABLE_FORMS,
 
 FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -125,11 +124,8 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 def sha256(path: Path) -> str:
     """Return the hash of a plain file's content."""
-    digest = hashlib.sha256()
-    with opened(path) as handle:
-        while chunk := os.read(handle, CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    with opened(path) as handle, open(handle, "rb", closefd=False) as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

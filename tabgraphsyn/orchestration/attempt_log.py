@@ -1,17 +1,21 @@
-"""The log of one attempt of a stage: ``logs/attempt-<n>.log``."""
+"""What one attempt of a stage leaves: its log ``logs/attempt-<n>.log``, and notes of how it was run in its record."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tabgraphsyn.orchestration.lease import Lease
 from tabgraphsyn.redaction import redacted
+from tabgraphsyn.tracking.base import Line, Tracker
 
 LOGS = "logs"
+NOTED = ("micro_batches",)
+"""Metrics that say how a stage was run: the training loop halved its batches for want of memory, for example."""
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -70,3 +74,29 @@ def redirect_output(path: Path) -> None:
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
+
+
+class AttemptNotes(Tracker):
+    """Passes metrics on, and writes those that say how the stage is run into the attempt's record."""
+
+    def __init__(self, tracker: Tracker, lease: Lease) -> None:
+        self._tracker, self._lease = tracker, lease
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record metrics."""
+        found = {name: metrics[name] for name in NOTED if name in metrics}
+        if found:
+            self._lease.note({**found, "step": step})
+        self._tracker.log(metrics, step)
+
+    def rewind(self, step: int, recorded: Sequence[Line] | None = None) -> None:
+        """Drop metrics after a step; what an attempt noted stays true of it."""
+        self._tracker.rewind(step, recorded)
+
+    def recorded(self) -> Sequence[Line]:
+        """Return the metrics' lines so far."""
+        return self._tracker.recorded()
+
+    def close(self) -> None:
+        """Write what is still held."""
+        self._tracker.close()

@@ -11,18 +11,19 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_RANK_LOST, EXIT_STAGE, Interrupted, RankLost, TabGraphSynError
 from tabgraphsyn.orchestration import compute, store
 from tabgraphsyn.orchestration.attempt_log import attempt_log
 from tabgraphsyn.orchestration.ranks import Order, Seat, connect, next_order, process_group, report_ready
 from tabgraphsyn.orchestration.spec import load_spec
-from tabgraphsyn.stages.context import InterruptFlag, StageContext
-from tabgraphsyn.training.interrupt import SignalFlag
+from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.tracking.none import NoTracker
+from tabgraphsyn.training.interrupt import InterruptFlag, SignalFlag
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -38,23 +39,6 @@ class FollowerContext(StageContext):
         from tabgraphsyn.training.ranks import RankFinished
 
         raise RankFinished
-
-
-class Silent:
-    """A tracker that records nothing."""
-
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Rank 0 records."""
-
-    def rewind(self, step: int, recorded: Sequence[Mapping[str, Any]] | None = None) -> None:
-        """Rank 0 rewinds."""
-
-    def recorded(self) -> Sequence[Mapping[str, Any]]:
-        """Return nothing: rank 0 records."""
-        return ()
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def follow(opened: Store, seat: Seat) -> int:
@@ -115,7 +99,7 @@ def _context(folder: Path, order: Order, flag: InterruptFlag, log: logging.Logge
         config=spec.config,
         inputs=inputs,
         resources=compute.resources(spec.runtime.threads, spec.runtime.device),
-        tracker=Silent(),
+        tracker=NoTracker(),
         interrupt=flag,
         allow_targets=spec.runtime.allow_targets,
         log=log,

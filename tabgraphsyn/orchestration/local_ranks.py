@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from tabgraphsyn.errors import RankLost, StageError
 from tabgraphsyn.orchestration.ranks import Order, Seat, StoreTeam, Team, serve
-from tabgraphsyn.stages.context import InterruptFlag
+from tabgraphsyn.training.interrupt import InterruptFlag
 
 _LEAVE_S = 20.0
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabgraphsyn.errors import Interrupted, RankLost, StageError
-from tabgraphsyn.stages.context import InterruptFlag
+from tabgraphsyn.training.interrupt import InterruptFlag
 
 if TYPE_CHECKING:
     from torch.distributed import Store

@@ -8,7 +8,6 @@ manifest from which ``recover`` finishes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.files import file_sha256, write_json
 from tabgraphsyn.data.untrusted import decoded, plain_bytes
 from tabgraphsyn.errors import DataError, StageError, listing
 from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
@@ -37,7 +36,6 @@ DONE = "done.json"
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
 
-_CHUNK_BYTES = 1 << 20
 _STAGE_ID = re.compile(STAGE_ID)
 
 
@@ -210,15 +208,6 @@ def done_file_problems(folder: Path) -> list[str] | None:
         return None
     manifest = _readable(folder / DONE)
     return [f"{folder.name}: {DONE} cannot be read."] if manifest is None else hash_problems(folder, manifest)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the hash of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def hashed_outputs(artifacts: Path) -> dict[str, dict[str, Any]]:

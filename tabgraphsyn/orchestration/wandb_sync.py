@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import append_line
+from tabgraphsyn.data.files import append_line, read_json_lines
 from tabgraphsyn.orchestration.store import State, Store
 from tabgraphsyn.tracking.wandb import FOLDER, LEDGER, RUN, Mirror, finish_mirror, start_mirror
 
@@ -134,12 +134,9 @@ class Uploader:
             append_line(self._ledger, line)
 
     def _read(self) -> dict[str, int]:
-        if not self._ledger.exists():
-            return {}
         sent = {}
-        for line in self._ledger.read_text(encoding="utf-8", errors="replace").splitlines():
+        for entry in read_json_lines(self._ledger):
             try:
-                entry = json.loads(line)
                 sent[entry["folder"]] = int(entry["bytes"])
             except (ValueError, KeyError, TypeError):
                 continue

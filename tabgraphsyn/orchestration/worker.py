@@ -34,8 +34,7 @@ from tabgraphsyn.errors import (
     TabGraphSynError,
 )
 from tabgraphsyn.orchestration import compute, store
-from tabgraphsyn.orchestration.attempt_log import attempt_log
-from tabgraphsyn.orchestration.attempt_notes import AttemptNotes
+from tabgraphsyn.orchestration.attempt_log import AttemptNotes, attempt_log
 from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.local_ranks import LocalTeam

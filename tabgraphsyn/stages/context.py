@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tabgraphsyn.errors import StageError, listing
-
-
-class Tracker(Protocol):
-    """Receives metrics of a running stage; ``metrics.jsonl`` is always one of them."""
-
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record metrics at a step of the stage's own count."""
-
-    def rewind(self, step: int, recorded: Sequence[Mapping[str, Any]] | None = None) -> None:
-        """Drop what was recorded after ``step``: the stage resumed from a checkpoint there, which held ``recorded``."""
-
-    def recorded(self) -> Sequence[Mapping[str, Any]]:
-        """Return all lines so far, for a checkpoint to hold."""
-
-    def close(self) -> None:
-        """Write what is still held."""
-
-
-class InterruptFlag(Protocol):
-    """Tells a loop that a signal asked it to save and leave."""
-
-    @property
-    def requested(self) -> bool:
-        """True once a signal came."""
-
-    @property
-    def overtaken(self) -> bool:
-        """True once a later attempt runs the stage: nothing more that it reads may be written."""
+from tabgraphsyn.tracking.base import Tracker
+from tabgraphsyn.training.interrupt import InterruptFlag
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.data.files import file_sha256
 from tabgraphsyn.data.options import BY_TABLE_KEYS, DatasetOptions
 from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.stages.context import StageContext
 
 VERSION = "2"
-_BLOCK_BYTES = 1 << 20
 _OPTIONS = (
     "orphans",
     "all_null",
@@ -107,11 +107,7 @@ def _metadata_hash(options: DatasetOptions) -> str | None:
 
 
 def _file_hash(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as handle:
-            while block := handle.read(_BLOCK_BYTES):
-                digest.update(block)
+        return file_sha256(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}. Check its permissions.") from error
-    return digest.hexdigest()

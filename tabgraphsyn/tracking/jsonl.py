@@ -6,11 +6,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tabgraphsyn.data.files import write_text
+from tabgraphsyn.data.files import json_lines, read_json_lines, write_text
 from tabgraphsyn.tracking.base import Line, Tracker
 
 _TAIL_BYTES = 16_384
@@ -81,9 +81,7 @@ def _plain(value: float) -> float | int | str:
 
 def whole_lines(path: Path) -> list[dict[str, Any]]:
     """Return the recorded lines; a last line that a kill cut off is left out."""
-    if not path.exists():
-        return []
-    return _parsed(path.read_text(encoding="utf-8", errors="replace"))
+    return _of_steps(read_json_lines(path))
 
 
 def last_lines(path: Path) -> list[dict[str, Any]]:
@@ -94,16 +92,13 @@ def last_lines(path: Path) -> list[dict[str, Any]]:
         size = handle.seek(0, os.SEEK_END)
         handle.seek(max(0, size - _TAIL_BYTES))
         text = handle.read().decode("utf-8", errors="replace")
-    return _parsed(text if size <= _TAIL_BYTES else text.partition("\n")[2])
+    return step_lines(text if size <= _TAIL_BYTES else text.partition("\n")[2])
 
 
-def _parsed(text: str) -> list[dict[str, Any]]:
-    lines = []
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-            lines.append(entry)
-    return lines
+def step_lines(text: str) -> list[dict[str, Any]]:
+    """Return the recorded lines of a text."""
+    return _of_steps(json_lines(text))
+
+
+def _of_steps(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if isinstance(line.get("step"), int)]

@@ -10,7 +10,7 @@ from tabgraphsyn.tracking.base import Line, RunIdentity, Tracker
 class NoTracker(Tracker):
     """Keeps nothing."""
 
-    def __init__(self, *, run: RunIdentity) -> None:
+    def __init__(self, *, run: RunIdentity | None = None) -> None:
         self.run = run
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import append_line
+from tabgraphsyn.tracking.jsonl import step_lines
 from tabgraphsyn.tracking.wandb import FOLDER, LATER, LEDGER, Mirror
 
 STEP = "global_step"
@@ -72,13 +73,7 @@ class Lines:
             return
         whole = text[: text.rfind(b"\n") + 1]
         self._position += len(whole)
-        for line in whole.decode("utf-8", errors="replace").splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-                yield entry
+        yield from step_lines(whole.decode("utf-8", errors="replace"))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,9 +1,9 @@
-"""What the training loop asks of what it works with."""
+"""What the training loop asks of what it trains."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -32,28 +32,3 @@ class TrainingTask(Protocol):
 
         Called in eval mode, without gradients, with the averaged weights in place.
         """
-
-
-class MetricSink(Protocol):
-    """The part of a tracker that the loop uses. ``log`` must write through: a kill may come at any time."""
-
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record metrics of a step."""
-
-    def rewind(self, step: int, recorded: Sequence[Mapping[str, Any]] | None = None) -> None:
-        """Drop what was recorded after ``step``; ``recorded`` is what the checkpoint of that step holds, if any."""
-
-    def recorded(self) -> Sequence[Mapping[str, Any]]:
-        """Return all lines so far as plain values: a checkpoint holds them, so that both are always of one step."""
-
-
-class StopFlag(Protocol):
-    """Tells the loop to save and leave."""
-
-    @property
-    def requested(self) -> bool:
-        """True once asked."""
-
-    @property
-    def overtaken(self) -> bool:
-        """True once another process computes the same: this one must write nothing more that the other reads."""

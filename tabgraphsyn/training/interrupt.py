@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import signal
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+
+
+class InterruptFlag(Protocol):
+    """Tells a loop that it was asked to save and leave."""
+
+    @property
+    def requested(self) -> bool:
+        """True once asked."""
+
+    @property
+    def overtaken(self) -> bool:
+        """True once a later attempt computes the same: this one must write nothing more that the other reads."""
 
 
 class SignalFlag:

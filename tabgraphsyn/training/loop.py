@@ -21,11 +21,12 @@ from torch import Tensor
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import Interrupted, RankLost, StageError
 from tabgraphsyn.models.precision import computing, multiplies_in_bf16
+from tabgraphsyn.tracking.base import Tracker
 from tabgraphsyn.training import checkpoint
 from tabgraphsyn.training.config import LoopConfig, learning_rate
-from tabgraphsyn.training.contracts import MetricSink, StopFlag, TrainingTask
+from tabgraphsyn.training.contracts import TrainingTask
 from tabgraphsyn.training.gradients import StepGradients
-from tabgraphsyn.training.interrupt import NeverInterrupted
+from tabgraphsyn.training.interrupt import InterruptFlag, NeverInterrupted
 from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
 from tabgraphsyn.training.ranks import RankFinished, current_ranks
 from tabgraphsyn.training.scoring import NOT_SCORED, PREFIX, VALIDATION, Scoring
@@ -77,8 +78,8 @@ def train(
     *,
     seed: int,
     checkpoints: Path,
-    tracker: MetricSink,
-    interrupt: StopFlag,
+    tracker: Tracker,
+    interrupt: InterruptFlag,
     device: str,
     log: logging.Logger,
     scoring: Scoring = NOT_SCORED,
@@ -110,8 +111,8 @@ class _Run:
         config: LoopConfig,
         seed: int,
         checkpoints: Path,
-        tracker: MetricSink,
-        interrupt: StopFlag,
+        tracker: Tracker,
+        interrupt: InterruptFlag,
         device: str,
         log: logging.Logger,
         scoring: Scoring,

@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from tabgraphsyn.errors import ConfigError, nearest
 from tabgraphsyn.verbs.sample import first_seed, parse_rows
 from tabgraphsyn.verbs.sample import sample as write_samples
-from tabgraphsyn.verbs.sample_places import SYNTHERELA, sample_places
+
+PLAIN, SYNTHERELA = "plain", "syntherela"
+LAYOUTS = (PLAIN, SYNTHERELA)
 
 
 def sample(
@@ -80,3 +83,28 @@ def sample(
         for table, count in made.items():
             print(f"{count:12,} rows  {table}")
         print(f"{sum(made.values()):12,} rows in {time.monotonic() - started:.1f} s: {place.resolve()}")
+
+
+def sample_places(layout: str, out: Path, *, dataset: str, method: str, run: str, samples: int) -> list[Path]:
+    """Return one folder per sample.
+
+    Raises:
+        ConfigError: no such layout, a name that is no folder, or several samples for one folder.
+    """
+    if layout not in LAYOUTS:
+        raise ConfigError(
+            f"--layout: one of {', '.join(LAYOUTS)} expected, found {layout!r}.{nearest(layout, LAYOUTS)}"
+        )
+    if layout == PLAIN:
+        if samples > 1:
+            raise ConfigError(f"--samples: {samples} samples do not fit one folder. Add --layout syntherela.")
+        return [out]
+    if not dataset:
+        raise ConfigError(
+            "--dataset: SyntheRela's layout names the data set, and a bundle does not know what it is called. Add "
+            "--dataset NAME, the name of the folder with the real tables."
+        )
+    # Imported here: the command line reads this file before anything heavy is loaded.
+    from tabgraphsyn.evaluation.sides.syntherela import SampleFolder
+
+    return [SampleFolder(dataset, method, run, number, out).tables for number in range(1, samples + 1)]

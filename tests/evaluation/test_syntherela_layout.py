@@ -19,7 +19,7 @@ from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.verbs.cli import main
 from tabgraphsyn.verbs.evaluate_progress import progress_bar
 from tabgraphsyn.verbs.evaluate_sources import sources
-from tabgraphsyn.verbs.sample_places import sample_places
+from tabgraphsyn.verbs.sample_command import sample_places
 
 
 def write_csv(database, folder):

@@ -10,7 +10,7 @@ from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.evaluation.metric.utility import Utility
 from tabgraphsyn.evaluation.metric.utility_relational import UtilityRelational
 from tabgraphsyn.evaluation.score import Score, Unscored
-from tabgraphsyn.evaluation.sides.related import related_features
+from tabgraphsyn.evaluation.sides.relatives import related_features
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.predictors import MODELS, Rows, ranks, skill
 from tabgraphsyn.evaluation.statistics.utility_targets import chosen_targets, why_no_target

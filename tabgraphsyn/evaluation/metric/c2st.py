@@ -9,8 +9,8 @@ from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.score import Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
-from tabgraphsyn.evaluation.statistics.boosting import boosted_trees
 from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.predictors import boosted_trees
 from tabgraphsyn.evaluation.statistics.two_sample import TwoSample, most_telling
 from tabgraphsyn.evaluation.two_sample_metric import TwoSampleMetric
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabgraphsyn.evaluation.marginal_metric import MarginalMetric
+from tabgraphsyn.evaluation.column_metric import MarginalMetric
 
 
 class MarginalRMSE(MarginalMetric):

@@ -8,7 +8,7 @@ from tabgraphsyn.config.ranges import Count, Share
 from tabgraphsyn.evaluation.metric.utility import Utility
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
-from tabgraphsyn.evaluation.sides.related import related_features
+from tabgraphsyn.evaluation.sides.relatives import related_features
 from tabgraphsyn.evaluation.sides.side import Comparison, FeatureDatabase
 from tabgraphsyn.evaluation.statistics.feature import Feature
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.evaluation.report.left_out import Codecs
+from tabgraphsyn.tracking.jsonl import whole_lines
 
 #: Rows are drawn with this seed in every report, so that two reports show the same real rows.
 SAMPLING_SEED = 20_130_101
@@ -133,13 +133,5 @@ def _stage_record(role: str, folder: Path) -> StageRecord:
         role=role,
         spec=_optional(folder / "spec.json"),
         done=_optional(folder / "done.json"),
-        metrics=_metric_lines(folder / "metrics.jsonl"),
+        metrics=tuple(whole_lines(folder / "metrics.jsonl")),
     )
-
-
-def _metric_lines(path: Path) -> tuple[Mapping[str, float], ...]:
-    """Read the whole lines of a metrics file; a last line without its end was cut by a kill."""
-    if not path.is_file():
-        return ()
-    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    return tuple(json.loads(line) for line in whole.splitlines() if line.strip())

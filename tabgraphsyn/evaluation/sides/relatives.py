@@ -1,4 +1,4 @@
-"""Parent rows with aggregates of their children: SyntheRela's features for C2ST-Agg ("DDA")."""
+"""What other tables say about a row: columns of its parents, and SyntheRela's aggregates of its children ("DDA")."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import through
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.sides.side import FeatureDatabase, Side
 from tabgraphsyn.evaluation.statistics.distinct import distinct
@@ -52,3 +53,24 @@ def _mean(owner: np.ndarray, values: np.ndarray, parents: int) -> np.ndarray:
 def _distinct(owner: np.ndarray, codes: np.ndarray, parents: int, levels: int) -> np.ndarray:
     seen = distinct(owner * max(levels, 1) + codes)
     return np.bincount(seen // max(levels, 1), minlength=parents).astype(np.float64)
+
+
+def related_features(whole: FeatureDatabase, table: str) -> list[Feature]:
+    """Return the columns of the parents and the aggregates of the children of every row of ``table``.
+
+    Two keys to one parent give its columns twice. A key without a parent makes them missing. A table that refers to
+    itself has itself for a parent and for a child; then an aggregate may contain the column that is predicted, of other
+    rows only.
+    """
+    made = []
+    for relation in whole.schema.relations_of_child(table):
+        rows = whole.pointers[relation.name]
+        prefix = f"{relation.parent_table} by {'+'.join(relation.child_columns)}"
+        made += [_through(feature, rows, prefix) for feature in whole.features[relation.parent_table].values()]
+    own = len(whole.features[table])
+    return made + with_aggregates(Side(whole), table)[own:]
+
+
+def _through(feature: Feature, rows: np.ndarray, prefix: str) -> Feature:
+    values = through(rows, feature.values, np.nan if feature.kind == "numerical" else -1).astype(feature.values.dtype)
+    return Feature(f"{prefix}: {feature.name}", feature.kind, values, feature.levels)

@@ -9,12 +9,11 @@ holds the copy of the code against its hash before any of it is imported.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabgraphsyn.data.files import write_text
+from tabgraphsyn.data.files import file_sha256, write_text
 from tabgraphsyn.orchestration import tree_digest, trust
 
 BOOTSTRAP = "run.py"
@@ -78,7 +77,7 @@ def start_command(launch_folder: Path, list_file: Path) -> list[str]:
 
 def _sha256(path: Path) -> str:
     """Return a file's hash; a dry run has no files."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "<hash>"
+    return file_sha256(path) if path.is_file() else "<hash>"
 
 
 def bootstrap_path(launch_folder: Path) -> Path:

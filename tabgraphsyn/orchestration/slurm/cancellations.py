@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabgraphsyn.data.files import append_line
+from tabgraphsyn.data.files import append_line, read_json_lines
 from tabgraphsyn.orchestration.slurm.ledger import folder_of
 
 FILE = "cancelled.jsonl"
@@ -36,13 +36,9 @@ def note_cancelled(output_dir: Path, campaign: str, elements: Sequence[str]) -> 
 
 def cancellations(output_dir: Path) -> dict[str, Cancelled]:
     """Return the last cancellation of each element; a line that cannot be read is left out."""
-    path = folder_of(output_dir) / FILE
-    if not path.exists():
-        return {}
     found: dict[str, Cancelled] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for entry in read_json_lines(folder_of(output_dir) / FILE):
         try:
-            entry = json.loads(line)
             by = Cancelled(str(entry["user"]), float(entry["time"]))
             found.update(dict.fromkeys(map(str, entry["elements"]), by))
         except (ValueError, KeyError, TypeError):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import append_line
+from tabgraphsyn.data.files import append_line, read_json_lines
 from tabgraphsyn.orchestration.lease import attempt_numbers
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 
@@ -22,16 +22,7 @@ GAVE_UP = "gave up"
 
 def decisions(folder: Path) -> list[dict[str, Any]]:
     """Return the recorded decisions of a stage, oldest first; a line that a kill cut off is left out."""
-    path = folder / REQUEUES
-    if not path.exists():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return [entry for entry in found if isinstance(entry, dict)]
+    return read_json_lines(folder / REQUEUES)
 
 
 def note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
