@@ -81,7 +81,21 @@ def find(source: Source | None, name: str, depth: int = 0) -> Definition | None:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return find(read_source(_imported(source, node)), alias.name, depth + 1)
+                if alias.name == "*":
+                    found = find(read_source(_imported(source, node)), name, depth + 1)
+                    if found is not None:
+                        return found
     return None
+
+
+def defined_names(source: Source | None, depth: int = 0) -> Iterator[str]:
+    """Yield the classes and functions that a module defines, or gathers from modules beside it."""
+    for node in source.tree.body if source is not None and depth <= _MOST_IMPORTS else ():
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom) and node.level and source is not None:
+            names = [alias.name for alias in node.names]
+            yield from defined_names(read_source(_imported(source, node)), depth + 1) if names == ["*"] else names
 
 
 def _imported(source: Source, node: ast.ImportFrom) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from tabgraphsyn.config.argument_types import Accepts, accepts
-from tabgraphsyn.config.definitions import Definition, Source, find, read_source
+from tabgraphsyn.config.definitions import Definition, Source, defined_names, find, read_source
 
 # Bases that add no argument to a dataclass.
 _BARE = ("ABC", "object", "Generic", "Protocol")
@@ -46,11 +46,8 @@ def constructor(target: str) -> Constructor | None:
 
 
 def names_in_module(target: str) -> list[str]:
-    """Return the classes and functions beside a target, for suggestions."""
-    source = read_source(target.rpartition(".")[0])
-    if source is None:
-        return []
-    return [node.name for node in source.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    """Return the classes and functions beside a target, those that an ``__init__`` gathers too, for suggestions."""
+    return [*defined_names(read_source(target.rpartition(".")[0]))]
 
 
 def _of(found: Definition) -> Constructor:
@@ -64,12 +61,36 @@ def _of(found: Definition) -> Constructor:
 def _of_class(node: ast.ClassDef, source: Source) -> Constructor:
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            return _of_function(item, source, skip=1)
-    bases = [base for base in node.bases if not (isinstance(base, ast.Name) and base.id in _BARE)]
-    found = [_base(base, source) for base in bases]
+            own = _of_function(item, source, skip=1)
+            bases = _bases(node, source)
+            return _with_keywords(own, bases[0]) if bases and own.is_open and _hands_on(item) else own
+    found = _bases(node, source)
     if _is_dataclass(node):
         return _of_fields(node, source, found)
     return next((base for base in found if not base.is_open), _OPEN)
+
+
+def _bases(node: ast.ClassDef, source: Source) -> list[Constructor]:
+    bases = [base for base in node.bases if not (isinstance(base, ast.Name) and base.id in _BARE)]
+    return [_base(base, source) for base in bases]
+
+
+def _hands_on(init: ast.FunctionDef) -> bool:
+    """Return whether other keywords go to the base class, and nothing but that and ``setdefault`` is done to them."""
+    name = init.args.kwarg.arg if init.args.kwarg else ""
+    uses = [node for node in ast.walk(init) if isinstance(node, ast.Name) and node.id == name]
+    calls = [node for node in ast.walk(init) if isinstance(node, ast.Call)]
+    known = sum(ast.unparse(call.func) == f"{name}.setdefault" for call in calls)
+    given = sum(
+        ast.unparse(call.func) == "super().__init__"
+        and any(one.arg is None and isinstance(one.value, ast.Name) and one.value.id == name for one in call.keywords)
+        for call in calls
+    )
+    return given == 1 and len(uses) == known + given
+
+
+def _with_keywords(own: Constructor, base: Constructor) -> Constructor:
+    return Constructor({**base.types, **own.types}, own.required, base.is_open)
 
 
 def _base(base: ast.expr, source: Source) -> Constructor:

@@ -26,5 +26,10 @@ def build(config: Mapping[str, Any], family: type, *, allow_targets: tuple[str, 
     overlap = sorted(set(config) & set(runtime))
     if overlap:
         raise ConfigError(f"{target}: {listing(overlap)} is set by the stage at run time. Remove it from the yaml.")
-    plain = {key: plain_value(value, allow_targets) for key, value in config.items() if key != "_target_"}
+    unbuilt = getattr(kind, "unbuilt", ())  # what it builds itself, from its own list
+    plain = {
+        key: value if key in unbuilt else plain_value(value, allow_targets)
+        for key, value in config.items()
+        if key != "_target_"
+    }
     return kind(**plain, **runtime)
