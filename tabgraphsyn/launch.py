@@ -293,7 +293,7 @@ def _print_opening(launch: Launch) -> None:
     tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
     print(f"campaign {launch.campaign}: {_counted(launch)}", flush=True)
     print(f"tables: {tables}", flush=True)
-    for line in _told(source.told):
+    for line in _notices(source.notices):
         print(f"  {line}", flush=True)
     _print_if(said(changed_code(launch.plan.stages.values(), launch.store)))
     others = submit.published_by_others(launch)
@@ -302,7 +302,7 @@ def _print_opening(launch: Launch) -> None:
         print(f"trusted: stages that others published are used as they are: {counts}", flush=True)
 
 
-def _told(lines: tuple[str, ...]) -> list[str]:
+def _notices(lines: tuple[str, ...]) -> list[str]:
     """Return what is known of the data, at most so many lines that the plan below stays in sight."""
     if len(lines) <= _TOLD_LINES:
         return list(lines)

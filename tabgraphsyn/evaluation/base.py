@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from tabgraphsyn.evaluation.score import ComparisonName, Direction, Level, Result, Score, Unscored
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
-from tabgraphsyn.evaluation.statistics.spread import Moves, described, mean_moves, standard_error
+from tabgraphsyn.evaluation.statistics.spread import Influences, described, mean_influences, standard_error
 
 
 class Metric(ABC):
@@ -49,12 +49,12 @@ class Metric(ABC):
         """Return a score under this metric's name and direction."""
         return Score(self.name, level, where, float(value), self.direction, comparison, detail)
 
-    def moved(self, score: Score, moves: Moves | None) -> Score:
+    def with_error(self, score: Score, influences: Influences | None) -> Score:
         """Return the score with its spread over entities; unchanged where there are too few to tell."""
-        if moves is None:
+        if influences is None:
             return score
-        detail = {**score.detail, **described(score.value, standard_error(moves), "entities")}
-        return replace(score, detail=detail, moves=moves)
+        detail = {**score.detail, **described(score.value, standard_error(influences), "entities")}
+        return replace(score, detail=detail, influences=influences)
 
     def unscored(self, where: str, reason: str, comparison: ComparisonName = "synthetic") -> Unscored:
         """Return a note that ``where`` has no score."""
@@ -83,8 +83,12 @@ def mean_score(metric: Metric, level: Level, where: str, parts: Sequence[Result]
     if not scores:
         return []
     value = math.fsum(part.value for part in scores) / len(scores)
-    moves = mean_moves([part.moves for part in scores])
+    influences = mean_influences([part.influences for part in scores])
     errors = [part.detail["sd"] for part in scores if "sd" in part.detail]
-    if moves is None and len(errors) == len(scores):
+    if influences is None and len(errors) == len(scores):
         detail |= described(value, math.fsum(errors) / len(errors), str(scores[0].detail.get("spread", "rows")))
-    return [metric.moved(metric.score(level, where, value, scores[0].comparison, parts=len(scores), **detail), moves)]
+    return [
+        metric.with_error(
+            metric.score(level, where, value, scores[0].comparison, parts=len(scores), **detail), influences
+        )
+    ]

@@ -16,7 +16,7 @@ from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.feature import Feature
-from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves, jackknifed
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences, jackknifed
 from tabgraphsyn.evaluation.statistics.statistics import marginals
 
 
@@ -69,14 +69,14 @@ class ColumnMetric(ComparisonMetric):
         value = self.column(real, other)
         if value is None:
             return self.unscored(where, self.undefined, comparison.name)
-        moves = self.moves(real, other, groups) if groups else None
-        return self.moved(self.score("column", where, value, comparison.name, **detail), moves)
+        influences = self.influences(real, other, groups) if groups else None
+        return self.with_error(self.score("column", where, value, comparison.name, **detail), influences)
 
     @abstractmethod
     def column(self, real: Feature, other: Feature) -> float | None:
         """Return the value of one column whose real side has values; None where it is undefined."""
 
-    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+    def influences(self, real: Feature, other: Feature, groups: GroupPair) -> Influences | None:
         """Return by how much each group of entities moves the value of one column."""
 
         def without(rows: np.ndarray, other_rows: np.ndarray) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tabgraphsyn.evaluation.statistics.spread import Moves
+from tabgraphsyn.evaluation.statistics.spread import Influences
 
 Level = Literal["database", "table", "column", "pair", "relation"]
 Direction = Literal["higher", "lower", "half"]
@@ -28,7 +28,7 @@ class Score:
         comparison: what was held against the real data.
         detail: whatever helps to read the value; plain json values. Where the score has a spread: ``sd`` (standard
             error), ``interval`` (95 %) and ``spread`` (over what: ``entities``, ``rows`` or ``folds``).
-        moves: (2, groups) by how much each group of entities moves the value, to combine scores; not in the json.
+        influences: (2, groups) by how much each group of entities moves the value, to combine scores; not in the json.
     """
 
     metric: str
@@ -38,7 +38,7 @@ class Score:
     direction: Direction
     comparison: ComparisonName = "synthetic"
     detail: Mapping[str, Any] = field(default_factory=dict)
-    moves: Moves | None = field(default=None, repr=False, compare=False)
+    influences: Influences | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tabgraphsyn.errors import EXIT_DONE, EXIT_RANK_LOST, EXIT_STAGE, Interrupted, RankLost, TabGraphSynError
 from tabgraphsyn.orchestration import compute, store
 from tabgraphsyn.orchestration.attempt_log import attempt_log
-from tabgraphsyn.orchestration.ranks import Order, Seat, connect, next_order, process_group, report_ready
+from tabgraphsyn.orchestration.ranks import RankPlace, RankWork, connect, next_work, process_group, report_ready
 from tabgraphsyn.orchestration.spec import load_spec
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.none import NoTracker
@@ -41,50 +41,50 @@ class FollowerContext(StageContext):
         raise RankFinished
 
 
-def follow(opened: Store, seat: Seat) -> int:
+def follow(opened: Store, place: RankPlace) -> int:
     """Do what rank 0 orders until nothing more comes; return the exit code."""
     number = 0
     while True:
         try:
-            order = next_order(opened, number)
+            work = next_work(opened, number)
         except RankLost as error:
-            print(f"rank {seat.number}: {error}", file=sys.stderr)
+            print(f"rank {place.number}: {error}", file=sys.stderr)
             return EXIT_RANK_LOST
-        if order is None:
+        if work is None:
             return EXIT_DONE
-        code = _take_part(opened, number, seat, order)
+        code = _take_part(opened, number, place, work)
         if code != EXIT_DONE:
             return code
         number += 1
 
 
-def _take_part(opened: Store, number: int, seat: Seat, order: Order) -> int:
-    folder = Path(order.spec).parent.resolve()
-    with SignalFlag() as flag, attempt_log(folder, order.attempt, capture=True):
-        log = logging.getLogger(f"tabgraphsyn.rank{seat.number}")
+def _take_part(opened: Store, number: int, place: RankPlace, work: RankWork) -> int:
+    folder = Path(work.spec).parent.resolve()
+    with SignalFlag() as flag, attempt_log(folder, work.attempt, capture=True):
+        log = logging.getLogger(f"tabgraphsyn.rank{place.number}")
         log.setLevel(logging.WARNING)  # what rank 0 does too, it says
         from tabgraphsyn.training.ranks import RankFinished
 
         try:
-            context = _context(folder, order, flag, log)
-            report_ready(opened, number, seat, context.resources.device)
-            with process_group(opened, number, seat, order):
+            context = _context(folder, work, flag, log)
+            report_ready(opened, number, place, context.resources.device)
+            with process_group(opened, number, place, work):
                 importlib.import_module(load_spec(folder / store.SPEC).runtime.module).run(context)
         except (RankFinished, Interrupted):
             return EXIT_DONE
         except RankLost as error:
-            log.warning("rank %d leaves: %s", seat.number, error)
+            log.warning("rank %d leaves: %s", place.number, error)
             return EXIT_RANK_LOST
         except TabGraphSynError as error:
-            log.error("rank %d: %s", seat.number, error)
+            log.error("rank %d: %s", place.number, error)
             return error.exit_code
         except Exception:
-            log.exception("rank %d failed", seat.number)
+            log.exception("rank %d failed", place.number)
             return EXIT_STAGE
     return EXIT_DONE
 
 
-def _context(folder: Path, order: Order, flag: InterruptFlag, log: logging.Logger) -> FollowerContext:
+def _context(folder: Path, work: RankWork, flag: InterruptFlag, log: logging.Logger) -> FollowerContext:
     spec = load_spec(folder / store.SPEC)
     compute.settle_threads(spec.runtime.threads)
     importlib.import_module(spec.runtime.module)
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Follow the rank 0 that the command line names."""
     host, port, rank, count = sys.argv[1:] if arguments is None else arguments
     try:
-        return follow(connect(host, int(port)), Seat(int(rank), int(count), int(rank)))
+        return follow(connect(host, int(port)), RankPlace(int(rank), int(count), int(rank)))
     except RankLost as error:
         print(error, file=sys.stderr)
         return error.exit_code

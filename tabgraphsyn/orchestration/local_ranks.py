@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tabgraphsyn.errors import RankLost, StageError
-from tabgraphsyn.orchestration.ranks import Order, Seat, StoreTeam, Team, serve
+from tabgraphsyn.orchestration.ranks import RankPlace, RankWork, StoreTeam, Team, serve
 from tabgraphsyn.training.interrupt import InterruptFlag
 
 _LEAVE_S = 20.0
@@ -23,15 +23,15 @@ class LocalTeam(Team):
         self.count = count
 
     @contextmanager
-    def together(self, order: Order, interrupt: InterruptFlag) -> Iterator[None]:
+    def together(self, work: RankWork, interrupt: InterruptFlag) -> Iterator[None]:
         """Start the ranks and form the group."""
-        _require_gpus(order.device, self.count)
-        seat = Seat(0, self.count, 0)
-        store, port = serve(seat)
+        _require_gpus(work.device, self.count)
+        place = RankPlace(0, self.count, 0)
+        store, port = serve(place)
         processes = [self._started(port, rank) for rank in range(1, self.count)]
-        team = StoreTeam(store, seat, lambda: _require_alive(processes))
+        team = StoreTeam(store, place, lambda: _require_alive(processes))
         try:
-            with team.together(order, interrupt):
+            with team.together(work, interrupt):
                 yield
         finally:
             team.dismiss()

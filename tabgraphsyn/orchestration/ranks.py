@@ -33,7 +33,7 @@ _NEXT, _READY, _END = "next", "ready", "end"
 
 
 @dataclass(frozen=True)
-class Seat:
+class RankPlace:
     """One process among those that train a stage.
 
     Attributes:
@@ -50,7 +50,7 @@ class Seat:
 
 
 @dataclass(frozen=True)
-class Order:
+class RankWork:
     """What rank 0 tells the others to do next.
 
     Attributes:
@@ -72,7 +72,7 @@ class Team(ABC):
     count: int = 1
 
     @abstractmethod
-    def together(self, order: Order, interrupt: InterruptFlag) -> AbstractContextManager[None]:
+    def together(self, work: RankWork, interrupt: InterruptFlag) -> AbstractContextManager[None]:
         """Return a context in which the ranks form torch's default process group."""
 
     def dismiss(self) -> None:
@@ -83,7 +83,7 @@ class Team(ABC):
 class NoTeam(Team):
     """One rank only."""
 
-    def together(self, order: Order, interrupt: InterruptFlag) -> AbstractContextManager[None]:
+    def together(self, work: RankWork, interrupt: InterruptFlag) -> AbstractContextManager[None]:
         """Nobody to wait for."""
         return nullcontext()
 
@@ -91,13 +91,13 @@ class NoTeam(Team):
 class StoreTeam(Team):
     """Ranks that are connected to a store which this process serves."""
 
-    def __init__(self, store: Store, seat: Seat, check: Callable[[], None] = lambda: None) -> None:
-        self._store, self._seat, self._check = store, seat, check
-        self._orders = 0
-        self.count = seat.count
+    def __init__(self, store: Store, place: RankPlace, check: Callable[[], None] = lambda: None) -> None:
+        self._store, self._place, self._check = store, place, check
+        self._announced = 0
+        self.count = place.count
 
     @contextmanager
-    def together(self, order: Order, interrupt: InterruptFlag) -> Iterator[None]:
+    def together(self, work: RankWork, interrupt: InterruptFlag) -> Iterator[None]:
         """Announce a stage, wait until everybody is ready, and form the group.
 
         Raises:
@@ -105,8 +105,8 @@ class StoreTeam(Team):
             RankLost: a rank did not come.
             StageError: a rank has another device.
         """
-        number, self._orders = self._orders, self._orders + 1
-        self._store.set(f"{_NEXT}/{number}", json.dumps(vars(order)))
+        number, self._announced = self._announced, self._announced + 1
+        self._store.set(f"{_NEXT}/{number}", json.dumps(vars(work)))
 
         def check() -> None:
             self._check()
@@ -115,27 +115,27 @@ class StoreTeam(Team):
 
         others = range(1, self.count)
         devices = {_awaited(self._store, f"{_READY}/{number}/{rank}", MEET_S, check) for rank in others}
-        if devices != {order.device}:
+        if devices != {work.device}:
             raise StageError(
-                f"ranks of one stage compute on one kind of device, found {sorted(devices | {order.device})}. Set "
+                f"ranks of one stage compute on one kind of device, found {sorted(devices | {work.device})}. Set "
                 "resources.<stage>.device=cpu, or ask for GPUs on every node."
             )
-        with process_group(self._store, number, self._seat, order):
+        with process_group(self._store, number, self._place, work):
             yield
 
     def dismiss(self) -> None:
         """Tell the other ranks that nothing more comes."""
-        self._store.set(f"{_NEXT}/{self._orders}", _END)
+        self._store.set(f"{_NEXT}/{self._announced}", _END)
 
 
-def next_order(store: Store, number: int) -> Order | None:
+def next_work(store: Store, number: int) -> RankWork | None:
     """Wait for rank 0's next order; None when nothing more comes.
 
     Raises:
         RankLost: rank 0 is gone.
     """
     text = _awaited(store, f"{_NEXT}/{number}", None)
-    return None if text == _END else Order(**json.loads(text))
+    return None if text == _END else RankWork(**json.loads(text))
 
 
 def _awaited(store: Store, key: str, longest_s: float | None, check: Callable[[], None] = lambda: None) -> str:
@@ -152,28 +152,28 @@ def _awaited(store: Store, key: str, longest_s: float | None, check: Callable[[]
         raise RankLost(f"the process of rank 0 is gone: {str(error).splitlines()[0]}") from error
 
 
-def report_ready(store: Store, number: int, seat: Seat, device: str) -> None:
+def report_ready(store: Store, number: int, place: RankPlace, device: str) -> None:
     """Tell rank 0 that this rank is about to join the group."""
-    store.set(f"{_READY}/{number}/{seat.number}", device)
+    store.set(f"{_READY}/{number}/{place.number}", device)
 
 
 @contextmanager
-def process_group(store: Store, number: int, seat: Seat, order: Order) -> Iterator[None]:
+def process_group(store: Store, number: int, place: RankPlace, work: RankWork) -> Iterator[None]:
     """Form torch's default process group for one stage, and dissolve it."""
     import torch
     import torch.distributed as dist
 
-    if order.device != "cpu":
-        torch.cuda.set_device(seat.local % torch.cuda.device_count())
-    if seat.nodes == 1 and Path("/sys/class/net/lo").exists():
+    if work.device != "cpu":
+        torch.cuda.set_device(place.local % torch.cuda.device_count())
+    if place.nodes == 1 and Path("/sys/class/net/lo").exists():
         # Names of hosts resolve to anything; ranks on one machine need no more than its loopback.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group(
         "gloo",
         store=dist.PrefixStore(f"group/{number}", store),
-        rank=seat.number,
-        world_size=seat.count,
-        timeout=timedelta(seconds=order.timeout_s),
+        rank=place.number,
+        world_size=place.count,
+        timeout=timedelta(seconds=work.timeout_s),
     )
     try:
         yield
@@ -181,13 +181,13 @@ def process_group(store: Store, number: int, seat: Seat, order: Order) -> Iterat
         dist.destroy_process_group()
 
 
-def serve(seat: Seat) -> tuple[Store, int]:
-    """Open a store for ``seat.count`` ranks and return it with its port; ranks on one node stay on its loopback."""
+def serve(place: RankPlace) -> tuple[Store, int]:
+    """Open a store for ``place.count`` ranks and return it with its port; ranks on one node stay on its loopback."""
     import torch.distributed as dist
 
     listener = socket.socket()
-    listener.bind(("127.0.0.1" if seat.nodes == 1 else "", 0))
-    listener.listen(max(64, seat.count))
+    listener.bind(("127.0.0.1" if place.nodes == 1 else "", 0))
+    listener.listen(max(64, place.count))
     port = listener.getsockname()[1]
     store = dist.TCPStore(
         "127.0.0.1",

@@ -32,7 +32,7 @@ class Source:
         stage: the stage that read it.
         was_done: it stood in the store already.
         job_mb: its size in MB where a job of the DAG is to read it, else 0.
-        told: what its reader wants to be known before anything is trained: keys that were guessed, columns that are
+        notices: what its reader wants to be known before anything is trained: keys that were guessed, columns that are
             not modelled, what was left open.
     """
 
@@ -41,7 +41,7 @@ class Source:
     stage: Stage
     was_done: bool
     job_mb: float = 0.0
-    told: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def read_source(
@@ -90,10 +90,10 @@ def read_source(
 
 def _read(content: str, store: Store, stage: Stage, *, was_done: bool) -> Source:
     artifacts = store.artifacts(stage.id)
-    return Source(content, _tables(artifacts), stage, was_done, told=_told(artifacts))
+    return Source(content, _tables(artifacts), stage, was_done, notices=_notices(artifacts))
 
 
-def _told(artifacts: Path) -> tuple[str, ...]:
+def _notices(artifacts: Path) -> tuple[str, ...]:
     path = artifacts / "profile.json"
     profile = read_json(path) if path.exists() else {}
     keys = [

@@ -38,7 +38,7 @@ from tabgraphsyn.orchestration.attempt_log import AttemptNotes, attempt_log
 from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.local_ranks import LocalTeam
-from tabgraphsyn.orchestration.ranks import NoTeam, Order, Team
+from tabgraphsyn.orchestration.ranks import NoTeam, RankWork, Team
 from tabgraphsyn.orchestration.sharing import settle_rights
 from tabgraphsyn.orchestration.snapshot import accelerator, library_versions, machine_class, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
@@ -85,7 +85,7 @@ class StopFlag(SignalFlag):
             raise Interrupted(f"stopped by {self.signal_name}")
 
 
-class Heart:
+class Heartbeat:
     """Beats while the stage runs; asks this process to stop when a later attempt took the stage over."""
 
     def __init__(self, lease: Lease, interval_s: float) -> None:
@@ -170,7 +170,10 @@ def _lease(folder: Path, spec: Spec, waits: bool) -> Lease | None:
 
 def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bool, team: Team) -> int:
     """Run one attempt from lease to record."""
-    with attempt_log(folder, lease.number, capture=capture) as log, Heart(lease, spec.runtime.heartbeat_s) as heart:
+    with (
+        attempt_log(folder, lease.number, capture=capture) as log,
+        Heartbeat(lease, spec.runtime.heartbeat_s) as heartbeat,
+    ):
         code, outcome, message = EXIT_DONE, "done", None
         try:
             if store.recover(folder):
@@ -181,7 +184,7 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
             _tidy(folder, log)
         except BaseException as error:  # every way out of a stage must be recorded, KeyboardInterrupt too
             flag.raises = False
-            code, outcome, message = _ending(error, heart.is_fenced or _is_overtaken(flag))
+            code, outcome, message = _ending(error, heartbeat.is_fenced or _is_overtaken(flag))
             log.log(logging.INFO if outcome == "interrupted" else logging.ERROR, message, exc_info=code == EXIT_STAGE)
             if isinstance(error, SystemExit | GeneratorExit):
                 log.error("the stage tried to leave the process")
@@ -218,8 +221,8 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
         attempt=lease.number,
     )
     try:
-        order = Order(str(folder / store.SPEC), lease.number, context.resources.device, spec.runtime.rank_timeout_s)
-        with team.together(order, flag):
+        work = RankWork(str(folder / store.SPEC), lease.number, context.resources.device, spec.runtime.rank_timeout_s)
+        with team.together(work, flag):
             module.run(context)
     finally:
         flag.raises = False

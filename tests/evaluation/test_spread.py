@@ -29,7 +29,7 @@ from tabgraphsyn.evaluation.statistics.spread import (
     entity_draws,
     interval,
     joined,
-    mean_moves,
+    mean_influences,
     standard_error,
 )
 from tabgraphsyn.evaluation.statistics.statistics import ks_distance
@@ -79,7 +79,7 @@ def test_every_comparison_has_an_interval_around_the_value(metric, shop, evaluat
         low, high = score.detail["interval"]
         assert low - 1e-6 <= score.value <= high + 1e-6
         assert score.detail["sd"] < 0.2
-    assert all("moves" not in score.to_dict() for score in found)
+    assert all("influences" not in score.to_dict() for score in found)
 
 
 @pytest.mark.parametrize("metric", [KS(), Wasserstein()], ids=lambda metric: metric.name)
@@ -89,7 +89,10 @@ def test_influences_add_up_to_what_leaving_groups_out_shows(metric, shop, evalua
     groups = entity_groups(data, data.comparisons[0], "orders")
     for real, other in data.comparisons[0].feature_pairs("orders"):
         if real.kind == "numerical":
-            influences, left_out = metric.moves(real, other, groups), ColumnMetric.moves(metric, real, other, groups)
+            influences, left_out = (
+                metric.influences(real, other, groups),
+                ColumnMetric.influences(metric, real, other, groups),
+            )
             assert standard_error(influences) == pytest.approx(standard_error(left_out), rel=0.25)
             assert np.corrcoef(influences.ravel(), left_out.ravel())[0, 1] > 0.9
 
@@ -118,7 +121,7 @@ def test_folds_give_the_spread_of_a_classifier_and_the_worst_table_that_of_the_d
 def test_too_few_entities_are_no_spread():
     groups = Groups.of(entity_draws(np.arange(3), 0))
     assert joined(1.0, np.ones(3), np.ones(3), (groups, groups)) is None
-    assert mean_moves([None, None]) is None
+    assert mean_influences([None, None]) is None
 
 
 def test_many_rows_are_thinned_by_whole_entities_and_the_error_stays():
@@ -131,7 +134,7 @@ def test_many_rows_are_thinned_by_whole_entities_and_the_error_stays():
         groups = Groups.of(draws, most)
         assert len(groups.rows) == pytest.approx(min(most, 100_000), rel=0.05)
         assert set(np.unique(entity[groups.rows], return_counts=True)[1]) == {5}
-        error = math.sqrt((groups.mean_moves(values[groups.rows]) ** 2).sum())
+        error = math.sqrt((groups.mean_influences(values[groups.rows]) ** 2).sum())
         assert error == pytest.approx(true, rel=0.4)
 
 
@@ -152,7 +155,7 @@ def test_moves_add_up_over_correlated_columns(one_table, evaluation):
     data = evaluation(twice(rng.normal(size=400)), twice(rng.normal(0.3, 1, 400)), wanted=("synthetic",))
     found = {r.where: r for r in ColumnShapes().compute(data)}
     assert found["t"].detail["sd"] == found["t.x"].detail["sd"] == found["t.y"].detail["sd"]
-    assert standard_error(found["t"].moves) == pytest.approx(found["t"].detail["sd"], abs=1e-6)
+    assert standard_error(found["t"].influences) == pytest.approx(found["t"].detail["sd"], abs=1e-6)
 
 
 def test_intervals_stay_where_scores_can_be():
@@ -161,10 +164,10 @@ def test_intervals_stay_where_scores_can_be():
     assert interval(3.0, 1.0)[1] > 4.0
 
 
-def test_a_pair_without_groups_has_no_moves(shop, evaluation):
+def test_a_pair_without_groups_has_no_influences(shop, evaluation):
     comparison = evaluation(shop(0), shop(1), wanted=("synthetic",)).comparisons[0]
     columns = prepared(comparison.selected_pairs("orders"), 10, False)
-    assert pair_trend(columns[0], columns[1]).moves is None
+    assert pair_trend(columns[0], columns[1]).influences is None
     assert ks_distance(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])) == pytest.approx(1 / 3)
 
 

@@ -15,7 +15,7 @@ from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, is_given_up, note
 from tabgraphsyn.orchestration.slurm.findings import read_findings, record_findings
 from tabgraphsyn.orchestration.slurm.lanes import fitting_lanes, make_lanes
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob
-from tabgraphsyn.orchestration.slurm.standing import MOST_UPDATES, QueuedStage, sorted_out, updates_of
+from tabgraphsyn.orchestration.slurm.standing import MOST_UPDATES, QueuedStage, standing_of, updates_of
 from tabgraphsyn.orchestration.slurm.strategy import choose
 
 
@@ -108,7 +108,7 @@ WAITS = ("PENDING", "Dependency")
 
 def renewed(found, queued: dict[str, QueuedStage], done: set[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LOGNAME", "root")
-    standing = sorted_out(found, done, queued, can_update=True)
+    standing = standing_of(found, done, queued, can_update=True)
     refs = {stage_id: each.ref for stage_id, each in standing.alive.items()}
     pending = [each for each in found.stages if each not in refs and each not in done]
     arrays = make_arrays(make_units(found, pending, lambda _: SMALL, (), refs), refs, 1000)
@@ -151,7 +151,7 @@ def test_another_users_element_is_left_alone(monkeypatch: pytest.MonkeyPatch):
     found = sweep(1)
     queued = queue(found, {"sample": ("50", *NEVER)})
     monkeypatch.setattr("tabgraphsyn.orchestration.slurm.standing.user_name", lambda: "somebody")
-    standing = sorted_out(found, set(), queued, can_update=True)
+    standing = standing_of(found, set(), queued, can_update=True)
     assert not standing.alive and not standing.stuck and not standing.rearmed
     assert MOST_UPDATES > 0
 

@@ -74,7 +74,7 @@ class Format(ABC):
         """True where stored values are text although they mean numbers or times; ``numbers`` reads them."""
         return False
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the format in words, for reasons; empty where there is nothing to say."""
         return ""
 

@@ -110,7 +110,7 @@ class DurationFormat(Format):
             return values.cast(pa.duration("us"), safe=False).cast(pa.int64())
         return super().stored_of(values)
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the format in words."""
         return f"spans of time, written like {self.write(pa.array([93_784_000_000]))[0].as_py()!r}"
 

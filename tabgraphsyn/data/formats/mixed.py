@@ -80,7 +80,7 @@ class MixedFormat(Format):
         """Return the numbers or moments, null for words."""
         return self.split(values)[0]
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the format in words."""
         ways = ", ".join(
             one.pattern + one.zone if isinstance(one, DatetimeFormat) else repr(one.example()) for one in self.forms

@@ -108,7 +108,7 @@ class DatetimeFormat(Format):
             return values.cast(pa.timestamp("us", tz=values.type.tz), safe=False).cast(TIMESTAMP)
         return super().stored_of(values)
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the format in words."""
         return f"written as {self.pattern}" + (f" in {self.zone.strip()}" if self.zone else "")
 

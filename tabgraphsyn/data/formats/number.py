@@ -126,7 +126,7 @@ class NumberFormat(Format):
         """Return a number in the format."""
         return self.spelled(1234 if self.whole else 1234.5678)
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the format in words."""
         is_plain = not (self.prefix or self.suffix or self.thousands or self.plus) and self.mark == "."
         return "" if is_plain else f"written like {self.example()!r}"

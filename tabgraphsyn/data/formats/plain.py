@@ -122,6 +122,6 @@ class WideFormat(Format):
         """Return the numbers, to the precision of a float."""
         return values.cast(pa.float64())
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the format in words."""
         return "numbers of more digits than a float holds"

@@ -32,7 +32,7 @@ def infer_column(
         key_role: e.g. ``primary key``, for columns that belong to a key.
     """
     column, reason = _meaning(name, target, scan, values, shape, key_role)
-    told = "" if target.format is None or key_role else target.format.told()
+    told = "" if target.format is None or key_role else target.format.in_words()
     if told and column.sdtype in ("numerical", "categorical"):
         reason = f"{reason}; {told}"
     return replace(column, format=target.format), reason

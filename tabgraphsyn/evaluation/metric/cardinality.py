@@ -12,7 +12,7 @@ from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
 from tabgraphsyn.evaluation.sides.side import Comparison, Side
-from tabgraphsyn.evaluation.statistics.gaps import ks_moves
+from tabgraphsyn.evaluation.statistics.gaps import ks_influences
 from tabgraphsyn.evaluation.statistics.statistics import ks_distance
 
 
@@ -51,8 +51,10 @@ class Cardinality(ComparisonMetric):
             "childless_other": float((other == 0).mean()) if len(other) else 0.0,
         }
         value = 1 - ks_distance(real, other)
-        moves = ks_moves(real, other, entity_groups(data, comparison, relation.parent_table)) if len(other) else None
-        return self.moved(self.score("relation", relation.name, value, comparison.name, **detail), moves)
+        influences = (
+            ks_influences(real, other, entity_groups(data, comparison, relation.parent_table)) if len(other) else None
+        )
+        return self.with_error(self.score("relation", relation.name, value, comparison.name, **detail), influences)
 
 
 def children_per_parent(side: Side, relation: Relation) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.statistics.feature import Feature
-from tabgraphsyn.evaluation.statistics.gaps import ks_moves, tv_moves
-from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves
+from tabgraphsyn.evaluation.statistics.gaps import ks_influences, tv_influences
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences
 from tabgraphsyn.evaluation.statistics.statistics import known, ks_distance, tv_distance
 
 
@@ -29,8 +29,8 @@ class ColumnShapes(ColumnMetric):
             return 1 - ks_distance(known(real), known(other))
         return 1 - tv_distance(real, other)
 
-    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+    def influences(self, real: Feature, other: Feature, groups: GroupPair) -> Influences | None:
         """Return by how much each group of entities moves the value of one column."""
         if real.kind == "numerical":
-            return ks_moves(real.values, other.values, groups)
-        return tv_moves(real, other, groups)
+            return ks_influences(real.values, other.values, groups)
+        return tv_influences(real, other, groups)

@@ -17,7 +17,7 @@ from tabgraphsyn.evaluation.sides.entity_groups import side_groups
 from tabgraphsyn.evaluation.sides.keys import Path
 from tabgraphsyn.evaluation.sides.side import Comparison, Side, select
 from tabgraphsyn.evaluation.statistics.pairs import PairTrend, PreparedColumn, pair_trend, prepared
-from tabgraphsyn.evaluation.statistics.spread import Moves, mean_moves
+from tabgraphsyn.evaluation.statistics.spread import Influences, mean_influences
 
 WORST_SHOWN = 12
 
@@ -60,9 +60,9 @@ class KHopTrends(ComparisonMetric):
                 at_hops.append(result)
                 values += pairs
             if values:
-                mean, moves = _mean(values)
+                mean, influences = _mean(values)
                 score = self.score("database", f"{hops}-hop", mean, comparison.name, k=hops, parts=len(values))
-                at_hops.insert(0, self.moved(score, moves))
+                at_hops.insert(0, self.with_error(score, influences))
             results += at_hops
         return results or [self.unscored("database", "no foreign key to follow", comparison.name)]
 
@@ -94,18 +94,18 @@ class KHopTrends(ComparisonMetric):
         detail = {"k": hops, "path": [relation.name for relation in path.relations], "parts": len(values)}
         worst = sorted((trend.value, name) for name, trend in named if trend.value is not None)[:WORST_SHOWN]
         detail["worst"] = [{"where": name, "value": value} for value, name in worst]
-        mean, moves = _mean(values)
-        return self.moved(self.score("relation", path.name, mean, comparison.name, **detail), moves), values
+        mean, influences = _mean(values)
+        return self.with_error(self.score("relation", path.name, mean, comparison.name, **detail), influences), values
 
     def _prepared(self, sides: Sequence[Side], table: str, rows: Sequence[np.ndarray]) -> list[PreparedColumn]:
         real, other = (select(side.whole, table, chosen) for side, chosen in zip(sides, rows, strict=True))
         return prepared(list(zip(real, other, strict=True)), self.bins, self.own_edges)
 
 
-def _mean(trends: Sequence[PairTrend]) -> tuple[float, Moves | None]:
+def _mean(trends: Sequence[PairTrend]) -> tuple[float, Influences | None]:
     """Return the mean of the values, which all are numbers, and by how much each group of entities moves it."""
     values = [trend.value for trend in trends if trend.value is not None]
-    return sum(values) / len(values), mean_moves([trend.moves for trend in trends])
+    return sum(values) / len(values), mean_influences([trend.influences for trend in trends])
 
 
 def _why_none(named: list[tuple[str, PairTrend]]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.statistics.feature import Feature
-from tabgraphsyn.evaluation.statistics.gaps import ks_moves
-from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves
+from tabgraphsyn.evaluation.statistics.gaps import ks_influences
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences
 from tabgraphsyn.evaluation.statistics.statistics import known, ks_distance
 
 
@@ -26,7 +26,7 @@ class KS(ColumnMetric):
         """Return the statistic."""
         return ks_distance(known(real), known(other))
 
-    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+    def influences(self, real: Feature, other: Feature, groups: GroupPair) -> Influences | None:
         """Return by how much each group of entities moves the statistic."""
-        moves = ks_moves(real.values, other.values, groups)
-        return None if moves is None else -moves
+        influences = ks_influences(real.values, other.values, groups)
+        return None if influences is None else -influences

@@ -71,8 +71,8 @@ class Membership(PrivacyMetric):
             return [self.unscored(view.where, reason, comparison.name)]
         records = released.take(sampled(np.arange(len(released)), self.cap_records, generator))
         attacked = Attacked(real.take(rows), is_member, entities, records, data.threads)
-        told = self.told(attacked, data.seed_of(self.name, comparison.name, view.where))
-        value, evidence = auc_evidence(told[is_member], told[~is_member], entities[is_member], entities[~is_member])
+        scores = self.membership_scores(attacked, data.seed_of(self.name, comparison.name, view.where))
+        value, evidence = auc_evidence(scores[is_member], scores[~is_member], entities[is_member], entities[~is_member])
         detail: dict[str, float] = {
             "members": int(is_member.sum()),
             "others": int((~is_member).sum()),
@@ -81,7 +81,7 @@ class Membership(PrivacyMetric):
         }
         return [self.of_view(view, value, comparison, evidence, sd=evidence.sd, **detail)]
 
-    def told(self, attacked: Attacked, seed: int) -> np.ndarray:
+    def membership_scores(self, attacked: Attacked, seed: int) -> np.ndarray:
         """Return per row how much it looks like a training row, (rows,): here, how near a released row is."""
         distance, _, _ = two_nearest(attacked.rows, attacked.records, attacked.threads)
         return -distance.astype(np.float64)

@@ -49,7 +49,7 @@ class MembershipClassifier(Membership):
         self.rounds = rounds
         self.entities_needed = 2 * folds
 
-    def told(self, attacked: Attacked, seed: int) -> np.ndarray:
+    def membership_scores(self, attacked: Attacked, seed: int) -> np.ndarray:
         """Return per row how much it looks like a training row, as a rank within its fold.
 
         Ranks, because the folds' classifiers are calibrated apart: raw values would mix their offsets into the AUC.
@@ -59,14 +59,14 @@ class MembershipClassifier(Membership):
         label = is_member.astype(np.int64)
         # Members are the many: without weights every leaf says "member".
         weight = np.where(is_member, 0.5 / is_member.mean(), 0.5 / (~is_member).mean())
-        told = np.zeros(len(label))
+        scores = np.zeros(len(label))
         folds = StratifiedGroupKFold(self.folds, shuffle=True, random_state=seed)
         for number, (fit, judge) in enumerate(folds.split(features, label, attacked.entities)):
             model = boosted_trees(seed + number, self.rounds)
             model.set_params(max_depth=3, min_child_weight=5, learning_rate=0.1, monotone_constraints=NEARER_IS_MEMBER)
             model.fit(features[fit], label[fit], sample_weight=weight[fit])
-            told[judge] = rankdata(model.predict_proba(features[judge])[:, 1]) / len(judge)
-        return told
+            scores[judge] = rankdata(model.predict_proba(features[judge])[:, 1]) / len(judge)
+        return scores
 
 
 def neighbourhood(rows: MixedRows, records: MixedRows, threads: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.entity_groups import grouped
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View, table_view
-from tabgraphsyn.evaluation.statistics.spread import Moves, described, one_sided, standard_error
+from tabgraphsyn.evaluation.statistics.spread import Influences, described, one_sided, standard_error
 
 
 class NNDR(PrivacyMetric):
@@ -50,16 +50,16 @@ class NNDR(PrivacyMetric):
             return [self.unscored(view.where, "fewer than two training rows", comparison.name)]
         real = data.holdout_comparison
         found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
-        value, moves = self._mean_ratio(data, comparison, view)
-        holdout, holdout_moves = self._mean_ratio(data, real, table_view(real, view.table))
+        value, influences = self._mean_ratio(data, comparison, view)
+        holdout, holdout_influences = self._mean_ratio(data, real, table_view(real, view.table))
         detail: dict[str, Any] = {"holdout": holdout, "rows": len(found.query_rows), "rows_of": found.queries_of}
         detail |= {"training_records": found.training_records, "training_records_of": training}
-        if holdout_moves is not None:
-            spread = described(holdout, standard_error(holdout_moves), "entities")
+        if holdout_influences is not None:
+            spread = described(holdout, standard_error(holdout_influences), "entities")
             detail |= {"holdout_sd": spread["sd"], "holdout_interval": spread["interval"]}
-        return [self.moved(self.of_view(view, value, comparison, **detail), moves)]
+        return [self.with_error(self.of_view(view, value, comparison, **detail), influences)]
 
-    def _mean_ratio(self, data: EvaluationData, comparison: Comparison, view: View) -> tuple[float, Moves | None]:
+    def _mean_ratio(self, data: EvaluationData, comparison: Comparison, view: View) -> tuple[float, Influences | None]:
         """Return the mean ratio, and by how much each group of entities of the rows looked up moves it."""
         found = data.nearest(comparison, view, self.cap_queries, self.cap_records)
         first, second = found.to_training.astype(np.float64), found.second_training.astype(np.float64)

@@ -52,9 +52,9 @@ class NullRates(ComparisonMetric):
         real, other = (float(side.mean()) for side in missing)
         value = 1 - abs(real - other)
         used = [side[group.rows].astype(np.float64) for side, group in zip(missing, groups, strict=True)]
-        moves = joined(-np.sign(real - other), used[0], used[1], groups)
+        influences = joined(-np.sign(real - other), used[0], used[1], groups)
         score = self.score(level, where, value, comparison.name, share_real=real, share_other=other)
-        return self.moved(score, moves)
+        return self.with_error(score, influences)
 
 
 def _null_keys(side: Side, relation: str, table: str) -> np.ndarray:

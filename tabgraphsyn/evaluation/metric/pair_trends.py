@@ -67,7 +67,7 @@ class PairTrends(ComparisonMetric):
         detail: dict[str, Any] = {"table": table, "columns": [left.name, right.name], "kind": trend.kind}
         extra = {"real_r": trend.real, "other_r": trend.other, "reason": trend.reason or None}
         detail |= {key: value for key, value in extra.items() if value is not None}
-        return self.moved(self.score("pair", where, trend.value, comparison.name, **detail), trend.moves)
+        return self.with_error(self.score("pair", where, trend.value, comparison.name, **detail), trend.influences)
 
 
 def _trend(groups: GroupPair, pair: tuple[PreparedColumn, PreparedColumn]) -> PairTrend:

@@ -19,7 +19,7 @@ from tabgraphsyn.evaluation.score import Score
 from tabgraphsyn.evaluation.sdmetrics_reports import OVERALL, SDMetricsReport, Spreads, property_scores
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
-from tabgraphsyn.evaluation.statistics.spread import Moves, described, standard_error
+from tabgraphsyn.evaluation.statistics.spread import Influences, described, standard_error
 
 # Of each property our metric of the same definition, and the place of its mean.
 COUNTERPARTS: Mapping[str, tuple[ComparisonMetric, str]] = MappingProxyType(
@@ -87,19 +87,20 @@ class SDMetricsQuality(SDMetricsReport):
         return {**super().stated(), "pair_threshold": self.pair_threshold}
 
 
-def _counterpart(name: str, data: EvaluationData, comparison: Comparison) -> tuple[float, Moves] | None:
-    """Return our value of a property and its moves, None where there is none or where entities are too few to tell."""
+def _counterpart(name: str, data: EvaluationData, comparison: Comparison) -> tuple[float, Influences] | None:
+    """Return our value of a property and its influences, None where there is none or entities are too few."""
     if name not in COUNTERPARTS:
         return None
     metric, where = COUNTERPARTS[name]
     scores = [result for result in metric.compare(data, comparison) if isinstance(result, Score)]
     return next(
-        ((score.value, score.moves) for score in scores if score.where == where and score.moves is not None), None
+        ((score.value, score.influences) for score in scores if score.where == where and score.influences is not None),
+        None,
     )
 
 
-def _spread(value: float, ours: list[tuple[float, Moves]]) -> dict[str, Any]:
+def _spread(value: float, ours: list[tuple[float, Influences]]) -> dict[str, Any]:
     """Return the spread of a mean of properties: that of our mean, and how far the two values are apart."""
     own = math.fsum(each for each, _ in ours) / len(ours)
-    moves = np.mean([each for _, each in ours], axis=0)
-    return described(value, math.hypot(standard_error(moves), value - own), "entities") | {"own_value": own}
+    influences = np.mean([each for _, each in ours], axis=0)
+    return described(value, math.hypot(standard_error(influences), value - own), "entities") | {"own_value": own}

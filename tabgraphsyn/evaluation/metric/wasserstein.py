@@ -5,8 +5,8 @@ from __future__ import annotations
 from tabgraphsyn.config.ranges import NotNegative
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.statistics.feature import Feature
-from tabgraphsyn.evaluation.statistics.gaps import wasserstein_moves
-from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves
+from tabgraphsyn.evaluation.statistics.gaps import wasserstein_influences
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences
 from tabgraphsyn.evaluation.statistics.statistics import known, wasserstein
 
 
@@ -36,6 +36,6 @@ class Wasserstein(ColumnMetric):
         spread = float(left.std())
         return None if left.min() == left.max() else wasserstein(left, right) / spread
 
-    def moves(self, real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
+    def influences(self, real: Feature, other: Feature, groups: GroupPair) -> Influences | None:
         """Return by how much each group of entities moves the distance."""
-        return wasserstein_moves(real.values, other.values, groups)
+        return wasserstein_influences(real.values, other.values, groups)

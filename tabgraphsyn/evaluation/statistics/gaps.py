@@ -10,12 +10,12 @@ import numpy as np
 
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.joint import Aligned, Contingency
-from tabgraphsyn.evaluation.statistics.spread import GroupPair, Groups, Moves, joined
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Groups, Influences, joined
 from tabgraphsyn.evaluation.statistics.statistics import frequencies, gaps_between, known, largest_gap
 
 
-def ks_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
-    """Return the moves of 1 - KS.
+def ks_influences(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Influences | None:
+    """Return the influences of 1 - KS.
 
     Shape:
         real, other: (rows of the side,) numbers, NaN for missing.
@@ -33,8 +33,8 @@ def _below(values: np.ndarray, place: float, groups: Groups) -> np.ndarray:
     return np.where(np.isnan(used), np.nan, used <= place)
 
 
-def wasserstein_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
-    """Return the moves of the Wasserstein distance in standard deviations of the real side.
+def wasserstein_influences(real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Influences | None:
+    """Return the influences of the Wasserstein distance in standard deviations of the real side.
 
     The distance is the mean over real rows of ``h(x)`` less that over the other rows, where ``h`` sums the signs of the
     gap between the distribution functions from ``x`` upwards; a real row also moves the unit.
@@ -58,8 +58,8 @@ def wasserstein_moves(real: np.ndarray, other: np.ndarray, groups: GroupPair) ->
     return joined(1.0, lifted[0] - by_unit, lifted[1], groups)
 
 
-def tv_moves(real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
-    """Return the moves of 1 - total variation of two categorical columns, missing values left out."""
+def tv_influences(real: Feature, other: Feature, groups: GroupPair) -> Influences | None:
+    """Return the influences of 1 - total variation of two categorical columns, missing values left out."""
     signs = np.sign(frequencies(known(real), real.levels) - frequencies(known(other), other.levels))
     values = [
         np.where(side.missing[group.rows], np.nan, signs[side.values[group.rows]])
@@ -68,14 +68,14 @@ def tv_moves(real: Feature, other: Feature, groups: GroupPair) -> Moves | None:
     return joined(-0.5, values[0], values[1], groups)
 
 
-def contingency_moves(found: Contingency, sides: tuple[Aligned, Aligned], groups: GroupPair) -> Moves | None:
-    """Return the moves of 1 - total variation of the joint distributions of both sides."""
+def contingency_influences(found: Contingency, sides: tuple[Aligned, Aligned], groups: GroupPair) -> Influences | None:
+    """Return the influences of 1 - total variation of the joint distributions of both sides."""
     values = [np.sign(found.gaps_of(*side.at(group.rows))) for side, group in zip(sides, groups, strict=True)]
     return joined(-0.5, values[0], values[1], groups)
 
 
-def correlation_moves(sides: tuple[Aligned, Aligned], gap: float, groups: GroupPair) -> Moves | None:
-    """Return the moves of ``1 - |r - r'| / 2``.
+def correlation_influences(sides: tuple[Aligned, Aligned], gap: float, groups: GroupPair) -> Influences | None:
+    """Return the influences of ``1 - |r - r'| / 2``.
 
     Args:
         sides: two numbers each, NaN for missing.

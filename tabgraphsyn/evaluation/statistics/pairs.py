@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabgraphsyn.evaluation.statistics.gaps import contingency_moves, correlation_moves
+from tabgraphsyn.evaluation.statistics.gaps import contingency_influences, correlation_influences
 from tabgraphsyn.evaluation.statistics.joint import Aligned, Selected, contingency, pearson
-from tabgraphsyn.evaluation.statistics.spread import GroupPair, Moves
+from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences
 from tabgraphsyn.evaluation.statistics.statistics import bin_edges, in_bins, opened
 
 
@@ -21,7 +21,7 @@ class PairTrend:
         real: Pearson's r of the real columns, None for contingency.
         other: Pearson's r of the other side, None where undefined.
         reason: why there is no value, or why it is a failure; empty otherwise.
-        moves: by how much each group of entities moves the value.
+        influences: by how much each group of entities moves the value.
     """
 
     value: float | None
@@ -29,7 +29,7 @@ class PairTrend:
     real: float | None = None
     other: float | None = None
     reason: str = ""
-    moves: Moves | None = None
+    influences: Influences | None = None
 
 
 SelectedPair = tuple[Selected, Selected]
@@ -71,7 +71,7 @@ def _coded(pair: SelectedPair, bins: int, own_edges: bool) -> SelectedPair:
 def pair_trend(left: PreparedColumn, right: PreparedColumn, groups: GroupPair | None = None) -> PairTrend:
     """Return the similarity of one pair: 1 - |r - r'| / 2 for two numbers, else contingency similarity.
 
-    ``groups``, of the rows of both sides, adds the moves.
+    ``groups``, of the rows of both sides, adds the influences.
     """
     if len(left.plain[0]) == 0:
         return PairTrend(None, "contingency", reason="the real side has no rows")
@@ -80,8 +80,8 @@ def pair_trend(left: PreparedColumn, right: PreparedColumn, groups: GroupPair | 
     if not (left.is_number and right.is_number):
         coded = _aligned(left.coded, right.coded)
         found = contingency(*coded)
-        moves = contingency_moves(found, coded, groups) if groups else None
-        return PairTrend(found.similarity, "contingency", moves=moves)
+        influences = contingency_influences(found, coded, groups) if groups else None
+        return PairTrend(found.similarity, "contingency", influences=influences)
     numbers = _aligned(left.plain, right.plain)
     real_r, other_r = (pearson(side) for side in numbers)
     if real_r is None:
@@ -90,8 +90,8 @@ def pair_trend(left: PreparedColumn, right: PreparedColumn, groups: GroupPair | 
         )
     if other_r is None:
         return PairTrend(0.0, "correlation", real_r, None, "constant or missing where the real columns vary")
-    moves = correlation_moves(numbers, real_r - other_r, groups) if groups else None
-    return PairTrend(1.0 - abs(real_r - other_r) / 2, "correlation", real_r, other_r, moves=moves)
+    influences = correlation_influences(numbers, real_r - other_r, groups) if groups else None
+    return PairTrend(1.0 - abs(real_r - other_r) / 2, "correlation", real_r, other_r, influences=influences)
 
 
 def _aligned(left: SelectedPair, right: SelectedPair) -> tuple[Aligned, Aligned]:

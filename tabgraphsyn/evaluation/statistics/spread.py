@@ -22,7 +22,7 @@ ROWS = 20_000
 FEWEST_GROUPS = 5
 LEVEL = 0.95
 
-Moves = np.ndarray
+Influences = np.ndarray
 """(2, GROUPS) float64: by how much each group of entities of the real and of the compared side moves a score."""
 
 
@@ -59,7 +59,7 @@ class Groups:
         """Number of groups that hold a row."""
         return len(np.unique(self.group))
 
-    def mean_moves(self, values: np.ndarray) -> np.ndarray:
+    def mean_influences(self, values: np.ndarray) -> np.ndarray:
         """Return (GROUPS,) by how much each group moves the mean of a per-row value.
 
         Shape:
@@ -90,32 +90,32 @@ def entity_draws(entities: np.ndarray, seed: int) -> np.ndarray:
     return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def joined(sign: float, real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Moves | None:
-    """Return the moves of ``sign * (mean of real - mean of other)``; None with too few entities to tell.
+def joined(sign: float, real: np.ndarray, other: np.ndarray, groups: GroupPair) -> Influences | None:
+    """Return the influences of ``sign * (mean of real - mean of other)``; None with too few entities to tell.
 
     Shape:
         real, other: (used rows of the side,) per-row values, NaN for rows that do not count.
     """
     if min(side.present for side in groups) < FEWEST_GROUPS:
         return None
-    moves = np.stack([sign * groups[0].mean_moves(real), -sign * groups[1].mean_moves(other)])
-    return None if np.isnan(moves).any() else moves
+    influences = np.stack([sign * groups[0].mean_influences(real), -sign * groups[1].mean_influences(other)])
+    return None if np.isnan(influences).any() else influences
 
 
-def one_sided(values: np.ndarray, groups: Groups) -> Moves | None:
-    """Return the moves of a mean over rows of the compared side alone; None with too few entities to tell.
+def one_sided(values: np.ndarray, groups: Groups) -> Influences | None:
+    """Return the influences of a mean over rows of the compared side alone; None with too few entities to tell.
 
     Shape:
         values: (used rows,) per-row values, NaN for rows that do not count.
     """
     if groups.present < FEWEST_GROUPS:
         return None
-    moves = np.stack([np.zeros(GROUPS), groups.mean_moves(values)])
-    return None if np.isnan(moves).any() else moves
+    influences = np.stack([np.zeros(GROUPS), groups.mean_influences(values)])
+    return None if np.isnan(influences).any() else influences
 
 
-def jackknifed(groups: GroupPair, value: Callable[[np.ndarray, np.ndarray], float | None]) -> Moves | None:
-    """Return the moves of any statistic, by leaving out one group after the other (Efron 1982, chapter 3).
+def jackknifed(groups: GroupPair, value: Callable[[np.ndarray, np.ndarray], float | None]) -> Influences | None:
+    """Return the influences of any statistic, by leaving out one group after the other (Efron 1982, chapter 3).
 
     Args:
         groups: of both sides.
@@ -123,7 +123,7 @@ def jackknifed(groups: GroupPair, value: Callable[[np.ndarray, np.ndarray], floa
     """
     if min(side.present for side in groups) < FEWEST_GROUPS:
         return None
-    moves = np.zeros((2, GROUPS))
+    influences = np.zeros((2, GROUPS))
     for side, mine in enumerate(groups):
         left_out = np.full(GROUPS, np.nan)
         for group in np.unique(mine.group):
@@ -135,19 +135,19 @@ def jackknifed(groups: GroupPair, value: Callable[[np.ndarray, np.ndarray], floa
         if there.sum() < FEWEST_GROUPS:
             return None
         factor = np.sqrt(mine.share * (there.sum() - 1) / there.sum())
-        moves[side, there] = factor * (left_out[there].mean() - left_out[there])
-    return moves
+        influences[side, there] = factor * (left_out[there].mean() - left_out[there])
+    return influences
 
 
-def standard_error(moves: Moves) -> float:
-    """Return the standard error that the moves add up to."""
-    return float(np.sqrt((moves**2).sum()))
+def standard_error(influences: Influences) -> float:
+    """Return the standard error that the influences add up to."""
+    return float(np.sqrt((influences**2).sum()))
 
 
-def mean_moves(parts: Sequence[Moves | None]) -> Moves | None:
-    """Return the moves of the mean of several scores, None where one of them does not tell.
+def mean_influences(parts: Sequence[Influences | None]) -> Influences | None:
+    """Return the influences of the mean of several scores, None where one of them does not tell.
 
-    A score without moves among many (too few values in one column) is left out while it is less than a tenth of them.
+    A score without influences among many (too few values in a column) is left out while it is under a tenth of them.
     """
     known = [part for part in parts if part is not None]
     if not known or len(known) < 0.9 * len(parts):

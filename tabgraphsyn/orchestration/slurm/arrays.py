@@ -262,7 +262,7 @@ def _grouped(
         options = [_element_wise(group, refs, max_elements), _in_common(group, refs, max_elements)]
         chosen = min(options, key=len)
         if len(chosen) > max_arrays:
-            chosen = whatever_becomes(group, refs, max_elements)
+            chosen = after_any_end(group, refs, max_elements)
         for array in chosen:
             array.number = len(arrays)
             arrays.append(array)
@@ -326,7 +326,7 @@ def _in_common(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elemen
     return list(found.values())
 
 
-def whatever_becomes(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elements: int) -> list[JobArray]:
+def after_any_end(group: Sequence[Unit], refs: Sequence[frozenset[Ref]], max_elements: int) -> list[JobArray]:
     """Wait for the end of all that the group reads: the check at the start tells true inputs from others."""
     arrays = []
     for start in range(0, len(group), max_elements):

@@ -24,7 +24,7 @@ from tabgraphsyn.orchestration.slurm.standing import (
     Standing,
     Update,
     is_ours,
-    sorted_out,
+    standing_of,
     updates_of,
 )
 from tabgraphsyn.orchestration.slurm.strategy import SUCCESSOR, Strategy, choose
@@ -113,7 +113,7 @@ def prepare(
     }
     elsewhere = frozenset[str]() if work.take_over else _elsewhere(work, found, wanted, done.union(queued))
     for can_update in (scheduler.has("scontrol"), False):
-        standing = sorted_out(work.plan, done, queued, can_update=can_update)
+        standing = standing_of(work.plan, done, queued, can_update=can_update)
         arrays, held = _arrays(work, standing, done | elsewhere, capabilities, strategy, scheduler)
         updates = updates_of(work.plan, done, standing, arrays)
         if len(updates) <= MOST_UPDATES:

@@ -43,7 +43,7 @@ class Standing:
     stuck: list[str] = field(default_factory=list)
 
 
-def sorted_out(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *, can_update: bool) -> Standing:
+def standing_of(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *, can_update: bool) -> Standing:
     """Return which queued stages will be made as they are, which after a change, and which never.
 
     Args:

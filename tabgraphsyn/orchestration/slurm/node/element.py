@@ -124,10 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(list_file: Path, is_lane: bool) -> int:
     """Run as one of the tasks that srun started: the first runs the stages, the others help to train them."""
-    seat = seat_of_task()
-    if seat.number:
-        return follow_first(list_file, seat)
-    with gathered(list_file, seat) as team:
+    place = seat_of_task()
+    if place.number:
+        return follow_first(list_file, place)
+    with gathered(list_file, place) as team:
         if is_lane:
             return run_lane_task(list_file, array_job() or "", team)
         return run_element(_element(list_file), team)

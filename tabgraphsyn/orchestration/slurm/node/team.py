@@ -16,18 +16,18 @@ from pathlib import Path
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import EXIT_RANK_LOST, RankLost
-from tabgraphsyn.orchestration.ranks import MEET_S, Seat, StoreTeam, Team, connect, serve
+from tabgraphsyn.orchestration.ranks import MEET_S, RankPlace, StoreTeam, Team, connect, serve
 
 _TURN_S = 0.2
 
 
-def seat_of_task() -> Seat:
+def seat_of_task() -> RankPlace:
     """Return which of its job's tasks this process is."""
     number, count, local, nodes = (
         int(os.environ.get(name) or default)
         for name, default in (("SLURM_PROCID", 0), ("SLURM_NTASKS", 1), ("SLURM_LOCALID", 0), ("SLURM_NNODES", 1))
     )
-    return Seat(number, count, local, nodes)
+    return RankPlace(number, count, local, nodes)
 
 
 def address_path(list_file: Path) -> Path:
@@ -37,15 +37,15 @@ def address_path(list_file: Path) -> Path:
 
 
 @contextmanager
-def gathered(list_file: Path, seat: Seat) -> Iterator[Team | None]:
+def gathered(list_file: Path, place: RankPlace) -> Iterator[Team | None]:
     """Yield the team of rank 0, or None for a job of one task; at the end the others are told to leave."""
-    if seat.count == 1:
+    if place.count == 1:
         yield None
         return
-    store, port = serve(seat)
+    store, port = serve(place)
     path = address_path(list_file)
-    write_json(path, {"host": "127.0.0.1" if seat.nodes == 1 else socket.gethostname(), "port": port})
-    team = StoreTeam(store, seat)
+    write_json(path, {"host": "127.0.0.1" if place.nodes == 1 else socket.gethostname(), "port": port})
+    team = StoreTeam(store, place)
     try:
         yield team
     finally:
@@ -53,7 +53,7 @@ def gathered(list_file: Path, seat: Seat) -> Iterator[Team | None]:
         path.unlink(missing_ok=True)
 
 
-def follow_first(list_file: Path, seat: Seat) -> int:
+def follow_first(list_file: Path, place: RankPlace) -> int:
     """Do what rank 0 orders; return the exit code of a task that is not rank 0."""
     from tabgraphsyn.orchestration.follower import follow
 
@@ -61,12 +61,12 @@ def follow_first(list_file: Path, seat: Seat) -> int:
     end = time.monotonic() + MEET_S
     while not path.exists():
         if time.monotonic() > end:
-            print(f"rank {seat.number}: rank 0 did not say in {MEET_S:.0f} s where it is ({path})", file=sys.stderr)
+            print(f"rank {place.number}: rank 0 did not say in {MEET_S:.0f} s where it is ({path})", file=sys.stderr)
             return EXIT_RANK_LOST
         time.sleep(_TURN_S)
     try:
         address = read_json(path)
-        return follow(connect(address["host"], address["port"]), seat)
+        return follow(connect(address["host"], address["port"]), place)
     except RankLost as error:
-        print(f"rank {seat.number}: {error}", file=sys.stderr)
+        print(f"rank {place.number}: {error}", file=sys.stderr)
         return EXIT_RANK_LOST
