@@ -23,7 +23,7 @@ RUNTIME_ARGUMENTS: Mapping[str, frozenset[str]] = {
 }
 
 # Parts of a component that are classes of a library, which it builds itself.
-_LIBRARIES: Mapping[str, str] = {"gnn.convolution": "torch_geometric"}
+LIBRARIES: Mapping[str, str] = {"gnn.convolution": "torch_geometric"}
 
 COMPONENTS = (
     *("codec", "holdout", "structure", "autoencoder", "gnn", "denoiser", "diffusion", "sampler", "sampling"),
@@ -67,7 +67,7 @@ def component_problems(config: Mapping[str, Any]) -> Iterator[str]:
         target = component["_target_"]
         if not isinstance(target, str):
             yield f"{key}._target_: the name of a class, found {target!r}."
-        elif target.split(".", 1)[0] not in (*allowed, _LIBRARIES.get(key)):
+        elif target.split(".", 1)[0] not in (*allowed, LIBRARIES.get(key)):
             package = target.split(".", 1)[0]
             yield (
                 f"{key}._target_: {target!r} is outside the package. "
@@ -147,7 +147,7 @@ def _target_problems(key: str, target: str, component: Mapping[str, Any]) -> Ite
     accepted = constructor(target)
     if accepted is None:
         # A trusted package may be installed where the stages run and not here; ours is here.
-        if target.split(".", 1)[0] in (_PACKAGE, _LIBRARIES.get(key)):
+        if target.split(".", 1)[0] in (_PACKAGE, LIBRARIES.get(key)):
             name = target.rpartition(".")[2]
             yield f"{key}._target_: there is no {target!r}.{nearest(name, names_in_module(target))}"
         return

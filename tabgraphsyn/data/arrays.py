@@ -25,7 +25,7 @@ class ArrayWriter:
         np.lib.format.write_array_header_1_0(handle, header)
 
     def append(self, rows: np.ndarray) -> None:
-        """Write the next rows."""
+        """Write the next rows, (rows, width)."""
         if rows.shape[1:] != self._shape[1:]:
             raise ValueError(f"rows of shape {self._shape[1:]} expected, found {rows.shape[1:]}")
         self._handle.write(np.ascontiguousarray(rows, dtype=self._dtype).tobytes())
@@ -52,6 +52,6 @@ def array_writer(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) ->
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
-    """Write a whole array to ``path``, aside then renamed."""
+    """Write a whole array to ``path``, aside then renamed; its shape and type are kept."""
     with written_aside(path) as aside, aside.open("wb") as handle:
         np.save(handle, array, allow_pickle=False)

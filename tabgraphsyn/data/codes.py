@@ -98,7 +98,11 @@ def tuple_codes_of_both(
 
 
 def as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``."""
+    """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``.
+
+    Shape:
+        (rows,).
+    """
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):

@@ -74,7 +74,7 @@ class ValueCounts:
         return np.bincount(self.holdings[0], minlength=len(self.counts))
 
     def kept(self, mask: np.ndarray) -> ValueCounts:
-        """Return the distinct values that ``mask`` marks, with their rows."""
+        """Return the distinct values that ``mask`` marks, with their rows, (values,) bool."""
         if self.place is None or self.entity is None:
             return ValueCounts(self.distinct.filter(pa.array(mask)), self.counts[mask], self.null_count)
         rows = mask[self.place]
@@ -88,7 +88,7 @@ class ValueCounts:
         return int(self.counts.sum()) + self.null_count
 
     def with_null(self) -> tuple[pa.Array, np.ndarray]:
-        """Return values and counts with null as one of the values where it occurs."""
+        """Return values and counts with null as one of the values where it occurs; (values,) each."""
         if not self.null_count:
             return self.distinct, self.counts
         null = pa.nulls(1, self.distinct.type)
@@ -96,19 +96,19 @@ class ValueCounts:
 
 
 def training_values(table: Table, column: str, is_training: np.ndarray) -> pa.ChunkedArray:
-    """Return one column's training rows; ``-0.0`` becomes ``0.0``, which equals it."""
+    """Return one column's training rows; ``-0.0`` becomes ``0.0``, which equals it; ``is_training`` is (rows,) bool."""
     return plain_zero(table.column(column).filter(pa.array(is_training)))
 
 
 def plain_zero(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Return the values with ``-0.0`` as ``0.0``: they are equal, but arrow hashes them apart."""
+    """Return the values with ``-0.0`` as ``0.0``: they are equal, but arrow hashes them apart; (rows,)."""
     return pc.add(values, 0.0) if pa.types.is_floating(values.type) else values
 
 
 def training_batches(
     table: Table, columns: list[str], keep: np.ndarray, batch_rows: int = 65_536
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows that ``keep`` marks, in order, without holding the table."""
+    """Yield the rows that ``keep`` marks, in order, without holding the table; ``keep`` is (rows,) bool."""
     start = 0
     for batch in table.batches(columns, batch_rows):
         kept = keep[start : start + batch.num_rows]
@@ -131,5 +131,5 @@ def even_sample(is_training: np.ndarray, limit: int) -> np.ndarray:
 
 
 def as_numpy(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return arrow values as numpy; the two arrow classes spell it differently."""
+    """Return arrow values as numpy; the two arrow classes spell it differently; (rows,)."""
     return values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)

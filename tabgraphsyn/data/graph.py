@@ -104,7 +104,7 @@ def adjacencies(
 
 
 def checked_pointer(relation: Relation, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the pointers of one relation after checking them against the row counts."""
+    """Return the pointers of one relation after checking them against the row counts, (child rows,) int64."""
     if relation.name not in pointers:
         raise StageError(f"{relation.name}: every relation needs its row pointers; these were not given.")
     parent_row = np.asarray(pointers[relation.name])

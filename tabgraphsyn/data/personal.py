@@ -76,7 +76,7 @@ _FULL_NAME = r"^\p{L}[\p{L}'\x{2019}.-]*,?( \p{L}[\p{L}'\x{2019}.-]*){1,3}$"
 def personal_kind(
     table: str, column: str, values: pa.Array | pa.ChunkedArray, pii: bool = False
 ) -> PersonalKind | None:
-    """Return how a column's values lead to a person, None where nothing says that they do.
+    """Return how a column's values lead to a person, None where nothing says that they do; values are (rows,).
 
     Args:
         table: name of the table: a ``name`` in ``customers`` is a person's, in ``products`` it is not.

@@ -124,12 +124,12 @@ class Prepared:
         return self._pointers[relation]
 
     def pointers(self, relations: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-        """Return relation -> ``pointer``, of all relations or of the named ones."""
+        """Return relation -> ``pointer``, of all relations or of the named ones; each is (child rows,) int64."""
         wanted = (relation.name for relation in self.schema.relations) if relations is None else relations
         return {name: self.pointer(name) for name in wanted}
 
     def keep_pointer(self, relation: str, pointer: np.ndarray) -> None:
-        """Write one relation's pointers."""
+        """Write one relation's pointers, (child rows,) int64."""
         save_array(self.folder / self.POINTERS / f"{relation}.npy", pointer)
         self._pointers[relation] = pointer
 
@@ -165,12 +165,12 @@ class Prepared:
         return self.folder / self.ENCODED / table / f"{kind}.npy"
 
     def reference(self, table: str) -> pa.Table | None:
-        """Return the attributes that sampling may keep of a lookup table, None for any other table."""
+        """Return the attributes that sampling may keep of a lookup table, None for any other table; one row each."""
         path = self.folder / self.REFERENCE / f"{table}.parquet"
         return pq.read_table(path) if path.exists() else None
 
     def keep_reference(self, table: str, rows: pa.Table) -> None:
-        """Write the attributes that sampling may keep of a lookup table."""
+        """Write the attributes that sampling may keep of a lookup table, one row each."""
         with written_aside(self.folder / self.REFERENCE / f"{table}.parquet") as aside:
             pq.write_table(rows, aside)
 
@@ -223,7 +223,11 @@ class Prepared:
             save_panels(self.folder / self.KNOWN, table, panels)
 
     def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-        """Return an inherited column as the parent's training rows have it, and ``pointer`` to them."""
+        """Return an inherited column as the parent's training rows have it, and ``pointer`` to them.
+
+        Shape:
+            (child rows,) int64.
+        """
         table = self.schema.relation(inherited.relation).parent_table
         codec, encoded = self.codec(table), self.encoded(table)
         numbers, categories = codec.places[inherited.parent_column]

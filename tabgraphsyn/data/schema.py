@@ -297,7 +297,7 @@ class Table:
         return self._stored(self.source if columns is None else self.source.select(columns))
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """Return one column; on disk only that column is read."""
+        """Return one column; on disk only that column is read; (rows,)."""
         return self.read([name]).column(0)
 
     def batches(self, columns: list[str] | None = None, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
@@ -330,7 +330,7 @@ def _is_plain_number(type_: pa.DataType) -> bool:
 
 
 def mapped(values: pa.ChunkedArray | pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray | pa.Array:
-    """Return ``change`` of an array, chunk by chunk where it has chunks."""
+    """Return ``change`` of an array, chunk by chunk where it has chunks; both are (rows,)."""
     if isinstance(values, pa.Array):
         return change(values)
     if not values.num_chunks:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def skip_scaling(sigma: Tensor, sigma_data: float) -> Tensor:
-    """Return c_skip(sigma), in (0, 1].
+    """Return c_skip(sigma), in (0, 1]; of the shape of ``sigma``.
 
     >>> skip_scaling(torch.tensor(1.0), 1.0).item()
     0.5
@@ -26,12 +26,12 @@ def output_scaling(sigma: Tensor, sigma_data: float) -> Tensor:
 
 
 def input_scaling(sigma: Tensor, sigma_data: float) -> Tensor:
-    """Return c_in(sigma), which brings noisy latents to unit variance."""
+    """Return c_in(sigma), which brings noisy latents to unit variance; of the shape of ``sigma``."""
     return 1.0 / torch.sqrt(sigma**2 + sigma_data**2)
 
 
 def noise_scaling(sigma: Tensor) -> Tensor:
-    """Return c_noise(sigma) = log(sigma) / 4, what the network sees of the noise level."""
+    """Return c_noise(sigma) = log(sigma) / 4, what the network sees of the noise level; of the shape of ``sigma``."""
     return torch.log(sigma) / 4.0
 
 

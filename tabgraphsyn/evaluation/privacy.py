@@ -127,7 +127,11 @@ def _why_not(data: EvaluationData, parent: str) -> str:
 def attacked_rows(
     data: EvaluationData, view: View, cap: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return real rows to attack, training rows first, with which of them were trained on, and their entities."""
+    """Return real rows to attack, training rows first, with which of them were trained on, and their entities.
+
+    Shape:
+        (attacked,) each.
+    """
     members = sampled(data.training_rows[view.table], cap, generator)
     others = sampled(data.holdout_rows[view.table], cap, generator)
     rows = np.concatenate([members, others])

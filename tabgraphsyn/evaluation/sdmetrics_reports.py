@@ -129,7 +129,11 @@ class _seeded:
 
 
 def frames(side: Side, comparison: Comparison) -> dict[str, pd.DataFrame]:
-    """Return the tables of one side with the columns of the schema; an absent column is missing throughout."""
+    """Return the tables of one side with the columns of the schema; an absent column is missing throughout.
+
+    Shape:
+        (rows, columns).
+    """
     made = {}
     for table in comparison.schema.tables:
         keys = comparison.schema.key_columns(table.name)

@@ -56,7 +56,7 @@ class GridMaker(KeyMaker):
     is_ranked: bool
 
     def make(self, number: np.ndarray) -> pa.Array:
-        """Return ``start + step * number``."""
+        """Return ``start + step * number``, (rows,)."""
         return pa.array(self.start + self.step * number.astype(np.int64), pa.int64()).cast(pa.type_for_alias(self.type))
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class PatternMaker(KeyMaker):
     is_ranked: bool = True
 
     def make(self, number: np.ndarray) -> pa.Array:
-        """Return ids of the pattern."""
+        """Return ids of the pattern, (rows,)."""
         return pa.array(self.pattern.make(number), pa.string()).cast(pa.type_for_alias(self.type))
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class LevelMaker(KeyMaker):
     may_exceed = False
 
     def make(self, number: np.ndarray) -> pa.Array:
-        """Return the levels at these places."""
+        """Return the levels at these places, (rows,)."""
         return self.levels.take(number)
 
     def to_dict(self) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class KeySpec:
     def learn(database: Database, is_training: Mapping[str, np.ndarray], pointers: Mapping[str, np.ndarray]) -> KeySpec:
         """Return the spec of a database; shapes of ids are learned from training rows.
 
+        Shape:
+            pointers are (child rows,) int64.
+
         Raises:
             DataError: a column that is part of two keys to unrelated columns, or keys that form a ring.
         """
@@ -170,7 +173,7 @@ class Keys:
         self._root: dict[ColumnName, ColumnName] = {}
 
     def table(self, table: str) -> dict[str, pa.Array]:
-        """Return the values of all generated columns of a table.
+        """Return the values of all generated columns of a table, (rows,) each.
 
         Raises:
             StageError: a foreign key that its parent does not hold.

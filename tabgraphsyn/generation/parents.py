@@ -59,7 +59,7 @@ class Parents:
         return found
 
     def remembered(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield a table's batches and keep the columns that later tables inherit."""
+        """Yield a table's batches and keep the columns that later tables inherit; one row each."""
         inheriting = [one for columns in self.inherited.values() for one in columns]
         wanted = {one.parent_column for one in inheriting if self.parent_of[one.relation] == table}
         parts = []

@@ -62,7 +62,7 @@ class EncodedTensors:
         return EncodedBatch(low + share * (high - low), self.categorical[rows].long())
 
     def middle(self, rows: Tensor | None = None) -> EncodedBatch:
-        """Return rows (all when None) with each number in the middle of its interval."""
+        """Return rows (all when None) with each number in the middle of its interval; rows are (batch,) int64."""
         interval = self.numerical if rows is None else self.numerical[rows]
         categorical = self.categorical if rows is None else self.categorical[rows]
         return EncodedBatch(interval.mean(dim=-1), categorical.long())

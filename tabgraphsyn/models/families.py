@@ -122,7 +122,7 @@ class FamilyBatches:
 
     @lru_cache(maxsize=1)  # noqa: B019 - a step asks for its batch several times
     def windows_at(self, step: int) -> np.ndarray:
-        """Return the windows of batch ``step``."""
+        """Return the windows of batch ``step``, (windows,) int64."""
         epoch, place = divmod(step, self.batches_per_epoch)
         shuffled, ends = self._epoch(epoch)
         if self.batches_per_epoch == 1:

@@ -32,7 +32,7 @@ class RowConditions:
 
     @staticmethod
     def of(graph: Tensor, rows: KnownRows, levels: tuple[int, ...]) -> RowConditions:
-        """Return the conditions of a table's rows.
+        """Return the conditions of a table's rows, (rows, width).
 
         Without a graph network (width 0) keys condition nothing: that is what such a baseline is for.
         """
@@ -44,7 +44,7 @@ class RowConditions:
 
     @staticmethod
     def alone(graph: Tensor) -> RowConditions:
-        """Return conditions that are a graph network's vectors and nothing else."""
+        """Return conditions that are a graph network's vectors and nothing else, (rows, width)."""
         rows = graph.shape[0]
         return RowConditions(graph, torch.zeros(rows, 0, dtype=torch.int64), torch.zeros(rows, 0), ())
 

@@ -93,7 +93,11 @@ class ConditionSource:
     def condition(
         self, target: str, rows: Mapping[str, int], pointers: Mapping[str, np.ndarray], latents: Mapping[str, Tensor]
     ) -> Tensor:
-        """Return the conditions of one table; for several tables of a database ``open`` it once."""
+        """Return the conditions of one table; for several tables of a database ``open`` it once.
+
+        Shape:
+            (rows, condition_dim).
+        """
         return self.open(rows, pointers).condition(target, latents)
 
 
@@ -104,7 +108,7 @@ def database_graph(
     latents: Mapping[str, Tensor],
     device: str,
 ) -> DatabaseGraph:
-    """Return the graph of a database from its keys."""
+    """Return the graph of a database from its keys; pointers are (child rows,) int64."""
     structure = {table: torch.from_numpy(values) for table, values in features.compute(rows, pointers).items()}
     return DatabaseGraph(structure, latents, adjacencies(features.schema, rows, pointers), device)
 

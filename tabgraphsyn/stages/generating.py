@@ -190,7 +190,11 @@ class Generation:
         kept: pa.Table | None,
         fixed: Fixed,
     ) -> Iterator[pa.Table]:
-        """Yield a table's rows in batches, keys and attributes, dependencies enforced."""
+        """Yield a table's rows in batches, keys and attributes, dependencies enforced.
+
+        Shape:
+            latents are (rows, latent_dim).
+        """
         batches = self._decoded(table, autoencoder, latents, keys, kept, fixed)
         if self.config.reference_tables == "keep":
             batches = self._looked_up(table, batches, skeleton)

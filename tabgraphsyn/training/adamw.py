@@ -75,7 +75,11 @@ class AdamW:
             value.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the state by ``<parameter>/<kind>``; the tensors are the ones in use."""
+        """Return the state by ``<parameter>/<kind>``; the tensors are the ones in use.
+
+        Shape:
+            of the shape of their parameter.
+        """
         kinds = {"first": self._first, "second": self._second, "step": self._steps}
         return {
             f"{name}/{kind}": value
@@ -85,7 +89,7 @@ class AdamW:
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over the state that ``tensors`` gave."""
+        """Take over the state that ``tensors`` gave, of the same shape."""
         for name, value in self.tensors().items():
             value.copy_(tensors[name])
 

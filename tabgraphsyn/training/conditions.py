@@ -72,7 +72,7 @@ class ConditionTask(PartedTask):
         return rows if self.is_full_batch else min(rows, self.config.batch_rows)
 
     def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the losses of one target."""
+        """Return the losses of one target, each scalar."""
         target = self.target_at(step)
         return self.network.loss(self._training_batch(target, step), target, generator)
 

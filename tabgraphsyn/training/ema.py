@@ -35,7 +35,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def overwrite_weights(self, values: list[Tensor]) -> None:
-        """Overwrite the weights with ``values``; the addresses stay, as compiled code expects."""
+        """Overwrite the weights with ``values``; the addresses stay, as compiled code expects of the same shape."""
         if self._weights and values is not self._weights:
             torch._foreach_copy_(self._weights, values)
 

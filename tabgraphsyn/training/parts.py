@@ -69,5 +69,9 @@ class PartedTask(ABC):
         """
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Adapt what depends on the losses of a whole step, once they are known; no gradients reach here."""
+        """Adapt what depends on the losses of a whole step, once they are known; no gradients reach here.
+
+        Shape:
+            they are scalar.
+        """
         del losses

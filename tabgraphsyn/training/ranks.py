@@ -53,10 +53,14 @@ class Ranks(Protocol):
         """The part of every batch that this rank computes."""
 
     def prepare(self, parameters: Sequence[Tensor], buffers: Iterable[Tensor]) -> None:
-        """Start from rank 0's values."""
+        """Start from rank 0's values; of any shape."""
 
     def combine(self, losses: Mapping[str, Tensor], stop: bool, pieces: int) -> Together:
-        """Leave the sum of all ranks' gradients in the parameters, and return what is known together."""
+        """Leave the sum of all ranks' gradients in the parameters, and return what is known together.
+
+        Shape:
+            losses are scalar.
+        """
 
     def is_asked(self, stop: bool) -> bool:
         """Return whether to leave at this boundary, the same on every rank; ``stop``: this one was asked."""
@@ -74,10 +78,10 @@ class Alone:
     number, count, part = 0, 1, WHOLE
 
     def prepare(self, parameters: Sequence[Tensor], buffers: Iterable[Tensor]) -> None:
-        """Nothing to share."""
+        """Nothing to share, of any shape."""
 
     def combine(self, losses: Mapping[str, Tensor], stop: bool, pieces: int) -> Together:
-        """Return what came in."""
+        """Return what came in; losses are scalar."""
         return Together(losses, stop, pieces)
 
     def is_asked(self, stop: bool) -> bool:
@@ -107,7 +111,7 @@ class Group:
 
     @torch.no_grad()
     def prepare(self, parameters: Sequence[Tensor], buffers: Iterable[Tensor]) -> None:
-        """Take over rank 0's weights and buffers, and make room for the sums."""
+        """Take over rank 0's weights and buffers, and make room for the sums, of any shape."""
         self._parameters = list(parameters)
         for value in (*self._parameters, *buffers):
             _guarded(dist.broadcast, value, 0, group=self._on_device)
@@ -125,7 +129,7 @@ class Group:
 
     @torch.no_grad()
     def combine(self, losses: Mapping[str, Tensor], stop: bool, pieces: int) -> Together:
-        """Add up gradients, losses and flags of all ranks.
+        """Add up gradients, losses and flags of all ranks; losses are scalar.
 
         A parameter without a gradient on every rank keeps none, as in a training of one rank.
 

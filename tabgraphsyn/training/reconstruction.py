@@ -37,7 +37,7 @@ class ShuffledRows:
         self.batch_rows = min(self.batch_rows, len(self.rows))
 
     def at(self, step: int) -> Tensor:
-        """Return the rows of a step; what is left over at the end of an epoch waits for another one."""
+        """Return the rows of a step; what is left over at the end of an epoch waits for another one; (batch,) int64."""
         steps_per_epoch = len(self.rows) // self.batch_rows
         epoch, place = divmod(step, steps_per_epoch)
         if epoch != self._epoch:
@@ -79,7 +79,7 @@ class ReconstructionTask(PartedTask):
         return self.batches.batch_rows
 
     def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the losses of one batch, numbers drawn anew inside their intervals."""
+        """Return the losses of one batch, numbers drawn anew inside their intervals; each is scalar."""
         batch = self.encoded.draw(self.batches.at(step), generator)
         return self.autoencoder.training_loss(on_device(batch, self.device), generator)
 
@@ -92,7 +92,7 @@ class ReconstructionTask(PartedTask):
         return self.autoencoder.part_loss(on_device(batch, self.device), rows, generator)
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Let the autoencoder adapt its loss."""
+        """Let the autoencoder adapt its loss; losses are scalar."""
         self.autoencoder.after_step(losses)
 
     def validation_loss(self) -> float | None:

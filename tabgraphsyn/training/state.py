@@ -82,7 +82,7 @@ class TrainingState:
             value.copy_(self.best[name])
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Return everything that is a tensor, by checkpoint file and name."""
+        """Return everything that is a tensor, by checkpoint file and name; of any shape."""
         return {
             "model": {name: value.detach() for name, value in (self.parameters | self.buffers).items()},
             "ema": dict(zip(self.parameters, self.average.values, strict=True)),
@@ -93,7 +93,7 @@ class TrainingState:
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], folder: Path) -> None:
-        """Take over a checkpoint.
+        """Take over a checkpoint, of the same shape.
 
         Raises:
             StageError: the checkpoint belongs to another network; all differences at once.
@@ -181,7 +181,7 @@ def random_state_kept(device: str) -> Iterator[None]:
 
 
 def add_to_sums(sums: dict[str, Tensor], counts: dict[str, int], losses: Iterable[tuple[str, Tensor]]) -> None:
-    """Add losses to running sums on their device, without waiting for the device."""
+    """Add losses to running sums on their device, without waiting for the device; they are scalar."""
     for name, value in losses:
         if name not in sums:
             sums[name] = torch.zeros((), dtype=torch.float64, device=value.device)

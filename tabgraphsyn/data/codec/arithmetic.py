@@ -51,7 +51,7 @@ class SumRule:
         return np.abs(column - start - change) <= 1e-9 * np.maximum(np.abs(column), 1.0)
 
     def restored(self, columns: Mapping[str, pa.Array]) -> pa.Array:
-        """Return the column with the rule kept wherever both inputs are known."""
+        """Return the column with the rule kept wherever both inputs are known, (rows,)."""
         start, change = (_numbers(columns[name]) for name in self.inputs)
         if self.clock:
             minute = (minutes(start) + change) % DAY_MIN
@@ -78,7 +78,7 @@ class HourRule:
         return (self.clock,)
 
     def restored(self, columns: Mapping[str, pa.Array]) -> pa.Array:
-        """Return the times with their hour replaced wherever the clock is known."""
+        """Return the times with their hour replaced wherever the clock is known, (rows,)."""
         old, clock = columns[self.column], _numbers(columns[self.clock])
         hour = np.where(np.isnan(clock), 0, clock // 100 % 24)
         shift = hour - np.asarray(pc.fill_null(pc.hour(old), 0))
@@ -86,7 +86,11 @@ class HourRule:
         return pc.if_else(pa.array(~np.isnan(clock)), moved, old)
 
     def imposed(self, clock: pa.Array, times: pa.Array, is_fixed: np.ndarray) -> pa.Array:
-        """Return the clock with the hour of the time wherever that is fixed; minutes, and what is missing, stay."""
+        """Return the clock with the hour of the time wherever that is fixed; minutes, and what is missing, stay.
+
+        Shape:
+            (rows,).
+        """
         own, hour = _numbers(clock), np.asarray(pc.fill_null(pc.hour(times), 0))
         new = hour * 100 + np.where(np.isnan(own), 0, own) % 100
         return pc.if_else(pa.array(is_fixed & ~np.isnan(own)), pa.array(new).cast(clock.type), clock)
@@ -96,7 +100,7 @@ Rule = SumRule | HourRule | BandRule
 
 
 def minutes(clock: np.ndarray) -> np.ndarray:
-    """Return minutes since midnight of times written as hhmm.
+    """Return minutes since midnight of times written as hhmm, (rows,).
 
     >>> minutes(np.array([517.0, 2400.0])).tolist()
     [317.0, 1440.0]

@@ -119,7 +119,7 @@ class CategoricalCodec(ColumnCodec):
         return EncodedColumn.of(len(values), [], [level])
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         level = categorical[:, 0].astype(np.int64)
         if not self.has_pool:
             return self.levels.take(level)
@@ -164,11 +164,11 @@ class ConstantCodec(ColumnCodec):
     value: Levels
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         return empty_fields(len(values))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         return self.value.take(np.zeros(len(categorical), dtype=np.int64))
 
     def to_dict(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class DerivedCodec(ColumnCodec):
         return DerivedCodec(column=column, given=given, determinant=determinant, dependent=dependent)
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         return empty_fields(len(values))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:

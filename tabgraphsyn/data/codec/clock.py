@@ -50,7 +50,11 @@ class ClockCodec(ColumnCodec):
     def fit(
         column: str, values: pa.ChunkedArray | pa.Array, config: CodecConfig, entities: np.ndarray | None = None
     ) -> ClockCodec | None:
-        """Fit to training values of which ``arithmetic`` found that they are times of day; None where few share any."""
+        """Fit to training values of which ``arithmetic`` found that they are times of day; None where few share any.
+
+        Shape:
+            values are (rows,).
+        """
         whole = values.cast(pa.int64(), safe=False)
         hour, minute = _parts(whole)
         held, least = entities, config.min_entities
@@ -73,14 +77,18 @@ class ClockCodec(ColumnCodec):
         return self.hour.categorical_fields + self.minute.categorical_fields
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``; a missing one holds the most frequent minute, which decoding never reads."""
+        """Return the fields of ``values``; a missing one holds the most frequent minute, which decoding never reads.
+
+        Shape:
+            values are (rows,).
+        """
         hour, minute = _parts(values.cast(pa.int64(), safe=False))
         usual = self.minute.levels.array[0]
         parts = [self.hour.encode(hour), self.minute.encode(pc.fill_null(minute, usual))]
         return EncodedColumn.of(len(values), [], [part.categorical[:, 0] for part in parts])
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         hour = self.hour.decode(numerical, categorical[:, :1], draw)
         minute = self.minute.decode(numerical, categorical[:, 1:], draw)
         value = pc.min_element_wise(pc.add(pc.multiply(hour, 100), minute), self.maximum, skip_nulls=False)
@@ -137,7 +145,7 @@ class ClockLagCodec(ColumnCodec):
         config: CodecConfig,
         entities: np.ndarray | None = None,
     ) -> ClockLagCodec:
-        """Fit to training values."""
+        """Fit to training values, (rows,)."""
         lag = _lag_codec(f"{column}:lag", ValueCounts.of(_lag(values, start), entities), config)
         latest = pc.max(values).as_py()
         return ClockLagCodec(
@@ -146,7 +154,11 @@ class ClockLagCodec(ColumnCodec):
 
     @staticmethod
     def suits(values: pa.ChunkedArray | pa.Array, start: pa.ChunkedArray | pa.Array) -> bool:
-        """Return whether the lag says less that is new than the time itself: its middle half is clearly narrower."""
+        """Return whether the lag says less that is new than the time itself: its middle half is clearly narrower.
+
+        Shape:
+            both are (rows,).
+        """
         if start.null_count or values.null_count == len(values):
             return False
         lag, time = (as_numpy(one.drop_null()) for one in (_lag(values, start), _minutes(values)))
@@ -163,12 +175,12 @@ class ClockLagCodec(ColumnCodec):
         return self.lag.categorical_fields
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         assert given is not None
         return self.lag.encode(_lag(values, given))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         assert draw.given is not None
         lag = self.lag.decode(numerical, categorical, draw)
         is_null = pc.is_null(lag).to_numpy(zero_copy_only=False)

@@ -125,7 +125,7 @@ class DatetimeCodec(ColumnCodec):
         return self.day.categorical_fields + weekday + self.time.categorical_fields
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         filled = pc.is_valid(values).to_numpy(zero_copy_only=False)
         us = np.zeros(len(values), dtype=np.int64)
         us[filled] = _microseconds(values.drop_null())
@@ -150,7 +150,7 @@ class DatetimeCodec(ColumnCodec):
         return EncodedColumn(numerical, categorical)
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         n_day, c_day = len(self.day.numerical_fields), len(self.day.categorical_fields)
         day = self.day.decode(numerical[:, :n_day], categorical[:, :c_day], draw)
         is_null = pc.is_null(day).to_numpy(zero_copy_only=False)
@@ -192,7 +192,11 @@ def datetime_codec(
     anchor: tuple[str, pa.ChunkedArray] | None = None,
     entities: np.ndarray | None = None,
 ) -> ColumnCodec:
-    """Return the codec that suits a column of times: constant, categorical, or days and time of day."""
+    """Return the codec that suits a column of times: constant, categorical, or days and time of day.
+
+    Shape:
+        values are (rows,).
+    """
     simple = number_codec(column, ValueCounts.of(values, entities), config, EPOCH_GRAIN_US)
     return DatetimeCodec.fit(column, values, config, anchor, entities) if isinstance(simple, NumericalCodec) else simple
 
@@ -202,7 +206,7 @@ def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
 
 def spread(numbers: np.ndarray) -> float:
-    """Return the width of the middle half of some numbers."""
+    """Return the width of the middle half of some numbers, (n,), in their unit."""
     low, high = np.quantile(numbers, [0.25, 0.75])
     return float(high - low)
 

@@ -77,7 +77,11 @@ class DigitsCodec(ColumnCodec):
         return EncodedColumn.of(len(values), [], [number // self.base, number % self.base])
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values; a place that the last block does not have counts from its start again."""
+        """Return the column's values; a place that the last block does not have counts from its start again.
+
+        Shape:
+            (rows,).
+        """
         block, place = categorical[:, 0].astype(np.int64), categorical[:, 1].astype(np.int64)
         places = np.minimum(self.base, self.levels - block * self.base)
         level = self._order[block * self.base + place % places]

@@ -45,7 +45,7 @@ class UnmodelledCodec(ColumnCodec):
         return (CategoricalField(f"{self.column}:missing", 2),) if self.has_missing else ()
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         is_null = pc.is_null(values).to_numpy(zero_copy_only=False).astype(np.int32)
         return EncodedColumn.of(len(values), [], [is_null] if self.has_missing else [])
 
@@ -85,7 +85,7 @@ class IdentifierCodec(UnmodelledCodec):
         regex_format: str | None = None,
         open_after: int = MAX_LENGTH,
     ) -> IdentifierCodec:
-        """Fit to (a sample of) training values; for ``open_after`` see ``Pattern.learn``."""
+        """Fit to (a sample of) training values; for ``open_after`` see ``Pattern.learn``; the sample is (rows,)."""
         filled = sample.drop_null()
         counted = pc.value_counts(filled)
         head, tail_ids, tail_rows = head_and_tail(np.sort(counted.field(1).to_numpy(zero_copy_only=False))[::-1])
@@ -108,7 +108,7 @@ class IdentifierCodec(UnmodelledCodec):
         )
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         rows = len(categorical)
         index = np.arange(draw.first_row, draw.first_row + rows)
         if self.head:
@@ -144,6 +144,9 @@ class IdentifierCodec(UnmodelledCodec):
 
 def head_and_tail(counts: np.ndarray) -> tuple[tuple[int, ...], int, int]:
     """Return how often ids repeat: the head, and how many ids and rows there are beside; nothing where none repeats.
+
+    Shape:
+        counts are (ids,) int64.
 
     How often one id occurs is a fact of one person: the head holds means of ten neighbours.
 
@@ -220,7 +223,7 @@ class TextCodec(UnmodelledCodec):
         return weights / weights.sum() if weights.sum() else np.asarray([1.0])
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         rows = len(categorical)
         place = draw.rng.choice(len(self._shares), size=rows, p=self._shares)
         masked = np.flatnonzero(place == len(self.vocabulary))

@@ -28,7 +28,7 @@ class Levels:
 
     @staticmethod
     def of(values: pa.Array) -> Levels:
-        """Hold the values of an arrow array; timestamps as integers of their unit."""
+        """Hold the values of an arrow array; timestamps as integers of their unit; (levels,)."""
         plain = values.cast(pa.int64()) if pa.types.is_temporal(values.type) else values
         return Levels(str(values.type), tuple(plain.to_pylist()))
 
@@ -42,7 +42,7 @@ class Levels:
 
     @cached_property
     def array(self) -> pa.Array:
-        """The values as arrow."""
+        """The values as arrow, (levels,)."""
         if pa.types.is_temporal(self.arrow_type):
             return pa.array(self.values, pa.int64()).cast(self.arrow_type)
         return pa.array(self.values, self.arrow_type)
@@ -69,7 +69,7 @@ class Levels:
         return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
     def take(self, places: np.ndarray) -> pa.Array:
-        """Return the values at ``places``, all of which exist."""
+        """Return the values at ``places``, all of which exist; places are (rows,) int64."""
         return self.array.take(pa.array(places, pa.int64()))
 
     def to_dict(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class MixedCodec(ColumnCodec):
     def fit(
         column: str, format: MixedFormat, values: pa.Array, config: CodecConfig, entities: np.ndarray | None = None
     ) -> MixedCodec:
-        """Fit to training values as they are written."""
+        """Fit to training values as they are written, (rows,)."""
         numbers, form = format.split(values)
         if pa.types.is_timestamp(numbers.type):
             inner = datetime_codec(column, pa.chunked_array([numbers]), config, None, entities)
@@ -85,7 +85,7 @@ class MixedCodec(ColumnCodec):
         return self.inner.categorical_fields + form + self.word.categorical_fields
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``; form and word are level 0 in rows that have none."""
+        """Return the fields of ``values``; form and word are level 0 in rows that have none; values are (rows,)."""
         numbers, form = self.format.split(values)
         inner = self.inner.encode(numbers)
         is_word = pc.is_null(numbers).to_numpy(zero_copy_only=False)
@@ -97,7 +97,7 @@ class MixedCodec(ColumnCodec):
         return EncodedColumn(inner.numerical, categorical.astype(np.int32))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values as they are written."""
+        """Return the column's values as they are written, (rows,)."""
         taken = len(self.inner.categorical_fields)
         numbers = self.inner.decode(numerical, categorical[:, :taken], draw)
         form = categorical[:, taken].astype(np.int64) if self._has_form else np.zeros(len(numbers), dtype=np.int64)

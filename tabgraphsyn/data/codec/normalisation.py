@@ -34,7 +34,7 @@ class Normalisation(ABC):
 
     @abstractmethod
     def value(self, normalised: np.ndarray) -> np.ndarray:
-        """Return the value of each normalised number."""
+        """Return the value of each normalised number, (rows,)."""
 
     def neutral(self) -> tuple[float, float]:
         """Return the interval written where a number has no meaning."""
@@ -71,7 +71,11 @@ class Ranks:
         return values, np.concatenate([[0.0], np.maximum.accumulate(ranks), [1.0]])
 
     def rank_interval(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least rank that reaches ``low`` and the greatest that stays within ``high``."""
+        """Return the least rank that reaches ``low`` and the greatest that stays within ``high``.
+
+        Shape:
+            all are (rows,), ranks in 0 .. 1.
+        """
         values, ranks = self._points
         low, high = np.clip(low, values[0], values[-1]), np.clip(high, values[0], values[-1])
         reaches = np.searchsorted(values, low, side="left")
@@ -168,7 +172,7 @@ class QuantileNormal(Ranked):
         return np.stack([ndtri(rank) for rank in self.ranks.rank_interval(low, high)], axis=1)
 
     def value(self, normalised: np.ndarray) -> np.ndarray:
-        """Return the value of each normalised number."""
+        """Return the value of each normalised number, (rows,)."""
         return self.ranks.value(ndtr(normalised))
 
 
@@ -182,7 +186,7 @@ class UniformCdf(Ranked):
         return np.stack([(rank - 0.5) * np.sqrt(12) for rank in self.ranks.rank_interval(low, high)], axis=1)
 
     def value(self, normalised: np.ndarray) -> np.ndarray:
-        """Return the value of each normalised number."""
+        """Return the value of each normalised number, (rows,)."""
         return self.ranks.value(normalised / np.sqrt(12) + 0.5)
 
 
@@ -196,7 +200,7 @@ class Standard(Scaled):
         return np.stack([(end - self.mean) / self.deviation for end in (low, high)], axis=1)
 
     def value(self, normalised: np.ndarray) -> np.ndarray:
-        """Return the value of each normalised number."""
+        """Return the value of each normalised number, (rows,)."""
         return normalised * self.deviation + self.mean
 
 
@@ -210,7 +214,7 @@ class Unchanged(Scaled):
         return np.stack([low, high], axis=1)
 
     def value(self, normalised: np.ndarray) -> np.ndarray:
-        """Return the value of each normalised number."""
+        """Return the value of each normalised number, (rows,)."""
         return normalised
 
     def neutral(self) -> tuple[float, float]:

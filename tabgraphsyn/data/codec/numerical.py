@@ -100,7 +100,7 @@ class NumericalCodec(ColumnCodec):
         return gate + factor
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         is_null = pc.is_null(values).to_numpy(zero_copy_only=False)
         gate = np.where(is_null, 0, self.atoms.index(values) + 1)
         is_number = (gate == 0) & ~is_null
@@ -118,7 +118,7 @@ class NumericalCodec(ColumnCodec):
         return EncodedColumn.of(len(values), [interval], categories)
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         numbers = self.precision.snap(self.normalisation.value(numerical[:, 0].astype(np.float64)))
         arrow_type = pa.type_for_alias(self.type)
         whole = np.rint(numbers).astype(np.int64) if pa.types.is_integer(arrow_type) else numbers
@@ -160,7 +160,11 @@ class NumericalCodec(ColumnCodec):
 
 
 def atom_mask(counts: np.ndarray, atom_share: float) -> np.ndarray:
-    """Return which distinct values are atoms: ``atom_share`` of the filled rows and at least five of them."""
+    """Return which distinct values are atoms: ``atom_share`` of the filled rows and at least five of them.
+
+    Shape:
+        (values,) bool.
+    """
     return counts >= max(atom_share * counts.sum(), MIN_ATOM_ROWS)
 
 

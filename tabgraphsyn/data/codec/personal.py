@@ -59,7 +59,7 @@ class PersonalCodec(UnmodelledCodec):
 
     @staticmethod
     def fit(column: str, person: PersonalKind, sample: pa.ChunkedArray) -> PersonalCodec:
-        """Fit to (a sample of) training values."""
+        """Fit to (a sample of) training values, (rows,)."""
         filled, has_missing, kind = sample.drop_null(), sample.null_count > 0, str(sample.type)
         if person in _PATTERNED:
             return PersonalCodec(column, has_missing, person, kind, shape=_shape(column, person, filled))
@@ -80,7 +80,7 @@ class PersonalCodec(UnmodelledCodec):
         )
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         rows, is_null = len(categorical), self._nulls(categorical)
         if self.shape is not None:
             shifted = replace(draw, first_row=draw.first_row + FIRST)

@@ -42,7 +42,7 @@ class Precision:
 
     @staticmethod
     def fit(distinct: np.ndarray, counts: np.ndarray, knots: Knots) -> Precision:
-        """Return the precision of sorted distinct values.
+        """Return the precision of sorted distinct values, (values,) each.
 
         Args:
             distinct: the values.
@@ -84,7 +84,7 @@ class Precision:
         return values - self.step / 2, values + self.step / 2
 
     def snap(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the permitted value nearest to each number."""
+        """Return the permitted value nearest to each number, (rows,)."""
         held = np.clip(numbers, self.minimum, self.maximum)
         if self.support:
             return self._values[self._nearest(held)]

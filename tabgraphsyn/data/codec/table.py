@@ -135,7 +135,7 @@ class TableCodec:
         return tuple(order)
 
     def encode(self, rows: pa.RecordBatch | pa.Table) -> EncodedTable:
-        """Return the fields of training rows that hold at least the attribute columns."""
+        """Return the fields of training rows that hold at least the attribute columns; one row each."""
         values = {name: plain_zero(_whole(rows.column(name))) for name in self.columns}
         parts = [
             codec.encode(values[name], values[codec.given] if codec.given is not None else None)

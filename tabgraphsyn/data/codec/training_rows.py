@@ -30,11 +30,11 @@ class TrainingRows:
     entities: np.ndarray | None = field(default=None, repr=False)
 
     def values(self, column: str) -> pa.ChunkedArray:
-        """Return a column."""
+        """Return a column, (rows,)."""
         return training_values(self.table, column, self.is_training)
 
     def whole(self, column: str) -> pa.Array:
-        """Return a column in one piece."""
+        """Return a column in one piece, (rows,)."""
         values = self.values(column)
         return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 

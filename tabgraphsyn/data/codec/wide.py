@@ -56,7 +56,7 @@ class WideCodec(ColumnCodec):
     def fit(
         column: str, values: pa.Array, scale: int, config: CodecConfig, entities: np.ndarray | None = None
     ) -> WideCodec:
-        """Fit to training values of which at least one is filled."""
+        """Fit to training values of which at least one is filled; (rows,)."""
         wholes = _wholes(values, scale)
         filled = [one for one in wholes if one is not None]
         step = math.gcd(*(one - filled[0] for one in filled)) or 1
@@ -85,11 +85,11 @@ class WideCodec(ColumnCodec):
         return self.inner.categorical_fields
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``."""
+        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         return self.inner.encode(self._leading(_wholes(values, self.scale)))
 
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the column's values."""
+        """Return the column's values, (rows,)."""
         leading = self.inner.decode(numerical, categorical, draw).to_pylist()
         below = _drawn(draw.rng, len(leading), self.bits)
         wholes = [
@@ -117,7 +117,7 @@ class WideCodec(ColumnCodec):
 
 
 def beyond_floats(values: pa.Array | pa.ChunkedArray) -> bool:
-    """Return whether whole numbers are too large for a float."""
+    """Return whether whole numbers are too large for a float; values are (rows,)."""
     if not pa.types.is_integer(values.type) or len(values) == values.null_count:
         return False
     ends = pc.min_max(values).as_py()

@@ -41,7 +41,7 @@ class Format(ABC):
 
     @abstractmethod
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the stored values that texts spell.
+        """Return the stored values that texts spell; both are (rows,), nulls stay null.
 
         Raises:
             pyarrow.ArrowInvalid: a text is not written in this format.
@@ -52,21 +52,25 @@ class Format(ABC):
         """Return the text of stored values, (rows,) string; nulls stay null."""
 
     def typed(self, values: pa.Array) -> pa.Array:
-        """Return stored values in the arrow type of parquet output."""
+        """Return stored values in the arrow type of parquet output; both are (rows,)."""
         if values.type == self.arrow:
             return values
         is_text = pa.types.is_large_string(self.arrow) or pa.types.is_string(self.arrow)
         return self.write(values).cast(self.arrow) if is_text else values.cast(self.arrow, safe=False)
 
     def stored_of(self, values: pa.Array) -> pa.Array:
-        """Return the stored values of what ``typed`` returned, or of any array that casts."""
+        """Return the stored values of what ``typed`` returned, or of any array that casts; (rows,)."""
         if values.type == self.stored:
             return values
         is_text = pa.types.is_large_string(values.type) or pa.types.is_string(values.type)
         return self.read(values.cast(pa.string())) if is_text else values.cast(self.stored, safe=False)
 
     def numbers(self, values: pa.Array) -> pa.Array:
-        """Return stored values as what metrics compare: themselves, where they are numbers, times or categories."""
+        """Return stored values as what metrics compare: themselves, where they are numbers, times or categories.
+
+        Shape:
+            (rows,).
+        """
         return values
 
     @property
@@ -95,7 +99,7 @@ class Format(ABC):
 
 
 def matched(text: pa.Array, pattern: str, told: str) -> dict[str, pa.Array]:
-    """Return the named groups of a pattern that every text matches, nulls where the text is null.
+    """Return the named groups of a pattern that every text matches, nulls where the text is null; each is (rows,).
 
     Raises:
         pyarrow.ArrowInvalid: a text does not match.

@@ -42,7 +42,7 @@ class DurationFormat(Format):
         return pa.int64()
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the spans that texts spell."""
+        """Return the spans that texts spell, (rows,)."""
         parts = matched(text, _ISO if self.style == "iso" else _CLOCK, self.style)
         total: pa.Array | pa.Scalar = pa.scalar(0, pa.int64())
         for unit, micros in _ISO_US.items():
@@ -55,7 +55,7 @@ class DurationFormat(Format):
         return pc.if_else(pc.is_valid(text), signed, pa.scalar(None, pa.int64()))
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return the text of spans."""
+        """Return the text of spans, (rows,)."""
         return each(values, self._iso if self.style == "iso" else self._clock)
 
     def _clock(self, value: int) -> str:
@@ -99,13 +99,13 @@ class DurationFormat(Format):
         return f"{sign}P{date}" + (f"T{time}" if time else "")
 
     def typed(self, values: pa.Array) -> pa.Array:
-        """Return spans in the arrow type of parquet output."""
+        """Return spans in the arrow type of parquet output, (rows,)."""
         if not pa.types.is_duration(self.arrow):
             return super().typed(values)
         return values.cast(pa.duration("us")).cast(self.arrow, safe=False)
 
     def stored_of(self, values: pa.Array) -> pa.Array:
-        """Return spans of any duration type as stored."""
+        """Return spans of any duration type as stored, (rows,)."""
         if pa.types.is_duration(values.type):
             return values.cast(pa.duration("us"), safe=False).cast(pa.int64())
         return super().stored_of(values)

@@ -44,11 +44,11 @@ class MixedFormat(Format):
         return self.forms[0].stored
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the texts as they are."""
+        """Return the texts as they are, (rows,)."""
         return text
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return the texts."""
+        """Return the texts, (rows,)."""
         return values
 
     def split(self, text: pa.Array) -> tuple[pa.Array, np.ndarray]:
@@ -77,7 +77,7 @@ class MixedFormat(Format):
         return texts
 
     def numbers(self, values: pa.Array) -> pa.Array:
-        """Return the numbers or moments, null for words."""
+        """Return the numbers or moments, null for words, (rows,)."""
         return self.split(values)[0]
 
     def in_words(self) -> str:

@@ -50,11 +50,11 @@ class DatetimeFormat(Format):
         return self.pattern.replace("%-", "%")
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the moments that texts spell."""
+        """Return the moments that texts spell, (rows,)."""
         return datetimes.parse(text, self.parsed)
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return the text of moments."""
+        """Return the text of moments, (rows,)."""
         if pa.types.is_timestamp(values.type) and values.type != TIMESTAMP:
             values = values.cast(TIMESTAMP, safe=False)
         if self.offset_min:
@@ -87,7 +87,7 @@ class DatetimeFormat(Format):
         return pc.if_else(pc.equal(digits, ""), "", pc.binary_join_element_wise(pa.scalar(mark), digits, ""))
 
     def typed(self, values: pa.Array) -> pa.Array:
-        """Return moments in the arrow type of parquet output."""
+        """Return moments in the arrow type of parquet output, (rows,)."""
         arrow, types = self.arrow, pa.types
         if types.is_time(arrow):
             micros = values.cast(pa.int64())
@@ -101,7 +101,7 @@ class DatetimeFormat(Format):
         return super().typed(values)
 
     def stored_of(self, values: pa.Array) -> pa.Array:
-        """Return moments of any temporal type as stored."""
+        """Return moments of any temporal type as stored, (rows,)."""
         if pa.types.is_time(values.type):
             return values.cast(pa.time64("us"), safe=False).cast(pa.int64()).cast(TIMESTAMP)
         if pa.types.is_timestamp(values.type):

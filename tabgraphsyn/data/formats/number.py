@@ -50,7 +50,7 @@ class NumberFormat(Format):
         return pa.int64() if self.whole else pa.float64()
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the numbers that texts spell."""
+        """Return the numbers that texts spell, (rows,)."""
         parts = matched(text, self.pattern, repr(self.example()))
         number = parts["n"]
         if self.thousands:
@@ -75,7 +75,7 @@ class NumberFormat(Format):
         )
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return the text of numbers."""
+        """Return the text of numbers, (rows,)."""
         return each(values, self.spelled)
 
     def spelled(self, value: float) -> str:
@@ -116,7 +116,7 @@ class NumberFormat(Format):
         return "+" if value > 0 else ""
 
     def typed(self, values: pa.Array) -> pa.Array:
-        """Return numbers in the arrow type of parquet output, decimals by their text."""
+        """Return numbers in the arrow type of parquet output, decimals by their text, (rows,)."""
         if not pa.types.is_decimal(self.arrow):
             return super().typed(values)
         plain = NumberFormat(whole=self.whole, least=self.least, most=self.most)

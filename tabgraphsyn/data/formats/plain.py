@@ -27,7 +27,7 @@ class BooleanFormat(Format):
         return pa.bool_()
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the booleans that texts spell, in any case."""
+        """Return the booleans that texts spell, in any case, (rows,)."""
         lower = pc.utf8_lower(text)
         is_true, is_false = pc.equal(lower, self.true.lower()), pc.equal(lower, self.false.lower())
         if not pc.all(pc.or_(is_true, is_false)).as_py():
@@ -35,7 +35,7 @@ class BooleanFormat(Format):
         return is_true
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return the words."""
+        """Return the words, (rows,)."""
         return pc.if_else(values, self.true, self.false)
 
 
@@ -52,23 +52,23 @@ class TypedFormat(Format):
         return type_of(self.plain)
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return texts as the plain type."""
+        """Return texts as the plain type, (rows,)."""
         return text.cast(self.stored)
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return values as arrow spells them."""
+        """Return values as arrow spells them, (rows,)."""
         if pa.types.is_float16(self.arrow) or pa.types.is_float32(self.arrow):
             values = values.cast(self.arrow, safe=False)
             values = values.cast(pa.float32()) if pa.types.is_float16(self.arrow) else values
         return values.cast(pa.string())
 
     def stored_of(self, values: pa.Array) -> pa.Array:
-        """Return values of the arrow type, or of any that casts, as the plain type."""
+        """Return values of the arrow type, or of any that casts, as the plain type, (rows,)."""
         plain = plain_array(values)
         return plain if plain.type == self.stored else plain.cast(self.stored, safe=False)
 
     def typed(self, values: pa.Array) -> pa.Array:
-        """Return values in the arrow type of parquet output, numbers held within its bounds."""
+        """Return values in the arrow type of parquet output, numbers held within its bounds, (rows,)."""
         if pa.types.is_dictionary(self.arrow):
             encoded = values.cast(self.arrow.value_type).dictionary_encode()
             return pa.DictionaryArray.from_arrays(encoded.indices.cast(self.arrow.index_type), encoded.dictionary)
@@ -105,21 +105,21 @@ class WideFormat(Format):
         return True
 
     def read(self, text: pa.Array) -> pa.Array:
-        """Return the digits as they are."""
+        """Return the digits as they are, (rows,)."""
         return text
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return the digits."""
+        """Return the digits, (rows,)."""
         return values
 
     def stored_of(self, values: pa.Array) -> pa.Array:
-        """Return decimals or whole numbers as digits."""
+        """Return decimals or whole numbers as digits, (rows,)."""
         if pa.types.is_decimal(values.type):
             return each(values, lambda value: f"{value:f}")
         return values.cast(pa.string())
 
     def numbers(self, values: pa.Array) -> pa.Array:
-        """Return the numbers, to the precision of a float."""
+        """Return the numbers, to the precision of a float, (rows,)."""
         return values.cast(pa.float64())
 
     def in_words(self) -> str:

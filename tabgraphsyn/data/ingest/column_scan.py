@@ -73,7 +73,7 @@ class ColumnScan:
             self.alive["decimal_comma"] = self._has_decimal_commas
 
     def see_type(self, values: pa.Array) -> None:
-        """Take in the type that a file gives a batch of the column, before it becomes a plain one."""
+        """Take in the type that a file gives a batch of the column, before it becomes a plain one; (rows,)."""
         self.arrow = values.type if is_known(values.type) else None
         if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
             nanos = values.cast(pa.int64()).drop_null()

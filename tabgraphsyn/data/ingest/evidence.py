@@ -47,7 +47,7 @@ class Evidence:
         return found
 
     def update(self, text: pa.Array) -> None:
-        """Take in some texts."""
+        """Take in some texts, (rows,)."""
         text = text.drop_null()
         self.rows += len(text)
         if not len(text):
@@ -69,13 +69,13 @@ ZONE = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)? ?(?P<zone>Z|[+-]\d{2}:?\d{2})$"
 
 
 def families_of(text: pa.Array) -> pa.Array:
-    """Return texts with every run of digits as 9 and every run of letters as a."""
+    """Return texts with every run of digits as 9 and every run of letters as a; (rows,)."""
     letters = pc.replace_substring_regex(text, r"\pL+", "a")
     return pc.replace_substring_regex(letters, "[0-9]+", "9")
 
 
 def trimmed(array: pa.Array) -> pa.Array:
-    """Return texts without spaces around them; other types as text."""
+    """Return texts without spaces around them; other types as text; (rows,)."""
     return pc.utf8_trim_whitespace(array if pa.types.is_string(array.type) else array.cast(pa.string()))
 
 

@@ -170,7 +170,7 @@ class TableQueries:
         return np.asarray(found["row"], dtype=np.int64)
 
     def examples(self, table: str, columns: Sequence[str], rows: np.ndarray) -> list[Any]:
-        """Return the distinct values of some columns in the first few of ``rows``."""
+        """Return the distinct values of some columns in the first few of ``rows``, (rows,) int64."""
         wanted = ", ".join(str(int(row)) for row in rows[:1000])
         keys = ", ".join(self._column(table, column) for column in columns)
         found = self._connection.execute(

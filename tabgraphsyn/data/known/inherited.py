@@ -61,7 +61,11 @@ class ParentColumn:
 
     @staticmethod
     def of(codec: ColumnCodec, values: pa.Array) -> ParentColumn:
-        """Encode generated values; those that the codec does not know (copied from elsewhere) are not usable."""
+        """Encode generated values; those that the codec does not know (copied from elsewhere) are not usable.
+
+        Shape:
+            values are (parent rows,).
+        """
         try:
             return ParentColumn(codec, codec.encode(values), np.ones(len(values), dtype=bool))
         except DataError:

@@ -110,7 +110,7 @@ def is_text(type_: pa.DataType) -> bool:
 
 
 def decoded_bytes(column: pa.Array) -> int:
-    """Return how many bytes a column has once its dictionary is written out."""
+    """Return how many bytes a column has once its dictionary is written out; (rows,)."""
     if not pa.types.is_dictionary(column.type) or not is_text(column.type.value_type):
         return column.nbytes
     lengths = pc.binary_length(column.dictionary)

@@ -204,7 +204,7 @@ def _tight(total: Total, off: float, data: np.ndarray) -> Total | None:
 
 
 def decimals_of(values: np.ndarray) -> int:
-    """Return how many decimals numbers are written with, at most 9.
+    """Return how many decimals numbers are written with, at most 9; values are (rows,).
 
     >>> decimals_of(np.array([1.5, 2.25]))
     2
@@ -242,7 +242,11 @@ def _nearest_unit(value: float) -> float:
 
 
 def is_worthwhile(total: Total, columns: Mapping[Operand, np.ndarray]) -> bool:
-    """Return whether a sum of two columns says more than that one fixes the other: the result has several values."""
+    """Return whether a sum of two columns says more than that one fixes the other: the result has several values.
+
+    Shape:
+        columns are (rows,).
+    """
     if len(total.operands) > 2:
         return True
     values = columns[total.operands[0]]

@@ -57,7 +57,7 @@ class Checked:
 
     @staticmethod
     def of(applies: np.ndarray, kept: np.ndarray) -> Checked:
-        """Return what follows from where a rule applies and where its statement is true."""
+        """Return what follows from where a rule applies and where its statement is true; both are (rows,) bool."""
         return Checked(applies, applies & ~kept)
 
 

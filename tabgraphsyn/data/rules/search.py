@@ -87,7 +87,11 @@ class Search:
         return found[:COLUMNS_MAX]
 
     def numeric(self, operands: Iterable[Operand]) -> dict[Operand, np.ndarray]:
-        """Return numbers and times of the sample, of operands that have at least two values."""
+        """Return numbers and times of the sample, of operands that have at least two values.
+
+        Shape:
+            (sampled rows,) float64 each.
+        """
         found = {}
         for operand in operands:
             if self.sample.is_number(self.table, operand) or self.sample.is_time(self.table, operand):

@@ -73,7 +73,11 @@ class RuleTables:
         return np.ones(self.database[table].num_rows, dtype=bool) if mask is None else mask
 
     def part(self, rows: Mapping[str, np.ndarray]) -> RuleTables:
-        """Return a smaller part: masks over whole tables, of which this part's rows are taken."""
+        """Return a smaller part: masks over whole tables, of which this part's rows are taken.
+
+        Shape:
+            masks are (rows,) bool.
+        """
         smaller = {**self._rows, **{table: mask & self.mask(table) for table, mask in rows.items()}}
         return RuleTables(self.database, self._pointers, smaller, self._budget)
 

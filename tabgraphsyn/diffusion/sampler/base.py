@@ -21,7 +21,7 @@ class Sampler(ABC):
 
     @abstractmethod
     def levels(self, sigma_min: float, sigma_max: float) -> Tensor:
-        """Return the falling noise levels that are visited, the last one 0."""
+        """Return the falling noise levels that are visited, the last one 0; (steps + 1,)."""
 
     @abstractmethod
     def solve(self, denoised: DenoisedFunction, noisy: Tensor, levels: Tensor) -> Tensor:
@@ -45,5 +45,5 @@ class KarrasSampler(Sampler):
         self.rho = rho
 
     def levels(self, sigma_min: float, sigma_max: float) -> Tensor:
-        """Return Karras' noise levels."""
+        """Return Karras' noise levels, (steps + 1,)."""
         return karras_schedule(self.steps, sigma_min, sigma_max, self.rho)

@@ -13,7 +13,7 @@ class Heun(KarrasSampler):
     """Deterministic Heun steps; all but the last evaluate twice."""
 
     def solve(self, denoised: DenoisedFunction, noisy: Tensor, levels: Tensor) -> Tensor:
-        """Return latents at noise level 0; the last step, to 0, is Euler's."""
+        """Return latents at noise level 0; the last step, to 0, is Euler's; (rows, latent_dim)."""
         values = levels.tolist()
         x = noisy
         for sigma, following in itertools.pairwise(values):

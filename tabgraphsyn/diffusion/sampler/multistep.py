@@ -17,7 +17,11 @@ class Multistep(KarrasSampler):
     """
 
     def solve(self, denoised: DenoisedFunction, noisy: Tensor, levels: Tensor) -> Tensor:
-        """Return latents at noise level 0; the last step returns the denoised latents themselves."""
+        """Return latents at noise level 0; the last step returns the denoised latents themselves.
+
+        Shape:
+            (rows, latent_dim).
+        """
         values = levels.tolist()
         x = noisy
         before: Tensor | None = None

@@ -15,5 +15,5 @@ class MarginalMAE(MarginalMetric):
     measures = "Mean absolute difference between real and compared shares of each category or bin, per column."
 
     def difference(self, gaps: np.ndarray) -> float:
-        """Return the mean over the shares."""
+        """Return the mean over the shares, (shares,)."""
         return float(np.abs(gaps).mean())

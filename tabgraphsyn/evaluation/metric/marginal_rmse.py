@@ -15,5 +15,5 @@ class MarginalRMSE(MarginalMetric):
     measures = "Root mean squared difference between real and compared shares of each category or bin, per column."
 
     def difference(self, gaps: np.ndarray) -> float:
-        """Return the mean over the shares."""
+        """Return the mean over the shares, (shares,)."""
         return float(np.sqrt((gaps**2).mean()))

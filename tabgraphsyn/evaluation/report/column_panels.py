@@ -88,12 +88,12 @@ class Bins:
 
     @property
     def first(self) -> np.ndarray:
-        """First value of each bin."""
+        """First value of each bin, (bins,)."""
         return self.edges[:-1] + self.step / 2
 
     @property
     def last(self) -> np.ndarray:
-        """Last value of each bin."""
+        """Last value of each bin, (bins,)."""
         return self.edges[1:] - self.step / 2
 
 
@@ -123,6 +123,9 @@ def make_bins(real: np.ndarray, synthetic: np.ndarray, bins: int) -> Bins:
 
 def grid_step(values: np.ndarray) -> float | None:
     """Return the coarsest of a day, an hour, a minute, a second (in microseconds) and 1 that divides all values.
+
+    Shape:
+        (rows,).
 
     A bin that holds now one, now two grid values would show teeth that are not there.
     """

@@ -104,7 +104,7 @@ def present_columns(table: Table) -> set[str]:
 
 
 def sample_rows(table: Table, columns: list[str], limit: int) -> pa.Table:
-    """Return at most ``limit`` rows of ``columns``, drawn without replacement, in row order."""
+    """Return at most ``limit`` rows of ``columns``, drawn without replacement, in row order; (rows, columns)."""
     rows = table.read(columns)
     if rows.num_rows <= limit:
         return rows

@@ -105,12 +105,12 @@ class EvaluationData:
 
     @cached_property
     def training_rows(self) -> dict[str, np.ndarray]:
-        """Per table the real rows that models were trained on."""
+        """Per table the real rows that models were trained on, (rows,) int64."""
         return {name: np.flatnonzero(~mask) for name, mask in self.is_holdout.items()}
 
     @cached_property
     def holdout_rows(self) -> dict[str, np.ndarray]:
-        """Per table the real rows that nothing was trained on."""
+        """Per table the real rows that nothing was trained on, (rows,) int64."""
         return {name: np.flatnonzero(mask) for name, mask in self.is_holdout.items()}
 
     @property

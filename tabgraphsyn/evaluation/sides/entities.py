@@ -17,7 +17,11 @@ from tabgraphsyn.evaluation.sides.side import FeatureDatabase
 def split_relations(
     whole: FeatureDatabase, is_holdout: Mapping[str, np.ndarray], reference_tables: frozenset[str]
 ) -> list[Relation]:
-    """Return the keys that follow the split; keys to tables that both parts share do not count."""
+    """Return the keys that follow the split; keys to tables that both parts share do not count.
+
+    Shape:
+        ``is_holdout`` is (rows,) bool per table.
+    """
     found = []
     for relation in whole.schema.relations:
         if relation.parent_table in reference_tables:

@@ -18,7 +18,11 @@ def entity_groups(data: EvaluationData, comparison: Comparison, table: str) -> G
 
 
 def side_groups(data: EvaluationData, side: Side, table: str, rows: np.ndarray) -> Groups:
-    """Return some rows of ``table``, by their numbers in the whole database, in groups of whole entities."""
+    """Return some rows of ``table``, by their numbers in the whole database, in groups of whole entities.
+
+    Shape:
+        ``rows`` are (rows,) int64.
+    """
     return grouped(data, data.entities(Side(side.whole), table)[rows])
 
 

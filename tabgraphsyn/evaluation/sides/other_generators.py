@@ -164,7 +164,11 @@ def _known(table: TableSchema, rows: pa.Table, other: pa.Table) -> np.ndarray:
 
 
 def random_halves(database: Database, seed: int) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return two halves of whole entities, and the tables both share: for the real-against-real line only."""
+    """Return two halves of whole entities, and the tables both share: for the real-against-real line only.
+
+    Shape:
+        (rows,) bool per table.
+    """
     schema = database.schema
     rows = {name: database[name].num_rows for name in schema.table_names}
     linked = {relation.name: pointers(database, relation) for relation in schema.relations}

@@ -84,13 +84,17 @@ class Side:
         return select(self.whole, table, None if self.rows is None else self.rows[table])
 
     def joined_rows(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Return this side's child rows that reach an ancestor along ``path``, and the ancestors they reach."""
+        """Return this side's child rows that reach an ancestor along ``path``, and the ancestors they reach.
+
+        Shape:
+            (pairs,) int64 each.
+        """
         start = self.row_numbers(path.child)
         reached = path.ancestor_rows(self.whole.pointers, start)
         return start[reached >= 0], reached[reached >= 0]
 
     def frame(self, table: str, as_text: Sequence[str] = ()) -> pd.DataFrame:
-        """Return this side's rows of ``table`` with raw values, some columns as text."""
+        """Return this side's rows of ``table`` with raw values, some columns as text, (rows, columns)."""
         rows = self.whole.database[table].read()
         for name in set(as_text) & set(rows.column_names):
             rows = rows.set_column(rows.column_names.index(name), name, key_text(rows.column(name)))

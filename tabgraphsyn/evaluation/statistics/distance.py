@@ -35,7 +35,7 @@ class MixedRows:
         return len(self.numbers)
 
     def take(self, rows: np.ndarray) -> MixedRows:
-        """Return some rows."""
+        """Return some rows, (taken,) int64."""
         return MixedRows(self.numbers[rows], self.codes[rows])
 
     @property
@@ -196,7 +196,7 @@ def two_nearest(queries: MixedRows, records: MixedRows, threads: int = 1) -> tup
 
 
 def sampled(rows: np.ndarray, cap: int, generator: np.random.Generator) -> np.ndarray:
-    """Return at most ``cap`` of ``rows``, drawn without replacement, in order."""
+    """Return at most ``cap`` of ``rows``, drawn without replacement, in order; (taken,) int64."""
     return rows if len(rows) <= cap else np.sort(generator.choice(rows, cap, replace=False))
 
 
@@ -212,7 +212,7 @@ def nearest_to_both(
     generator: np.random.Generator,
     threads: int,
 ) -> Nearest:
-    """Return the distances of candidate rows to training and to holdout records.
+    """Return the distances of candidate rows to training and to holdout records, (queries,) each.
 
     When records are capped, training and holdout are thinned by the same factor, so that their proportion stays. For
     the holdout itself as candidate only the distances to training are meaningful; those to the holdout are infinite.

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
-    """Return the different values, ascending.
+    """Return the different values, ascending, (different,).
 
     >>> distinct(np.array([3, 1, 3])).tolist()
     [1, 3]

@@ -52,7 +52,7 @@ class Feature:
         return np.isnan(self.values) if self.kind == "numerical" else self.values < 0
 
     def take(self, rows: np.ndarray) -> Feature:
-        """Return the feature of some rows."""
+        """Return the feature of some rows, (taken,) int64."""
         return Feature(self.name, self.kind, self.values[rows], self.levels, self.note)
 
     @cached_property
@@ -76,7 +76,7 @@ def scored_columns(schema: Schema, table: str) -> list[Column]:
 def feature_pair(
     column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray | None, synthetic_rows: int
 ) -> tuple[Feature, Feature]:
-    """Return one column of the real and of the synthetic table, read alike.
+    """Return one column of the real and of the synthetic table, read alike; (rows,) each.
 
     A synthetic column that is absent, or whose values cannot be read as the real type, becomes all missing: every
     metric then scores it as the failure it is, and ``note`` says why.

@@ -34,7 +34,7 @@ class Selected:
         return len(self.column.values if self.rows is None else self.rows)
 
     def at(self, places: slice | np.ndarray) -> np.ndarray:
-        """Return the values at some places of the selection."""
+        """Return the values at some places of the selection, (places,)."""
         return self.column.values[places if self.rows is None else self.rows[places]]
 
     @property
@@ -62,16 +62,16 @@ class Aligned:
         return len(self.left)
 
     def at(self, places: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the values of both columns at some rows."""
+        """Return the values of both columns at some rows, (places,) each."""
         return self.left.at(places), self.right.at(places)
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the values of both columns, some rows at a time."""
+        """Yield the values of both columns, some rows at a time, (batch,) each."""
         for start in range(0, len(self), BATCH_ROWS):
             yield self.at(slice(start, start + BATCH_ROWS))
 
     def numbers(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the values of two numbers on rows where both are present, some rows at a time."""
+        """Yield the values of two numbers on rows where both are present, some rows at a time, (batch,) each."""
         for left, right in self.batches():
             both = ~(np.isnan(left) | np.isnan(right))
             if both.any():

@@ -38,7 +38,7 @@ class Rows:
     target: np.ndarray
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Return some rows."""
+        """Return some rows, (taken,) int64."""
         return Rows([feature.take(rows) for feature in self.features], self.target[rows])
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Predictor(Protocol):
 
 
 def boosted(fit: Rows, test: Sequence[Feature], classes: int, seed: int, *, rounds: int = 100) -> np.ndarray:
-    """Return the predictions of XGBoost with one thread."""
+    """Return the predictions of XGBoost with one thread, (rows,) or (rows, classes)."""
     x, other = _numbers(fit.features), _numbers(test)
     settings = {"tree_method": "hist", "n_jobs": 1, "random_state": seed}
     if not classes:
@@ -70,6 +70,9 @@ def boosted(fit: Rows, test: Sequence[Feature], classes: int, seed: int, *, roun
 
 def linear(fit: Rows, test: Sequence[Feature], classes: int, seed: int) -> np.ndarray:
     """Return the predictions of ridge regression on numbers, their ranks, and one-hot categories.
+
+    Shape:
+        (rows,) or (rows, classes).
 
     Classes are predicted as indicators, which orders rows as a linear discriminant does and always converges.
     """

@@ -13,12 +13,15 @@ from tabgraphsyn.evaluation.statistics.feature import Feature
 
 
 def known(feature: Feature) -> np.ndarray:
-    """Return the values that are not missing."""
+    """Return the values that are not missing, (known rows,)."""
     return feature.values[~feature.missing]
 
 
 def ks_distance(real: np.ndarray, other: np.ndarray) -> float:
     """Return the largest gap between two empirical distribution functions; 1 where one side is empty.
+
+    Shape:
+        from (rows,) of each.
 
     >>> ks_distance(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
     0.5
@@ -85,18 +88,18 @@ def in_bins(feature: Feature, edges: np.ndarray) -> Feature:
 
 
 def opened(edges: np.ndarray) -> np.ndarray:
-    """Return the edges with the outer bins open."""
+    """Return the edges with the outer bins open, (bins + 1,)."""
     return np.concatenate([[-np.inf], edges[1:-1], [np.inf]])
 
 
 def bin_edges(feature: Feature, bins: int) -> np.ndarray:
-    """Return the edges of equal-width bins between the smallest and the largest value."""
+    """Return the edges of equal-width bins between the smallest and the largest value, (bins + 1,)."""
     values = known(feature)
     return np.histogram_bin_edges(values, bins) if len(values) else np.linspace(0.0, 1.0, bins + 1)
 
 
 def wasserstein(real: np.ndarray, other: np.ndarray) -> float:
-    """Return the area between two empirical distribution functions, in the unit of the values."""
+    """Return the area between two empirical distribution functions, in the unit of the values; (rows,) of each."""
     points, gaps = gaps_between(real, other)
     return float((np.abs(gaps) * np.diff(points)).sum())
 
@@ -114,6 +117,6 @@ def gaps_between(real: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def marginals(real: Feature, other: Feature, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shares of each category or bin (missing last) on both sides."""
+    """Return the shares of each category or bin (missing last) on both sides; (shares,) each."""
     left, right = binned(real, other, bins, own_edges=False)
     return frequencies(left.values, left.levels), frequencies(right.values, right.levels)

@@ -101,7 +101,11 @@ def _screened(column: Feature, features: Sequence[Feature], seed: int) -> float:
 
 
 def prepared(column: Feature, features: Sequence[Feature], rows: np.ndarray, among: np.ndarray) -> Rows:
-    """Return rows with their target: classes, or ranks among ``among``. ``rows`` have the target."""
+    """Return rows with their target: classes, or ranks among ``among``. ``rows`` have the target.
+
+    Shape:
+        they are (rows,) int64.
+    """
     taken = [feature.take(rows) for feature in features]
     values = column.values[rows]
     return Rows(taken, values.astype(np.int64) if column.kind == "categorical" else ranks(values, among))

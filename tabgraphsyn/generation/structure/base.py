@@ -234,11 +234,11 @@ class StructureModel(ABC):
 
     @abstractmethod
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return what was learned, as arrays (for safetensors) and json."""
+        """Return what was learned, as arrays (for safetensors) and json; of any shape."""
 
     @abstractmethod
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Take over what ``to_arrays`` gave.
+        """Take over what ``to_arrays`` gave, of the same shape.
 
         Raises:
             DataError: arrays that do not fit the state; they may come from a stranger's bundle.

@@ -42,7 +42,7 @@ class Signatures:
         return self.kinds[chosen]
 
     def field(self, rows: np.ndarray, name: str) -> np.ndarray:
-        """Return one field of drawn rows."""
+        """Return one field of drawn rows, (rows,)."""
         return rows[:, self.fields.index(name)]
 
 
@@ -78,7 +78,7 @@ class DegreesStructure(StructureModel):
         self._signatures = {table: _count_signatures(topology, table) for table in self.plan.tables}
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return the histograms of signatures, and the plan."""
+        """Return the histograms of signatures, and the plan; (signatures, fields)."""
         arrays = {}
         for table, item in self._signatures.items():
             arrays[f"{table}/kinds"], arrays[f"{table}/count"] = item.kinds.astype(np.int32), item.count
@@ -90,7 +90,7 @@ class DegreesStructure(StructureModel):
         }
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Take over what ``to_arrays`` gave."""
+        """Take over what ``to_arrays`` gave, (signatures, fields)."""
         self._plan = KeyPlan.from_dict(state["plan"])
         _check_signatures(self._plan, arrays, state)
         self._rows, self._censored = dict(state["rows"]), dict(state["censored"])

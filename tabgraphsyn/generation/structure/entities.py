@@ -106,7 +106,11 @@ def systematic_ordered(available: int, wanted: int, rng: np.random.Generator) ->
 
 
 def systematic_weighted(weights: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``wanted`` indices in random order, index ``i`` about ``wanted * weights[i] / sum`` times (within one)."""
+    """Return ``wanted`` indices in random order, index ``i`` about ``wanted * weights[i] / sum`` times (within one).
+
+    Shape:
+        (wanted,) int64.
+    """
     total = float(weights.sum())
     if wanted == 0 or total <= 0:
         return np.empty(0, dtype=np.int64)

@@ -75,7 +75,11 @@ class Growing:
         return conditions
 
     def keep(self, table: str, kept: np.ndarray) -> None:
-        """Leave out rows of ``table`` and the rows created under them; pointers to them become open."""
+        """Leave out rows of ``table`` and the rows created under them; pointers to them become open.
+
+        Shape:
+            ``kept`` is (rows,) bool.
+        """
         if kept.all():
             return
         self.dropped[table] = self.dropped.get(table, 0) + int((~kept).sum())

@@ -23,14 +23,18 @@ class Members:
 
     @staticmethod
     def of(pointer: np.ndarray, targets: int) -> Members:
-        """Group the rows of ``pointer`` by target; negative pointers belong to no target."""
+        """Group the rows of ``pointer`` by target; negative pointers belong to no target; (members,) int64."""
         order = np.argsort(pointer, kind="stable")
         order = order[int((pointer < 0).sum()) :]
         count = np.bincount(pointer[order], minlength=targets)
         return Members(order, np.cumsum(count) - count, count)
 
     def expand(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the members of each of ``targets`` in order, and for each the index into ``targets``."""
+        """Return the members of each of ``targets`` in order, and for each the index into ``targets``.
+
+        Shape:
+            (reached,) int64 each.
+        """
         count = self.count[targets]
         members = self.order[concatenated_ranges(self.start[targets], count)]
         return members, np.repeat(np.arange(len(targets)), count)
@@ -83,7 +87,7 @@ def match_by_degree(
 
 
 def with_missing_links(degree: np.ndarray, missing: int, rng: np.random.Generator) -> np.ndarray:
-    """Return degrees after ``missing`` links that were hidden at random are handed back.
+    """Return degrees after ``missing`` links that were hidden at random are handed back; (parents,) int64.
 
     A hidden link belongs to a parent whose visible degree is one below that of a visible link's parent (Robbins 1956:
     under thinning, parents of visible degree d miss links in proportion to (d + 1) n(d + 1)). So parents that look
@@ -106,7 +110,11 @@ def with_missing_links(degree: np.ndarray, missing: int, rng: np.random.Generato
 
 
 def systematic_parents(degree: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``wanted`` parents, each in proportion to its degree (any parent where all degrees are 0)."""
+    """Return ``wanted`` parents, each in proportion to its degree (any parent where all degrees are 0).
+
+    Shape:
+        (wanted,) int64.
+    """
     ends = np.cumsum(degree if degree.any() else np.ones_like(degree), dtype=np.float64)
     points = (np.arange(wanted) + rng.random()) * (ends[-1] / max(wanted, 1))
     return np.minimum(np.searchsorted(ends, points, side="right"), len(degree) - 1)

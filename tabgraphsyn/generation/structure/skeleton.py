@@ -73,7 +73,7 @@ class SkeletonStructure(StructureModel):
         return arrays, {"plan": self.topology.plan.to_dict(), "rows": dict(self.topology.rows)}
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Take over what ``to_arrays`` gave."""
+        """Take over what ``to_arrays`` gave, (child rows,) int32 each."""
         plan, rows = KeyPlan.from_dict(state["plan"]), dict(state["rows"])
         _check_pointers(plan, rows, arrays)
         pointers = {name: array.astype(np.int64) for name, array in arrays.items()}

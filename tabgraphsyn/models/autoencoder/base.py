@@ -49,6 +49,9 @@ class Autoencoder(nn.Module, ABC):
     def part_loss(self, batch: EncodedBatch, rows: slice, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the share of some rows in the losses of a batch: over slices that cover it they add up to them.
 
+        Shape:
+            scalars.
+
         Everything is drawn as ``training_loss`` draws it, for the whole batch. Training on several ranks, or in
         micro-batches where memory is short, needs this.
 
@@ -61,7 +64,7 @@ class Autoencoder(nn.Module, ABC):
         )
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Adapt what depends on the losses of a whole training step; its state is held in buffers."""
+        """Adapt what depends on the losses of a whole training step; its state is held in buffers; they are scalar."""
         del losses
 
     def fit_latent_scale(self, latents: Tensor) -> None:

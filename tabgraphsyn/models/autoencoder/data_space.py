@@ -127,7 +127,7 @@ class DataSpace(Autoencoder):
         return torch.cat(parts, dim=1)
 
     def decode(self, latents: Tensor, generator: torch.Generator) -> EncodedBatch:
-        """Return the numbers, and for each category the level with the nearest code."""
+        """Return the numbers, and for each category the level with the nearest code; from (rows, latent_dim)."""
         categorical = torch.zeros(latents.shape[0], len(self.layout.categorical), dtype=torch.int64)
         for number, block in enumerate(self.blocks):
             nearest = self._products(number, block, latents).argmax(dim=-1)
@@ -135,7 +135,7 @@ class DataSpace(Autoencoder):
         return EncodedBatch(latents[:, : self.numbers].float().cpu(), categorical)
 
     def training_loss(self, batch: EncodedBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: there is nothing to train."""
+        """Return nothing: there is nothing to train; otherwise scalar losses."""
         return {}
 
     def _products(self, number: int, block: CodeBlock, noisy: Tensor) -> Tensor:

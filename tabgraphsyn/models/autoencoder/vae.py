@@ -129,7 +129,7 @@ class VAE(Autoencoder):
         return self._losses(squared + entropy, kl)
 
     def part_loss(self, batch: EncodedBatch, rows: slice, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the share of some rows in the losses of a batch."""
+        """Return the share of some rows in the losses of a batch; each is scalar."""
         noise = self._noise(batch, generator)[rows].to(self.beta.device)
         present = self._is_present(batch)
         squared, entropy, kl = self(batch.numerical[rows], batch.categorical[rows], present[rows], noise)
@@ -147,7 +147,7 @@ class VAE(Autoencoder):
         return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl, "beta": share * beta}
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Count a step."""
+        """Count a step; losses are scalar."""
         self._adapt_beta(losses["reconstruction"])
 
     @torch.no_grad()
@@ -181,7 +181,11 @@ class VAE(Autoencoder):
         self.latent_scale.copy_(spread.clamp(min=_LEAST_SCALE))
 
     def decode(self, latents: Tensor, generator: torch.Generator) -> EncodedBatch:
-        """Return numbers, and levels drawn from the decoded probabilities or the likeliest ones."""
+        """Return numbers, and levels drawn from the decoded probabilities or the likeliest ones.
+
+        Shape:
+            from (rows, latent_dim).
+        """
         rows = latents.shape[0]
         categorical = torch.zeros(rows, len(self.layout.categorical), dtype=torch.int64)
         if not self.is_trained:

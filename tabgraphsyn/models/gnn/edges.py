@@ -99,6 +99,9 @@ class Edges:
     def part(self, first: int, last: int) -> tuple[Edges, Tensor]:
         """Return the edges to the target rows ``first .. last - 1``, and the source rows that they come from.
 
+        Shape:
+            (source rows,) int64.
+
         Both ends are numbered anew. Only for edges of a whole graph, which are sorted by target.
         """
         bounds = torch.tensor([first, last], device=self.index.device)
@@ -113,7 +116,7 @@ class Edges:
         return part, source_rows
 
     def sampled_sum(self, messages: Tensor) -> Tensor:
-        """Return the sum over the edges that are here, whether or not neighbours were sampled."""
+        """Return the sum over the edges that are here, whether or not neighbours were sampled, (target rows, ...)."""
         return messages.new_zeros(self.target_rows, *messages.shape[1:]).index_add(0, self.index[1], messages)
 
     def _expanded(self, messages: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class RowInput(nn.Module):
         self.norm = nn.LayerNorm(hidden_dim)
 
     def forward(self, structure: Tensor, latents: Tensor | None) -> Tensor:
-        """Return the first vectors; ``latents`` is None where they are hidden."""
+        """Return the first vectors; ``latents`` is None where they are hidden; (rows, hidden_dim)."""
         first = self.token["hidden" if latents is None else "visible"].expand(structure.shape[0], -1)
         if self.structure is not None:
             first = first + self.structure(structure)
@@ -217,7 +217,11 @@ class GraphEncoder(ConditionEncoder):
         self.condition_std[place] = spread.clamp(min=max(1e-4, 1e-2 * float(spread.max())))
 
     def loss(self, graph: GraphBatch, target: str, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return ``prediction`` of the target's latents, ``reconstruction`` of its neighbours' and their ``loss``."""
+        """Return ``prediction`` of the target's latents, ``reconstruction`` of its neighbours' and their ``loss``.
+
+        Shape:
+            all are scalar.
+        """
         embedding = self.embed(graph, target)
         prediction = self.predictions[self.number[target]](embedding, self._asked(graph.latents[target], graph))
         terms = [

@@ -27,7 +27,7 @@ class NoConditions(ConditionEncoder):
         return structure.new_zeros(rows, 0)
 
     def loss(self, graph: GraphBatch, target: str, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: there is nothing to train."""
+        """Return nothing: there is nothing to train; otherwise scalar losses."""
         return {}
 
     def fit_standardisation(self, graph: GraphBatch, target: str) -> None:

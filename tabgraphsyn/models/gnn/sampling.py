@@ -34,7 +34,7 @@ class Sampler(Protocol):
     """Anything that can cut a part out of a graph."""
 
     def sample(self, target: str, rows: np.ndarray, generator: np.random.Generator) -> SampledGraph:
-        """Return what ``rows`` of ``target`` depend on."""
+        """Return what ``rows`` of ``target`` depend on, (asked,) int64."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class NeighbourSampler:
         self._position = {table: np.full(count, -1, dtype=np.int64) for table, count in self.rows.items()}
 
     def sample(self, target: str, rows: np.ndarray, generator: np.random.Generator) -> SampledGraph:
-        """Return what the distinct ``rows`` of ``target`` depend on."""
+        """Return what the distinct ``rows`` of ``target`` depend on, (asked,) int64."""
         reached: dict[str, list[np.ndarray]] = {table: [] for table in self.rows}
         self._reach(target, rows, reached)
         fresh = {target: rows}

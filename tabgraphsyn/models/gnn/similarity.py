@@ -39,6 +39,6 @@ def _nearest(latents: Tensor, first: int, count: int, k: int) -> Tensor:
 
 
 def similarity_adjacency(latents: Tensor, k: int) -> Adjacency:
-    """Return the neighbour lists of the similarity graph."""
+    """Return the neighbour lists of the similarity graph of latents (rows, latent_dim)."""
     source, target = neighbours(latents, k)
     return Adjacency.from_edges(source, target, latents.shape[0])

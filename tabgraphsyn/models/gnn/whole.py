@@ -37,7 +37,11 @@ class DatabaseGraph:
         return {table: features.shape[0] for table, features in self.structure.items()}
 
     def with_latents(self, latents: Mapping[str, Tensor]) -> DatabaseGraph:
-        """Return the same graph with other latents; edges that were made once are shared."""
+        """Return the same graph with other latents; edges that were made once are shared.
+
+        Shape:
+            each is (rows, latent_dim).
+        """
         return DatabaseGraph(self.structure, latents, self.adjacency, self.device, self._edges)
 
     def with_similarity(self, encoder: ConditionEncoder) -> DatabaseGraph:
@@ -66,13 +70,17 @@ class DatabaseGraph:
         return self._edges[edge_type]
 
     def whole(self, rows: Tensor | None = None) -> GraphBatch:
-        """Return the whole graph, asking for some rows of the target or for all."""
+        """Return the whole graph, asking for some rows of the target or for all; ``rows`` are (asked,) int64."""
         batch = self._whole
         return GraphBatch(batch.structure, batch.latents, batch.edges, None if rows is None else rows.to(self.device))
 
     def sampled(
         self, sampler: NeighbourSampler, target: str, rows: np.ndarray, generator: np.random.Generator
     ) -> GraphBatch:
-        """Return the sampled surroundings of distinct ``rows`` of ``target``, asking for these rows in order."""
+        """Return the sampled surroundings of distinct ``rows`` of ``target``, asking for these rows in order.
+
+        Shape:
+            (asked,) int64.
+        """
         part = sampler.sample(target, rows, generator)
         return to_batch(part, self.adjacency, self.structure, self.latents, len(rows), self.device)
