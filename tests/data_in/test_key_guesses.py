@@ -50,6 +50,43 @@ def test_the_option_in_the_question_settles_it(tmp_path: Path) -> None:
     assert profile["relations"][0]["reason"] == "from dataset.keys"
 
 
+CODES = [a + b + c for a in "ABCDEF" for b in "ABCDEF" for c in "ABCDEF"][::11]
+
+
+def flown(folder: Path, few: str, many: str, also: str | None = None) -> None:
+    """Write places of codes, and trips of two columns of them: ``many`` of all codes and ``few`` of three."""
+    rng = Random(3)
+    write_csv(folder / "data" / "place.csv", {"code": CODES, "size": [rng.choice("SML") for _ in CODES]})
+    ends = {many: [rng.choice(CODES) for _ in range(300)], few: [rng.choice(CODES[:3]) for _ in range(300)]}
+    write_csv(folder / "data" / "trip.csv", {"trip_id": [str(k) for k in range(300)], **ends})
+    if also is not None:
+        codes = [rng.choice(CODES[:3]) for _ in range(80)]
+        write_csv(folder / "data" / "rain.csv", {"rain_id": [str(k) for k in range(80)], also: codes})
+
+
+def test_a_column_of_few_codes_beside_a_key_is_one(tmp_path: Path) -> None:
+    flown(tmp_path, "origin", "dest", also="origin")
+    relations, profile, _ = ingested(tmp_path)
+    assert relations == {"trip.dest--place.code", "trip.origin--place.code", "rain.origin--place.code"}
+    reasons = {one["child"] if "child" in one else str(one): one["reason"] for one in profile["relations"]}
+    assert any("beside dest, which refers there" in reason for reason in reasons.values())
+    assert any("same name as trip.origin, which refers there" in reason for reason in reasons.values())
+
+
+def test_a_column_of_another_name_in_another_table_is_asked_about(tmp_path: Path) -> None:
+    flown(tmp_path, "origin", "dest", also="kind")
+    relations, profile, _ = ingested(tmp_path)
+    assert relations == {"trip.dest--place.code", "trip.origin--place.code"}
+    assert [note for note in profile["notes"] if "dataset.keys={rain.kind: place.code}" in note]
+
+
+def test_a_column_beside_one_that_is_named_after_the_parent_is_asked_about(tmp_path: Path) -> None:
+    flown(tmp_path, "state", "place")
+    relations, profile, _ = ingested(tmp_path)
+    assert relations == {"trip.place--place.code"}
+    assert [note for note in profile["notes"] if "dataset.keys={trip.state: place.code}" in note]
+
+
 def test_keys_can_be_ruled_out(tmp_path: Path) -> None:
     write_csv(tmp_path / "data" / "shop.csv", {"shop_id": [str(k) for k in range(9)], "size": list("112233445")})
     sales = {"sale_id": [str(k) for k in range(90)], "shop_id": [str(k % 9) for k in range(90)]}

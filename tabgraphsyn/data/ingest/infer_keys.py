@@ -12,8 +12,10 @@ import pyarrow as pa
 from tabgraphsyn.data.ingest.key_evidence import (
     LARGEST_CHANCE,
     LEAST_COVERAGE,
+    OpenKey,
     chance_of_inclusion,
     parent_columns,
+    settle_open,
     take_chosen,
     take_declared,
 )
@@ -56,7 +58,11 @@ class TableFacts:
 
 @dataclass
 class InferredKeys:
-    """Guessed keys with their reasons, and what looked like a key but was not taken."""
+    """Guessed keys with their reasons, and what looked like a key but was not taken.
+
+    ``open`` are columns whose values alone do not say whether they refer; ``unnamed`` the keys that were taken for
+    their values, not for a name.
+    """
 
     primary: dict[str, tuple[str, ...]] = field(default_factory=dict)
     primary_reasons: dict[str, str] = field(default_factory=dict)
@@ -65,6 +71,8 @@ class InferredKeys:
     dropped: list[Relation] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     no_keys: set[tuple[str, str]] = field(default_factory=set)
+    open: list[OpenKey] = field(default_factory=list)
+    unnamed: set[Relation] = field(default_factory=set)
 
 
 def infer_keys(
@@ -89,6 +97,7 @@ def infer_keys(
     take_chosen(chosen or {}, tables, queries, keys)
     for table in tables:
         _infer_foreign(table, tables, queries, keys)
+    settle_open(keys, lambda column: "".join(tokens(column)) in _GENERIC)
     for table in tables:
         if not keys.primary[table.name]:
             _infer_composite(table, queries, keys)
@@ -189,6 +198,7 @@ def _infer_foreign(table: TableFacts, tables: Sequence[TableFacts], queries: Tab
         if not candidates:
             continue
         score, share, _, relation, reason = max(candidates, key=lambda found: found[:3])
+        keys.unnamed |= {relation} if score == 0 else set()
         if share < _LEAST_INCLUSION:
             keys.notes.append(
                 f"{table.name}.{column}: named like a key to {relation.parent_table}, but only {share:.0%} of its "
@@ -233,11 +243,7 @@ def _foreign_candidate(
         chance = chance_of_inclusion(queries.some_values(parent.name, key), bounds.distinct, total)
         if chance > LARGEST_CHANCE or (not is_primary and matched < LEAST_COVERAGE * bounds.distinct):
             if is_primary and Relation(parent.name, (key,), table.name, (column,)) not in keys.relations:
-                keys.notes.append(
-                    f"{table.name}.{column}: all of its {total} values stand in {parent.name}.{key}, but neither its "
-                    f"name nor their number says that it refers there; not taken as a foreign key. If it is one: "
-                    f"dataset.keys={{{table.name}.{column}: {parent.name}.{key}}}."
-                )
+                keys.open.append(OpenKey(relation, chance, total, reason))
             return None
         evidence = [f"its values are of the same kind; all would stand there by chance once in {1 / chance:.0e} times"]
     return score, share, -parent.rows, relation, "; ".join([*evidence, reason])

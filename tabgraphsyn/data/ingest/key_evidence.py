@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,6 +21,24 @@ LARGEST_CHANCE = 1e-9
 LEAST_COVERAGE = 0.5
 """Share of a unique column's values, not of a primary key's, that must be referred to for a guess."""
 LEAST_CHANCE = 1e-300
+LARGEST_CHANCE_BESIDE = 1e-3
+"""What chance may do where another key speaks for this one."""
+
+
+@dataclass(frozen=True)
+class OpenKey:
+    """A column whose values all stand in a primary key, which chance could have done too.
+
+    Attributes:
+        chance: that it did.
+        values: how many distinct ones there are.
+        reason: matches and coverage in words.
+    """
+
+    relation: Relation
+    chance: float
+    values: int
+    reason: str
 
 
 def chance_of_inclusion(parent_values: Sequence[str], parent_distinct: int, child_distinct: int) -> float:
@@ -36,6 +55,59 @@ def chance_of_inclusion(parent_values: Sequence[str], parent_distinct: int, chil
     if density <= 0:
         return LEAST_CHANCE
     return max(10.0 ** max(child_distinct * math.log10(density), -300.0), LEAST_CHANCE)
+
+
+def settle_open(keys: InferredKeys, is_generic: Callable[[str], bool]) -> None:
+    """Take open keys that another key speaks for; ask about the others.
+
+    Two things speak: a column of the same name in another table refers there, or a column beside it does that is not
+    named after the parent either (``origin`` beside ``dest``; not ``state`` beside ``country``).
+    """
+    waiting = [one for one in keys.open if one.relation not in keys.relations]
+    while True:
+        taken = {
+            one: words for one in waiting if (words := _backed(one, keys, is_generic)) and not _is_taken(one, keys)
+        }
+        if not taken:
+            break
+        for one, words in taken.items():
+            keys.relations.setdefault(one.relation, f"{words}; {one.reason}")
+            keys.unnamed.add(one.relation)
+        waiting = [one for one in waiting if one not in taken]
+    for one in waiting:
+        if _is_taken(one, keys):
+            continue
+        child, parent = (f"{one.relation.child_table}.{one.relation.child_columns[0]}",
+                         f"{one.relation.parent_table}.{one.relation.parent_columns[0]}")  # fmt: skip
+        keys.notes.append(
+            f"{child}: all of its {one.values} values stand in {parent}, but neither its name nor their number says "
+            f"that it refers there; not taken as a foreign key. If it is one: dataset.keys={{{child}: {parent}}}."
+        )
+
+
+def _is_taken(one: OpenKey, keys: InferredKeys) -> bool:
+    child, columns = one.relation.child_table, one.relation.child_columns
+    return any(taken.child_table == child and taken.child_columns == columns for taken in keys.relations)
+
+
+def _backed(one: OpenKey, keys: InferredKeys, is_generic: Callable[[str], bool]) -> str:
+    """Return in words which key speaks for this one, or nothing."""
+    mine = one.relation
+    if one.chance > LARGEST_CHANCE_BESIDE:
+        return ""
+    there = [
+        taken
+        for taken in keys.relations
+        if (taken.parent_table, taken.parent_columns) == (mine.parent_table, mine.parent_columns)
+        and len(taken.child_columns) == 1
+    ]
+    for taken in there:
+        if taken.child_table == mine.child_table and taken in keys.unnamed:
+            return f"beside {taken.child_columns[0]}, which refers there"
+    for taken in there:
+        if taken.child_columns == mine.child_columns and not is_generic(mine.child_columns[0]):
+            return f"same name as {taken.child_table}.{taken.child_columns[0]}, which refers there"
+    return ""
 
 
 def parent_columns(parent: TableFacts, keys: InferredKeys) -> list[str]:
