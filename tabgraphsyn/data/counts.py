@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.holders import are_held, some_members
 from tabgraphsyn.data.schema import Table
 
 
@@ -30,6 +30,7 @@ class ValueCounts:
     null_count: int
     place: np.ndarray | None = field(default=None, repr=False, compare=False)
     entity: np.ndarray | None = field(default=None, repr=False, compare=False)
+    _held: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def of(
@@ -51,34 +52,44 @@ class ValueCounts:
         if pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type) or pa.types.is_temporal(arrow_type):
             plain = filled.cast(pa.int64()) if pa.types.is_temporal(arrow_type) else filled
             found = np.unique(as_numpy(plain), return_inverse=True, return_counts=True)
-            return ValueCounts(pa.array(found[0]).cast(arrow_type), found[2], nulls, found[1].reshape(-1), held)
+            place = found[1].reshape(-1).astype(np.int32)
+            return ValueCounts(pa.array(found[0]).cast(arrow_type), found[2], nulls, place, held)
         counted = pc.value_counts(filled)
         distinct, counts = counted.field(0), as_numpy(counted.field(1)).astype(np.int64)
         if not len(distinct):
             return ValueCounts(distinct, counts, nulls)
-        place = as_numpy(pc.index_in(filled, value_set=distinct)).astype(np.int64)
+        place = as_numpy(pc.index_in(filled, value_set=distinct)).astype(np.int32)
         return ValueCounts(distinct, counts, nulls, place, held)
 
-    @cached_property
-    def holdings(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which entity holds which value, each pair once: places among the distinct values, and entities."""
-        if self.place is None or self.entity is None:
-            return np.repeat(np.arange(len(self.counts)), self.counts), np.arange(int(self.counts.sum()))
-        width = int(self.entity.max(initial=0)) + 1
-        pairs = np.unique(self.place * width + self.entity)
-        return pairs // width, pairs % width
+    def held_by(self, least: int) -> np.ndarray:
+        """Return (distinct,) bool: which values at least so many entities hold."""
+        if least not in self._held:
+            is_plain = self.place is None or self.entity is None
+            self._held[least] = (
+                self.counts >= least if is_plain else are_held(self.place, self.entity, self.counts, least)
+            )
+        return self._held[least]
 
-    @cached_property
-    def holders(self) -> np.ndarray:
-        """How many entities hold each distinct value, (distinct,) int64."""
-        return np.bincount(self.holdings[0], minlength=len(self.counts))
+    def holders_of(self, group: np.ndarray, groups: int, most: int) -> np.ndarray:
+        """Return up to ``most`` entities that hold a value of each group, (groups, most) int64; -1 for none more.
+
+        Args:
+            group: (distinct,) number of each value's group.
+            groups: how many groups there are.
+            most: see above.
+        """
+        if self.place is None or self.entity is None:  # every row is an entity of its own
+            rows = np.bincount(group, weights=self.counts, minlength=groups).astype(np.int64)
+            number = (np.cumsum(rows) - rows)[:, None] + np.arange(most)
+            return np.where(np.arange(most) < rows[:, None], number, -1)
+        return some_members(group.astype(np.int32)[self.place], self.entity, groups, most)
 
     def kept(self, mask: np.ndarray) -> ValueCounts:
         """Return the distinct values that ``mask`` marks, with their rows, (values,) bool."""
         if self.place is None or self.entity is None:
             return ValueCounts(self.distinct.filter(pa.array(mask)), self.counts[mask], self.null_count)
         rows = mask[self.place]
-        place = (np.cumsum(mask) - 1)[self.place[rows]]
+        place = (np.cumsum(mask) - 1).astype(np.int32)[self.place[rows]]
         distinct = self.distinct.filter(pa.array(mask))
         return ValueCounts(distinct, self.counts[mask], self.null_count, place, self.entity[rows])
 

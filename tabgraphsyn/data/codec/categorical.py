@@ -54,7 +54,7 @@ class CategoricalCodec(ColumnCodec):
             min_count: see ``CodecConfig``.
             min_entities: see ``CodecConfig``.
         """
-        is_named = values.holders >= min_entities
+        is_named = values.held_by(min_entities)
         merged, named = values.counts[~is_named], values.kept(is_named)
         distinct, counts = named.with_null()
         order = np.argsort(-counts, kind="stable")

@@ -79,12 +79,12 @@ def _is_shared(kind: PersonalKind, sample: pa.ChunkedArray, entities: np.ndarray
 def named_share(counts: ValueCounts, min_entities: int) -> float:
     """Return the share of the filled rows whose value enough entities hold."""
     total = counts.counts.sum()
-    return float(counts.counts[counts.holders >= min_entities].sum() / total) if total else 1.0
+    return float(counts.counts[counts.held_by(min_entities)].sum() / total) if total else 1.0
 
 
 def _category(column: Column, counts: ValueCounts, sample: pa.ChunkedArray, config: CodecConfig) -> ColumnCodec:
     distinct, _ = counts.with_null()
-    is_named = bool((counts.holders >= config.min_entities).any())
+    is_named = bool(counts.held_by(config.min_entities).any())
     if len(distinct) == 1 and is_named:
         return ConstantCodec(column.name, Levels.of(distinct))
     if is_named and named_share(counts, config.min_entities) >= NAMED_SHARE:

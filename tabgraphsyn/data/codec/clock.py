@@ -61,7 +61,7 @@ class ClockCodec(ColumnCodec):
         if entities is not None:
             held = entities[as_numpy(pc.is_valid(minute)).astype(bool)]
         hours, minutes = ValueCounts.of(hour, entities), ValueCounts.of(minute.drop_null(), held)
-        if not ((hours.holders >= least).any() and (minutes.holders >= least).any()):
+        if not (hours.held_by(least).any() and minutes.held_by(least).any()):
             return None
         return ClockCodec(
             column=column,
@@ -206,7 +206,7 @@ def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> ColumnCodec
     simple = number_codec(name, lags, config)
     if not isinstance(simple, NumericalCodec) or lags.counts.sum() < ROWS_PER_LAG * len(lags.counts):
         return simple
-    if lags.counts[lags.holders >= config.min_entities].sum() < NAMED_SHARE * lags.counts.sum():
+    if lags.counts[lags.held_by(config.min_entities)].sum() < NAMED_SHARE * lags.counts.sum():
         return simple
     return with_digits(CategoricalCodec.fit(name, lags, min_entities=config.min_entities), config)
 

@@ -67,8 +67,7 @@ def groups(values: ValueCounts, min_entities: int, max_ties: int) -> list[Group]
 
 def _cells(values: ValueCounts, min_entities: int, max_ties: int) -> Iterator[tuple[Group, set[int]]]:
     """Yield ties and bins of other values in order, the latter with the entities that hold one of their values."""
-    counts, holders = values.counts, values.holders
-    is_tie = holders >= min_entities
+    counts, is_tie = values.counts, values.held_by(min_entities)
     if is_tie.sum() > max_ties:
         frequent = np.argsort(-np.where(is_tie, counts, 0), kind="stable")[:max_ties]
         outermost = [place for place in (0, len(counts) - 1) if is_tie[place]]
@@ -79,18 +78,13 @@ def _cells(values: ValueCounts, min_entities: int, max_ties: int) -> Iterator[tu
     cell = np.cumsum(np.concatenate([[0], (is_tie[1:] | is_tie[:-1] | (np.diff(rows_before // size) > 0)).astype(int)]))
     starts = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
     ends = np.append(starts[1:], len(counts))
-    place, entity = values.holdings
-    order = np.argsort(cell[place], kind="stable")
-    bounds = np.searchsorted(cell[place][order], np.arange(len(starts) + 1))
+    entities = values.holders_of(cell, len(starts), min_entities)
     for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         rows = int(counts[start:end].sum())
         if is_tie[start]:
             yield Group(start, end - 1, rows, start), set()
         else:
-            yield (
-                Group(start, end - 1, rows),
-                set(entity[order[bounds[number] : bounds[number + 1]][: 4 * min_entities]].tolist()),
-            )
+            yield Group(start, end - 1, rows), set(entities[number].tolist()) - {-1}
 
 
 @dataclass(frozen=True)

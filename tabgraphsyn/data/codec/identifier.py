@@ -203,7 +203,7 @@ class TextCodec(UnmodelledCodec):
     def fit(column: str, values: ValueCounts, config: CodecConfig, pii: bool) -> TextCodec:
         """Fit to (a sample of) training values."""
         texts, counts, has_missing = values.distinct, values.counts, values.null_count > 0
-        is_safe = (counts >= max(config.text_min_count, 2)) & (values.holders >= config.min_entities)
+        is_safe = (counts >= max(config.text_min_count, 2)) & values.held_by(config.min_entities)
         if pii or config.text == "mask":
             is_safe[:] = False
         words = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_numpy(zero_copy_only=False)

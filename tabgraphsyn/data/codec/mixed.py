@@ -138,7 +138,7 @@ class MixedCodec(ColumnCodec):
 
 def _word_codec(name: str, words: ValueCounts, config: CodecConfig) -> CategoricalCodec | ConstantCodec:
     """Return the codec of what stands where no number does; a word of few entities is no word."""
-    named = words.kept(words.holders >= config.min_entities)
+    named = words.kept(words.held_by(config.min_entities))
     distinct, _ = named.with_null()
     if len(distinct) < 2:
         return ConstantCodec(name, Levels.of(distinct if len(distinct) else pa.nulls(1, pa.string())))

@@ -61,7 +61,7 @@ class NumericalCodec(ColumnCodec):
     def fit(column: str, values: ValueCounts, config: CodecConfig, grain: float | None = None) -> NumericalCodec:
         """Fit to training values of which some are no atoms (``is_discrete`` tells); for ``grain`` see ``knots``."""
         is_atom = atom_mask(values.counts, config.atom_share) & spikes(values.counts)
-        is_atom &= values.holders >= config.min_entities
+        is_atom &= values.held_by(config.min_entities)
         atoms = Levels.of(values.distinct.filter(pa.array(is_atom)))
         others = values.kept(~is_atom)
         if not len(others.counts):  # nothing but atoms: any of them stands for a number between them
@@ -187,7 +187,7 @@ def is_discrete(values: ValueCounts, config: CodecConfig) -> bool:
     At most ``max_discrete`` values, two rows each on average, or nothing left beside the atoms; and few of the rows
     hold a value that few entities hold, which no category could name.
     """
-    counts, named = values.counts, values.holders >= config.min_entities
+    counts, named = values.counts, values.held_by(config.min_entities)
     few = len(counts) <= config.max_discrete and counts.sum() >= 2 * len(counts)
     if counts[named].sum() < NAMED_SHARE * counts.sum():
         return False
@@ -217,7 +217,7 @@ def number_codec(column: str, values: ValueCounts, config: CodecConfig, grain: f
     distinct, _ = values.with_null()
     if not len(values.counts):
         return ConstantCodec(column, Levels.of(pa.nulls(1, distinct.type)))
-    if len(distinct) == 1 and values.holders[0] >= config.min_entities:
+    if len(distinct) == 1 and values.held_by(config.min_entities)[0]:
         return ConstantCodec(column, Levels.of(distinct))
     if is_discrete(values, config):
         return CategoricalCodec.fit(column, values, min_entities=config.min_entities)

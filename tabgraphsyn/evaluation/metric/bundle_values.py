@@ -73,7 +73,7 @@ class BundleValues(Metric):
             if column not in codecs:
                 continue
             values = ValueCounts.of(data.real[table].column(column), entities)
-            few = values.distinct.filter(pa.array(values.holders < self.min_entities))
+            few = values.distinct.filter(pa.array(~values.held_by(self.min_entities)))
             counts[column] = (_listed(few, codecs[column]), len(few))
         worst = max(counts, key=lambda name: counts[name][0], default="")
         return worst if worst and counts[worst][0] else "", counts
