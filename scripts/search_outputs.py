@@ -102,7 +102,7 @@ def _is_time(text: str) -> bool:
 
 def rare_numbers(real: dict[str, pd.DataFrame], point: Path, entities: int) -> Iterator[str]:
     """Yield columns whose codec lists a number or a time of a few."""
-    from tabgraphsyn.data.codec.listed import listed_times, listed_values
+    from tabgraphsyn.data.codec.listed import listed_days, listed_times, listed_values
 
     for path in sorted(point.rglob("codec/*.json")):
         rows = real.get(path.stem)
@@ -114,10 +114,23 @@ def rare_numbers(real: dict[str, pd.DataFrame], point: Path, entities: int) -> I
                 listed = {float(value) for value in listed_values(one["codec"]) if isinstance(value, int | float)}
                 hits = numbers[numbers.isin(listed)]
             else:
-                times = pd.to_datetime(rare, errors="coerce", format="ISO8601").dropna()
-                hits = times[times.astype("datetime64[us]").astype("int64").isin(listed_times(one["codec"]))]
+                hits = _told_times(column, rare, entities, listed_times(one["codec"]), listed_days(one["codec"]))
             if len(hits):
                 yield f"{path.relative_to(point)}: {one['name']}: lists {len(hits)} values of a few, {hits.iloc[0]}"
+
+
+def _told_times(
+    column: pd.Series, rare: pd.Series, entities: int, told: set[int], told_days: set[int]
+) -> pd.Series:  # fmt: skip
+    """Return the times of a few that a codec names, as such or by a day that only a few rows have."""
+    day = 86_400_000_000
+    everyone, few = (
+        pd.to_datetime(one, errors="coerce", format="ISO8601").dropna().astype("datetime64[us]").astype("int64")
+        for one in (column, rare)
+    )
+    counts = (everyone // day).value_counts()
+    rare_days = told_days & set(counts[counts < entities].index)
+    return few[few.isin(told) | (few // day).isin(rare_days)]
 
 
 if __name__ == "__main__":

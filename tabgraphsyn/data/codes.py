@@ -43,10 +43,49 @@ def column_codes(values: pa.ChunkedArray | pa.Array, null_code: bool = True) -> 
     >>> column_codes(pa.array(["b", None, "b"]), null_code=False).tolist()
     [0, -1, 0]
     """
-    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    encoded = pc.dictionary_encode(whole, null_encoding="encode" if null_code else "mask")
-    indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded.combine_chunks().indices
-    return pc.fill_null(indices, MISSING).to_numpy(zero_copy_only=False).astype(np.int64)
+    chunked = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+    encoded = pc.dictionary_encode(chunked, null_encoding="encode" if null_code else "mask")
+    # All chunks share one dictionary; texts are never put together in one piece.
+    codes = [pc.fill_null(one.indices, MISSING).to_numpy(zero_copy_only=False) for one in encoded.chunks]
+    return np.concatenate(codes).astype(np.int64) if codes else np.zeros(0, dtype=np.int64)
+
+
+def hashed(values: pa.Array) -> np.ndarray:
+    """Return (rows,) uint64: equal where filled values are; numbers as they are, texts as hashes of 64 bits.
+
+    >>> bool(hashed(pa.array(["a", "b", "a"]))[0] == hashed(pa.array(["a"]))[0])
+    True
+    """
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return pc.add(values.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False).view(np.uint64)
+    if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
+        return values.cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False).view(np.uint64)
+    import pandas as pd
+
+    return pd.util.hash_array(values.cast(pa.string()).to_numpy(zero_copy_only=False), categorize=False)
+
+
+def repeats(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return (rows,) bool: which rows hold a tuple that a row before them holds; those without a value do not.
+
+    Numbers are sorted, not hashed: ten million rows take three arrays of theirs and no table.
+
+    >>> repeats([np.array([4, 4, -1, 4, -1]), np.array([0, 1, 1, 0, 1])]).tolist()
+    [False, False, False, True, False]
+    """
+    has = np.flatnonzero(np.all([column >= 0 for column in columns], axis=0))
+    number, span = np.zeros(len(has), dtype=np.int64), 1
+    for column in columns:
+        width = int(column.max(initial=0)) + 1
+        if span > _SPAN_MAX // width:
+            number, span = dense_codes(number), max(len(has), 1)
+        number, span = number * width + column[has], span * width
+    order = np.argsort(number, kind="stable")
+    number = number[order]
+    found = np.zeros(len(columns[0]), dtype=bool)
+    found[has[order[1:][number[1:] == number[:-1]]]] = True
+    return found
 
 
 def tuple_codes(columns: Sequence[np.ndarray], *, is_missing: bool = True, rows: int | None = None) -> np.ndarray:

@@ -60,6 +60,7 @@ class Plan:
         kept_back: tables that others refer to and whose rows are made anew -> why they are not published.
         real_rows: rows per table, training and holdout together.
         training_rows: rows per table that may be trained on.
+        min_entities: so many entities must hold a value before it is named.
     """
 
     order: tuple[str, ...]
@@ -69,6 +70,7 @@ class Plan:
     training_rows: Mapping[str, int]
     published: Mapping[str, str] = field(default_factory=dict)
     kept_back: Mapping[str, str] = field(default_factory=dict)
+    min_entities: int = 5
 
     @property
     def coarse(self) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ class Plan:
             "published": dict(self.published),
             "kept_back": dict(self.kept_back),
             "coarse": list(self.coarse),
+            "min_entities": self.min_entities,
         }
 
     @staticmethod
@@ -99,6 +102,7 @@ class Plan:
             training_rows=dict(raw["training_rows"]),
             published=dict(raw.get("published", {})),
             kept_back=dict(raw.get("kept_back", {})),
+            min_entities=int(raw.get("min_entities", 5)),
         )
 
 

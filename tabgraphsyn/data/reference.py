@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.dependencies import column_codes
+from tabgraphsyn.data.holders import some_members
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
 from tabgraphsyn.data.personal import is_person_table, personal_kind
@@ -32,10 +33,12 @@ class Decision:
     Attributes:
         is_published: real rows keep their attributes.
         reason: why, or why not.
+        is_declared: the data set's yaml or metadata says so.
     """
 
     is_published: bool
     reason: str
+    is_declared: bool = False
 
 
 def entity_numbers(
@@ -94,7 +97,8 @@ def decisions(
     found = {}
     for one in schema.tables:
         if one.reference is not None:
-            found[one.name] = Decision(one.reference, f"declared, reference: {str(one.reference).lower()}")
+            reason = f"declared, reference: {str(one.reference).lower()}"
+            found[one.name] = Decision(one.reference, reason, is_declared=True)
         elif any(not relation.is_self_reference for relation in schema.relations_of_parent(one.name)):
             against = _objection(database[one.name], schema, pointers, entities, min_entities)
             unasked = f"every row is shared by {min_entities} entities or more, and nothing in it is personal"
@@ -136,7 +140,7 @@ def _objection(
     free = sum(_values_of_one_row(rows[column]) for column in rows.column_names)
     if free > HANDFUL:
         return f"{free} of its values belong to one row alone"
-    fewest = _fewest_entities(name, table.num_rows, schema, pointers, entities)
+    fewest = _fewest_entities(name, table.num_rows, schema, pointers, entities, min_entities)
     if fewest < min_entities:
         return f"some row is shared by {fewest} {'entity' if fewest == 1 else 'entities'}, fewer than {min_entities}"
     return ""
@@ -153,8 +157,12 @@ def _fewest_entities(
     schema: Schema,
     pointers: Mapping[str, np.ndarray],
     entities: Mapping[str, np.ndarray],
+    most: int,
 ) -> int:
-    """Return how many entities share the row that the fewest share, by the child table that shares the most."""
+    """Return how many entities share the row that the fewest share, by the child table that shares the most.
+
+    More than ``most`` are counted as so many.
+    """
     best = 0
     for relation in schema.relations_of_parent(table):
         if relation.is_self_reference or not rows:
@@ -163,8 +171,8 @@ def _fewest_entities(
         # A child that belongs to this row and to nobody else shares nothing: its entity is the row itself.
         linked = parent >= 0
         linked[linked] = entity[linked] != entities[table][parent[linked]]
-        pairs = np.unique(np.stack([parent[linked], entity[linked]], axis=1), axis=0)
-        best = max(best, int(np.bincount(pairs[:, 0], minlength=rows).min()))
+        sharers = some_members(parent[linked], entity[linked], rows, most) >= 0
+        best = max(best, int(sharers.sum(axis=1).min()))
     return best
 
 

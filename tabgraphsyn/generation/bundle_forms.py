@@ -108,6 +108,7 @@ class PlanForm(Form):
     published: dict[Name, Text] = field(default_factory=dict)
     kept_back: dict[Name, Text] = field(default_factory=dict)
     coarse: list[Name] = field(default_factory=list)
+    min_entities: Count = 5
 
 
 class DependencyForm(Form):

@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.counts import ValueCounts, as_numpy
 
 PATTERN_EXAMPLES = 10_000
 # A grid with more steps than this per distinct value is no grid: its values are spaced at will.
@@ -129,13 +131,23 @@ def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMa
     start, step = 1, 1
     times = np.unique(_numbers(values)) if pa.types.is_timestamp(values.type) else np.empty(0, dtype=np.int64)
     if len(times):
-        # From the start of the first day: the first real time itself is not repeated.
-        start, step = int(times[0]) // DAY_US * DAY_US, _usual_step(times)
+        # From before the first real time, which itself is nobody's to know.
+        step = _usual_step(times)
+        is_within_day = step < DAY_US
+        start = (
+            (int(times[0]) - 1) // DAY_US * DAY_US if is_within_day else outward(int(times[0]), int(times[-1]), step)[0]
+        )
     return GridMaker(str(values.type), start, step, len(values), True)
 
 
 def part_maker(
-    values: pa.ChunkedArray, rank: np.ndarray | None, *, is_categorical: bool, regex_format: str | None
+    values: pa.ChunkedArray,
+    rank: np.ndarray | None,
+    *,
+    is_categorical: bool,
+    regex_format: str | None,
+    entities: np.ndarray | None = None,
+    min_entities: int = 1,
 ) -> KeyMaker:
     """Return the maker of a part of a composite key that is no foreign key.
 
@@ -145,6 +157,8 @@ def part_maker(
             several parts are no foreign keys.
         is_categorical: whether the column is categorical or boolean.
         regex_format: pattern of string ids, if the metadata has one.
+        entities: (rows,) the entity of each row, None where every row is one.
+        min_entities: so many entities must hold a level, or an end of the grid, before it is named.
     """
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
     if is_text and not is_categorical:
@@ -153,15 +167,56 @@ def part_maker(
         distinct = pc.unique(values.drop_null())
         levels = Levels.of(distinct.take(pc.sort_indices(distinct.cast(pa.string()))))
         place = pc.index_in(values, levels.take(np.arange(len(levels)))).to_numpy()
-        return LevelMaker(levels, len(levels), rank is not None and _follows(place, rank))
+        is_ranked = rank is not None and _follows(place, rank)
+        return LevelMaker(_shared_levels(levels, values, entities, min_entities), len(levels), is_ranked)
     numbers = _numbers(values)
-    distinct_numbers = np.unique(numbers)
+    held_by = entities if entities is None or not values.null_count else entities[as_numpy(pc.is_valid(values))]
+    counted = ValueCounts.of(pa.array(numbers), held_by)
+    distinct_numbers = as_numpy(counted.distinct)
+    if not len(distinct_numbers):
+        return GridMaker(str(values.type), 1, 1, 1, False)
     step = _usual_step(distinct_numbers)
-    start = int(distinct_numbers[0]) if len(distinct_numbers) else 1
-    steps = int(distinct_numbers[-1] - start) // step + 1 if len(distinct_numbers) else 1
-    size = min(steps, MAX_GRID_STEPS * max(len(distinct_numbers), 1))
+    start, last = int(distinct_numbers[0]), int(distinct_numbers[-1])
     is_ranked = rank is not None and _follows((numbers - start) / step, rank)
-    return GridMaker(str(values.type), start, step, size, is_ranked)
+    steps = (last - start) // step + 1
+    held = counted.held_by(min_entities)
+    if not (held[0] or start in (0, 1)):
+        first, steps = outward(start, last, step)
+        if start >= 0 > first:  # numbers stay on their side of zero
+            steps -= (start % step - first) // step
+            first = start % step
+        start = first
+    elif not (held[-1] or is_ranked):
+        steps = outward(start, last, step)[1]
+    return GridMaker(str(values.type), start, step, min(steps, MAX_GRID_STEPS * len(distinct_numbers)), is_ranked)
+
+
+def _shared_levels(levels: Levels, values: pa.ChunkedArray, entities: np.ndarray | None, min_entities: int) -> Levels:
+    """Return as many levels, those of fewer entities made anew: texts in the pattern of all, numbers beyond all.
+
+    Both truth values may be said; they tell nothing of anybody.
+    """
+    kind = levels.arrow_type
+    if pa.types.is_boolean(kind) or min_entities <= 1:
+        return levels
+    counted = ValueCounts.of(values, entities)
+    shared = set(counted.distinct.filter(pa.array(counted.held_by(min_entities))).to_pylist())
+    real = levels.array.to_pylist()
+    rare = [place for place, one in enumerate(real) if one not in shared]
+    if not rare:
+        return levels
+    made = list(levels.values)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        tries = Pattern.learn([str(one) for one in real]).make(np.arange(len(rare) + len(real))).tolist()
+        fresh = iter([one for one in dict.fromkeys(tries) if one not in set(real)])
+        for place in rare:
+            made[place] = next(fresh)
+        return Levels(levels.type, tuple(made))
+    numbers = [one for one in made if one is not None]
+    top = 10 ** len(str(int(max(abs(one) for one in numbers))))
+    for number, place in enumerate(rare):
+        made[place] = type(numbers[0])(top + number)
+    return Levels(levels.type, tuple(made))
 
 
 def _follows(place: np.ndarray, rank: np.ndarray) -> bool:

@@ -36,11 +36,21 @@ class KeySpec:
         self.makers = makers
 
     @staticmethod
-    def learn(database: Database, is_training: Mapping[str, np.ndarray], pointers: Mapping[str, np.ndarray]) -> KeySpec:
+    def learn(
+        database: Database,
+        is_training: Mapping[str, np.ndarray],
+        pointers: Mapping[str, np.ndarray],
+        entities: Mapping[str, np.ndarray] | None = None,
+        min_entities: int = 1,
+    ) -> KeySpec:
         """Return the spec of a database; shapes of ids are learned from training rows.
 
-        Shape:
-            pointers are (child rows,) int64.
+        Args:
+            database: all real rows.
+            is_training: table -> (rows,) bool.
+            pointers: relation name -> (training rows,) int64, row of the parent.
+            entities: table -> (training rows,) the entity of each; None where every row is one.
+            min_entities: so many entities must hold what a spec names of parts of keys.
 
         Raises:
             DataError: a column that is part of two keys to unrelated columns, or keys that form a ring.
@@ -65,6 +75,8 @@ class KeySpec:
                     rank,
                     is_categorical=described.sdtype in ("categorical", "boolean"),
                     regex_format=described.regex_format,
+                    entities=None if entities is None else entities[table],
+                    min_entities=min_entities,
                 )
         return KeySpec(types, makers)
 

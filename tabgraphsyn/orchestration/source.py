@@ -32,8 +32,8 @@ class Source:
         stage: the stage that read it.
         was_done: it stood in the store already.
         job_mb: its size in MB where a job of the DAG is to read it, else 0.
-        notices: what its reader wants to be known before anything is trained: keys that were guessed, columns that are
-            not modelled, what was left open.
+        notices: what its reader wants to be known before anything is trained: keys that were guessed, tables whose rows
+            are published or made anew, columns that are not modelled, what was left open.
     """
 
     content: str
@@ -103,7 +103,16 @@ def _notices(artifacts: Path) -> tuple[str, ...]:
         if not one["reason"].startswith(_SETTLED)
     ]
     left = [f"not modelled: {one['table']}.{one['column']}: {one['reason']}" for one in profile.get("not_modelled", ())]
-    return (*keys, *left, *(f"note: {note}" for note in profile.get("notes", ())))
+    kept = [
+        f"{'rows published' if one['published'] else 'rows made anew'}: {one['table']}: {one['reason']}"
+        + (
+            ""
+            if one["declared"]
+            else f"; dataset.reference={{{one['table']}: {str(not one['published']).lower()}}} turns it"
+        )
+        for one in profile.get("rows_kept", ())
+    ]
+    return (*keys, *kept, *left, *(f"note: {note}" for note in profile.get("notes", ())))
 
 
 def _run(stage: Stage, store: Store, runtime: Runtime) -> None:

@@ -17,7 +17,7 @@ from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.stages.context import StageContext
 
-VERSION = "2"
+VERSION = "3"
 _OPTIONS = (
     "orphans",
     "all_null",

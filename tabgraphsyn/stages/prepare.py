@@ -69,7 +69,7 @@ def run(context: StageContext) -> None:
     for name in database.schema.table_names:
         _keep_compositions(name, made)
         inherited = _keep_inherited(database, name, is_training, made)
-        _keep_panels(database[name], is_training[name], inherited, made)
+        _keep_panels(database[name], is_training[name], inherited, made, held_by[name])
     derived = {name: made.codec(name).derived for name in database.schema.table_names}
     made.keep_dependencies(mark_kept(dependencies, derived))
     kept = sum(one.kept for one in made.dependencies)
@@ -149,7 +149,9 @@ def _keep_inherited(
     return found
 
 
-def _keep_panels(table: Table, is_training: np.ndarray, inherited: list[InheritedColumn], made: Prepared) -> None:
+def _keep_panels(
+    table: Table, is_training: np.ndarray, inherited: list[InheritedColumn], made: Prepared, entities: np.ndarray
+) -> None:
     """Write which columns of a table are periods that rows of one parent never share."""
     name = table.schema.name
     relations = [relation.name for relation in made.schema.relations_of_child(name)]
@@ -158,7 +160,8 @@ def _keep_panels(table: Table, is_training: np.ndarray, inherited: list[Inherite
         return
     values = {column: training_values(table, column, is_training).combine_chunks() for column in columns}
     taken = [one.column for one in inherited]
-    made.keep_panels(name, find_panels(made.codec(name), values, made.pointers(relations), taken))
+    pointers, least = made.pointers(relations), made.plan.min_entities
+    made.keep_panels(name, find_panels(made.codec(name), values, pointers, taken, entities, least))
 
 
 def _family(relation: Relation, made: Prepared) -> tuple[str, np.ndarray] | None:
@@ -213,6 +216,7 @@ def _split(
         training_rows={table: int((~held[table]).sum()) for table in schema.table_names},
         published=published,
         kept_back={name: one.reason for name, one in decided.items() if not one.is_published},
+        min_entities=min_entities,
     )
     made.keep_plan(plan)
     made.keep_holdout(held)

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.reference import entity_numbers
 from tabgraphsyn.data.schema import Database
 from tabgraphsyn.data.tensors import finite_arrays
 from tabgraphsyn.errors import StageError
@@ -33,7 +34,10 @@ def run(context: StageContext) -> None:
     prepared = Prepared(context.input("prepare"))
     pointers = prepared.pointers()
     database = Database.ingested(context.input("ingest"))
-    keys = KeySpec.learn(database, prepared.is_training(), pointers)
+    plan, schema = prepared.plan, prepared.schema
+    drivers = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
+    entities = entity_numbers(plan.order, plan.training_rows, drivers, plan.published, pointers)
+    keys = KeySpec.learn(database, prepared.is_training(), pointers, entities, plan.min_entities)
     rules = learn_rules(prepared.schema, prepared.plan, pointers)
     for item in rules.unique:
         context.log.info("structure: %s: (%s) is unique", item.table, ", ".join(item.links))

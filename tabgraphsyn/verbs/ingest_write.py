@@ -91,7 +91,7 @@ def write_dataset(
         profile = ingest_database(checked, folder / "ingest", use_metadata=not overwrite)
         if existing is None:
             write_text(metadata, (folder / "ingest" / "metadata.json").read_text(encoding="utf-8"))
-        proposed = _proposals(folder / "ingest")
+        proposed = _proposals(profile["rows_kept"])
         profile["notes"] = [*profile["notes"], *(line.removeprefix("#   ") for line in proposed)]
     # A folder with metadata may well be read-only: what is written goes beside what was written.
     beside_yaml = target.with_name(f"{target.stem}.profile.json")
@@ -103,21 +103,12 @@ def write_dataset(
     return Written(dataset, metadata, target, orphans, profile)
 
 
-def _proposals(ingested: Path) -> list[str]:
+def _proposals(rows_kept: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line of yaml comment per table that others refer to: whether its real rows are published, and why."""
-    from tabgraphsyn.data.codec.config import CodecConfig
-    from tabgraphsyn.data.reference import proposals
-    from tabgraphsyn.data.schema import Database
-
-    found = proposals(Database.ingested(ingested), CodecConfig().min_entities)
     return [
-        f"#   {table}: {'published' if one.is_published else 'made anew'}: {one.reason}"
-        + (
-            ""
-            if "declared" in one.reason
-            else f" (reference: {{{table}: {str(not one.is_published).lower()}}} turns it)"
-        )
-        for table, one in found.items()
+        f"#   {one['table']}: {'published' if one['published'] else 'made anew'}: {one['reason']}"
+        + ("" if one["declared"] else f" (reference: {{{one['table']}: {str(not one['published']).lower()}}} turns it)")
+        for one in rows_kept
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.report.copying import copying
 from tabgraphsyn.evaluation.report.left_out import Codecs, LeftOut, left_out
 from tabgraphsyn.evaluation.report.scores import MetricText, ScoreBook, distance_from_ideal
@@ -193,3 +194,11 @@ def test_published_and_skipped_tables_come_from_the_gate() -> None:
     raws["t"]["columns"].append({"name": "z", "codec": {"kind": "digits", "whole": {"merged_rows": 3}}})
     beyond = left_out(book(), found, {"rows": {"t": {"real": 2}}, "coarse": ["a"]}, Codecs.of(raws))
     assert (beyond.made_anew, beyond.merged, beyond.tiny, beyond.coarse) == (("t.x",), 3, ("t",), ("a",))
+
+
+def test_a_declared_key_that_is_not_kept_is_named() -> None:
+    dropped = (Relation("visit", ("ward",), "ward", ("code",)),)
+    found = left_out(book(*c2st(0.5, 0.5)), GOOD, {}, None, dropped)
+    text = verdict(book(*c2st(0.5, 0.5)), GOOD, None, found)
+    assert "A declared key is not kept</span>: visit.ward to ward.code." in text
+    assert "cannot be told from" not in text

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import family_cases
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from rule_tables import ROWS, days, family, grown, missing, row
 
@@ -251,6 +252,26 @@ def _same_date(rng: np.random.Generator) -> Database:
 
 
 #: Name -> (database, statement that must be found).
+def _on_days(rng: np.random.Generator, span: int) -> tuple[pa.Array, pd.DatetimeIndex]:
+    seen = days(rng.integers(0, span, ROWS))
+    return seen, pd.DatetimeIndex(seen.to_pandas())
+
+
+def _weekday_in_words(rng: np.random.Generator) -> Database:
+    seen, at = _on_days(rng, 900)
+    return row(seen=seen, day=pa.array([["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"][one] for one in at.weekday]))
+
+
+def _year_and_quarter(rng: np.random.Generator) -> Database:
+    seen, at = _on_days(rng, 1500)
+    return row(seen=seen, quarter=pa.array([f"Q{one.quarter} {one.year}" for one in at]), n=rng.integers(0, 9, ROWS))
+
+
+def _weekend(rng: np.random.Generator) -> Database:
+    seen, at = _on_days(rng, 1500)
+    return row(seen=seen, year=pa.array(at.year.to_numpy()), is_weekend=pa.array(at.weekday.to_numpy() >= 5))
+
+
 CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "sum of nine": (_sum_of_many, "t: all = " + " + ".join(f"part{k}" for k in range(9))),
     "sum with a factor, rounded": (_sum_rounded, "t: gross = 1.19 x net"),
@@ -272,6 +293,10 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "one filled": (_one_filled, "t: exactly one of mail, phone, post is filled"),
     "at most one": (_at_most_one, "t: at most one of gold, silver, bronze is true"),
     "at most one filled": (_at_most_one_filled, "t: at most one of left, right is filled"),
+    "weekday in words": (_weekday_in_words, "t: day goes by the weekday of seen"),
+    "quarter of a year": (_year_and_quarter, "t: quarter goes by the year and quarter of seen"),
+    "weekend": (_weekend, "t: is_weekend goes by the weekday of seen"),
+    "year": (_weekend, "t: year goes by the year of seen"),
     "missing by a word": (
         _null_by_word,
         "t: floor is missing where kind is 'house', 'plot' and filled where it is 'flat'",

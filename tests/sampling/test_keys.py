@@ -14,7 +14,7 @@ from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.errors import DataError, StageError
-from tabgraphsyn.generation.key_values import LevelMaker
+from tabgraphsyn.generation.key_values import LevelMaker, part_maker, row_number_maker
 from tabgraphsyn.generation.keys import Keys, KeySpec, family_digits
 from tabgraphsyn.generation.structure.base import Skeleton, Topology
 from tabgraphsyn.generation.structure.rules import learn_rules
@@ -248,3 +248,37 @@ def test_a_million_string_keys_take_seconds() -> None:
     assert pc.count_distinct(column).as_py() == 1_000_000
     print(f"1,000,000 string keys: {took:.1f} s")
     assert took < 20
+
+
+def test_no_end_of_a_grid_and_no_level_of_a_few_is_named() -> None:
+    hours = np.arange(1_000, 1_060, 3)
+    grid = part_maker(
+        pa.chunked_array([pa.array(hours)]), None, is_categorical=False, regex_format=None, min_entities=5
+    )
+    made = grid.make(np.arange(grid.size)).to_pylist()
+    assert made[0] < 1_000 - 3 and made[-1] > 1_057 and set(hours.tolist()) <= set(made)
+    lines = pa.chunked_array([pa.array([1, 2, 3, 4] * 6 + [5])])
+    counted = part_maker(
+        lines, np.array([0, 1, 2, 3] * 6 + [4]), is_categorical=False, regex_format=None, min_entities=5
+    )
+    assert counted.make(np.arange(counted.size)).to_pylist() == [1, 2, 3, 4, 5]  # ranks are keys' business
+
+
+@pytest.mark.parametrize(
+    ("values", "rare"),
+    [(["red"] * 9 + ["blue"] * 6 + ["mauve"] * 2, "mauve"), ([3] * 8 + [5] * 8 + [7], 7), ([True] * 9 + [False], None)],
+)
+def test_levels_of_a_few_are_made_anew_and_stay_as_many(values: list, rare: object) -> None:
+    column = pa.chunked_array([pa.array(values)])
+    maker = part_maker(column, None, is_categorical=True, regex_format=None, min_entities=5)
+    made = maker.make(np.arange(maker.size)).to_pylist()
+    assert len(set(made)) == len(set(values)) and rare not in made
+    assert set(values) - {rare} <= set(made) and json.dumps(maker.to_dict())
+
+
+def test_a_time_as_key_begins_before_the_first_one() -> None:
+    first = np.datetime64("2024-03-04T00:00:00", "us")
+    for step in (np.timedelta64(15, "m"), np.timedelta64(1, "D"), np.timedelta64(7, "D")):
+        times = pa.chunked_array([pa.array(first + np.arange(30) * step)])
+        made = row_number_maker(times, None).make(np.arange(200)).to_pylist()
+        assert made[0] < first.item() and first.item() in made

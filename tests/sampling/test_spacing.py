@@ -56,6 +56,17 @@ def test_a_panel_is_a_grid_that_rows_of_a_parent_do_not_share(
         assert (found.start, found.step, found.periods, found.cycle) == (START, HOUR_US, 48, 24)
 
 
+@pytest.mark.parametrize("step", [HOUR_US, 7 * DAY_US, 11 * HOUR_US])
+def test_ends_that_few_have_are_not_named(step: int) -> None:
+    at = START + np.tile(np.arange(48), 3) * step
+    values, pointer = pa.array(at).cast(pa.timestamp("us")), np.repeat(np.arange(3), 48)
+    shared, own = (Panel.fit("at", "r", values, pointer, pointer, least) for least in (3, 4))
+    assert shared is not None and own is not None
+    assert shared.start == START and shared.start + shared.periods * step == at[-1] + step
+    assert own.start < START and own.start + (own.periods - 1) * step > at[-1]
+    assert (START - own.start) % step == 0
+
+
 def test_columns_tied_to_others_are_left_alone(tmp_path: Path) -> None:
     periods, pointer = np.tile(np.arange(48), 3), np.repeat(np.arange(3), 48)
     columns = {"at": times(periods), "late": times(periods + 50)}

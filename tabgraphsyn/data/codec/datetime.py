@@ -22,8 +22,8 @@ from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 
 DAY_US = 86_400_000_000
-DAY_GRAIN = 3652.0
-"""Days of some ten years: bounds of a date that few entities have are rounded to them."""
+DAY_GRAIN = 3652.37
+"""Days of some ten years: bounds of a date that few entities have are rounded to them, which are no whole days."""
 EPOCH_GRAIN_US = DAY_GRAIN * DAY_US
 MONDAY_OFFSET = 3  # day 0, 1970-01-01, was a Thursday
 INFORMATIVE_SHARE = 0.03

@@ -16,8 +16,8 @@ import numpy as np
 
 from tabgraphsyn.data.counts import ValueCounts
 
-OFF_MIDDLE = 0.4837
-"""Where between two neighbours an end lies: not in the middle, which may be a value of the column itself."""
+OFF_MIDDLE = 0.48372183649
+"""Where between two neighbours an end lies: not in the middle, nor at any place that a number of few digits has."""
 BINS = 290
 """Values that are no ties are looked at in about this many bins at most: a codec stays small, and a million fast."""
 
@@ -152,6 +152,23 @@ def coarse_bounds(low: float, high: float, grain: float | None) -> tuple[float, 
         grain = 10.0 ** (math.floor(math.log10(largest)) + 1) if largest > 0 else 1.0
     first, last = math.floor(low / grain) * grain, math.ceil(high / grain) * grain
     return (first, last) if first < last else (first, first + grain)
+
+
+GRID_STEPS = 10
+
+
+def outward(first: int, last: int, step: int) -> tuple[int, int]:
+    """Return start and number of steps of a grid that tells neither end of ``first .. last``.
+
+    It begins before the one and ends after the other, at multiples of ten steps. All values share the phase: it stays.
+
+    >>> outward(1_003, 1_048, 5)
+    (953, 30)
+    """
+    phase = first % step
+    low = ((first - phase) // step - 1) // GRID_STEPS * GRID_STEPS
+    high = -(-((last - phase) // step + 1) // GRID_STEPS) * GRID_STEPS
+    return phase + low * step, high - low + 1
 
 
 def drawn_in(numbers: np.ndarray, entities: np.ndarray | None, min_entities: int) -> tuple[float, float]:

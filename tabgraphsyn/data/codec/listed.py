@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 DAY_US = 86_400_000_000
@@ -12,6 +13,8 @@ _SETTINGS = """
     has_missing person title is_reversed weekday mean deviation format
 """
 _NO_VALUES = frozenset(_SETTINGS.split())
+_PART_KINDS = frozenset({"clock", "clock_lag"})
+"""Codecs that list parts of values only: 1:20 is no value that an hour of 1, or a lag of 120 minutes, names."""
 _WORDS = {
     "categorical": "a list of {levels} values that enough entities hold{merged}",
     "digits": "a list of {levels} values that enough entities hold{merged}",
@@ -30,11 +33,18 @@ _WORDS = {
 
 
 def listed_values(raw: Any) -> Iterator[Any]:
-    """Yield every value that the json form of a codec holds; settings, ranks and counts are none."""
+    """Yield every value of its column that the json form of a codec holds.
+
+    Settings, ranks and counts are none, nor are parts of values that come together only when decoded (hours, minutes,
+    minutes from another time: ``_PART_KINDS``), nor bounds that are no value's (``_coarse_bounds``).
+    """
     if isinstance(raw, Mapping):
+        if raw.get("kind") in _PART_KINDS:
+            return
+        coarse = _coarse_bounds(raw)
         for key, value in raw.items():
             if key not in _NO_VALUES:
-                yield from listed_values(value)
+                yield from (one for one in listed_values(value) if one not in coarse)
     elif isinstance(raw, list):
         for value in raw:
             yield from listed_values(value)
@@ -42,12 +52,31 @@ def listed_values(raw: Any) -> Iterator[Any]:
         yield raw
 
 
+def _coarse_bounds(raw: Mapping[str, Any]) -> set[float]:
+    """Return the bounds of a codec of numbers where both are 0 or powers of ten: they say how large numbers get."""
+    bounds = raw.get("precision")
+    if not isinstance(bounds, Mapping):
+        return set()
+    ends = {float(bounds.get("minimum", 0.5)), float(bounds.get("maximum", 0.5))}
+    return ends if all(one == 0 or math.log10(abs(one)).is_integer() for one in ends) else set()
+
+
 def listed_times(raw: Any) -> set[int]:
-    """Return the times, in microseconds, that the json form of a codec of times names: as such, or as whole days."""
+    """Return the times, in microseconds since 1970, that the json form of a codec of times names as such."""
     if isinstance(raw, Mapping) and raw.get("kind") == "datetime":
-        raw = {key: value for key, value in raw.items() if key != "time"}  # a time of day is no date
-    numbers = {int(one) for one in listed_values(raw) if isinstance(one, int | float) and float(one).is_integer()}
-    return numbers | {one * DAY_US for one in numbers if abs(one) < 10_000_000}
+        return {int(raw["minimum_us"]), int(raw["maximum_us"])}
+    return _whole(listed_values(raw))
+
+
+def listed_days(raw: Any) -> set[int]:
+    """Return the days since 1970 that the json form of a codec of times names; days from another time are none."""
+    if isinstance(raw, Mapping) and raw.get("kind") == "datetime" and raw.get("given") is None:
+        return _whole(listed_values(raw["day"]))
+    return set()
+
+
+def _whole(values: Iterable[Any]) -> set[int]:
+    return {int(one) for one in values if isinstance(one, int | float) and float(one).is_integer()}
 
 
 def in_words(raw: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.files import folder_written_aside, write_json
 from tabgraphsyn.data.ingest.build_schema import declared_schema, inferred_schema
 from tabgraphsyn.data.ingest.profile import profile_dict
@@ -23,6 +24,7 @@ from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.metadata import metadata_dict
 from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.reference import proposals
 from tabgraphsyn.data.rules.declared import declared_rules, held_against, metadata_rules
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import save_rules
@@ -100,8 +102,18 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
     save_rules(work.folder / "rules.json", rules)
     write_json(work.folder / "schema.json", schema.to_dict())
     write_json(work.folder / "metadata.json", metadata_dict(schema))
+    profile["rows_kept"] = _rows_kept(Database.open(schema, work.folder / "tables"))
     write_json(work.folder / "profile.json", profile)
     return profile
+
+
+def _rows_kept(database: Database) -> list[dict[str, Any]]:
+    """Return what becomes of the real rows of every table that others refer to, with the usual ``min_entities``."""
+    found = proposals(database, CodecConfig().min_entities)
+    return [
+        {"table": name, "published": one.is_published, "declared": one.is_declared, "reason": one.reason}
+        for name, one in found.items()
+    ]
 
 
 def _with_reference(schema: Schema, chosen: Mapping[str, bool]) -> Schema:

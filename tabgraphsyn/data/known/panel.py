@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.table import TableCodec
-from tabgraphsyn.data.counts import as_numpy
+from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.files import read_json, write_json
 
 PERIODS_MIN = 8
@@ -49,7 +50,14 @@ class Panel:
         return DAY_US // self.step if self.step < DAY_US and DAY_US % self.step == 0 else 1
 
     @staticmethod
-    def fit(column: str, relation: str, values: pa.Array, pointer: np.ndarray) -> Panel | None:
+    def fit(
+        column: str,
+        relation: str,
+        values: pa.Array,
+        pointer: np.ndarray,
+        entities: np.ndarray | None = None,
+        min_entities: int = 1,
+    ) -> Panel | None:
         """Return the panel that training rows make, or None.
 
         Args:
@@ -57,6 +65,8 @@ class Panel:
             relation: name of the relation.
             values: (rows,) times.
             pointer: (rows,) row of the parent, -1 for none.
+            entities: (rows,) the entity of each row, None where every row is one.
+            min_entities: so many must have the first or the last period before it is named.
         """
         if values.null_count or not len(values) or (pointer < 0).all():
             return None
@@ -74,16 +84,29 @@ class Panel:
         if len(np.unique(place)) < len(place) or len(place) < OCCUPIED_MIN * parents * periods:
             return None
         panel = Panel(column, relation, int(distinct[0]), step, periods)
-        if panel.cycle == 1 or panel.start % DAY_US % step:
-            return panel
-        # Whole days: the first and the last time themselves may be those of a few.
-        start = panel.start // DAY_US * DAY_US
-        last = panel.start + (periods - 1) * step
-        return replace(panel, start=start, periods=((last // DAY_US + 1) * DAY_US - start) // step)
+        return panel._coarse(ValueCounts.of(pa.array(times), entities).held_by(min_entities))
+
+    def _coarse(self, held: np.ndarray) -> Panel:
+        """Return the panel with ends that are no time of a few; ``held`` says of each period whether enough have it."""
+        first, last = self.start, self.start + (self.periods - 1) * self.step
+        before, after = int(not held[0]), int(not held[-1])
+        if self.cycle == 1 or first % DAY_US % self.step:
+            low, reach = outward(first, last, self.step)
+            start = low if before else first
+            end = low + reach * self.step if after else last + self.step
+        else:  # whole days
+            start = (first - before) // DAY_US * DAY_US
+            end = -(-(last + self.step + after) // DAY_US) * DAY_US
+        return replace(self, start=start, periods=(end - start) // self.step)
 
 
 def find_panels(
-    codec: TableCodec, values: Mapping[str, pa.Array], pointers: Mapping[str, np.ndarray], inherited: Sequence[str]
+    codec: TableCodec,
+    values: Mapping[str, pa.Array],
+    pointers: Mapping[str, np.ndarray],
+    inherited: Sequence[str],
+    entities: np.ndarray | None = None,
+    min_entities: int = 1,
 ) -> list[Panel]:
     """Return at most one panel per column of times.
 
@@ -92,13 +115,17 @@ def find_panels(
         values: columns of times, of the training rows.
         pointers: relation name -> row of the parent, of the training rows.
         inherited: columns that are copied from a parent.
+        entities, min_entities: see ``Panel.fit``.
     """
     tied = set(inherited) | {name for rule in codec.rules for name in (rule.column, *rule.inputs)}
     tied |= {name for name, one in codec.columns.items() if one.given is not None}
     tied |= {one.given for name, one in codec.columns.items() if one.given is not None and name not in codec.derived}
     found = []
     for column in [name for name in values if name not in tied]:
-        panels = (Panel.fit(column, name, values[column], pointer) for name, pointer in pointers.items())
+        panels = (
+            Panel.fit(column, name, values[column], pointer, entities, min_entities)
+            for name, pointer in pointers.items()
+        )
         found.extend([panel for panel in panels if panel is not None][:1])
     return found
 

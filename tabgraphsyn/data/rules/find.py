@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from tabgraphsyn.data.dependencies import Dependency
+from tabgraphsyn.data.rules.calendar_kind import find_calendar
 from tabgraphsyn.data.rules.declared import held_against
 from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal
 from tabgraphsyn.data.rules.find_families import find_families, find_parent_totals
@@ -68,6 +69,7 @@ def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]
     found += search.accepted(find_unique(search))
     fixed = list(find_fixed(search, dependencies, found))
     found += fixed
+    found += search.accepted(find_calendar(search, found))
     equalities = list(find_equalities(search))
     found += [rule for rule in search.accepted(equalities, len(equalities)) if not _is_other_way(rule, fixed)]
     for relation in tables.schema.relations_of_child(table):

@@ -72,9 +72,10 @@ def _alone(search: Search) -> list[str]:
     """Return the columns that never repeat a value."""
     found = []
     for name in _names(search):
-        codes = search.tables.codes(search.table, Operand(name))
+        codes = search.sample.codes(search.table, Operand(name))
         known = codes[codes >= 0]
-        if len(known) >= BY_CHANCE_MIN and int(known.max()) + 1 == len(known):
+        is_alone = len(known) >= BY_CHANCE_MIN and int(known.max()) + 1 == len(known)
+        if is_alone and (search.sample is search.tables or not search.tables.repeats(search.table, name)):
             found.append(name)
     return found
 
@@ -82,12 +83,13 @@ def _alone(search: Search) -> list[str]:
 def _expected_repeats(search: Search, name: str) -> float:
     """Return how many values would repeat others if they were drawn anew; 0 for sentences and fine-grained numbers."""
     operand = Operand(name)
-    values = search.tables.values(search.table, operand).drop_null()
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        is_prose = pc.mean(pc.cast(pc.match_substring(values.slice(0, SCREEN_ROWS), " "), pa.int8())).as_py() > 0.1
-        return 0.0 if is_prose else len(values) / np.e
+    kind = search.tables.type_of(search.table, operand)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        some = search.sample.values(search.table, operand).drop_null().slice(0, SCREEN_ROWS)
+        is_prose = pc.mean(pc.cast(pc.match_substring(some, " "), pa.int8())).as_py() > 0.1
+        return 0.0 if is_prose else float(search.tables.filled(search.table, operand).sum()) / np.e
     if search.tables.schema.table(search.table).column(name).sdtype in ("id", "categorical"):
-        return len(values) / np.e
+        return float(search.tables.filled(search.table, operand).sum()) / np.e
     numbers = np.sort(search.tables.numbers(search.table, operand))
     numbers = numbers[~np.isnan(numbers)]
     gaps = np.diff(numbers)

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tabgraphsyn.data.codes import as_text, column_codes
-from tabgraphsyn.data.counts import plain_zero
+from tabgraphsyn.data.codes import as_text, column_codes, hashed
+from tabgraphsyn.data.counts import plain_zero, training_batches
 from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
-CACHE_BYTES = 600_000_000
+CACHE_BYTES = 300_000_000
 
 Made = TypeVar("Made", np.ndarray, pa.Array)
 
@@ -187,10 +187,10 @@ class RuleTables:
     ) -> np.ndarray:
         """Return what ``make`` makes of a column, for the rows of ``table``, followed through a key where it is one."""
         if operand.through is None:
-            found = self._cached((table, operand.column, name), lambda: make(self._read(table, operand.column)))
+            found = self._cached((table, operand.column, name), lambda: self._made(table, operand.column, make))
         else:
             parent = self.relation(operand.through).parent_table
-            theirs = self._cached((parent, operand.column, name), lambda: make(self._read(parent, operand.column)))
+            theirs = self._cached((parent, operand.column, name), lambda: self._made(parent, operand.column, make))
             pointer = self.pointer(operand.through)
             if len(theirs):
                 found = np.where(pointer >= 0, theirs[np.maximum(pointer, 0)], theirs.dtype.type(nothing))
@@ -210,12 +210,33 @@ class RuleTables:
         values = self._cached((parent, operand.column, "array"), lambda: self._read(parent, operand.column))
         return values.take(pa.array(pointer, mask=pointer < 0))
 
+    def repeats(self, table: str, column: str) -> bool:
+        """Return whether a value of a table's own column stands in two rows, by hashes of 64 bits, batch by batch."""
+        parts = [hashed(chunk.drop_null()) for chunk in self._chunks(table, column).chunks]
+        hashes = np.sort(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.uint64)
+        return bool((hashes[1:] == hashes[:-1]).any())
+
     def _read(self, table: str, column: str) -> pa.Array:
-        values = self.database[table].column(column)
-        mask = self._rows.get(table)
-        kept = values if mask is None else values.filter(pa.array(mask))
-        whole = kept.combine_chunks() if isinstance(kept, pa.ChunkedArray) else kept
+        whole = self._chunks(table, column).combine_chunks()
         return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+
+    def _made(self, table: str, column: str, make: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
+        """Return what ``make`` makes of a column: codes of all of it, else piece by piece."""
+        values = self._chunks(table, column)
+        if make is _codes:
+            return make(values)
+        return np.concatenate([make(one) for one in values.chunks or [pa.array([], values.type)]])
+
+    def _chunks(self, table: str, column: str) -> pa.ChunkedArray:
+        """Return a column's rows of this part; a table on disk is never in memory twice."""
+        source = self.database[table]
+        mask = self._rows.get(table)
+        if mask is None:
+            return source.column(column)
+        if isinstance(source.source, pa.Table):
+            return source.column(column).filter(pa.array(mask))
+        chunks = [batch.column(0) for batch in training_batches(source, [column], mask)]
+        return pa.chunked_array(chunks) if chunks else source.column(column)
 
     def _cached(self, key: tuple, make: Callable[[], Made]) -> Made:
         with self._lock:
@@ -265,7 +286,7 @@ def _filled(values: pa.Array) -> np.ndarray:
     return pc.is_valid(values).to_numpy(zero_copy_only=False).astype(bool)
 
 
-def _codes(values: pa.Array) -> np.ndarray:
+def _codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return column_codes(plain_zero(values), null_code=False).astype(np.int32)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codes import column_codes, tuple_codes
+from tabgraphsyn.data.codes import column_codes, repeats, tuple_codes
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Checked, Rule
 from tabgraphsyn.data.rules.tables import RuleTables, as_text
@@ -50,15 +50,15 @@ class Fixed(Rule):
         """
         if reference is None or self.by_key:
             own = tuple_codes([tables.codes(self.table, one) for one in self.determinant])
-            return _agreeing(own, tables.codes(self.table, self.dependent) + 1)
+            return agreeing(own, tables.codes(self.table, self.dependent) + 1)
         here, there = ([as_text(side.values(self.table, one)) for one in self.operands] for side in (tables, reference))
         rows = len(here[0])
         codes = [
             column_codes(pa.concat_arrays([one, two]), null_code=False) for one, two in zip(here, there, strict=True)
         ]
         determinant, dependent = tuple_codes(codes[:-1]), codes[-1] + 1
-        known, value = _most_frequent(determinant[rows:], dependent[rows:])
-        own_known, own_value = _most_frequent(determinant[:rows], dependent[:rows])
+        known, value = most_frequent(determinant[rows:], dependent[rows:])
+        own_known, own_value = most_frequent(determinant[:rows], dependent[:rows])
         wanted = np.full(int(determinant.max(initial=-1)) + 1, -1, dtype=np.int64)
         wanted[own_known] = own_value
         wanted[known] = value
@@ -244,10 +244,7 @@ class Unique(Rule):
         parts = [tables.codes(self.table, one) for one in self.columns]
         if self.relation is not None:
             parts.insert(0, np.maximum(tables.family(self.relation), -1))
-        codes = tuple_codes(parts)
-        first = np.zeros(len(codes), dtype=bool)
-        first[np.unique(codes, return_index=True)[1]] = True
-        return Checked.of(codes >= 0, first)
+        return Checked.of(np.all([part >= 0 for part in parts], axis=0), ~repeats(parts))
 
     def statement(self) -> str:
         """Return the rule in plain words."""
@@ -307,14 +304,15 @@ def parent_of(relation: str) -> str:
     return relation.rsplit("--", 1)[-1]
 
 
-def _agreeing(determinant: np.ndarray, dependent: np.ndarray) -> Checked:
-    known, value = _most_frequent(determinant, dependent)
+def agreeing(determinant: np.ndarray, dependent: np.ndarray) -> Checked:
+    """Return which rows hold another dependent code than most rows of their determinant code; -1 is not asked."""
+    known, value = most_frequent(determinant, dependent)
     wanted = np.full(int(determinant.max(initial=-1)) + 2, -1, dtype=np.int64)
     wanted[known] = value
     return Checked.of(determinant >= 0, wanted[np.maximum(determinant, 0)] == dependent)
 
 
-def _most_frequent(determinant: np.ndarray, dependent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def most_frequent(determinant: np.ndarray, dependent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the determinant codes that occur, and the most frequent dependent code of each."""
     has = determinant >= 0
     if not has.any():

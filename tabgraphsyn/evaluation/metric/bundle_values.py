@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tabgraphsyn.config.ranges import Count
-from tabgraphsyn.data.codec.listed import listed_times, listed_values
-from tabgraphsyn.data.counts import ValueCounts
+from tabgraphsyn.data.codec.listed import DAY_US, listed_days, listed_times, listed_values
+from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.score import Level, Result, Score
@@ -31,9 +32,7 @@ class BundleValues(Metric):
     measures = "Share of the real values held by few entities that stand, exactly, in the codecs of the bundle."
     range = "0 to 1"
     direction = "lower"
-    reading = (
-        "0: the bundle lists no value of a few. Round numbers may stand there by chance; published tables are left out."
-    )
+    reading = "0: the bundle lists no value of a few, and of times no day of a few. Published tables are left out."
     source = "Own; what a codec ships is read from its json, whatever wrote it."
 
     def __init__(self, *, min_entities: Count = 5) -> None:
@@ -72,18 +71,34 @@ class BundleValues(Metric):
         for column in data.schema.attribute_columns(table):
             if column not in codecs:
                 continue
-            values = ValueCounts.of(data.real[table].column(column), entities)
-            few = values.distinct.filter(pa.array(~values.held_by(self.min_entities)))
-            counts[column] = (_listed(few, codecs[column]), len(few))
+            counts[column] = self._column(data.real[table].column(column), entities, codecs[column])
         worst = max(counts, key=lambda name: counts[name][0], default="")
         return worst if worst and counts[worst][0] else "", counts
+
+    def _column(self, column: pa.ChunkedArray, entities: np.ndarray | None, raw: Any) -> tuple[int, int]:
+        """Return how many of the values of a few are listed, and how many there are."""
+        values = ValueCounts.of(column, entities)
+        few = values.distinct.filter(pa.array(~values.held_by(self.min_entities)))
+        if not pa.types.is_temporal(column.type):
+            return _listed(few, raw), len(few)
+        days = ValueCounts.of(pa.array(_microseconds(column) // DAY_US), _filled(column, entities))
+        rare_days = days.distinct.filter(pa.array(~days.held_by(self.min_entities))).to_numpy()
+        own = _microseconds(few)
+        told_days = np.intersect1d(rare_days, np.fromiter(listed_days(raw), dtype=np.int64))
+        is_told = np.isin(own, np.fromiter(listed_times(raw), dtype=np.int64)) | np.isin(own // DAY_US, told_days)
+        return int(is_told.sum()), len(few)
+
+
+def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    return as_numpy(values.drop_null().cast(pa.timestamp("us")).cast(pa.int64()))
+
+
+def _filled(values: pa.ChunkedArray, entities: np.ndarray | None) -> np.ndarray | None:
+    return None if entities is None else entities[as_numpy(pc.is_valid(values)).astype(bool)]
 
 
 def _listed(values: pa.Array, raw: Any) -> int:
     kind = values.type
-    if pa.types.is_temporal(kind):
-        own = values.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return int(np.isin(own, np.fromiter(listed_times(raw), dtype=np.int64)).sum())
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         numbers = [float(one) for one in listed_values(raw) if isinstance(one, int | float)]
         return int(np.isin(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), numbers).sum())

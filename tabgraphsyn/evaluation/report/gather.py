@@ -50,7 +50,9 @@ def gather(sources: ReportSources, options: ReportOptions) -> Content:
     return Content(
         title=_title(sources),
         subtitle=_subtitle(sources),
-        verdict=verdict(book, found, leading, left_out(book, found, sources.metrics, sources.codecs)),
+        verdict=verdict(
+            book, found, leading, left_out(book, found, sources.metrics, sources.codecs, sources.schema.dropped)
+        ),
         tiles=tiles(book, found),
         copying=found,
         comparisons=[COMPARISONS[name] for name in book.comparisons],

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.report.copying import Copying
 from tabgraphsyn.evaluation.report.scores import ScoreBook
 from tabgraphsyn.evaluation.report.wording import percent
@@ -34,6 +35,7 @@ class LeftOut:
         skipped: tables that were not judged.
         published: tables kept as they are.
         broken_keys: validity of foreign keys where it is below 1.
+        dropped: foreign keys that the data declare and that could not be kept.
     """
 
     broken: Sequence[tuple[str, float]] = ()
@@ -44,11 +46,13 @@ class LeftOut:
     skipped: Sequence[str] = ()
     published: Sequence[str] = ()
     broken_keys: float | None = None
+    dropped: Sequence[str] = ()
 
     @property
     def forbids_praise(self) -> bool:
         """True where "cannot be told from real ones" would say more than was measured."""
-        return bool(self.broken or self.made_anew or self.tiny or self.coarse or self.broken_keys is not None)
+        against = (self.broken, self.made_anew, self.tiny, self.coarse, self.dropped)
+        return any(against) or self.broken_keys is not None
 
     def about_copying(self, *, names_unjudged: bool) -> Iterator[Markup]:
         """Yield which tables were not judged, and which are published: what is no part of a pass.
@@ -74,6 +78,9 @@ class LeftOut:
             yield Markup('<span class="bad">A rule of the real data breaks in {} of the rows</span>: {}{}.').format(
                 percent(share), rule, more
             )
+        if self.dropped:
+            count = "A declared key is" if len(self.dropped) == 1 else f"{len(self.dropped)} declared keys are"
+            yield Markup('<span class="bad">{} not kept</span>: {}.').format(count, _names(self.dropped))
         if self.made_anew:
             yield Markup("Not judged, because made anew: {} ({}).").format(
                 _columns(len(self.made_anew)), _names(self.made_anew)
@@ -124,8 +131,14 @@ class Codecs:
         return Codecs(tuple(made), merged)
 
 
-def left_out(book: ScoreBook, found: Copying, metrics: Mapping[str, Any], codecs: Codecs | None = None) -> LeftOut:
-    """Return what the paragraph must name."""
+def left_out(
+    book: ScoreBook,
+    found: Copying,
+    metrics: Mapping[str, Any],
+    codecs: Codecs | None = None,
+    dropped: Sequence[Relation] = (),
+) -> LeftOut:
+    """Return what the paragraph must name; ``dropped``: see ``Schema.dropped``."""
     codecs = codecs or Codecs()
     keys = book.at("keys", "database", "database")
     rows: Mapping[str, Mapping[str, int]] = metrics.get("rows", {})
@@ -138,6 +151,10 @@ def left_out(book: ScoreBook, found: Copying, metrics: Mapping[str, Any], codecs
         coarse=tuple(metrics.get("coarse", ())),
         skipped=tuple(found.skipped),
         published=published,
+        dropped=[
+            f"{one.child_table}.{'+'.join(one.child_columns)} to {one.parent_table}.{'+'.join(one.parent_columns)}"
+            for one in dropped
+        ],
         broken_keys=keys.value if keys is not None and keys.value < 1 else None,
     )
 
