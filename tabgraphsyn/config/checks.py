@@ -125,6 +125,8 @@ def cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
 def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     devices = ("auto", "cpu", "cuda")
     for stage, wanted in resources.items():
+        if not isinstance(wanted, Mapping) or "threads" not in wanted:  # added with ``++``, and named elsewhere
+            continue
         if wanted["threads"] < 0:
             yield f"resources.{stage}.threads: at least 0 (0 takes all), found {wanted['threads']!r}."
         if wanted["device"] not in devices:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,7 +207,8 @@ def _choice(given: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> lis
 def _check_values(given: Mapping[str, Any]) -> list[str]:
     problems = []
     rules = given.get("rules")
-    if rules is not None and (isinstance(rules, str | Mapping) or not all(isinstance(one, Mapping) for one in rules)):
+    is_list = isinstance(rules, Sequence) and not isinstance(rules, str)
+    if rules is not None and not (is_list and all(isinstance(one, Mapping) for one in rules)):
         problems.append(f"dataset.rules: a list of rules such as {_RULE_EXAMPLE}, or null; found {rules!r}.")
     for key in ("tables", "null_values"):
         value = given.get(key)

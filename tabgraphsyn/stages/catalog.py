@@ -82,7 +82,7 @@ STAGES = catalog(
     "ingest",
     StageKind(
         name="ingest",
-        version=2,
+        version=3,
         module="tabgraphsyn.stages.ingest",
         config_keys=("dataset",),
         # The content says what was read, whatever it is called, wherever it lies, and however much was allowed.
@@ -94,14 +94,14 @@ STAGES = catalog(
     ),
     StageKind(
         name="prepare",
-        version=14,
+        version=15,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_ONE_INGEST,),
     ),
     StageKind(
         name="structure",
-        version=3,
+        version=4,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_ONE_INGEST, _ONE_PREPARE),
@@ -142,7 +142,7 @@ STAGES = catalog(
     ),
     StageKind(
         name="evaluate",
-        version=4,
+        version=5,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_ONE_INGEST, _ONE_PREPARE, _ONE_SAMPLE),

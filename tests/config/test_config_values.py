@@ -75,6 +75,7 @@ def problems(*overrides: str) -> list[str]:
         (["+foo.bar=1"], "foo.bar: there is no 'foo' at the top level."),
         (["++sede=1"], "sede: no such key at the top level. Did you mean 'seed'?"),
         (["+cluster.worker=1"], "cluster.worker: no such key under 'cluster'. Did you mean 'workers'?"),
+        (["++resources.evaluat.nodes=2"], "resources.evaluat.nodes: there is no 'evaluat' under 'resources'."),
         (["+resources.gnn.thread=1"], "resources.gnn.thread: no such key under 'resources.gnn'."),
         (["+evaluation.comparison=[copy]"], "evaluation.comparison: no such key under 'evaluation'."),
         (["evaluation.comparisons=[real]"], "evaluation.comparisons: a list of one or more of"),

@@ -162,6 +162,12 @@ def test_a_declared_key_to_a_unique_column_is_kept(tmp_path: Path, reference: st
     assert profile["relations"][0]["reason"].startswith("declared in the file")
 
 
+@pytest.mark.parametrize("rules", [1, True, 2.5, "x", ["x"], {"kind": "order"}])
+def test_rules_have_a_form(tmp_path: Path, rules: object) -> None:
+    with pytest.raises(ConfigError, match=r"dataset.rules: a list of rules"):
+        DatasetOptions.from_mapping({"path": str(tmp_path), "rules": rules})
+
+
 def test_a_declared_key_that_cannot_hold_is_named_and_counted(tmp_path: Path) -> None:
     app(tmp_path, "create table account (id integer primary key, handle text);"
                   "create table post (id integer primary key, author text references account(handle));")  # fmt: skip
