@@ -64,10 +64,10 @@ class ValueCounts:
     def held_by(self, least: int) -> np.ndarray:
         """Return (distinct,) bool: which values at least so many entities hold."""
         if least not in self._held:
-            is_plain = self.place is None or self.entity is None
-            self._held[least] = (
-                self.counts >= least if is_plain else are_held(self.place, self.entity, self.counts, least)
-            )
+            if self.place is None or self.entity is None:
+                self._held[least] = self.counts >= least
+            else:
+                self._held[least] = are_held(self.place, self.entity, self.counts, least)
         return self._held[least]
 
     def holders_of(self, group: np.ndarray, groups: int, most: int) -> np.ndarray:

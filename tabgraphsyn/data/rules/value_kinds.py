@@ -305,7 +305,11 @@ def parent_of(relation: str) -> str:
 
 
 def agreeing(determinant: np.ndarray, dependent: np.ndarray) -> Checked:
-    """Return which rows hold another dependent code than most rows of their determinant code; -1 is not asked."""
+    """Return which rows hold another dependent code than most rows of their determinant code; -1 is not asked.
+
+    Shape:
+        determinant: (rows,) int64, 0 and above, or -1. dependent: (rows,) int64, 0 and above.
+    """
     known, value = most_frequent(determinant, dependent)
     wanted = np.full(int(determinant.max(initial=-1)) + 2, -1, dtype=np.int64)
     wanted[known] = value
@@ -313,7 +317,11 @@ def agreeing(determinant: np.ndarray, dependent: np.ndarray) -> Checked:
 
 
 def most_frequent(determinant: np.ndarray, dependent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the determinant codes that occur, and the most frequent dependent code of each."""
+    """Return the determinant codes that occur, and the most frequent dependent code of each.
+
+    Shape:
+        determinant: (rows,) int64, 0 and above, or -1. dependent: (rows,) int64, 0 and above.
+    """
     has = determinant >= 0
     if not has.any():
         return np.empty(0, np.int64), np.empty(0, np.int64)
