@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import (
@@ -41,6 +42,7 @@ Synthetic relational data: compose, check, plan, run.
 
   -m             sweep: key=a,b,c, key=range(0,5), group=glob(*)
   --config FILE  the config.yaml of a sweep point: all its values, no default; overrides are set on it
+  --until STAGE  end with this stage (evaluate, diffusion/flights); may be repeated
   --cfg job      show the composed config
   --help         this page
 
@@ -120,8 +122,8 @@ def _config(given: list[str]) -> int:
     words = [argument for argument in given if argument not in ("--cfg", "-c", "--resolve")]
     if words[:1] not in ([], ["job"]) and words[0] in ("hydra", "all"):
         return _hydra(given)
-    multirun, overrides, whole = _flags([word for word in words if word != "job"])
-    _print_configs(overrides, multirun=multirun, whole=whole)
+    flags = _flags([word for word in words if word != "job"])
+    _print_configs(flags.overrides, multirun=flags.multirun, whole=flags.whole)
     return EXIT_DONE
 
 
@@ -141,34 +143,44 @@ def _print_configs(overrides: list[str], *, multirun: bool, whole: dict[str, Any
 def _launch(given: list[str], catalog: Catalog | None) -> int:
     from tabgraphsyn.stages.catalog import STAGES
 
-    multirun, overrides, whole = _flags(given)
-    points = _checked_points(overrides, multirun, whole, has_components=catalog is None)
+    flags = _flags(given)
+    points = _checked_points(flags.overrides, flags.multirun, flags.whole, has_components=catalog is None)
     config = points[0].config
     chosen = catalog or STAGES
     is_local = config["cluster"]["executor"] != "slurm"
     if is_local and not config["wait"] and not config["dry_run"]:
         return _detach(given, points)
-    return _run(points, overrides, chosen)
+    return _run(points, flags, chosen)
 
 
-def _flags(given: list[str]) -> tuple[bool, list[str], dict[str, Any] | None]:
-    """Return whether it sweeps, the overrides, and the values of the whole config that they are set on."""
-    multirun, whole = False, None
-    overrides = []
+@dataclass
+class _Flags:
+    """A command line: whether it sweeps, overrides, the whole config that they are set on, stages to end with."""
+
+    multirun: bool = False
+    overrides: list[str] = field(default_factory=list)
+    whole: dict[str, Any] | None = None
+    until: list[str] = field(default_factory=list)
+
+
+def _flags(given: list[str]) -> _Flags:
+    found = _Flags()
     rest = iter(given)
     for argument in rest:
         if argument in ("-m", "--multirun"):
-            multirun = True
+            found.multirun = True
         elif argument.split("=", 1)[0] == "--config":
-            whole = _whole(argument.partition("=")[2] or next(rest, ""))
+            found.whole = _whole(argument.partition("=")[2] or next(rest, ""))
+        elif argument.split("=", 1)[0] == "--until":
+            found.until.append(argument.partition("=")[2] or next(rest, ""))
         elif argument.startswith("-"):
             raise ConfigError(
-                f"{argument}: no such option. There are -m, --config FILE, --help, --cfg job, --info; settings are "
-                "key=value."
+                f"{argument}: no such option. There are -m, --config FILE, --until STAGE, --help, --cfg job, --info; "
+                "settings are key=value."
             )
         else:
-            overrides.append(argument)
-    return multirun, overrides, whole
+            found.overrides.append(argument)
+    return found
 
 
 def _whole(file: str) -> dict[str, Any]:
@@ -231,7 +243,7 @@ def _secret_settings(config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
+def _run(points: list[Point], flags: _Flags, catalog: Catalog) -> int:
     import time
 
     from tabgraphsyn.config.top_level import PLACE_KEYS
@@ -253,9 +265,10 @@ def _run(points: list[Point], command: list[str], catalog: Catalog) -> int:
     launch = submit.make_launch(
         points,
         catalog=catalog,
-        command=command,
+        command=flags.overrides,
         place_keys=PLACE_KEYS,
         dry_run=dry_run,
+        until=flags.until,
         warm_up=pool.warm_up if pool is not None else lambda: None,
     )
     on_slurm = config["cluster"]["executor"] == "slurm"

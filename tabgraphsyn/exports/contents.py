@@ -59,7 +59,7 @@ class MetricsForm(Struct):
     metrics: list[MetricTextForm]
     scores: list[ScoreForm]
     rows: dict[Name, dict[str, Count]]
-    reference_tables: list[Name] = field(default_factory=list)
+    published: dict[Name, _Short] = field(default_factory=dict)
     unscored: list[dict[str, Any]] = field(default_factory=list)
 
 

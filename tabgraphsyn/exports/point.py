@@ -10,7 +10,7 @@ from typing import Any
 from tabgraphsyn.data.untrusted import fields_of, plain_bytes, read_form
 from tabgraphsyn.errors import ConfigError, StageError, listing
 from tabgraphsyn.exports.places import placeless_overrides
-from tabgraphsyn.exports.record import CrateForm, MadeForm, StageForm
+from tabgraphsyn.exports.record import CrateForm, MadeForm, StageForm, documents_code
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign, find_campaigns, read_campaign
 from tabgraphsyn.orchestration.campaign.config_texts import split
 from tabgraphsyn.orchestration.campaign.showing import CONFIG, CONFIGS
@@ -122,8 +122,9 @@ def point_record(point: Point) -> CrateForm:
         raise StageError(
             f"{point.folder}: {len(missing)} of its stages are not done: {listing(missing, 5)}. Launch it again."
         )
-    stages = {label: _stage(point.store, each) for label, each in point.stages.items()}
-    dataset = read_form(point.store.folder(point.stages[_INGEST]) / SPEC, SpecForm, MOST_RECORD_BYTES).config["dataset"]
+    stages = {label: point_stage(point.store, each) for label, each in point.stages.items()}
+    source = point.store.folder(point.stages[_INGEST]) / SPEC if _INGEST in point.stages else None
+    dataset = read_form(source, SpecForm, MOST_RECORD_BYTES).config.get("dataset", {}) if source is not None else {}
     return CrateForm(
         format_version=1,
         campaign=point.campaign.folder.name,
@@ -133,6 +134,7 @@ def point_record(point: Point) -> CrateForm:
         tables=[stage.table for stage in stages.values() if stage.stage == "autoencoder" and stage.table is not None],
         stages=stages,
         license=None,
+        written_by=documents_code(),
         files={},
     )
 
@@ -142,7 +144,8 @@ def artifact(point: Point, label: str, path: str) -> Path:
     return point.store.folder(point.stages[label]) / ARTIFACTS / path
 
 
-def _stage(store: Store, stage_id: str) -> StageForm:
+def point_stage(store: Store, stage_id: str) -> StageForm:
+    """Return the record of a done stage of a store, without place, host and user."""
     folder = store.folder(stage_id)
     spec = read_form(folder / SPEC, SpecForm, MOST_RECORD_BYTES)
     done: dict[str, Any] = done_manifest(folder) or {}

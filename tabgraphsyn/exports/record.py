@@ -5,7 +5,6 @@ A crate may come from a stranger: it is read by the form here and by nothing els
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tabgraphsyn.data.untrusted import Count, Form, Name, Scalar, builtins, insi
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.orchestration.records import FolderName, OutputForm, StageId, Text
 from tabgraphsyn.orchestration.signature import signature
+from tabgraphsyn.orchestration.stage_code import stage_code
 
 FORMAT_VERSION = 1
 CRATE = "crate.json"
@@ -83,6 +83,7 @@ class CrateForm(Form):
     tables: Annotated[list[Name], Meta(max_length=10_000)]
     stages: Annotated[dict[Name, StageForm], Meta(min_length=1, max_length=100_000)]
     license: Text | None
+    written_by: Annotated[str, Meta(max_length=100)]
     files: dict[Name, OutputForm]
 
     def __post_init__(self) -> None:
@@ -122,8 +123,8 @@ def read_crate(folder: Path) -> CrateForm:
 
 
 def write_crate(folder: Path, record: CrateForm) -> None:
-    """Write the record of a crate, the same text for the same record."""
-    write_json(folder / CRATE, json.loads(json.dumps(builtins(record), sort_keys=True)))
+    """Write the record of a crate; stages keep their order, in which they can run."""
+    write_json(folder / CRATE, builtins(record))
 
 
 def shown_files(record: CrateForm) -> Iterator[tuple[str, str, OutputForm]]:
@@ -131,6 +132,11 @@ def shown_files(record: CrateForm) -> Iterator[tuple[str, str, OutputForm]]:
     for label, stage in record.stages.items():
         if stage.stage in SHOWN_KINDS:
             yield from ((label, path, output) for path, output in stage.outputs.items())
+
+
+def documents_code() -> str:
+    """Return the hash of the code that writes a crate's documents: other code may word them in another way."""
+    return stage_code("tabgraphsyn.exports.documents", {})
 
 
 def place(folder: Path, path: str) -> Path:

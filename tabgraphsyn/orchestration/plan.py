@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tabgraphsyn.config.unread import unread_sections
+from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.signature import selected, signature, without
 from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind
 
@@ -70,6 +71,28 @@ class Plan:
 
     stages: Mapping[str, Stage]
     points: Mapping[str, Mapping[str, str]]
+
+    def needed_for(self, labels: Collection[str], is_done: Callable[[str], bool]) -> Plan:
+        """Return the part of the plan that some stages of each point need: inputs of what is done are not needed.
+
+        Raises:
+            ConfigError: a label that no point has.
+        """
+        known = {label for own in self.points.values() for label in own}
+        for label in labels:
+            if label not in known:
+                raise ConfigError(f"--until: no stage {label!r}.{nearest(label, known)} There are {listing(known)}.")
+        waiting = [own[label] for own in self.points.values() for label in labels if label in own]
+        wanted: dict[str, Stage] = {}
+        while waiting:
+            stage = self.stages[waiting.pop()]
+            if stage.id not in wanted:
+                wanted[stage.id] = replace(stage, inputs={}) if is_done(stage.id) else stage
+                waiting += wanted[stage.id].inputs.values()
+        points = {
+            point: {label: each for label, each in own.items() if each in wanted} for point, own in self.points.items()
+        }
+        return Plan({each: wanted[each] for each in self.stages if each in wanted}, points)
 
     def shares(self) -> dict[str, int]:
         """Return how many points read each stage."""

@@ -148,10 +148,12 @@ def make_launch(
     place_keys: Sequence[str],
     dry_run: bool,
     warm_up: Callable[[], None],
+    until: Sequence[str] = (),
 ) -> Launch:
     """Read the data and return the checked, planned launch.
 
     ``warm_up`` is called before data is read that is not in the store: then there surely is work for the pool.
+    ``until`` names the stages to end with; by default every stage is wanted.
 
     Raises:
         ConfigError, DataError: everything that is wrong, at once where it can be found at once.
@@ -167,6 +169,8 @@ def make_launch(
         for point in points
     ]
     merged = plan(planned, catalog)
+    if until:
+        merged = merged.needed_for(until, lambda stage_id: store.done(stage_id) is not None)
     owners: dict[str, Point] = {}
     for point in points:
         for stage_id in merged.points[point.name].values():

@@ -45,10 +45,11 @@ VERBS = {
     "doctor": Verb("tabgraphsyn.verbs.doctor", "doctor", "what this machine or cluster offers and what is chosen"),
     "sync": Verb("tabgraphsyn.verbs.sync", "sync", "offline W&B runs to the server, in order, once"),
     "metrics": Verb("tabgraphsyn.verbs.metrics", "metrics", "what each metric measures and how to read it"),
-    "verify": Verb("tabgraphsyn.verbs.verify", "verify", "recompute the hashes of everything a campaign published"),
+    "verify": Verb("tabgraphsyn.verbs.verify", "verify", "a crate, point, campaign or store, piece by piece"),
     "export": Verb(
         "tabgraphsyn.verbs.export", "export", "a finished point as a folder or zip for a reviewer (RO-Crate)"
     ),
+    "reproduce": Verb("tabgraphsyn.verbs.reproduce", "reproduce", "compute a crate again and judge the result"),
     "gc": Verb("tabgraphsyn.verbs.gc", "gc", "what each rule would free; --yes deletes it"),
     "rm": Verb("tabgraphsyn.verbs.rm", "rm", "remove a campaign with the stages that nobody else needs"),
 }
@@ -115,6 +116,6 @@ def _run(function: Callable[..., Any], name: str, rest: list[str]) -> int:
 
 def _overview() -> str:
     lines = ["tabgraphsyn VERB ... (also python -m tabgraphsyn VERB ...)", ""]
-    lines += [f"  {name:8} {verb.answers}" for name, verb in VERBS.items()]
-    lines += [f"  {'launch':8} compose, check, plan, run: the same as python -m tabgraphsyn.launch", ""]
+    lines += [f"  {name:9} {verb.answers}" for name, verb in VERBS.items()]
+    lines += [f"  {'launch':9} compose, check, plan, run: the same as python -m tabgraphsyn.launch", ""]
     return "\n".join([*lines, "tabgraphsyn VERB --help shows a verb's options."])
