@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # Tools whose own dependencies must not meet the project's: each in an environment beside it.
 TOOLS := .venv-tools
 
-.PHONY: demo docs test test-slow test-slurm nightly test-all lint audit requirements format install clean
+.PHONY: demo docs test test-slow test-slurm nightly nightly-export test-all lint audit requirements format install clean
 
 install: $(INSTALLED)
 
@@ -48,6 +48,20 @@ nightly: $(INSTALLED)
 	$(BIN)/python scripts/chaos.py --kills 30 --seed $${SEED:-$$(date +%j)} --keep outputs/nightly/$$(date +%Y%m%d-%H%M%S)
 	$(BIN)/python scripts/chaos.py --stages real --kills 30 --seconds 900 --seed $${SEED:-$$(date +%j)} --keep outputs/nightly/$$(date +%Y%m%d-%H%M%S)
 
+# The readers of RO-Crate and Croissant look at the export of a quick run. Their packages conflict with ours.
+READERS := .venv-readers
+nightly-export: $(INSTALLED) $(READERS)/.installed
+	rm -rf outputs/nightly/export && mkdir -p outputs/nightly
+	$(BIN)/python -m tabgraphsyn.launch experiment=quickstart campaign=nightly-export
+	$(BIN)/python -m tabgraphsyn export nightly-export --out outputs/nightly/export
+	$(BIN)/python -m tabgraphsyn verify outputs/nightly/export
+	$(READERS)/bin/python scripts/check_export.py outputs/nightly/export
+
+$(READERS)/.installed:
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check roc-validator==0.13.0 mlcroissant==1.1.1 rocrate==0.16.0
+	@touch $@
+
 test-all: lint test test-slow
 
 lint: $(INSTALLED)
@@ -77,4 +91,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format tabgraphsyn tests scripts
 
 clean:
-	rm -rf $(VENV) $(TOOLS) site build dist *.egg-info
+	rm -rf $(VENV) $(TOOLS) $(READERS) site build dist *.egg-info

@@ -1,6 +1,16 @@
 #!/usr/bin/env bash
-# The table of scores, times and memory in the README: whole databases, at most ten minutes of two CPU cores each.
-#   launch/fidelity.sh FOLDER [FOLDER ...]      a folder of tables, or the name of a dataset yaml
+# claim: Whole databases, from files to report: fidelity, detection, copies, time and memory, beside what real rows reach.
+# campaigns: fidelity-*
+# points: 1
+# runs: one launch of experiment=fidelity a database, one seed; the embedded two by default
+# cost: at most ten minutes of two CPU cores and 1.1 GB a database
+# outputs: outputs/campaigns/fidelity-<database>/default
+# table: scripts/make_claims.py
+#   launch/fidelity.sh FOLDER [FOLDER ...] [dry_run=true ...]     a folder of tables, or the name of a dataset yaml
 set -euo pipefail
-if [ "$#" -eq 0 ]; then set -- nycflights13 breast_cancer; fi
-exec "${PYTHON:-python}" "$(dirname "$0")/../scripts/bench_fidelity.py" "$@"
+databases=() overrides=()
+for word in "$@"; do
+    case "$word" in *=*) overrides+=(--override "$word") ;; *) databases+=("$word") ;; esac
+done
+if [ "${#databases[@]}" -eq 0 ]; then databases=(nycflights13 breast_cancer); fi
+exec "${PYTHON:-python}" "$(dirname "$0")/../scripts/bench_fidelity.py" "${databases[@]}" "${overrides[@]}"

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+DRY_RUN = "dry_run=true"
 COLUMNS = ("shapes", "pairs", "cardinality", "1-hop", "2-hop", "C2ST", "C2ST-Agg", "copies")
 
 
@@ -33,9 +34,12 @@ def main() -> None:
         if code:
             failed.append((database, code))
             continue
+        if DRY_RUN in arguments.override:
+            continue
         rows.append(campaign_row(Path(arguments.out), campaign, time.monotonic() - started))
         _print(rows)
-    (Path(arguments.out) / "bench_fidelity.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    if rows:
+        (Path(arguments.out) / "bench_fidelity.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
     for database, code in failed:
         print(f"{database}: exit code {code}", file=sys.stderr)
     sys.exit(3 if failed else 0)

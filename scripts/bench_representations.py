@@ -14,10 +14,11 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_fidelity import campaign_row, launch_command
+from bench_fidelity import DRY_RUN, campaign_row, launch_command
 
 PILOT_STEPS = 400
 PILOT = (f"training.autoencoder.steps={PILOT_STEPS}", f"training.diffusion.steps={PILOT_STEPS}")
@@ -31,22 +32,35 @@ def main() -> None:
     parser.add_argument("databases", nargs="+")
     parser.add_argument("--steps", type=int, default=2000, help="of the data space's denoisers, a table")
     parser.add_argument("--out", default="outputs")
+    parser.add_argument("--override", action="append", default=[], help="a further override of every launch")
     arguments = parser.parse_args()
+    if DRY_RUN in arguments.override:
+        _print_launches(arguments)
+        return
     rows = []
     for database in arguments.databases:
-        rows += compared(database, arguments.steps, Path(arguments.out))
+        rows += compared(database, arguments.steps, Path(arguments.out), arguments.override)
         _print(rows)
     (Path(arguments.out) / "bench_representations.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
 
 
-def compared(database: str, steps: int, out: Path) -> list[dict[str, Any]]:
-    """Return the rows of both representations."""
-    space = _launched(database, "data_space", out, "autoencoder=data_space", f"training.diffusion.steps={steps}")
-    pilot = _launched(database, "vae-pilot", out, VAE, *PILOT)
+def _print_launches(arguments: argparse.Namespace) -> None:
+    """Let each launch say what it would run; how long the VAE would train only its pilot tells."""
+    for database in arguments.databases:
+        for label, overrides in (("data_space", ()), ("vae-pilot", (VAE, *PILOT)), ("vae", (VAE,))):
+            campaign = f"representations-{Path(database).name}-{label}"
+            given = (*overrides, *arguments.override)
+            subprocess.run(launch_command(database, "fidelity", campaign, arguments.out, given), check=True)
+
+
+def compared(database: str, steps: int, out: Path, more: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the rows of both representations; ``more`` are overrides of every launch."""
+    space = _launched(database, "data_space", out, "autoencoder=data_space", f"training.diffusion.steps={steps}", *more)
+    pilot = _launched(database, "vae-pilot", out, VAE, *PILOT, *more)
     budget = _training_s(space, "autoencoder") + _training_s(space, "diffusion")
     half = {stage: budget / 2 / max(_training_s(pilot, stage), 1e-3) for stage in ("autoencoder", "diffusion")}
     wanted = [f"training.{stage}.steps={max(int(PILOT_STEPS * times), 50)}" for stage, times in half.items()]
-    return [space, _launched(database, "vae", out, VAE, *wanted)]
+    return [space, _launched(database, "vae", out, VAE, *wanted, *more)]
 
 
 def _launched(database: str, label: str, out: Path, *overrides: str) -> dict[str, Any]:

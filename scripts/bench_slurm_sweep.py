@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -34,6 +35,9 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=None, help="folder for the campaign's reports and scores")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_args()
+    if "dry_run=true" in options.overrides:  # what it would run, on a machine without Slurm, too
+        command = [sys.executable, "-m", "tabgraphsyn.launch", *SWEEP, "cluster=inline", *options.overrides]
+        return subprocess.run(command, check=False).returncode
     with throw_away_cluster("--cpus", str(max(1, options.at_once // 2))) as (folder, cluster):
         launches = ProjectLaunches(folder / "launches", folder / "conf", cluster.environment)
         return run(launches, options)

@@ -52,3 +52,20 @@ def finished(original: Finished, tmp_path: Path) -> Finished:
     """A copy of it to change."""
     shutil.copytree(original.out, tmp_path / "out")
     return Finished(original.data, tmp_path / "out")
+
+
+@pytest.fixture(scope="session")
+def exported(original: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished point as a crate's folder; nobody changes it."""
+    from tabgraphsyn.exports.export import export
+    from tabgraphsyn.exports.point import find_point
+
+    out = tmp_path_factory.mktemp("crates") / "tiny"
+    export(find_point(str(original.point), Path()), out)
+    return out
+
+
+@pytest.fixture
+def crate(exported: Path, tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    return Path(shutil.copytree(exported, tmp_path / "crate"))

@@ -1,24 +1,92 @@
-"""Every recipe in launch/ composes: each launch that it makes passes every check, without computing anything."""
+"""Every recipe in launch/ says what it claims, and its dry run is what its header says; nothing is computed."""
 
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.exports.claims import Claim
+
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = sorted(path for path in (ROOT / "launch").glob("*.sh") if "bench_" not in path.read_text(encoding="utf-8"))
+RECIPES = sorted((ROOT / "launch").glob("*.sh"))
+TAKES_DATABASES = ("fidelity", "representations")
+
+
+def make_claims():
+    spec = importlib.util.spec_from_file_location("make_claims", ROOT / "scripts" / "make_claims.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_claims"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_recipe_plans(recipe, tmp_path):
-    environment = {**os.environ, "PYTHON": sys.executable}
-    overrides = ["dry_run=true", f"output_dir={tmp_path}", "dataset=breast_cancer"]
+def test_a_recipe_runs_what_its_header_says(recipe: Path, tmp_path: Path):
+    header = make_claims().read_recipe(recipe).header
+    data = ["breast_cancer"] if recipe.stem in TAKES_DATABASES else ["dataset=breast_cancer"]
     done = subprocess.run(
-        [shutil.which("bash"), str(recipe), *overrides], env=environment, cwd=ROOT, capture_output=True, text=True
+        [shutil.which("bash"), str(recipe), *data, "dry_run=true", f"output_dir={tmp_path}"],
+        env={**os.environ, "PYTHON": sys.executable},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "diffusion" in done.stdout
-    assert not any(tmp_path.iterdir())
+    launches = re.findall(r"^campaign (\S+): (\d+) sweep points?, \d+ stages$", done.stdout, re.MULTILINE)
+    assert launches and all(fnmatchcase(name, header["campaigns"]) for name, _ in launches), done.stdout
+    assert {points for _, points in launches} == {header["points"]}
+    assert (ROOT / header["table"]).is_file()
+    assert done.stdout.count("dry run: ") == len(launches) and not any(tmp_path.iterdir())
+
+
+def test_a_header_that_lacks_a_line_is_named(tmp_path: Path):
+    (tmp_path / "mine.sh").write_text("# claim: x\n# runs: y\n")
+    with pytest.raises(ConfigError, match=r"mine\.sh: its header must say 'campaigns', 'points', 'cost'"):
+        make_claims().read_recipe(tmp_path / "mine.sh")
+
+
+def claims() -> list[Claim]:
+    rest = ("launch/r.sh a", "c" * 40, "2026-01-01", "m")
+    values = {
+        "column_shapes|database|database|synthetic": "0.9514",
+        "column_shapes|database|database|real_real": "0.9",
+        "c2st|table|users|synthetic": "0.5",
+        "copies|table|users|synthetic": "1.0",
+        "seconds": "12.3",
+        "memory_mb": "456.7",
+    }
+    return [
+        Claim(f"r/a/{key}", "r", f"a / {key}", "r-a", "default", key, value, "", "", *rest)
+        for key, value in values.items()
+    ]
+
+
+def test_a_table_is_made_of_claims():
+    table = make_claims().score_table(claims()).splitlines()
+    assert table[0].startswith("| database | shapes | pairs |")
+    assert table[2] == "| a | .951 / .900 | - | - | users .500 / - | - | users 1 / - | 12 s, 457 MB | ccccccc |"
+
+
+def test_a_typed_number_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    module = make_claims()
+    (tmp_path / "launch").mkdir()
+    shutil.copy(ROOT / "launch" / "fidelity.sh", tmp_path / "launch" / "fidelity.sh")
+    (tmp_path / "README.md").write_text(f"a\n{module.BEGIN.format('fidelity')}\n{module.END}\nb\n")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    assert module.main(["--output-dir", str(tmp_path / "out")]) == 0 and module.main(["--check"]) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("a\n") and text.endswith("\nb\n")
+    (tmp_path / "README.md").write_text(text.replace("| database", "| data base"))
+    assert module.main(["--check"]) == 3
+    assert "README.md: it is not what launch/claims.csv says" in capsys.readouterr().out
+
+
+def test_the_tables_of_this_repository_are_not_typed(capsys: pytest.CaptureFixture[str]):
+    assert make_claims().main(["--check"]) == 0, capsys.readouterr().out

@@ -1,0 +1,144 @@
+"""A second result is judged by bits on the same class of machine, by stated intervals on another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tabgraphsyn.exports import judging
+from tabgraphsyn.exports.claims import Claim, claims_text, read_claims
+from tabgraphsyn.exports.contents import MetricsForm, ScoreForm
+from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED
+from tabgraphsyn.exports.judging import claim_findings, score_findings, stage_finding
+from tabgraphsyn.exports.record import MadeForm, StageForm
+from tabgraphsyn.orchestration.plan import PlannedPoint, plan
+from tabgraphsyn.orchestration.records import OutputForm
+from tabgraphsyn.orchestration.snapshot import machine_class
+from tabgraphsyn.stages.catalog import STAGES
+from tabgraphsyn.verbs import cli
+
+
+def scores(*values: float, interval: list[float] | None = None) -> MetricsForm:
+    detail = {} if interval is None else {"interval": interval}
+    found = [
+        ScoreForm(f"m{number}", "database", "database", value, "higher", "synthetic", detail)
+        for number, value in enumerate(values)
+    ]
+    return MetricsForm({}, [], found, {})
+
+
+@pytest.mark.parametrize(
+    ("again", "interval", "is_same", "verdict"),
+    [
+        (0.9, None, True, MATCHES),
+        (0.9000001, [0.8, 0.95], True, DIFFERS),
+        (0.91, [0.8, 0.95], False, MATCHES),
+        (0.96, [0.8, 0.95], False, DIFFERS),
+        (0.91, None, False, NOT_CHECKED),
+    ],
+)
+def test_scores_are_judged(again: float, interval: list[float] | None, is_same: bool, verdict: str):
+    found = score_findings(scores(0.9, interval=interval), scores(again), is_same_class=is_same)
+    assert found[-1].verdict == verdict, found
+    claim = Claim("r/a/b", "r", "a / b", "c", "p", "m0|database|database|synthetic", "0.9",
+                  *(map(str, interval) if interval else ("", "")), "x", "f", "d", "m")  # fmt: skip
+    (judged,) = claim_findings([claim], scores(again), is_same_class=is_same)
+    assert judged.verdict == verdict, judged
+
+
+def test_a_score_that_is_missing_or_new_differs():
+    found = score_findings(scores(0.1, 0.2), scores(0.1), is_same_class=False)
+    assert found[0].verdict == DIFFERS and "was not scored now" in found[0].text
+    assert score_findings(scores(0.1), scores(0.1, 0.2), is_same_class=True)[0].verdict == DIFFERS
+
+
+def test_bits_decide_on_one_class_of_machine_only():
+    made = MadeForm(machine=dict(machine_class()))
+    said = StageForm("gnn/" + "0" * 20, "gnn", 1, None, {}, {}, None, {"a": OutputForm(1, "x")}, made)
+    other = msgspec.structs.replace(said, outputs={"a": OutputForm(1, "y")})
+    assert stage_finding("gnn", said, said).verdict == MATCHES
+    assert stage_finding("gnn", said, other).verdict == DIFFERS
+    elsewhere = msgspec.structs.replace(said, made=MadeForm(machine={**machine_class(), "vendor": "another"}))
+    assert stage_finding("gnn", elsewhere, other).verdict == NOT_CHECKED
+    assert "vendor" in stage_finding("gnn", elsewhere, other).text
+    assert judging.other_class(MadeForm()) == "its class was not recorded"
+
+
+def test_only_what_a_stage_needs_is_planned():
+    from tabgraphsyn.config.composition import compose_points
+
+    config = compose_points((), multirun=False).points[0].config
+    whole = plan([PlannedPoint("p", config, "content", ("a", "b"))], STAGES)
+    sample = whole.points["p"]["sample"]
+    kinds = lambda part: sorted(part.points["p"])  # noqa: E731
+    assert kinds(whole.needed_for(["evaluate"], lambda stage: stage == sample)) == [
+        *("evaluate", "ingest", "prepare", "sample"),
+    ]
+    assert kinds(whole.needed_for(["autoencoder/b"], lambda _: False)) == ["autoencoder/b", "ingest", "prepare"]
+    assert kinds(whole.needed_for(["report"], lambda _: False)) == kinds(whole)
+    with pytest.raises(Exception, match="Did you mean 'evaluate'"):
+        whole.needed_for(["evaluat"], lambda _: False)
+
+
+def test_claims_come_back_as_they_were(tmp_path: Path):
+    claim = Claim("r/a/b", "r", "a / b", "c", "p", "m", "0.5", "", "", "x, y", "f", "d", "m")
+    (tmp_path / "claims.csv").write_text(claims_text([claim]), encoding="utf-8")
+    assert read_claims(tmp_path / "claims.csv") == [claim]
+    for text in (claims_text([claim]).replace("0.5", "nan"), "a,b\n", claims_text([claim]).replace(",c,p", "")):
+        (tmp_path / "claims.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(Exception, match=r"claims\.csv"):
+            read_claims(tmp_path / "claims.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--stage", "smaple"], "Did you mean 'sample'"),
+        (["--claim", "x"], "no claim 'x'"),
+        (["--set", "seed=3"], "only 'cluster', 'resources', 'tracking' may be set"),
+        ([], "the real tables are not here: --data names them"),
+        (["--data", "nowhere"], "does not exist"),
+    ],
+)
+def test_mistakes_are_answered(
+    crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    words: list[str], told: str,
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["reproduce", str(crate), *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not (crate / "outcomes").exists() and not (tmp_path / "reproduced").exists()
+
+
+def test_other_tables_are_not_those_of_the_crate(
+    crate: Path, original, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    import shutil
+
+    other = Path(shutil.copytree(original.data, tmp_path / "other"))
+    (other / "clerks.csv").write_text((other / "clerks.csv").read_text().replace("100,", "99,", 1))
+    assert cli.main(["reproduce", str(crate), "--data", str(other)]) == 2
+    assert "not those that it was computed from" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_whole_point_is_computed_again_from_a_zip(
+    exported: Path, original, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    from tabgraphsyn.exports.archive import opened_crate, pack
+
+    path = tmp_path / "tiny.zip"
+    pack(exported, path)
+    place = ("--data", str(original.data), "--output-dir", str(tmp_path / "again"), "--cluster", "inline")
+    code = cli.main(["reproduce", str(path), *place, "--set", "cluster.threads=1"])
+    told = capsys.readouterr()
+    assert code == 0, told.out + told.err
+    assert "matches     stage diffusion/orders" in told.out and "reproduced" in told.out
+    assert cli.main(["reproduce", str(path), "--stage", "sample"]) == 0
+    assert cli.main(["verify", str(path)]) == 0
+    with opened_crate(path) as folder:
+        found = [json.loads((folder / f"outcomes/{number}.json").read_text())["what"] for number in (1, 2)]
+    assert found == ["the whole point", "sample"]
