@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from tabgraphsyn.errors import EXIT_DONE, ConfigError, StageError, TabGraphSynEr
 from tabgraphsyn.exports.contents import Contents, MetricsForm
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding
 from tabgraphsyn.exports.judging import other_class, score_findings
-from tabgraphsyn.exports.places import TO_BE_GIVEN
+from tabgraphsyn.exports.places import EMBEDDED, TO_BE_GIVEN
 from tabgraphsyn.exports.record import BUNDLE, CONFIG, METRICS, TABLES, CrateForm, StageForm, place
 from tabgraphsyn.orchestration.spec import Runtime
 from tabgraphsyn.orchestration.store import ARTIFACTS, DONE, SPEC, Store, file_sha256
@@ -84,7 +85,7 @@ def data_problem(contents: Contents, data: str | None) -> str:
     from tabgraphsyn.stages.ingest import content_key
 
     dataset = dataset_of(contents, data)
-    missing = [key for key in ("path", "metadata") if dataset.get(key) == TO_BE_GIVEN]
+    missing = [key for key in ("path", "metadata") if _is_elsewhere(dataset.get(key)) and data is None]
     if missing:
         return f"the real tables are not here: --data names them ({listing(missing)})"
     try:
@@ -94,6 +95,11 @@ def data_problem(contents: Contents, data: str | None) -> str:
     if found != contents.record.content:
         return "the real tables given are not those that it was computed from: their content has another hash"
     return ""
+
+
+def _is_elsewhere(place_: object) -> bool:
+    """Return whether a place is none that a crate may name: it may come from a stranger, and reads what he chose."""
+    return place_ is not None and not str(place_).startswith(EMBEDDED)
 
 
 def dataset_of(contents: Contents, data: str | None) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def plant(folder: Path, stage: StageForm, output_dir: Path) -> None:
         source, copy = place(folder, path), target / ARTIFACTS / path
         if source.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.read_bytes())
+            shutil.copyfile(source, copy, follow_symlinks=False)
             outputs[path] = {"bytes": copy.stat().st_size, "sha256": file_sha256(copy)}
     kind = STAGES.kinds[stage.stage]
     runtime = vars(Runtime(module=kind.module, place_keys=kind.place_keys))
@@ -146,7 +152,9 @@ def launched(
 ) -> tuple[int, str]:
     """Launch a crate's config, up to some stages, and return the exit code and the last line of what was said."""
     given = dataset_of(contents, data)
-    places = [f"output_dir='{_quoted(output_dir)}'", f"campaign={CAMPAIGN}"]
+    # A crate may be a stranger's: where and with whose code stages run is not for its config to say.
+    places = ["cluster=local", "tracking=jsonl", "allow_targets=[]", "wait=true", "dry_run=false"]
+    places += [f"output_dir='{_quoted(output_dir)}'", f"campaign={CAMPAIGN}"]
     if data is not None:
         places += [
             f"dataset.{key}='{_quoted(given[key])}'" for key in ("path", "metadata") if given.get(key) is not None
@@ -198,7 +206,7 @@ def checked_overrides(settings: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: one that says what is computed.
     """
-    allowed = ("cluster", "resources", "tracking")
+    allowed = ("cluster", "resources", "tracking", "allow_targets")
     for text in settings:
         if text.split("=")[0].split(".")[0] not in allowed:
             raise ConfigError(f"--set: only {listing(allowed)} may be set, found {text!r}. The rest is the crate's.")

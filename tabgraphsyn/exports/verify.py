@@ -11,12 +11,14 @@ import yaml
 from tabgraphsyn.data.untrusted import files_below, plain_bytes, plain_json, short
 from tabgraphsyn.errors import DataError, TabGraphSynError, listing
 from tabgraphsyn.exports.chain import chain_findings
+from tabgraphsyn.exports.claims import read_claims
 from tabgraphsyn.exports.contents import Contents, MetricsForm, read_contents
 from tabgraphsyn.exports.documents import DOCUMENTS
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding, gathered
 from tabgraphsyn.exports.outcomes import read_outcomes
 from tabgraphsyn.exports.point import Point, artifact, point_record
 from tabgraphsyn.exports.record import (
+    CLAIMS,
     CRATE,
     GATE,
     METRICS,
@@ -34,6 +36,7 @@ from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, OutputForm
 from tabgraphsyn.orchestration.store import DONE, done_file_problems, file_sha256
 
 _DIGITS = 12
+_GATE = "tabgraphsyn.evaluation.gate.Gate"
 
 
 def crate_findings(folder: Path, root: str | None = None) -> list[Finding]:
@@ -55,7 +58,8 @@ def crate_findings(folder: Path, root: str | None = None) -> list[Finding]:
         return [*found, Finding("contents", DIFFERS, short(error))]
     found += chain_findings(record, contents.config)
     found += gate_findings(contents.config, contents.metrics, lambda: plain_json(place(folder, GATE)))
-    found += _report(place(folder, REPORT), record)
+    found += _report(place(folder, REPORT), record) if contents.stage("report") is not None else []
+    found += _claims(folder, contents)
     found += _documents(folder, contents)
     return found
 
@@ -155,8 +159,10 @@ def gate_findings(config: Mapping[str, Any], metrics: MetricsForm, gate: Callabl
     piece = "gate from scores"
     evaluation = config.get("evaluation")
     settings = evaluation.get("gate") if isinstance(evaluation, Mapping) else None
-    if not settings:
+    if not isinstance(settings, Mapping) or not settings:
         return [Finding(piece, NOT_CHECKED, "the config has no gate")]
+    if settings.get("_target_") != _GATE:
+        return [Finding(piece, NOT_CHECKED, f"its gate is {settings.get('_target_')!r}, which is not built here")]
     try:
         again = _judged(settings, metrics)
         said = gate()
@@ -173,9 +179,8 @@ def gate_findings(config: Mapping[str, Any], metrics: MetricsForm, gate: Callabl
 def _judged(settings: Mapping[str, Any], metrics: MetricsForm) -> dict[str, Any]:
     from tabgraphsyn.evaluation.gate import Gate
     from tabgraphsyn.evaluation.score import Score, Unscored
-    from tabgraphsyn.stages.build import build
 
-    judge: Gate = build(dict(settings), Gate, allow_targets=())
+    judge = Gate(**{key: value for key, value in settings.items() if key != "_target_"})
     scores = [
         Score(one.metric, one.level, one.where, one.value, one.direction, one.comparison, one.detail)  # type: ignore[arg-type]
         for one in metrics.scores
@@ -198,10 +203,28 @@ def _report(path: Path, record: CrateForm) -> list[Finding]:
     """Hold the report's provenance against the stages: the page itself needs the real tables to be made again."""
     text = plain_bytes(path).decode("utf-8", errors="replace")
     by_id = {stage.id: label for label, stage in record.stages.items()}
-    read = next(stage.inputs for stage in record.stages.values() if stage.stage == "report")
+    read = next((stage.inputs for stage in record.stages.values() if stage.stage == "report"), {})
     missing = [by_id.get(each, each) for each in read.values() if each.split("/")[1][:_DIGITS] not in text]
     problems = [f"{REPORT}: it does not name the signature of {listing(missing, 4)}"] if missing else []
     return gathered("report to stages", problems, f"it names all {len(read)} stages that it was made from")
+
+
+def _claims(folder: Path, contents: Contents) -> list[Finding]:
+    """Hold the claims that were read from this point against its scores."""
+    path = place(folder, CLAIMS)
+    if not path.is_file():
+        return []
+    scores = {"|".join(score.key): score.value for score in contents.metrics.scores}
+    try:
+        claims = read_claims(path)
+    except DataError as error:
+        return [Finding(CLAIMS, DIFFERS, short(error))]
+    problems = [
+        f"{claim.id}: {claim.value} is claimed, {METRICS} says {scores.get(claim.measure, 'nothing')}"
+        for claim in claims
+        if "|" in claim.measure and scores.get(claim.measure) != claim.number
+    ]
+    return gathered("claims from scores", problems, f"{len(claims)} are what {METRICS} says")
 
 
 def _documents(folder: Path, contents: Contents) -> Iterator[Finding]:

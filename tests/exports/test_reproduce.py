@@ -98,7 +98,7 @@ def test_claims_come_back_as_they_were(tmp_path: Path):
     [
         (["--stage", "smaple"], "Did you mean 'sample'"),
         (["--claim", "x"], "no claim 'x'"),
-        (["--set", "seed=3"], "only 'cluster', 'resources', 'tracking' may be set"),
+        (["--set", "seed=3"], "only 'cluster', 'resources', 'tracking', 'allow_targets' may be set"),
         ([], "the real tables are not here: --data names them"),
         (["--data", "nowhere"], "does not exist"),
     ],
@@ -122,6 +122,42 @@ def test_other_tables_are_not_those_of_the_crate(
     (other / "clerks.csv").write_text((other / "clerks.csv").read_text().replace("100,", "99,", 1))
     assert cli.main(["reproduce", str(crate), "--data", str(other)]) == 2
     assert "not those that it was computed from" in capsys.readouterr().err
+
+
+def test_a_strangers_config_does_not_say_where_or_with_whose_code_it_runs(
+    crate: Path, original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from tabgraphsyn.config.composition import compose_points
+    from tabgraphsyn.config.whole import parsed_whole
+    from tabgraphsyn.exports import again
+    from tabgraphsyn.exports.contents import read_contents
+    from tabgraphsyn.exports.record import read_crate
+
+    text = (crate / "config.yaml").read_text(encoding="utf-8")
+    theirs = "cluster: {executor: local, setup: ['touch pwned'], python: ./evil}\noutput_dir: /etc\nwait: false\n"
+    (crate / "config.yaml").write_text(text.replace("allow_targets: []", "allow_targets: [evil]") + theirs)
+    words: list[str] = []
+    monkeypatch.setattr(
+        again, "_run", lambda given: words.extend(given) or again.subprocess.CompletedProcess([], 0, "", "")
+    )
+    contents = read_contents(crate, read_crate(crate))
+    again.launched(crate, tmp_path / "it's", contents, str(original.data), ("evaluate",), ("cluster=inline",))
+    overrides = [word for word in words if "=" in word and not word.startswith("--")]
+    whole = parsed_whole((crate / "config.yaml").read_bytes(), "theirs")
+    composed = compose_points(overrides, multirun=False, whole=whole)
+    config = composed.points[0].config
+    assert composed.problems == [] and config["allow_targets"] == [] and config["wait"] is True
+    assert (config["cluster"]["executor"], config["cluster"]["setup"], config["cluster"]["python"]) == (
+        "inline",
+        [],
+        None,
+    )
+    assert config["output_dir"] == str(tmp_path / "it's") and config["dataset"]["path"] == str(original.data)
+    place = f"  path: {original.data}"
+    (crate / "config.yaml").write_text(text.replace("  path: ???", place))
+    contents = read_contents(crate, read_crate(crate))
+    assert "the real tables are not here" in again.data_problem(contents, None)
+    assert again.data_problem(contents, str(original.data)) == ""
 
 
 @pytest.mark.slow
