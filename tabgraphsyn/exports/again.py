@@ -176,9 +176,11 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
-    failed = [line for line in lines if line.startswith("FAILED")]
-    return (failed or lines or [f"exit code {done.returncode}"])[0].strip()[:500]
+    """Return why a command ended as it did: the stage that failed, else the last line of its errors or output."""
+    said = (done.stdout.splitlines(), done.stderr.splitlines())
+    told, errors = ([line.strip() for line in lines if line.strip()] for lines in said)
+    failed = [line for line in told if "FAILED" in line]
+    return (failed[:1] or errors[-1:] or told[-1:] or [f"exit code {done.returncode}"])[0][:500]
 
 
 def _no_gpu() -> str:
