@@ -245,11 +245,15 @@ class Chaos:
         job = self.cluster.call(*command, "sleep 2", check=False)
         if not job:
             return False
-        self._hits([*running, *self._running()])
-        self.records.excuse()
         end = time.monotonic() + 30
         while job in self.cluster.queue() and time.monotonic() < end:
+            # What starts while it waits for both nodes is hit as well.
+            self._hits([*running, *self._running()])
+            self.records.excuse()
             time.sleep(0.5)
+        if job in self.cluster.queue():
+            self.records.note({"cancel"}, {job})
+            self.cluster.call("scancel", job, check=False)  # it must hit nobody later
         return True
 
     def node_down(self) -> bool:

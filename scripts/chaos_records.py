@@ -26,7 +26,10 @@ _LINE = re.compile(
     r"\[(?P<time>[^\]]+)\] (?:(?P<requeue>Requeuing) JobId=(?P<requeued>\d+(?:_\d+)?)"
     r"|_slurm_rpc_kill_job: REQUEST_KILL_JOB JobId=(?P<cancelled>\d+(?:_\d+)?))"
 )
+# A controller killed with signal 9 forgets what it was told last and gives ids again that its nodes still run.
+_DUPLICATE = re.compile(r"\[(?P<time>[^\]]+)\] error: Duplicate jobid on nodes ")
 _REACTION_S = 90.0
+_SORTED_OUT_S = 30.0
 _IDLE_S = 40.0
 _READY = ("None", "Priority", "Resources")
 
@@ -42,15 +45,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Cause:
-    """Something that was done to elements; ``elements`` None: it may have hit any."""
+    """Something that was done to elements; ``elements`` None: it may have hit any, for ``reaction_s``."""
 
     time: float
     kinds: frozenset[str]
     elements: frozenset[str] | None
+    reaction_s: float = _REACTION_S
 
     def explains(self, event: Event) -> bool:
         """Return True if an event may be its consequence."""
-        is_near = self.time - 2.0 <= event.time <= self.time + _REACTION_S
+        is_near = self.time - 2.0 <= event.time <= self.time + self.reaction_s
         return is_near and event.kind in self.kinds and (self.elements is None or event.job in self.elements)
 
 
@@ -62,6 +66,12 @@ def events(log: Path) -> Iterator[Event]:
             moment = datetime.fromisoformat(found["time"]).timestamp()
             kind = "requeue" if found["requeue"] else "cancel"
             yield Event(moment, kind, found["requeued"] or found["cancelled"])
+
+
+def of_lost_state(log: Path) -> list[float]:
+    """Return when a controller found jobs on its nodes whose ids it had given again: it requeues those by itself."""
+    found = map(_DUPLICATE.match, log.read_text(errors="replace").splitlines())
+    return [datetime.fromisoformat(line["time"]).timestamp() for line in found if line]
 
 
 class Records:
@@ -94,8 +104,12 @@ class Records:
 
     def unexplained(self) -> list[str]:
         """Return the requeues and cancels that nobody caused, in words."""
-        found = events(self.cluster.folder / "log" / "slurmctld.log")
-        strange = [each for each in found if not any(cause.explains(each) for cause in self.causes)]
+        log = self.cluster.folder / "log" / "slurmctld.log"
+        causes = [
+            *self.causes,
+            *(Cause(when, frozenset({"requeue"}), None, _SORTED_OUT_S) for when in of_lost_state(log)),
+        ]
+        strange = [each for each in events(log) if not any(cause.explains(each) for cause in causes)]
         return [f"{each.kind} of {each.job} at {datetime.fromtimestamp(each.time):%H:%M:%S}" for each in strange]
 
     def _sample(self) -> None:

@@ -104,7 +104,7 @@ def points(seeds: int) -> tuple[str, ...]:
 def fake_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
     """Return a sweep of chains of hashes: a lost or repeated step shows."""
     conf = write_conf(folder / "conf")
-    steps = max(40, 12 * kills)
+    steps = max(40, 18 * kills)
     return Sweep(
         disturbed=Launches(folder / "launches", conf, cluster.environment),
         undisturbed=Launches(folder / "here", conf, cluster.environment),

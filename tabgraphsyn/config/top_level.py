@@ -75,8 +75,8 @@ class ClusterConfig:
         qos: quality of service.
         constraint: node features.
         nice: lowers the priority by this much.
-        max_running: most elements of an array that run at once; 0 for no limit of our own. Arrays count apart: a
-            launch has about one for each stage kind.
+        max_running: most elements of a campaign that run at once, shared out between its arrays; 0 for no limit of
+            our own.
         max_submit: most elements in the queue at once; 0 asks the cluster.
         fuse: kinds of short stages that run in one job where they follow each other.
         signal_s: seconds between the warning and the time limit.

@@ -136,6 +136,7 @@ class SubmissionForm(Form):
     is_lane: bool = False
     state: Text = "planned"
     asked: float = 0.0
+    running: Annotated[int, Meta(ge=0)] = 0
 
 
 def below(folder: Path, *parts: str) -> Path:

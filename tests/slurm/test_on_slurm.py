@@ -273,14 +273,16 @@ def test_chaos_in_short(cluster: DevCluster):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_max_running_is_kept(launches: Launches, cluster: DevCluster):
-    launches.run("-m", "seed=range(0,8)", "cluster.max_running=2", "fake.autoencoder=train:10:0.1", *ONE)
-    most = 0
-    while launches.done("autoencoder") < 8:
+@pytest.mark.parametrize(("limit", "points"), [(2, 4), (5, 6)])  # fewer than there are arrays, and more
+def test_max_running_is_kept_over_the_campaign(launches: Launches, cluster: DevCluster, limit: int, points: int):
+    kinds = [f"fake.{stage}=train:6:0.1" for stage in ("autoencoder", "gnn", "evaluate")]
+    launches.run("-m", f"seed=range(0,{points})", f"cluster.max_running={limit}", *kinds, *ONE)
+    most, names = 0, {each["name"] for each in launches.ledger()}
+    while launches.done("evaluate") < points:
         lines = cluster.call("squeue", "-h", "-r", "-t", "R", "-o", "%j").splitlines()
-        most = max(most, sum("-autoencoder-" in line for line in lines))
+        most = max(most, sum(line.strip() in names for line in lines))
         time.sleep(0.2)
-    assert most == 2
+    assert most == limit
 
 
 def test_a_refused_request_is_refused_before_anything_is_queued(launches: Launches, cluster: DevCluster):

@@ -375,7 +375,7 @@ def test_sacct_lists_every_run_and_the_last_counts(tmp_path: Path, monkeypatch: 
     ("reason", "words"),
     [
         ("BeginTime", "it was requeued and is eligible again in up to two minutes"),
-        ("JobArrayTaskLimit", "cluster.max_running elements of its array run already"),
+        ("JobArrayTaskLimit", "its share of cluster.max_running runs already"),
         ("SomethingNew", "Slurm says SomethingNew"),
         ("launch failed requeued held", "starting it failed; it is held, tabgraphsyn repair lets it go"),
         (

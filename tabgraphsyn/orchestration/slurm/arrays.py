@@ -95,6 +95,7 @@ class JobArray:
         corresponding: arrays whose element of the same index each element waits for.
         common: elements that every element waits for.
         after_any: arrays that every element waits for whatever becomes of them; what is true is checked at the start.
+        running: most elements that run at once; 0: all.
         spares: of a lane, tasks beyond one per element; 0 for an array that is none. A lane's tasks run one after the
             other, and each takes the first element that is not done.
     """
@@ -107,6 +108,7 @@ class JobArray:
     common: frozenset[Ref] = frozenset()
     after_any: frozenset[Key] = frozenset()
     spares: int = 0
+    running: int = 0
 
     @property
     def is_lane(self) -> bool:

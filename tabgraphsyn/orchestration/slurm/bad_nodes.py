@@ -103,7 +103,7 @@ case "$verdict" in *"judged "*) exit "${{verdict##*judged }}" ;; esac
 [ "$code" -eq 0 ] && code=1
 node="${{SLURMD_NODENAME:-$(hostname)}}"
 element="${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}${{SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}}"
-if [ "$code" -gt 128 ] && [ "$code" -lt 193 ]; then exit "$code"; fi
+if [ "$code" -gt 128 ] && [ "$code" -lt 193 ] || [ "$code" -eq 253 ]; then exit "$code"; fi
 shown=$(command -v scontrol >/dev/null && scontrol show job -o "$element")
 case "$shown" in ""|*JobState=RUNNING*) ;; *) exit "$code" ;; esac
 echo "nothing could be started on node $node: exit code $code" >&2

@@ -16,6 +16,7 @@ from tabgraphsyn.orchestration.slurm.element_id import ElementId
 
 REQUEUES = "requeues.jsonl"
 DIED = "died"
+OUT_OF_MEMORY = "out of memory"
 TIME_LIMIT = "time limit"
 GAVE_UP = "gave up"
 
@@ -48,14 +49,16 @@ def note(folder: Path, kind: str, **details: Any) -> dict[str, Any]:
 
 def interruptions(entries: Sequence[dict[str, Any]]) -> int:
     """Return how often the stage was preempted or timed out since it was last given up."""
-    return sum(entry["kind"] != DIED for entry in _since_given_up(entries))
+    return sum(entry["kind"] not in (DIED, OUT_OF_MEMORY) for entry in _since_given_up(entries))
 
 
 def ends_without_progress(entries: Sequence[dict[str, Any]]) -> int:
     """Return how many of the last decisions were deaths or time limits at the same step: progress counts anew."""
     count = 0
     for entry in reversed(_since_given_up(entries)):
-        if entry["kind"] not in (DIED, TIME_LIMIT) or (count and entry.get("step") != entries[-1].get("step")):
+        if entry["kind"] not in (DIED, OUT_OF_MEMORY, TIME_LIMIT) or (
+            count and entry.get("step") != entries[-1].get("step")
+        ):
             break
         count += 1
     return count

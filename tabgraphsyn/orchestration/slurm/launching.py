@@ -81,6 +81,7 @@ def described(report: Report, scheduler: Scheduler) -> Iterator[str]:
         asks += f" {request['gpus']} gpu" if request["gpus"] else ""
         asks += f" x {request['tasks_per_node']} tasks" if request["tasks_per_node"] > 1 else ""
         asks += f" x {request['nodes']} nodes" if request["nodes"] > 1 else ""
+        asks += f", {submission.running} at once" if submission.running and not submission.is_lane else ""
         after = f" after {submission.dependency}" if submission.dependency else ""
         yield f"job {submission.job:>8}  {len(submission.elements):5} x {submission.name:44} {asks:24}{after}"
     count = sum(len(stages) for submission in report.submissions for stages in submission.elements.values())

@@ -58,6 +58,7 @@ class Submission:
         cluster: Slurm's ClusterName.
         is_lane: its tasks run one after the other, and each takes the first element that is not done.
         state: ``planned``, ``asked`` (sbatch was called, no answer is known), ``submitted``, ``refused`` or ``gone``.
+        running: most of its elements that run at once; 0: all.
         asked: when sbatch was called, in seconds since the epoch; 0 if it never was.
     """
 
@@ -76,6 +77,7 @@ class Submission:
     is_lane: bool = False
     state: str = PLANNED
     asked: float = 0.0
+    running: int = 0
 
     @property
     def key(self) -> tuple[str, str]:

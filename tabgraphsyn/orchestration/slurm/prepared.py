@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm import ledger
-from tabgraphsyn.orchestration.slurm.arrays import JobArray, Ref, Request, Unit, make_arrays, make_units
+from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Ref, Request, Unit, make_arrays, make_units
+from tabgraphsyn.orchestration.slurm.campaign_limit import InQueue, share_out
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities
 from tabgraphsyn.orchestration.slurm.findings import read_findings
 from tabgraphsyn.orchestration.slurm.identity import Found, look_up
@@ -115,6 +117,7 @@ def prepare(
     for can_update in (scheduler.has("scontrol"), False):
         standing = standing_of(work.plan, done, queued, can_update=can_update)
         arrays, held = _arrays(work, standing, done | elsewhere, capabilities, strategy, scheduler)
+        limited = share_out(arrays, work.cluster["max_running"], _in_queue(work, standing, found))
         updates = updates_of(work.plan, done, standing, arrays)
         if len(updates) <= MOST_UPDATES:
             break
@@ -129,7 +132,7 @@ def prepare(
         strategy=strategy,
         held=held,
         elsewhere=elsewhere,
-        notes=found.notes(),
+        notes=[*found.notes(), *([limited] if limited else [])],
         stuck=standing.stuck,
         updates=updates,
         released=sorted(job.id for job in found.jobs.values() if job.is_held_by_a_failed_start and is_ours(job)),
@@ -156,11 +159,28 @@ def _arrays(
             refs,
             (capabilities.max_jobs or _MANY) // 2 if places is None else places,
             max_elements=most,
-            lanes=min(work.cluster["lanes"], work.cluster["max_running"] or _MANY),
+            lanes=_lanes_of_a_kind(work.cluster, units),
             successors=work.cluster["successors"],
         )
     places = len(units) if places is None else places
     return make_arrays(units[:places], refs, most), units[places:]
+
+
+def _lanes_of_a_kind(cluster: Mapping[str, Any], units: Sequence[Unit]) -> int:
+    """Return how many lanes each kind of units gets: one task of a lane runs at a time, ``max_running`` of all."""
+    if not cluster["max_running"]:
+        return int(cluster["lanes"])
+    kinds = len({(unit.name, unit.request) for unit in units})
+    return min(int(cluster["lanes"]), max(1, int(cluster["max_running"]) // max(1, kinds)))
+
+
+def _in_queue(work: Work, standing: Standing, found: Found) -> list[InQueue]:
+    """Return the arrays of this campaign that the queue holds."""
+    left: Counter[Key] = Counter()
+    for _, key in {(each.job.id, each.ref.key) for each in standing.alive.values()}:
+        left[key] += 1
+    own = {each.job: each for each in found.submissions if each.campaign == work.campaign and each.job}
+    return [InQueue(count, own[str(key)].running) for key, count in left.items() if str(key) in own]
 
 
 def _asked(work: Work, scheduler: Scheduler, done: set[str]) -> tuple[Found, dict[str, tuple[Submission, int]]]:

@@ -36,7 +36,7 @@ REASONS: Mapping[str, str] = {
     "Resources": "for free resources",
     "Dependency": "for its inputs",
     "DependencyNeverSatisfied": "an input failed; tabgraphsyn repair submits it again",
-    "JobArrayTaskLimit": "cluster.max_running elements of its array run already",
+    "JobArrayTaskLimit": "its share of cluster.max_running runs already",
     "BeginTime": "it was requeued and is eligible again in up to two minutes",
     "JobHeldUser": "held by its user; scontrol release lets it go",
     "JobHeldAdmin": "held by an administrator",

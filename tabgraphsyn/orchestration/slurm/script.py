@@ -18,6 +18,7 @@ from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
 from tabgraphsyn.orchestration.slurm.bootstrap import start_command
+from tabgraphsyn.orchestration.slurm.node.out_of_memory import LOG_FROM
 
 _MARK = "TABGRAPHSYN_ELEMENT_DONE"
 
@@ -86,7 +87,7 @@ def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any]) -> list
     lines = [f"[ -e {shlex.quote(str(over_path(list_file)))} ] && exit 0"] if array.is_lane else []
     # Submitted by hand from inside an array, a job of its own must not take itself for an element of that array.
     lines += [] if array.is_array else ["unset SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID"]
-    lines += [f'export {_MARK}="$(mktemp -u)"', *cluster["setup"]]
+    lines += [f'export {_MARK}="$(mktemp -u)"', f'export {LOG_FROM}="$(stat -L -c %s /dev/stderr)"', *cluster["setup"]]
     # srun refuses to start where an inherited one stands beside what this job asked for.
     return [*lines, '[ -n "${SLURM_MEM_PER_NODE:-}" ] && unset SLURM_MEM_PER_CPU SLURM_MEM_PER_GPU']
 
@@ -125,7 +126,7 @@ def _parameters(
         "signal": f"USR2@{cluster['signal_s']}",
     }
     if array.is_array:
-        running = 1 if array.is_lane else min(cluster["max_running"] or len(array.elements), len(array.elements))
+        running = 1 if array.is_lane else array.running or len(array.elements)
         further["array"] = f"{array.index_expression()}%{running}"
     if cluster["nice"]:
         further["nice"] = cluster["nice"]

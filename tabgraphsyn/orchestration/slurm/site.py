@@ -28,7 +28,7 @@ class Site:
     Attributes:
         defaults: ``cluster`` settings that hold where the launch leaves them at null or 0.
         partitions: the only ones that may be used; empty for all.
-        max_running: most elements of one array that may run at once; 0 for no limit. A launch has several arrays.
+        max_running: most elements of one campaign that may run at once; 0 for no limit.
         poll_s: least time between two questions to the scheduler while watching.
         ingest_job_mb: larger data are read by a job, never by a launch on the login node; None leaves it to the launch.
         environment: variables of the user's shell that Slurm's commands get although they steer them.

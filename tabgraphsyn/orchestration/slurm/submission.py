@@ -373,4 +373,5 @@ def _submission(work: Work, array: JobArray, folder: Path, cluster: str | None) 
         request=asdict(array.request),
         cluster=cluster,
         is_lane=array.is_lane,
+        running=1 if array.is_lane else array.running,
     )

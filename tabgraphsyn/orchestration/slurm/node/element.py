@@ -22,6 +22,7 @@ from tabgraphsyn.orchestration.slurm.decisions import array_job, restart
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.listing import Element, read_element
 from tabgraphsyn.orchestration.slurm.node.lane_task import after_task, end_lane_if_over, lane_element, nothing_to_run
+from tabgraphsyn.orchestration.slurm.node.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death, after_interruption
 from tabgraphsyn.orchestration.slurm.node.team import follow_first, gathered, seat_of_task
 from tabgraphsyn.orchestration.slurm.script import mark_done
@@ -87,9 +88,9 @@ class NeverBegan(Exception):
 
 
 def never_began(folder: Path, code: int) -> bool:
-    """Return True if this run of the job made no attempt at a stage, and was not ended by a signal."""
+    """Return True if this run of the job made no attempt, and neither a signal nor want of memory ended it."""
     job = ElementId.current()
-    if job is None or code - 128 in set(signal.Signals):
+    if job is None or code - 128 in set(signal.Signals) or ran_out_of_memory(code):
         return False
     last = latest_attempt(folder)
     return last is None or (last.owner.job, last.owner.restart) != (job.job, restart())
@@ -104,9 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lane", action="store_true", help="the first element of the list that is not done")
     parser.add_argument("--ended", type=int, default=None, metavar="CODE", help="how the element's process ended")
     options = parser.parse_args(arguments)
-    # A second signal must not end this process between the stage's last save and the call that requeues the job.
+    # A second signal must not end this process between the stage's last save and the call that requeues the job; nor
+    # what it calls afterwards, which inherits that a signal is ignored, but no handler.
     for number in _SIGNALS:
-        signal.signal(number, _ignore)
+        signal.signal(number, _ignore if options.ended is None else signal.SIG_IGN)
     try:
         if options.ended is None:
             return _run(options.list, options.lane)

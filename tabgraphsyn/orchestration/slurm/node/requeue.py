@@ -20,6 +20,7 @@ from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
 from tabgraphsyn.orchestration.slurm.decisions import (
     DIED,
     GAVE_UP,
+    OUT_OF_MEMORY,
     TIME_LIMIT,
     decisions,
     ends_without_progress,
@@ -31,6 +32,7 @@ from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.findings import record_findings
 from tabgraphsyn.orchestration.slurm.ledger import FOLDER
 from tabgraphsyn.orchestration.slurm.listing import Policy
+from tabgraphsyn.orchestration.slurm.node.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, SUCCESSOR, WAIT
 from tabgraphsyn.orchestration.store import done_manifest
@@ -148,6 +150,12 @@ def more_time(folder: Path, limit_s: float) -> str:
     return f"Launch with resources.{folder.parent.name}.timeout_min={minutes}{known}"
 
 
+def more_memory(folder: Path, count: int, memory_mb: int | None) -> str:
+    """Return how often memory ran out, and how much a stage should ask for: as much as its next run would have had."""
+    wanted = f"{math.ceil(memory_mb / 1024)}" if memory_mb else "<more>"
+    return f"out of memory {count} times without progress: Launch with resources.{folder.parent.name}.mem_gb={wanted}"
+
+
 def _limit_s(fields: dict[str, str]) -> float:
     """Return TimeLimit in seconds: ``1-02:03:04``, ``02:03:04`` or ``UNLIMITED``."""
     found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", fields.get("TimeLimit", ""))
@@ -170,16 +178,20 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
     fields = _fields(scheduler, element)
     if interruption_cause(fields, policy.signal_s, restart()) in ("cancelled", "requeued"):
         return code or EXIT_STAGE
-    entry = note(folder, DIED, exit_code=code, memory_mb=_memory_mb(fields))
+    cause = OUT_OF_MEMORY if ran_out_of_memory(code) else DIED
+    entry = note(folder, cause, exit_code=code, memory_mb=_memory_mb(fields))
     count = ends_without_progress(decisions(folder))
     how = f"signal {signal.Signals(code - 128).name}" if code - 128 in set(signal.Signals) else f"exit code {code}"
+    how = f"{cause}, {how}" if cause == OUT_OF_MEMORY else how
     _say(f"the process ended without a done stage ({how}), {count} times in a row at step {entry['step']}")
-    if count > policy.max_failures:
-        _say(f"cluster.max_failures allows {policy.max_failures}: giving up")
-        note(folder, GAVE_UP, why="cluster.max_failures")
-        return code or EXIT_STAGE
-    grows = code == 128 + signal.SIGKILL and entry["memory_mb"]
+    # The kernel leaves no word where it kills for memory outside of a control group: SIGKILL gets more, too.
+    grows = entry["memory_mb"] and (cause == OUT_OF_MEMORY or code == 128 + signal.SIGKILL)
     memory_mb = round(entry["memory_mb"] * policy.memory_growth) if grows else None
+    if count > policy.max_failures:
+        details = {"advice": more_memory(folder, count, memory_mb)} if cause == OUT_OF_MEMORY else {}
+        _say(f"cluster.max_failures allows {policy.max_failures}: giving up. {details.get('advice', '')}".rstrip())
+        note(folder, GAVE_UP, why="cluster.max_failures", **details)
+        return code or EXIT_STAGE
     if policy.on_interrupt == SUCCESSOR:
         # The next task of the lane goes on, whichever that is.
         _grow_memory(scheduler, element.array_or_job, memory_mb)
