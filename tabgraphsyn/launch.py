@@ -274,14 +274,15 @@ def _run(points: list[Point], flags: _Flags, catalog: Catalog) -> int:
     on_slurm = config["cluster"]["executor"] == "slurm"
     if dry_run:
         return _dry_run_on_slurm(launch) if on_slurm else _print_plan(launch)
-    campaign = submit.record(launch)
-    _print_opening(launch)
     if on_slurm:
         from tabgraphsyn.orchestration.slurm.launching import run_on_slurm
 
-        code = run_on_slurm(launch, campaign)
+        _print_opening(launch)
+        code, campaign = run_on_slurm(launch)
         _print_if(closing_line(campaign, is_done=False))
         return code
+    campaign = submit.record(launch)
+    _print_opening(launch)
     with announced(campaign.folder):
         code, frontier = submit.run_here(launch, pool)
     submit.show_results(campaign, code)

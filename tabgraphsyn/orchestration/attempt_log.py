@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tabgraphsyn.orchestration.lease import Lease
+from tabgraphsyn.orchestration.packed import packed_log
 from tabgraphsyn.redaction import redacted
 from tabgraphsyn.tracking.base import Line, Tracker
 
@@ -40,6 +41,12 @@ def last_log_lines(path: Path, count: int) -> list[str]:
         size = handle.seek(0, os.SEEK_END)
         handle.seek(max(0, size - 400 * count))
         return handle.read().decode("utf-8", errors="replace").splitlines()[-count:]
+
+
+def attempt_lines(folder: Path, attempt: int, count: int) -> list[str]:
+    """Return the last lines of an attempt's log, also where the records of the done stage are packed."""
+    packed = None if log_path(folder, attempt).exists() else packed_log(folder, attempt)
+    return last_log_lines(log_path(folder, attempt), count) if packed is None else packed.splitlines()[-count:]
 
 
 @contextmanager

@@ -11,15 +11,17 @@ from pathlib import Path
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import ATTEMPTS
+from tabgraphsyn.orchestration.packed import packable
 from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.store import CHECKPOINTS, DONE, State, Store
 
-LEFTOVERS, CHECKPOINTS_RULE, UNUSED, CODE = "leftovers", "checkpoints", "unused", "code"
+LEFTOVERS, CHECKPOINTS_RULE, UNUSED, CODE, RECORDS = "leftovers", "checkpoints", "unused", "code", "records"
 RULES: Mapping[str, str] = {
     LEFTOVERS: "what attempts wrote and did not publish",
     CHECKPOINTS_RULE: "checkpoints of done stages",
     UNUSED: "stages that no campaign refers to",
     CODE: "copies of code that no launch names",
+    RECORDS: "logs and records of done stages, packed into done.json: nothing is lost",
 }
 LAUNCHES, LAUNCH, CODES = "launches", "launch.json", "code"
 
@@ -71,6 +73,8 @@ def garbage(output_dir: Path, campaigns: Sequence[Campaign]) -> Iterator[Item]:
             yield item(LEFTOVERS, path, stage_id, touched)
         if (folder / DONE).exists() and is_own(folder / CHECKPOINTS, store.root):
             yield item(CHECKPOINTS_RULE, folder / CHECKPOINTS, stage_id, touched)
+        if packed := packable(folder):
+            yield Item(RECORDS, folder, stage_id, 0, len(packed), time.time() - touched)
     yield from (item(CODE, path) for path in _unnamed_code(output_dir))
 
 

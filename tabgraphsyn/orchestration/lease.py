@@ -7,6 +7,7 @@ number and must not publish: that is the fence.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import getpass
 import os
@@ -21,6 +22,7 @@ from typing import Any
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.untrusted import plain_json
 from tabgraphsyn.errors import DataError, StageError
+from tabgraphsyn.orchestration.packed import packed_attempts
 from tabgraphsyn.redaction import redacted
 
 ATTEMPTS = "attempts"
@@ -145,8 +147,9 @@ def attempt_numbers(folder: Path) -> list[int]:
     try:
         names = [path.name for path in (folder / ATTEMPTS).iterdir()]
     except FileNotFoundError:
-        return []
-    return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
+        names = []
+    found = [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
+    return sorted(found or packed_attempts(folder))
 
 
 def read_attempt(folder: Path, number: int) -> Attempt:
@@ -157,10 +160,11 @@ def read_attempt(folder: Path, number: int) -> Attempt:
     """
     path = folder / ATTEMPTS / f"{number}.json"
     try:
-        raw = plain_json(path)
+        packed = None if path.exists() else packed_attempts(folder).get(number)
+        raw = dict(packed) if packed is not None else {**plain_json(path), "heartbeat": path.stat().st_mtime}
         owner = Owner(**raw.pop("owner"))
         raw["notes"] = tuple(raw.get("notes", ()))
-        return Attempt(number=number, owner=owner, heartbeat=path.stat().st_mtime, **raw)
+        return Attempt(number=number, owner=owner, **raw)
     except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StageError(f"{path}: not a record of an attempt ({error}). Remove the file and launch again.") from error
 
@@ -182,7 +186,8 @@ class Lease:
 
     def beat(self) -> None:
         """Say that this attempt lives. The file server's clock is used, so nodes' clocks may differ."""
-        os.utime(self._path)
+        with contextlib.suppress(FileNotFoundError):  # a later attempt is done and its records are packed: not held
+            os.utime(self._path)
 
     def is_held(self) -> bool:
         """Return True while no later attempt took the stage over."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import read_json, vanishing_folder
+from tabgraphsyn.data.files import read_json, vanishing_folder, write_json
+from tabgraphsyn.data.untrusted import plain_json
 from tabgraphsyn.errors import DataError, Interrupted, StageError, TabGraphSynError
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.plan import Stage, source_stage
@@ -18,6 +19,8 @@ from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.orchestration.worker import run_stage
 from tabgraphsyn.stages.catalog import Catalog
 
+_CONTENT = "content.json"
+_LARGE_MB = 20.0
 # Reasons of keys that nobody guessed.
 _SETTLED = ("from the metadata", "declared in the file", "from dataset.keys")
 
@@ -70,22 +73,56 @@ def read_source(
     """
     module = importlib.import_module(catalog.kinds[catalog.source].module)
     dataset = config[catalog.kinds[catalog.source].config_keys[0]]
+    is_local = job_above_mb == float("inf")
+    # Stages of a test's own catalog need not tell a size, nor have another key than that of the whole content.
+    size_mb = module.data_mb(dataset) if hasattr(module, "data_mb") else 0.0
+    is_large = size_mb > (_LARGE_MB if is_local else job_above_mb)
+    quick = module.quick_key(dataset) if is_large else None
+    known = _known(quick, config, catalog, store) if quick is not None else None
+    if known is not None:
+        return _read(known.content or "", store, known, was_done=True)
+    if quick is not None and not is_local:
+        return Source(quick, module.table_names(dataset), source_stage(config, quick, catalog), False, job_mb=size_mb)
     content = module.content_key(dataset)
     stage = source_stage(config, content, catalog)
-    if store.done(stage.id) is not None:
-        return _read(content, store, stage, was_done=True)
-    # Stages of a test's own catalog need not tell a size.
-    size_mb = module.data_mb(dataset) if hasattr(module, "data_mb") and job_above_mb < float("inf") else 0.0
-    if size_mb > job_above_mb:
-        return Source(content, module.table_names(dataset), stage, was_done=False, job_mb=size_mb)
-    warm_up()
-    if keep:
-        _run(stage, store, runtime)
-        return _read(content, store, stage, was_done=False)
+    was_done = store.done(stage.id) is not None
+    if not was_done:
+        warm_up()
+    if was_done or keep:
+        if not was_done:
+            _run(stage, store, runtime)
+        _remember(quick, content, store.folder(stage.id))
+        return _read(content, store, stage, was_done=was_done)
     with vanishing_folder() as folder:
         trial = Store(folder / "stages")
         _run(stage, trial, runtime)
         return _read(content, trial, stage, was_done=False)
+
+
+def _known(quick: str, config: Mapping[str, Any], catalog: Catalog, store: Store) -> Stage | None:
+    """Return the done stage that read these large files, whichever key names it."""
+    for content in (quick, *_remembered(quick, store, catalog.source)):
+        stage = source_stage(config, content, catalog)
+        if store.done(stage.id) is not None:
+            return stage
+    return None
+
+
+def _remembered(quick: str, store: Store, kind: str) -> Iterator[str]:
+    """Yield the content keys of files that a launch on one machine has read whole, by their quick key."""
+    for signature in sorted(store.standing(kind)):
+        path = store.root / kind / signature / _CONTENT
+        if path.is_file():
+            record = plain_json(path)
+            if record.get("quick") == quick and isinstance(record.get("content"), str):
+                yield record["content"]
+
+
+def _remember(quick: str | None, content: str, folder: Path) -> None:
+    """Note by which quick key a launch on a cluster finds what was read here."""
+    path = folder / _CONTENT
+    if quick is not None and not (path.is_file() and plain_json(path).get("quick") == quick):
+        write_json(path, {"quick": quick, "content": content})
 
 
 def _read(content: str, store: Store, stage: Stage, *, was_done: bool) -> Source:

@@ -20,6 +20,7 @@ from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
 from tabgraphsyn.orchestration.campaign.showing import names_in
 from tabgraphsyn.orchestration.campaign.verdicts import read_verdict
 from tabgraphsyn.orchestration.lease import ATTEMPTS, Attempt
+from tabgraphsyn.orchestration.packed import packed_attempts
 from tabgraphsyn.orchestration.running import read_runner
 from tabgraphsyn.orchestration.store import DONE, State, Store
 from tabgraphsyn.orchestration.wording import measured
@@ -167,6 +168,7 @@ def _read(store: Store, stage_id: str, folder: str, *, with_number: bool) -> _Se
     if not with_number:
         return _Seen(State.DONE, ended=ended)
     numbers = [int(name[:-5]) for name in names_in(f"{folder}/{ATTEMPTS}") if name[:-5].isdigit()]
+    numbers = numbers or [*packed_attempts(Path(folder))]
     return _Seen(State.DONE, number=max(numbers, default=0), ended=ended)
 
 

@@ -119,8 +119,13 @@ class Store:
         for kind in sorted(entry for entry in self.root.iterdir() if entry.is_dir() and not entry.is_symlink()):
             for folder in sorted(kind.iterdir()):
                 stage_id = f"{kind.name}/{folder.name}"
-                if not folder.is_symlink() and (folder / SPEC).is_file() and is_stage_id(stage_id):
+                if not folder.is_symlink() and _is_stage(folder) and is_stage_id(stage_id):
                     yield stage_id
+
+
+def _is_stage(folder: Path) -> bool:
+    """Return whether a folder is a stage's: one whose records are packed has no file of its spec."""
+    return (folder / SPEC).is_file() or (folder / DONE).is_file()
 
 
 def is_stage_id(text: str) -> bool:

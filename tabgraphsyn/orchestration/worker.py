@@ -238,7 +238,7 @@ def _check_content(spec: Spec, module: ModuleType) -> None:
         DataError: they changed; the stage's name would lie about them.
     """
     (dataset,) = spec.config.values()
-    if module.content_key(dataset) != spec.content:
+    if not module.is_same_content(dataset, spec.content):
         raise DataError("dataset.path: the files are not those that were there at launch. Launch again to use these.")
 
 

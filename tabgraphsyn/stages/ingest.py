@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tabgraphsyn.errors import DataError
 from tabgraphsyn.stages.context import StageContext
 
 VERSION = "3"
+_BLOCK_BYTES = 1 << 20
+_QUICK = "quick-"
 _OPTIONS = (
     "orphans",
     "all_null",
@@ -50,8 +53,12 @@ def run(context: StageContext) -> None:
 
 
 def data_mb(dataset: Mapping[str, Any]) -> float:
-    """Return how large the files of a data set are, in MB."""
-    return sum(file.stat().st_size for file in data_files(DatasetOptions.from_mapping(dataset).path)) / 1e6
+    """Return how large the files of a data set are, in MB.
+
+    Raises:
+        ConfigError, DataError: as ``content_key``.
+    """
+    return sum(file.stat().st_size for file in data_files(_existing(dataset).path)) / 1e6
 
 
 def table_names(dataset: Mapping[str, Any]) -> tuple[str, ...]:
@@ -80,15 +87,44 @@ def content_key(dataset: Mapping[str, Any]) -> str:
         ConfigError: the dataset yaml breaks a rule.
         DataError: the files do not exist or cannot be read.
     """
+    return _key(_existing(dataset), _file_hash)
+
+
+def quick_key(dataset: Mapping[str, Any]) -> str:
+    """Return what stands for the content of files that are too large to be read on a login node.
+
+    Of each file: its size, when it was written and when that was last noted (whatever writes to a file changes the
+    latter), and a hash of both ends. The same file gives the same key; a copy of it gives another.
+
+    Raises:
+        ConfigError, DataError: as ``content_key``.
+    """
+    return _QUICK + _key(_existing(dataset), _file_marks)
+
+
+def is_same_content(dataset: Mapping[str, Any], content: str) -> bool:
+    """Return whether the files are those that ``content`` was made of, by either key.
+
+    Raises:
+        ConfigError, DataError: as ``content_key``.
+    """
+    return content == (quick_key(dataset) if content.startswith(_QUICK) else content_key(dataset))
+
+
+def _existing(dataset: Mapping[str, Any]) -> DatasetOptions:
     options = DatasetOptions.from_mapping(dataset)
     if not options.path.exists():
         raise DataError(
             f"dataset.path: {str(options.path)!r} does not exist (looked from {str(Path.cwd())!r}). "
             f"Set dataset.path to a folder of tables or to one file."
         )
+    return options
+
+
+def _key(options: DatasetOptions, of_file: Callable[[Path], object]) -> str:
     parts: dict[str, Any] = {
         "version": VERSION,
-        "files": {file.name: _file_hash(file) for file in data_files(options.path)},
+        "files": {file.name: of_file(file) for file in data_files(options.path)},
         "metadata": _metadata_hash(options),
         "options": {key: getattr(options, key) for key in _OPTIONS},
         "reference": dict(sorted(options.reference.items())),
@@ -104,6 +140,18 @@ def _metadata_hash(options: DatasetOptions) -> str | None:
     if not path.is_file():
         raise DataError(f"dataset.metadata: no file {str(path)!r}. Correct it, or set it to null to infer one.")
     return _file_hash(path)
+
+
+def _file_marks(path: Path) -> list[object]:
+    try:
+        with path.open("rb") as handle:
+            found = os.fstat(handle.fileno())
+            ends = handle.read(_BLOCK_BYTES)
+            handle.seek(max(0, found.st_size - _BLOCK_BYTES))
+            ends += handle.read(_BLOCK_BYTES)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}. Check its permissions.") from error
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, hashlib.sha256(ends).hexdigest()]
 
 
 def _file_hash(path: Path) -> str:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tabgraphsyn.errors import EXIT_STAGE, ConfigError, raise_collected
+from tabgraphsyn.errors import EXIT_STAGE
 from tabgraphsyn.orchestration.slurm.diagnosis import Finding, diagnose
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir
+from tabgraphsyn.verbs.site_cluster import site_config
 
 
 def doctor(
@@ -49,23 +49,9 @@ def doctor(
 
 
 def _cluster(site: str, partition: str | None) -> dict[str, Any]:
-    """Return a site's settings, checked as a launch checks them.
-
-    Raises:
-        ConfigError: there is no such site, or a setting of it is wrong.
-    """
-    from tabgraphsyn.config.checks import cluster_problems
-    from tabgraphsyn.config.composition import compose_points
-
-    composed = compose_points([f"cluster={site}"], multirun=False)
-    raise_collected(ConfigError, composed.problems)
-    cluster = dict(composed.points[0].config["cluster"])
-    raise_collected(ConfigError, list(cluster_problems(cluster)))
-    if cluster["executor"] != "slurm":
-        raise ConfigError(f"--site: cluster={site} runs on this machine. A site's yaml begins with defaults: [slurm].")
-    if partition is not None:
-        cluster |= {"cpu_partition": partition, "gpu_partition": None}
-    return read_site().applied(cluster)
+    """Return a site's settings, with another partition if one is named."""
+    cluster: dict[str, Any] = dict(site_config(site)["cluster"])
+    return cluster if partition is None else {**cluster, "cpu_partition": partition, "gpu_partition": None}
 
 
 def _print(finding: Finding) -> None:

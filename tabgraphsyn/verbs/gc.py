@@ -13,7 +13,8 @@ import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.garbage import RULES, UNUSED, Item, garbage
+from tabgraphsyn.orchestration.garbage import RECORDS, RULES, UNUSED, Item, garbage
+from tabgraphsyn.orchestration.packed import pack
 from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, own_folders
 
@@ -58,7 +59,7 @@ def gc(
     if yes:
         deleted = delete(found)
         if not as_json:
-            print(f"{deleted} folders deleted")
+            print(f"{deleted} folders deleted or packed")
     elif found and not as_json:
         print("nothing was deleted; --yes deletes what is listed")
 
@@ -108,10 +109,12 @@ def _summed(found: Iterable[Item]) -> str:
 
 
 def delete(found: Iterable[Item]) -> int:
-    """Delete folders and return how many; what is gone already is none the worse."""
+    """Delete folders, pack records, and return how many; what is gone already is none the worse."""
     count = 0
     for each in found:
-        if each.path.is_dir() and not each.path.is_symlink():
+        if each.rule == RECORDS:
+            count += pack(each.path) > 0
+        elif each.path.is_dir() and not each.path.is_symlink():
             shutil.rmtree(each.path)
             count += 1
     return count

@@ -77,13 +77,8 @@ def write_dataset(
     from tabgraphsyn.data.options import DatasetOptions, default_metadata_path
 
     path = source.expanduser().absolute()
-    dataset, target = _dataset_name(name, path), _yaml_folder() / f"{_dataset_name(name, path)}.yaml"
+    dataset, target, metadata, existing = checked_places(source, name, out, overwrite=overwrite)
     beside = default_metadata_path(path)
-    existing = beside if beside.is_file() and not overwrite else None
-    metadata = existing or _metadata_target(beside, out, target)
-    taken = [file for file in (target, metadata) if file.exists() and file != existing and not overwrite]
-    if taken:
-        raise ConfigError(f"{taken[0]}: exists already. Choose another --name or --out, or replace it: --overwrite.")
     checked = DatasetOptions.from_mapping(
         {**options, "path": str(path), "name": dataset, "orphans": options.get("orphans") or "null"}
     )
@@ -101,6 +96,54 @@ def write_dataset(
     given = {**options, "orphans": policy, "metadata": None if metadata == beside else str(metadata)}
     write_text(target, _yaml_text(dataset, path, given) + "".join(f"{line}\n" for line in proposed))
     return Written(dataset, metadata, target, orphans, profile)
+
+
+def checked_places(
+    source: Path, name: str | None, out: Path | None, *, overwrite: bool
+) -> tuple[str, Path, Path, Path | None]:
+    """Return the dataset's name, its yaml, its metadata, and the metadata that stand there and are used.
+
+    Raises:
+        ConfigError: a name that cannot be used, or files that exist already.
+    """
+    from tabgraphsyn.data.options import default_metadata_path
+
+    path = source.expanduser().absolute()
+    dataset = _dataset_name(name, path)
+    target = _yaml_folder() / f"{dataset}.yaml"
+    beside = default_metadata_path(path)
+    existing = beside if beside.is_file() and not overwrite else None
+    metadata = existing or _metadata_target(beside, out, target)
+    taken = [file for file in (target, metadata) if file.exists() and file != existing and not overwrite]
+    if taken:
+        raise ConfigError(f"{taken[0]}: exists already. Choose another --name or --out, or replace it: --overwrite.")
+    return dataset, target, metadata, existing
+
+
+def large_mb(source: Path, site: str | None) -> float:
+    """Return the size of the data in MB if a job is to read them, else 0.
+
+    Raises:
+        ConfigError, DataError: there are none.
+    """
+    from tabgraphsyn.orchestration.submit import ingest_job_mb
+    from tabgraphsyn.stages.ingest import data_mb
+    from tabgraphsyn.verbs.site_cluster import site_config
+
+    size = data_mb({"path": str(source.expanduser().absolute())})
+    cluster = site_config(site)["cluster"] if site else {"executor": "slurm"}  # composing a config takes its time
+    return size if size > ingest_job_mb(cluster) else 0.0
+
+
+def check_heads(source: Path, options: Mapping[str, Any]) -> None:
+    """Check what needs no rows: files, heads, metadata.
+
+    Raises:
+        ConfigError, DataError: what is wrong with them.
+    """
+    from tabgraphsyn.stages.ingest import table_names
+
+    table_names({**options, "path": str(source.expanduser().absolute()), "orphans": options.get("orphans") or "null"})
 
 
 def _proposals(rows_kept: Sequence[Mapping[str, Any]]) -> list[str]:

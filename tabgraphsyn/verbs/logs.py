@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
-from tabgraphsyn.orchestration.attempt_log import last_log_lines, log_path
+from tabgraphsyn.orchestration.attempt_log import attempt_lines, last_log_lines, log_path
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import attempt_numbers
 from tabgraphsyn.orchestration.slurm.ledger import Submission, latest_elements
@@ -54,7 +54,7 @@ def logs(
             print(f"{label}: no attempt was started")
         for number in numbers:
             print(f"== {label} attempt {number}: {log_path(folder, number)}")
-            print("\n".join(last_log_lines(log_path(folder, number), lines)))
+            print("\n".join(attempt_lines(folder, number, lines)))
         job_log = _job_log(stage_id, jobs)
         if job_log is not None and last_log_lines(job_log, lines):
             print(f"== {label}, its job: {job_log}")
@@ -82,9 +82,8 @@ def _described(
         "stage": label,
         "id": stage_id,
         "attempts": [
-            {"number": number, "log": str(path), "lines": last_log_lines(path, lines)}
+            {"number": number, "log": str(log_path(folder, number)), "lines": attempt_lines(folder, number, lines)}
             for number in attempt_numbers(folder)
-            for path in [log_path(folder, number)]
         ],
         "job_log": str(job_log) if job_log is not None else None,
         "job_lines": last_log_lines(job_log, lines) if job_log is not None else [],

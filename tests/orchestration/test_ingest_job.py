@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tabgraphsyn.orchestration.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.orchestration.submit import ingest_job_mb
 from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.stages import ingest
 from tabgraphsyn.stages.catalog import STAGES as PROJECT
 from tabgraphsyn.stages.catalog import Catalog, catalog
 
@@ -57,8 +59,41 @@ def test_a_launch_reads_no_rows_of_large_data(folder: Path, tmp_path: Path):
     assert not (tmp_path / "out").exists()
     small = source(folder, tmp_path / "out", 20.0)
     assert small.job_mb == 0 and Store(tmp_path / "out" / "stages").done(small.stage.id) is not None
-    assert small.stage.id == found.stage.id, "who reads the data does not enter the result's name"
-    assert source(folder, tmp_path / "out", 0.0).was_done
+
+
+def test_a_launch_hashes_no_large_data(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with (folder / "children.csv").open("a") as handle:
+        handle.writelines(f"{n},{n % 30}\n" for n in range(90, 500_000))
+    read = []
+    monkeypatch.setattr(ingest, "_file_hash", lambda path: read.append(path.name) or "hash")
+    found = source(folder, tmp_path / "out", 1.0)
+    assert read == ["metadata.json"] and found.content.startswith("quick-")
+
+
+@pytest.mark.parametrize("first", ["here", "in a job"])
+def test_what_one_has_read_the_other_finds(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str):
+    """A launch on one machine names large data by their content, one on a cluster by their marks."""
+    monkeypatch.setattr("tabgraphsyn.orchestration.source._LARGE_MB", 0.0)
+    if first == "here":
+        made = source(folder, tmp_path / "out", float("inf"))
+        found = source(folder, tmp_path / "out", 0.0)
+    else:
+        assert run_stage(_spec(folder, tmp_path / "out")) == 0
+        made = source(folder, tmp_path / "out", 0.0)
+        found = source(folder, tmp_path / "out", float("inf"))
+    assert found.was_done and found.stage.id == made.stage.id and found.job_mb == 0
+
+
+@pytest.mark.parametrize("kept", ["size", "size and time"])
+def test_whatever_is_written_to_a_file_changes_its_marks(folder: Path, kept: str):
+    path, dataset = folder / "children.csv", {"name": "d", "path": str(folder)}
+    before, known = path.stat(), ingest.quick_key(dataset)
+    assert ingest.quick_key(dataset) == known and ingest.is_same_content(dataset, known)
+    text = path.read_text()
+    path.write_text(text.replace("45,15", "45,16"))
+    if kept == "size and time":
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size and not ingest.is_same_content(dataset, known)
 
 
 @pytest.mark.parametrize(

@@ -263,6 +263,31 @@ def test_every_component_runs_the_whole_line(
     assert (folder / "default" / "report.html").is_file()
 
 
+def test_a_quota_counts_files(line: Line, tmp_path: Path):
+    """Of a point, besides artifacts: a file a stage, one more where it trained, and four of its own; all else as before."""
+    outputs = tmp_path / "outputs"
+    shutil.copytree(line.outputs, outputs)
+    before = line.shell.verb("usage", "--json", "--output-dir", str(line.outputs)).out
+    line.shell.verb("gc", "--rule", "records", "--yes", "--output-dir", str(outputs))
+    stages, point = outputs / "stages", outputs / "campaigns" / line.campaign.name / "default"
+    done = {path.parent for path in stages.glob("*/*/done.json")}
+    trained = 2 * len(TABLES) + 1
+    found = [path for path in stages.rglob("*") if path.is_file() and "artifacts" not in path.parts]
+    assert len(done) == 15 and len(found) <= len(done) + trained, sorted(found)
+    own = [
+        path
+        for path in point.rglob("*")
+        if path.is_file() and (path.parent.name == ".shown" or path.name == "config.yaml")
+    ]
+    assert len(own) <= 4
+    # Two tables make 11 stages, five of them trained: 11 + 5 + 4.
+    assert line.shell.verb("usage", "--json", "--output-dir", str(outputs)).out == before
+    assert "15 published stages checked, 0 damaged" in line.shell.verb("verify", "--output-dir", str(outputs)).out
+    assert "done in" in line.shell.verb("logs", "gnn", "--output-dir", str(outputs)).out
+    again = line.shell.launch(*(word.replace(str(line.outputs), str(outputs)) for word in line.command))
+    assert again.counts == (0, 15)
+
+
 def test_the_components_above_are_all_there_are():
     from tabgraphsyn.config.top_level import config_dir
 

@@ -169,6 +169,24 @@ def test_cancel_alone_empties_what_a_killed_launch_left(launches: Launches, clus
     emptied(launches, cluster, "c")
 
 
+@pytest.mark.parametrize("when", ["before anything is planned", "before anything is submitted"])
+def test_a_launch_killed_before_its_first_job(launches: Launches, cluster: DevCluster, when: str):
+    """SIGKILL leaves no campaign at all, or one that repair alone finishes."""
+    command = "scontrol" if when == "before anything is planned" else "sbatch"
+    odd = shim(launches, launches.folder / "bin", command, "kill -9 $PPID; sleep 1")
+    process = odd.start("-m", "seed=0,1", "campaign=c", *ONE)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL and not cluster.queue()
+    is_recorded = (launches.out / "campaigns" / "c" / "campaign.json").exists()
+    assert is_recorded == bool(launches.ledger()) == (command == "sbatch")
+    if is_recorded:
+        assert "submitted as" in launches.verb("repair", "c")
+    else:
+        launches.run("-m", "seed=0,1", "campaign=c", *ONE)
+    launches.wait_done(10)
+    assert set(launches.marks("computed").values()) == {1}
+
+
 @pytest.mark.parametrize("what", ["refused option", "controller away", "repair"])
 def test_repair_is_the_one_command_after_any_stop(launches: Launches, cluster: DevCluster, what: str):
     arguments = ("-m", "seed=0,1", "campaign=c", *ONE)

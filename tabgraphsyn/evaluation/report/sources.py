@@ -129,9 +129,10 @@ def _holdout_rows(folder: Path, schema: Schema) -> dict[str, int]:
 
 
 def _stage_record(role: str, folder: Path) -> StageRecord:
+    done = _optional(folder / "done.json")
     return StageRecord(
         role=role,
-        spec=_optional(folder / "spec.json"),
-        done=_optional(folder / "done.json"),
+        spec=_optional(folder / "spec.json") or done.get("record", {}).get("spec", {}),  # packed by tabgraphsyn gc
+        done=done,
         metrics=tuple(whole_lines(folder / "metrics.jsonl")),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 from tabgraphsyn.errors import EXIT_DONE, command_line
@@ -15,7 +16,7 @@ from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.submission import Report, submit
 from tabgraphsyn.orchestration.spec import stage_spec
-from tabgraphsyn.orchestration.submit import Launch
+from tabgraphsyn.orchestration.submit import Launch, record
 
 
 def work_of(launch: Launch) -> Work:
@@ -60,16 +61,17 @@ def work_of(launch: Launch) -> Work:
     )
 
 
-def run_on_slurm(launch: Launch, campaign: Campaign) -> int:
-    """Submit what is missing, print what was done, and return the exit code."""
+def run_on_slurm(launch: Launch) -> tuple[int, Campaign]:
+    """Record the campaign, submit what is missing, print what was done; return the exit code and the campaign."""
     for stage_id, size_mb in {each.stage.id: each.job_mb for each in launch.sources.values() if each.job_mb}.items():
         print(f"{stage_id}: {size_mb:,.0f} MB are read by a job; names, heads and metadata are checked")
     scheduler = Scheduler()
-    report = submit(work_of(launch), scheduler)
+    campaign = cache(partial(record, launch))
+    report = submit(replace(work_of(launch), record=campaign), scheduler)
     print("\n".join(described(report, scheduler)))
     look = command_line("tabgraphsyn", "status", launch.campaign, "--output-dir", launch.output_dir)
-    print(f"Results: {campaign.folder}. {look}")
-    return EXIT_DONE
+    print(f"Results: {campaign().folder}. {look}")
+    return EXIT_DONE, campaign()
 
 
 def described(report: Report, scheduler: Scheduler) -> Iterator[str]:

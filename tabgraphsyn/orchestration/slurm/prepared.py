@@ -50,6 +50,8 @@ class Work:
         python_path: where the earlier launch found the user's own modules; None for where this one finds them.
         made_here: ids of stages that the launch runs itself before it submits anything.
         take_over: submit also what was submitted on another cluster.
+        record: called once the ledger knows all that is to be submitted and before anything is: a campaign that is
+            recorded can always be repaired, also where SIGKILL came in between.
     """
 
     campaign: str
@@ -62,6 +64,7 @@ class Work:
     python_path: tuple[str, ...] | None = None
     made_here: frozenset[str] = frozenset()
     take_over: bool = False
+    record: Callable[[], object] = lambda: None
 
     @property
     def output_dir(self) -> Path:

@@ -166,7 +166,11 @@ def _teardown(again: str, array: JobArray, folder: Path, campaign: str, cluster:
     most = cluster["max_failures"]
     return [
         "code=$?",
-        f'if [ "$code" -eq 0 ] && [ -e "${_MARK}" ]; then rm -f "${_MARK}"; exit 0; fi',
+        f'if [ "$code" -eq 0 ] && [ -e "${_MARK}" ]; then rm -f "${_MARK}"',
+        # A quota counts files: a job that had nothing to say leaves no log.
+        '  log=$(readlink "/proc/$$/fd/2"); [ -f "$log" ] && [ ! -s "$log" ] && rm -f "$log"',
+        "  exit 0",
+        "fi",
         *bad_nodes.shell_lines(again, folder.parents[1], campaign, excluded, most, is_lane=array.is_lane),
     ]
 

@@ -69,6 +69,7 @@ def submit(work: Work, scheduler: Scheduler) -> Report:
         noted = 0
         with contextlib.suppress(OSError):  # a full disk; what stopped the launch is what is told
             noted = _note_unplanned(work)
+            work.record()
         advice = f"{noted} stages are not submitted; `tabgraphsyn repair {work.campaign}` submits them."
         if noted and isinstance(error, KeyboardInterrupt):
             raise Interrupted(f"stopped. {advice}") from error
@@ -226,6 +227,7 @@ def _plan(work: Work, prepared: Prepared, folder: Path, capabilities: Capabiliti
         planned.append(_submission(work, array, folder, capabilities.cluster))
     held = [_held(work, prepared.held, policy, folder, capabilities.cluster)] if prepared.held else []
     ledger.append(work.output_dir, *planned, *held)
+    work.record()
     return planned
 
 

@@ -1,0 +1,103 @@
+"""The records of a done stage in one file: what its attempts left is moved into ``done.json``, under ``record``.
+
+A stage that runs has files of its own for its spec, each attempt and each log, because several processes write them.
+A done stage is only read, and a quota counts files: ``tabgraphsyn gc --rule records --yes`` packs them. Readers look
+for the files first, so that a pack that is cut off between its two steps has lost nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.untrusted import plain_bytes, plain_json
+from tabgraphsyn.errors import DataError
+
+RECORD = "record"
+_DONE, _SPEC, _ATTEMPTS, _LOGS = "done.json", "spec.json", "attempts", "logs"
+_FURTHER = ("requeues.jsonl", "start_error.json")
+_MOST_BYTES = 4 << 20
+_MOST_ALL_BYTES = 16 << 20
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """Return what was packed of a stage: ``spec``, ``attempts`` and ``logs`` by number, ``files``; or nothing.
+
+    Raises:
+        DataError: ``done.json`` is not a plain file of json.
+    """
+    path = folder / _DONE
+    if not path.is_file():
+        return {}
+    record = plain_json(path).get(RECORD)
+    return record if isinstance(record, dict) else {}
+
+
+def packable(folder: Path) -> list[Path]:
+    """Return the files of a stage that would go into ``done.json``, if it is done and all of them are this user's."""
+    if not (folder / _DONE).is_file() or (folder / _ATTEMPTS).is_symlink() or (folder / _LOGS).is_symlink():
+        return []
+    found = [folder / _SPEC, *(folder / name for name in _FURTHER)]
+    found += [*sorted((folder / _ATTEMPTS).glob("*.json")), *sorted((folder / _LOGS).glob("attempt-*.log"))]
+    found = [path for path in found if path.is_file() and not path.is_symlink()]
+    sizes = [path.stat() for path in (folder / _DONE, *found)]
+    is_small = all(size.st_size <= _MOST_BYTES for size in sizes) and sum(s.st_size for s in sizes) <= _MOST_ALL_BYTES
+    return found if is_small and {size.st_uid for size in sizes} == {os.geteuid()} else []
+
+
+def pack(folder: Path) -> int:
+    """Move the records of a done stage into its ``done.json`` and return how many files are gone.
+
+    Raises:
+        DataError, OSError: a record cannot be read or written; then all stay.
+    """
+    files = packable(folder)
+    if not files:
+        return 0
+    done = plain_json(folder / _DONE)
+    record = done.get(RECORD) or {"attempts": {}, "logs": {}, "files": {}}
+    for path in files:
+        _take_in(record, path)
+    mode = (folder / _DONE).stat().st_mode
+    write_json(folder / _DONE, {**done, RECORD: record})
+    (folder / _DONE).chmod(mode)
+    for path in files:
+        path.unlink()
+    for name in (_ATTEMPTS, _LOGS):
+        if (folder / name).is_dir() and not any((folder / name).iterdir()):
+            shutil.rmtree(folder / name)
+    return len(files)
+
+
+def _take_in(record: dict[str, Any], path: Path) -> None:
+    if path.name == _SPEC:
+        record["spec"] = plain_json(path)
+    elif path.parent.name == _ATTEMPTS:
+        record["attempts"][path.stem] = {**plain_json(path), "heartbeat": path.stat().st_mtime}
+    else:
+        text = plain_bytes(path, _MOST_BYTES).decode("utf-8", errors="replace")
+        is_log = path.parent.name == _LOGS
+        record["logs" if is_log else "files"][path.stem.removeprefix("attempt-") if is_log else path.name] = text
+
+
+def packed_attempts(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return the packed records of a stage's attempts, by number; none where ``done.json`` cannot be read."""
+    try:
+        attempts = record_of(folder).get("attempts")
+    except DataError:
+        return {}
+    found = attempts if isinstance(attempts, dict) else {}
+    return {int(number): each for number, each in found.items() if number.isdigit() and isinstance(each, dict)}
+
+
+def packed_log(folder: Path, attempt: int) -> str | None:
+    """Return the packed log of an attempt, or None."""
+    try:
+        logs = record_of(folder).get("logs")
+    except DataError:
+        return None
+    text = logs.get(str(attempt)) if isinstance(logs, dict) else None
+    return text if isinstance(text, str) else None

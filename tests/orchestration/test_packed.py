@@ -1,0 +1,109 @@
+"""Records of a done stage, packed into its ``done.json``: fewer files, and every reader finds what it found before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_worker import spec_for
+
+from tabgraphsyn.orchestration import packed
+from tabgraphsyn.orchestration.attempt_log import attempt_lines, log_path
+from tabgraphsyn.orchestration.garbage import RECORDS, garbage
+from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers, read_attempt
+from tabgraphsyn.orchestration.store import State, Store, discard, done_manifest
+from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.verbs.gc import delete
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Path:
+    """A done stage that needed two attempts."""
+    spec = spec_for(tmp_path, "print")
+    lease = acquire(spec.parent, Owner.current(), 60.0)
+    assert lease is not None
+    lease.end("interrupted", 75, "stopped")
+    log_path(spec.parent, 1).parent.mkdir()
+    log_path(spec.parent, 1).write_text("first\nlines\n")
+    assert run_stage(spec) == 0
+    return spec.parent
+
+
+def files(folder: Path) -> set[str]:
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith("artifacts/")}
+
+
+def seen(folder: Path) -> tuple[object, ...]:
+    """What commands read of a stage."""
+    store = Store(folder.parents[1])
+    stage_id = f"{folder.parent.name}/{folder.name}"
+    numbers = attempt_numbers(folder)
+    manifest = {key: value for key, value in (done_manifest(folder) or {}).items() if key != packed.RECORD}
+    return (
+        list(store.stage_ids()),
+        store.state_and_attempt(stage_id),
+        [read_attempt(folder, number) for number in numbers],
+        [attempt_lines(folder, number, 1000) for number in numbers],
+        manifest,
+    )
+
+
+def test_one_file_is_left_and_nothing_is_lost(done: Path):
+    before, mode = seen(done), (done / "done.json").stat().st_mode
+    assert len(files(done)) == 6
+    assert packed.pack(done) == 5
+    assert files(done) == {"done.json"} and not (done / "attempts").exists() and not (done / "logs").exists()
+    assert seen(done) == before and (done / "done.json").stat().st_mode == mode
+    assert packed.record_of(done)["spec"]["stage"] == "sample"
+    assert packed.pack(done) == 0
+
+
+def test_a_pack_that_was_cut_off_between_its_steps_has_lost_nothing(done: Path, monkeypatch: pytest.MonkeyPatch):
+    before = seen(done)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError("killed")))
+        with pytest.raises(OSError, match="killed"):
+            packed.pack(done)
+    assert len(files(done)) == 6 and seen(done) == before
+    packed.pack(done)
+    assert files(done) == {"done.json"} and seen(done) == before
+
+
+def test_what_is_not_done_or_not_ones_own_stays(done: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("os.geteuid", lambda: 12345)
+        assert packed.packable(done) == []
+    (done / "logs" / "attempt-1.log").write_bytes(b"x" * (5 << 20))
+    assert packed.packable(done) == [], "a large log stays a file"
+    discard(done)
+    assert packed.packable(done) == []
+
+
+def test_a_stage_can_run_again(done: Path):
+    packed.pack(done)
+    discard(done)
+    store = Store(done.parents[1])
+    assert store.state(f"{done.parent.name}/{done.name}") is State.MISSING
+    assert attempt_numbers(done) == []
+
+
+def test_an_older_attempt_that_wakes_up_holds_nothing(tmp_path: Path):
+    spec = spec_for(tmp_path, "print")
+    old = acquire(spec.parent, Owner.current(), 60.0)
+    assert old is not None
+    raw = json.loads((spec.parent / "attempts" / "1.json").read_text())
+    raw["owner"]["pid"], raw["owner"]["born"] = 1 << 22, 1.0
+    (spec.parent / "attempts" / "1.json").write_text(json.dumps(raw))
+    assert run_stage(spec) == 0
+    packed.pack(spec.parent)
+    old.beat()
+    assert not old.is_held()
+
+
+def test_the_rule_packs(done: Path):
+    found = [each for each in garbage(done.parents[2], []) if each.rule == RECORDS]
+    assert [(each.path, each.files) for each in found] == [(done, 5)]
+    assert delete(found) == 1 and files(done) == {"done.json"}
+    assert list(garbage(done.parents[2], [])) == []
