@@ -264,7 +264,7 @@ def test_every_component_runs_the_whole_line(
 
 
 def test_a_quota_counts_files(line: Line, tmp_path: Path):
-    """Of a point, besides artifacts: a file a stage, one more where it trained, and four of its own; all else as before."""
+    """Of a point, besides artifacts: a file a stage, one more where it trained, four of its own; all else as before."""
     outputs = tmp_path / "outputs"
     shutil.copytree(line.outputs, outputs)
     before = line.shell.verb("usage", "--json", "--output-dir", str(line.outputs)).out
