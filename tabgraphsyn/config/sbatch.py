@@ -55,7 +55,7 @@ REFUSED = {
     "nodes": "resources.<stage>.nodes sets it",
     "ntasks": "resources.<stage>.tasks_per_node sets it",
     "ntasks-per-node": "resources.<stage>.tasks_per_node sets it",
-    "clusters": "SLURM_CONF chooses the cluster",
+    "clusters": "a launch and its verbs speak to one cluster, which SLURM_CONF chooses; launch once for each",
     "parsable": "the launch reads sbatch's answer",
     "wait": "a launch does not wait; tabgraphsyn status --watch does",
     "wrap": "the stages are what runs; cluster.setup adds lines before them",

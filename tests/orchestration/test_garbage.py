@@ -23,10 +23,9 @@ def verb(capsys: pytest.CaptureFixture[str], output_dir: Path, *arguments: str, 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Campaign c of two seeds, done; every stage has a spec, and one a checkpoint and a left-over."""
+    """Campaign c of two seeds, done; every stage has packed records, and one a checkpoint and a left-over."""
     write_campaign(tmp_path, 2, done=True)
     for done in tmp_path.glob("stages/*/*/done.json"):
-        (done.parent / "spec.json").write_text("{}")
         (done.parent / "attempts" / "1.json").unlink()
     gnn = tmp_path / "stages" / "gnn" / "gin00000"
     for name, size in (("checkpoints", 3_000_000), (".artifacts-1", 1000)):
@@ -36,7 +35,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def stages(store: Path) -> set[str]:
-    return {str(path.parent.relative_to(store / "stages")) for path in store.glob("stages/*/*/spec.json")}
+    return {str(path.parent.relative_to(store / "stages")) for path in store.glob("stages/*/*/done.json")}
 
 
 def listed(capsys: pytest.CaptureFixture[str], store: Path, *arguments: str) -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request, Unit
-from tabgraphsyn.orchestration.slurm.campaign_limit import InQueue, share_out
+from tabgraphsyn.orchestration.slurm.arrays import JobArray, Ref, Request, Unit
+from tabgraphsyn.orchestration.slurm.campaign_limit import InQueue, phases, share_out
 
 
 def array(number: int, count: int, minutes: int = 60) -> JobArray:
@@ -37,6 +37,27 @@ def test_no_more_than_the_limit_runs_and_none_of_it_is_left_idle(kinds: list[tup
         assert all(each.running == min(limit, len(each.elements)) for each in arrays)
     else:
         assert found == min(limit, wanted)
+
+
+def test_what_has_ended_before_others_start_takes_no_share():
+    """prepare, then autoencoders, networks that read them one by one, and a report that reads all networks."""
+    prepare, autoencoder, gnn, other, report = (array(number, count) for number, count in enumerate((1, 8, 8, 3, 1)))
+    autoencoder.common = other.common = frozenset({Ref(0, None)})
+    gnn.corresponding = frozenset({1})
+    report.common = frozenset(Ref(2, index) for index in range(8))
+    found = [prepare, autoencoder, gnn, other]
+    assert [[each.number for each in phase] for phase in phases(found)] == [[0], [1, 2, 3]]
+    share_out(found, 9)
+    assert prepare.running == 1 and autoencoder.running + gnn.running + other.running == 9
+    assert [[each.number for each in phase] for phase in phases([prepare, autoencoder, gnn, report])] == [
+        [0],
+        [1, 2],
+        [3],
+    ]
+    assert len(phases([*found, report])) == 2, "nobody says that the others have ended when the report starts"
+    gnn.elements = {index: gnn.elements[index] for index in range(5)}
+    report.common = frozenset(Ref(2, index) for index in range(5))
+    assert len(phases([prepare, autoencoder, gnn, report])) == 2, "three autoencoders are read by no network"
 
 
 def test_shares_go_by_work():

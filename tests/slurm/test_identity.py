@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tabgraphsyn.orchestration.slurm import ledger
-from tabgraphsyn.orchestration.slurm.arrays import Request
+from tabgraphsyn.orchestration.slurm.arrays import Request, Unit
 from tabgraphsyn.orchestration.slurm.availability import why_not_now
 from tabgraphsyn.orchestration.slurm.capabilities import ask
 from tabgraphsyn.orchestration.slurm.identity import look_up, user_name
 from tabgraphsyn.orchestration.slurm.ledger import Submission
-from tabgraphsyn.orchestration.slurm.limits import enforced, room
+from tabgraphsyn.orchestration.slurm.limits import Room, enforced, room
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler, parsed_job_id
 
 NAME = "tgs-c-gnn-0a1b2c3d"
@@ -210,13 +210,36 @@ def test_the_room_is_what_the_tightest_limit_leaves(commands: Path):
     answer(commands, "squeue", "\n".join(line(f"{job}_0") for job in (1, 2, 3)))
     scheduler = Scheduler()
     facts = ask(scheduler)
-    assert facts.enforces_limits and room(cluster_settings(), facts, scheduler) == 1
-    assert room(cluster_settings(max_submit=3), facts, scheduler) == 0
+    assert facts.enforces_limits and room(cluster_settings(), facts, scheduler, {None}) == Room(1)
+    assert room(cluster_settings(max_submit=3), facts, scheduler, {None}) == Room(0)
     answer(commands, "scontrol", "AccountingStorageType = accounting_storage/none\n")
     free = Scheduler()
-    assert (
-        room(cluster_settings(), ask(free), free) is None and room(cluster_settings(max_submit=5), ask(free), free) == 2
-    )
+    assert room(cluster_settings(), ask(free), free, {None}) == Room(None)
+    assert room(cluster_settings(max_submit=5), ask(free), free, {None}) == Room(2)
+
+
+def test_the_qos_of_a_partition_counts_for_what_goes_there(commands: Path):
+    tight = "QOS=tight(3) GrpSubmitJobs=N(9) Account Limits=No Accounts User Limits= UID={MaxSubmitJobsPU=5(2)}"
+    parts = "PartitionName=cpu Default=YES QoS=N/A State=UP\nPartitionName=gpu Default=NO QoS=tight State=UP"
+    enforcing = "AccountingStorageType = accounting_storage/slurmdbd\nAccountingStorageEnforce = limits\n"
+    answer(commands, "scontrol", f"{enforcing}{tight}\n{parts}".replace("UID", str(os.getuid())))
+    answer(commands, "squeue", "")
+    scheduler = Scheduler()
+    facts, settings = ask(scheduler), cluster_settings(cpu_partition=None, gpu_partition="gpu")
+    found = room(settings, facts, scheduler, {None, "gpu"})
+    assert found == Room(None, {"gpu": 3})
+    assert room(settings, facts, scheduler, {"cpu,gpu"}) == Room(None, {"cpu,gpu": 3})
+    assert room({**settings, "qos": "tight"}, facts, scheduler, {"gpu"}) == Room(3), "its own QOS is counted once"
+
+    def unit(name: str, gpus: int, *needs: str) -> Unit:
+        return Unit(name, None, Request(1, 1.0, 60, gpus), (f"{name}/1",), frozenset(needs))
+
+    gpu = [unit(f"g{number}", 1) for number in range(5)]
+    reads = [unit("a", 0, "g4/1"), unit("b", 0, "a/1"), unit("c", 0, "g0/1")]
+    fit, held = found.parted([*gpu, *reads], settings)
+    assert [each.name for each in fit] == ["g0", "g1", "g2", "c"]
+    assert [each.name for each in held] == ["g3", "g4", "a", "b"]
+    assert Room(2).parted(gpu, settings) == (gpu[:2], gpu[2:]) and Room().parted(gpu, settings) == (gpu, [])
 
 
 # -- what cannot be met now ------------------------------------------------------------------------------------------

@@ -237,6 +237,17 @@ def test_limits_count_with_what_is_queued(tmp_path: Path):
             launches.verb("repair", "q")
             launches.verb("repair", "r")
             launches.wait_done(14)
+            # The QOS of a partition: it may hold back what the user's own lets through.
+            cluster.call("sacctmgr", "-i", "-Q", "modify", "user", user, "set", "MaxSubmitJobs=-1")
+            cluster.call("sacctmgr", "-i", "-Q", "add", "qos", "tight", "set", "MaxSubmitJobsPerUser=3")
+            time.sleep(1.0)
+            cluster.call("scontrol", "update", "PartitionName=low", "QOS=tight")
+            text = launches.run("campaign=t", "seed=8", "cluster.cpu_partition=low", *ONE)
+            assert "3 submitted" in text and "1 elements are held back" in text, text
+            launches.wait_done(17)
+            wait_until(lambda: not cluster.queue(), 30, "queue empty")
+            launches.verb("repair", "t")
+            launches.wait_done(18)
         finally:
             cluster.down()
 

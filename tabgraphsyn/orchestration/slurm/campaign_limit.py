@@ -2,16 +2,17 @@
 
 Slurm limits what runs of one array (``--array=...%N``), and a campaign has about one for each stage kind. Arrays that
 follow each other element by element run side by side like a production line, so shares in proportion to their work
-let all of them end together and keep the whole limit in use. Where there are more arrays than may run, they run one
-after the other, each with the whole limit.
+let all of them end together and keep the whole limit in use. What surely has ended before others start takes no share.
+Where there are more arrays than may run, they run one after the other, each with the whole limit.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tabgraphsyn.orchestration.slurm.arrays import JobArray
+from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,40 @@ def share_out(arrays: Sequence[JobArray], limit: int, queued: Sequence[InQueue] 
                 "because every array needs one at least"
             )
         )
+    for phase in phases(arrays):
+        _share_phase(phase, limit)
+    return None
+
+
+def _share_phase(arrays: Sequence[JobArray], limit: int) -> None:
     if len(arrays) <= limit:
         _set(arrays, shares(arrays, limit))
-        return None
+        return
     for before, array in zip((None, *arrays), arrays, strict=False):
         array.running = min(limit, len(array.elements))
         array.after_any |= frozenset() if before is None else {before.number}
-    return None
+
+
+def phases(arrays: Sequence[JobArray]) -> list[list[JobArray]]:
+    """Return arrays in groups of which none runs beside another: each waits for the end of all before it anyway."""
+    sizes: dict[Key, set[int]] = {array.number: set(array.elements) for array in arrays}
+    ended: dict[Key, set[Key]] = {}  # array -> arrays that are over when any element of it starts
+    with_it: dict[Key, set[Key]] = {}  # array -> arrays that are over when all of its elements are
+    for array in arrays:
+        counts = Counter(ref.key for ref in array.common)
+        whole = {key for key, count in counts.items() if count == len(sizes.get(key, ()))} | set(array.after_any)
+        whole |= {key for key in array.corresponding if len(sizes.get(key, ())) == 1}
+        read = whole.union(counts, array.corresponding).intersection(ended)
+        ended[array.number] = whole.union(*(ended[key] for key in read), *(with_it.get(key, ()) for key in whole))
+        covered = {key for key in array.corresponding if key in sizes and sizes[key] <= set(array.elements)}
+        with_it[array.number] = covered.union(ended[array.number], *(with_it.get(key, ()) for key in covered))
+    found: list[list[JobArray]] = []
+    for at, array in enumerate(arrays):
+        before = {each.number for each in arrays[:at]}
+        if all(before <= ended[later.number] for later in arrays[at:]):
+            found.append([])
+        found[-1].append(array)
+    return found
 
 
 def shares(arrays: Sequence[JobArray], limit: int) -> dict[int, int]:

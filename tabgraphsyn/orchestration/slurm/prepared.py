@@ -11,13 +11,14 @@ from typing import Any
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Ref, Request, Unit, make_arrays, make_units
+from tabgraphsyn.orchestration.slurm.availability import partition_of
 from tabgraphsyn.orchestration.slurm.campaign_limit import InQueue, share_out
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities
 from tabgraphsyn.orchestration.slurm.findings import read_findings
 from tabgraphsyn.orchestration.slurm.identity import Found, look_up
 from tabgraphsyn.orchestration.slurm.lanes import fitting_lanes
 from tabgraphsyn.orchestration.slurm.ledger import SUBMITTED, Submission
-from tabgraphsyn.orchestration.slurm.limits import room
+from tabgraphsyn.orchestration.slurm.limits import Room, room
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import (
@@ -155,18 +156,19 @@ def _arrays(
     pending = [stage_id for stage_id in work.plan.stages if stage_id not in refs and stage_id not in done]
     units = make_units(work.plan, pending, work.request_of, work.cluster["fuse"], refs)
     most = max(1, capabilities.max_array_size - 1)
-    places = room(work.cluster, capabilities, scheduler) if units else None
+    partitions = {partition_of(unit.request, work.cluster) for unit in units}
+    places = room(work.cluster, capabilities, scheduler, partitions) if units else Room()
     if strategy.name == SUCCESSOR:
         return fitting_lanes(
             units,
             refs,
-            (capabilities.max_jobs or _MANY) // 2 if places is None else places,
+            (capabilities.max_jobs or _MANY) // 2 if places.least is None else places.least,
             max_elements=most,
             lanes=_lanes_of_a_kind(work.cluster, units),
             successors=work.cluster["successors"],
         )
-    places = len(units) if places is None else places
-    return make_arrays(units[:places], refs, most), units[places:]
+    fitting, held = places.parted(units, work.cluster)
+    return make_arrays(fitting, refs, most), held
 
 
 def _lanes_of_a_kind(cluster: Mapping[str, Any], units: Sequence[Unit]) -> int:

@@ -198,9 +198,9 @@ class Scheduler:
         """Return the elements of these names that slurmctld knows, also those that ended some minutes ago."""
         return [job for job in self._squeue("-t", "all", "-n", ",".join(names)) if job.name in names]
 
-    def elements_of(self, user: str) -> int:
-        """Return how many elements a user has in the queue."""
-        return len(self._squeue("-u", user))
+    def jobs_of(self, user: str) -> list[QueuedJob]:
+        """Return the elements that a user has in the queue."""
+        return self._squeue("-u", user)
 
     def _squeue(self, *which: str) -> list[QueuedJob]:
         done = self.call("squeue", "-h", "-r", "-a", *which, "-o", _QUEUE_FORMAT, check=False)
@@ -265,6 +265,14 @@ class Scheduler:
             return []
         done = self.call("sacctmgr", "-n", "-P", "show", "qos", qos, "format=MaxSubmitJobsPerUser", check=False)
         return [int(line) for line in str(done.stdout).split() if line.isdecimal()] if done.returncode == 0 else []
+
+    def partitions(self) -> dict[str, dict[str, str]]:
+        """Return what ``scontrol show partition`` says, by name; nothing where it may not be asked."""
+        if not self.has("scontrol"):
+            return {}
+        done = self.call("scontrol", "-o", "show", "partition", check=False)
+        records = map(fields, str(done.stdout).splitlines()) if done.returncode == 0 else ()
+        return {record["PartitionName"]: record for record in records if "PartitionName" in record}
 
     def cluster(self) -> str | None:
         """Return the name of the cluster that is asked here, or None where nobody says."""
