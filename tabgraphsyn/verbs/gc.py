@@ -68,7 +68,7 @@ def _rules(chosen: Sequence[str]) -> list[str]:
     for each in chosen:
         if each not in RULES:
             raise ConfigError(f"--rule: there is no rule {each!r}.{nearest(each, RULES)} There are {listing(RULES)}.")
-    return list(chosen) or list(RULES)
+    return list(chosen) or [each for each in RULES if each != RECORDS]  # that one deletes nothing, and is asked for
 
 
 def _stages(campaigns: Sequence[Campaign], name: str | None, points: Sequence[str]) -> set[str] | None:

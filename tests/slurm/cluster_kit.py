@@ -199,7 +199,11 @@ class Launches:
 
     def run(self, *arguments: str, code: int = 0, timeout_s: float = 280) -> str:
         process = self.start(*arguments)
-        text, _ = process.communicate(timeout=timeout_s)
+        try:
+            text, _ = process.communicate(timeout=timeout_s)
+        except BaseException:  # whoever is told to end leaves no launch behind
+            process.terminate()
+            raise
         assert process.returncode == code, text
         return text
 

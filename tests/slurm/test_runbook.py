@@ -34,3 +34,19 @@ def test_every_reason_has_an_entry_with_its_words(word: str, words: str):
 def test_commands_of_the_page_are_verbs():
     named = set(re.findall(r"`tabgraphsyn ([a-z]+)", PAGE))
     assert named <= {*VERBS, "launch"}
+
+
+TRAPS = (Path(__file__).with_name("README.md")).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("fault", [f"F{number}" for number in range(1, 16)])
+def test_every_fault_has_a_test(fault: str):
+    """The table beside this names a test for each, and the tests are there."""
+    rows = [line for line in TRAPS if line.startswith("|") and re.search(rf"\(.*\b{fault}\b.*\)", line.split("|")[1])]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(test_\w+)(?:::(test_\w+))?`", row)
+        assert named
+        for file, test in named:
+            text = Path(__file__).with_name(f"{file}.py").read_text(encoding="utf-8")
+            assert f"def {test or 'test_'}" in text, (file, test)
