@@ -28,7 +28,12 @@ _LINE = re.compile(
 )
 # A controller killed with signal 9 forgets what it was told last and gives ids again that its nodes still run.
 _DUPLICATE = re.compile(r"\[(?P<time>[^\]]+)\] error: Duplicate jobid on nodes ")
+# What it takes for lost with a node it requeues by itself, up to minutes after it was started anew.
+_NODE_FAILURE = re.compile(
+    r"\[(?P<time>[^\]]+)\] .*requeue (?:job )?JobId=(?P<job>\d+(?:_\d+)?)\S* due to (?:node failure|failure of node)"
+)
 _REACTION_S = 90.0
+_AT_ONCE_S = 5.0
 _SORTED_OUT_S = 30.0
 _IDLE_S = 40.0
 _READY = ("None", "Priority", "Resources")
@@ -63,15 +68,22 @@ def events(log: Path) -> Iterator[Event]:
     for line in log.read_text(errors="replace").splitlines():
         found = _LINE.match(line)
         if found:
-            moment = datetime.fromisoformat(found["time"]).timestamp()
             kind = "requeue" if found["requeue"] else "cancel"
-            yield Event(moment, kind, found["requeued"] or found["cancelled"])
+            yield Event(_time(found), kind, found["requeued"] or found["cancelled"])
 
 
-def of_lost_state(log: Path) -> list[float]:
-    """Return when a controller found jobs on its nodes whose ids it had given again: it requeues those by itself."""
-    found = map(_DUPLICATE.match, log.read_text(errors="replace").splitlines())
-    return [datetime.fromisoformat(line["time"]).timestamp() for line in found if line]
+def of_slurms_own(log: Path) -> Iterator[Cause]:
+    """Yield what made the controller requeue by itself: lost nodes, and jobs whose ids it had given again."""
+    for line in log.read_text(errors="replace").splitlines():
+        duplicate, failure = _DUPLICATE.match(line), _NODE_FAILURE.match(line)
+        if duplicate:
+            yield Cause(_time(duplicate), frozenset({"requeue"}), None, _SORTED_OUT_S)
+        if failure:
+            yield Cause(_time(failure), frozenset({"requeue"}), frozenset({failure["job"]}), _AT_ONCE_S)
+
+
+def _time(line: re.Match[str]) -> float:
+    return datetime.fromisoformat(line["time"]).timestamp()
 
 
 class Records:
@@ -105,10 +117,7 @@ class Records:
     def unexplained(self) -> list[str]:
         """Return the requeues and cancels that nobody caused, in words."""
         log = self.cluster.folder / "log" / "slurmctld.log"
-        causes = [
-            *self.causes,
-            *(Cause(when, frozenset({"requeue"}), None, _SORTED_OUT_S) for when in of_lost_state(log)),
-        ]
+        causes = [*self.causes, *of_slurms_own(log)]
         strange = [each for each in events(log) if not any(cause.explains(each) for cause in causes)]
         return [f"{each.kind} of {each.job} at {datetime.fromtimestamp(each.time):%H:%M:%S}" for each in strange]
 
