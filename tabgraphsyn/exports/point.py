@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.untrusted import fields_of, plain_bytes, read_form
+from tabgraphsyn.data.untrusted import fields_of, plain_bytes
 from tabgraphsyn.errors import ConfigError, StageError, listing
 from tabgraphsyn.exports.places import placeless_overrides
 from tabgraphsyn.exports.record import CrateForm, MadeForm, StageForm, documents_code
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign, find_campaigns, read_campaign
 from tabgraphsyn.orchestration.campaign.config_texts import split
 from tabgraphsyn.orchestration.campaign.showing import CONFIG, CONFIGS
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, OutputForm, SpecForm
+from tabgraphsyn.orchestration.packed import read_spec
+from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, OutputForm
 from tabgraphsyn.orchestration.signature import without
-from tabgraphsyn.orchestration.store import ARTIFACTS, SPEC, Store, done_manifest
+from tabgraphsyn.orchestration.store import ARTIFACTS, Store, done_manifest
 from tabgraphsyn.stages.catalog import STAGES
 
 _SAID = (
@@ -123,8 +124,8 @@ def point_record(point: Point) -> CrateForm:
             f"{point.folder}: {len(missing)} of its stages are not done: {listing(missing, 5)}. Launch it again."
         )
     stages = {label: point_stage(point.store, each) for label, each in point.stages.items()}
-    source = point.store.folder(point.stages[_INGEST]) / SPEC if _INGEST in point.stages else None
-    dataset = read_form(source, SpecForm, MOST_RECORD_BYTES).config.get("dataset", {}) if source is not None else {}
+    source = point.store.folder(point.stages[_INGEST]) if _INGEST in point.stages else None
+    dataset = read_spec(source).config.get("dataset", {}) if source is not None else {}
     return CrateForm(
         format_version=1,
         campaign=point.campaign.folder.name,
@@ -147,7 +148,7 @@ def artifact(point: Point, label: str, path: str) -> Path:
 def point_stage(store: Store, stage_id: str) -> StageForm:
     """Return the record of a done stage of a store, without place, host and user."""
     folder = store.folder(stage_id)
-    spec = read_form(folder / SPEC, SpecForm, MOST_RECORD_BYTES)
+    spec = read_spec(folder)
     done: dict[str, Any] = done_manifest(folder) or {}
     kind = STAGES.kinds.get(spec.stage)
     places = kind.place_keys if kind is not None else tuple(spec.runtime.place_keys)

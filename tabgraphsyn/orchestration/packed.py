@@ -7,14 +7,16 @@ for the files first, so that a pack that is cut off between its two steps has lo
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import write_json
-from tabgraphsyn.data.untrusted import plain_bytes, plain_json
+from tabgraphsyn.data.untrusted import decoded, plain_bytes, plain_json, read_form
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
 
 RECORD = "record"
 _DONE, _SPEC, _ATTEMPTS, _LOGS = "done.json", "spec.json", "attempts", "logs"
@@ -34,6 +36,18 @@ def record_of(folder: Path) -> dict[str, Any]:
         return {}
     record = plain_json(path).get(RECORD)
     return record if isinstance(record, dict) else {}
+
+
+def read_spec(folder: Path) -> SpecForm:
+    """Return the spec of a stage, packed or not.
+
+    Raises:
+        DataError: there is none, or it is none.
+    """
+    spec = None if (folder / _SPEC).exists() else record_of(folder).get("spec")
+    if spec is None:
+        return read_form(folder / _SPEC, SpecForm, MOST_RECORD_BYTES)
+    return decoded(json.dumps(spec).encode(), SpecForm, str(folder / _DONE))
 
 
 def packable(folder: Path) -> list[Path]:

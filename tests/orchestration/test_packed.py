@@ -56,7 +56,7 @@ def test_one_file_is_left_and_nothing_is_lost(done: Path):
     assert packed.pack(done) == 5
     assert files(done) == {"done.json"} and not (done / "attempts").exists() and not (done / "logs").exists()
     assert seen(done) == before and (done / "done.json").stat().st_mode == mode
-    assert packed.record_of(done)["spec"]["stage"] == "sample"
+    assert packed.record_of(done)["spec"]["stage"] == "sample" == packed.read_spec(done).stage
     assert packed.pack(done) == 0
 
 
