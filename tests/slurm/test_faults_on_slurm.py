@@ -107,3 +107,5 @@ def test_f15_odd_folders(tmp_path: Path, cluster: DevCluster, name: str, is_refu
     assert f"--output-dir '{odd.out}'" in text, text
     odd.wait_done(6)
     wait_until(lambda: not cluster.queue(), 60, "queue empty")
+    logs = list(odd.out.glob("slurm/launches/*/*_log.out"))
+    assert all(path.stat().st_size for path in logs), "a job that had nothing to say leaves no log"
