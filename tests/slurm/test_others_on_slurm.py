@@ -243,11 +243,11 @@ def test_limits_count_with_what_is_queued(tmp_path: Path):
             time.sleep(1.0)
             cluster.call("scontrol", "update", "PartitionName=low", "QOS=tight")
             text = launches.run("campaign=t", "seed=8", "cluster.cpu_partition=low", *ONE)
-            assert "3 submitted" in text and "1 elements are held back" in text, text
+            assert "3 submitted" in text and "2 elements are held back" in text, text
             launches.wait_done(17)
             wait_until(lambda: not cluster.queue(), 30, "queue empty")
-            launches.verb("repair", "t")
-            launches.wait_done(18)
+            assert "2 submitted" in launches.verb("repair", "t")
+            launches.wait_done(19)
         finally:
             cluster.down()
 
