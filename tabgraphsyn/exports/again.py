@@ -82,8 +82,10 @@ def scored_again(folder: Path, contents: Contents, data: str | None) -> list[Fin
 
 def data_problem(contents: Contents, data: str | None) -> str:
     """Return why the real tables cannot be used, or an empty text."""
-    from tabgraphsyn.stages.ingest import content_key
+    from tabgraphsyn.stages.ingest import QUICK, content_key
 
+    if (contents.record.content or "").startswith(QUICK):
+        return "a cluster named the real tables by size and time of their large files: nothing tells them from others"
     dataset = dataset_of(contents, data)
     missing = [key for key in ("path", "metadata") if _is_elsewhere(dataset.get(key)) and data is None]
     if missing:

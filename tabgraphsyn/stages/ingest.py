@@ -20,7 +20,8 @@ from tabgraphsyn.stages.context import StageContext
 
 VERSION = "3"
 _BLOCK_BYTES = 1 << 20
-_QUICK = "quick-"
+QUICK = "quick-"
+"""How a key begins that stands for files too large to be read on a login node."""
 _OPTIONS = (
     "orphans",
     "all_null",
@@ -99,7 +100,7 @@ def quick_key(dataset: Mapping[str, Any]) -> str:
     Raises:
         ConfigError, DataError: as ``content_key``.
     """
-    return _QUICK + _key(_existing(dataset), _file_marks)
+    return QUICK + _key(_existing(dataset), _file_marks)
 
 
 def is_same_content(dataset: Mapping[str, Any], content: str) -> bool:
@@ -108,7 +109,7 @@ def is_same_content(dataset: Mapping[str, Any], content: str) -> bool:
     Raises:
         ConfigError, DataError: as ``content_key``.
     """
-    return content == (quick_key(dataset) if content.startswith(_QUICK) else content_key(dataset))
+    return content == (quick_key(dataset) if content.startswith(QUICK) else content_key(dataset))
 
 
 def _existing(dataset: Mapping[str, Any]) -> DatasetOptions:

@@ -158,6 +158,8 @@ def test_a_strangers_config_does_not_say_where_or_with_whose_code_it_runs(
     contents = read_contents(crate, read_crate(crate))
     assert "the real tables are not here" in again.data_problem(contents, None)
     assert again.data_problem(contents, str(original.data)) == ""
+    monkeypatch.setattr(type(contents.record), "content", "quick-0a")
+    assert "by size and time" in again.data_problem(contents, str(original.data)), "a copy has other times"
 
 
 @pytest.mark.slow
