@@ -60,7 +60,7 @@ def one_case(case: Path, folder: Path, settings: list[str]) -> bool:
 
 
 def _read(data: Path, folder: Path) -> bool:
-    command = [sys.executable, "-m", "tabgraphsyn.verbs.cli", "ingest", str(data), "--name", data.name]
+    command = [sys.executable, "-m", "tabgraphsyn", "ingest", str(data), "--name", data.name]
     code, said = run([*command, "--out", str(folder / "read" / data.name), "--overwrite"], folder)
     lines = [line for line in said.splitlines() if line.strip()]
     print(f"{data.name}: exit {code}: {' / '.join(lines)[:400]}")

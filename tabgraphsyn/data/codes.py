@@ -74,17 +74,21 @@ def repeats(columns: Sequence[np.ndarray]) -> np.ndarray:
     >>> repeats([np.array([4, 4, -1, 4, -1]), np.array([0, 1, 1, 0, 1])]).tolist()
     [False, False, False, True, False]
     """
-    has = np.flatnonzero(np.all([column >= 0 for column in columns], axis=0))
+    has = np.ones(len(columns[0]), dtype=bool)
     number, span = np.zeros(len(has), dtype=np.int64), 1
     for column in columns:
+        has &= column >= 0
         width = int(column.max(initial=0)) + 1
         if span > _SPAN_MAX // width:
             number, span = dense_codes(number), max(len(has), 1)
-        number, span = number * width + column[has], span * width
+        number *= width
+        number += column
+        span *= width
     order = np.argsort(number, kind="stable")
+    order = order[has[order]]  # numbers of rows without a value mean nothing
     number = number[order]
-    found = np.zeros(len(columns[0]), dtype=bool)
-    found[has[order[1:][number[1:] == number[:-1]]]] = True
+    found = np.zeros(len(has), dtype=bool)
+    found[order[1:][number[1:] == number[:-1]]] = True
     return found
 
 

@@ -74,6 +74,8 @@ def run(context: StageContext) -> None:
     made.keep_dependencies(mark_kept(dependencies, derived))
     kept = sum(one.kept for one in made.dependencies)
     context.log.info("prepare: %d dependencies, %d of them kept", len(made.dependencies), kept)
+    del entities, held_by
+    pa.default_memory_pool().release_unused()  # of the columns that were encoded
     start, source = time.monotonic(), context.input("ingest") / made.RULES
     declared = load_rules(source) if source.exists() else []
     made.keep_rules(find_rules(database, pointers, is_training, dependencies, declared))

@@ -214,7 +214,8 @@ def find_fixed(search: Search, dependencies: Iterable[Dependency], told: Iterabl
 def _measured(search: Search, rule: Fixed) -> Fixed:
     rows, broken = rule.check(search.tables).counts
     strength = round(1 - broken / max(rows, 1), 6)
-    chance = by_chance(rule, search.tables)
+    asked = rows if search.judged is search.tables else rule.check(search.judged).counts[0]
+    chance = round(by_chance(rule, search.judged) * rows / max(asked, 1))
     support = Support(rows=rows, broken=broken, by_chance=chance)
     return Fixed(
         table=rule.table,

@@ -14,6 +14,7 @@ from math import log
 
 import numpy as np
 
+from tabgraphsyn.data.counts import even_sample
 from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule, Support
@@ -27,6 +28,7 @@ FALSE_ALARMS = 1e-4
 SHUFFLES = 8
 SAMPLE_ROWS = 20_000
 GLANCE_ROWS = 256
+JUDGED_ROWS = 1_000_000
 COLUMNS_MAX = 160
 """Columns of a table that pairs are made of; the first ones of a wider table."""
 _WHOLE_KINDS = (Unique, Fixed, Numbered, Rising, EqualGap)
@@ -60,6 +62,14 @@ class Search:
             family = self.tables.family(self.relation)
             chosen = np.flatnonzero(_some_of(family, SAMPLE_ROWS))
         keep[places[chosen]] = True
+        return self.tables.part({self.table: keep})
+
+    @cached_property
+    def judged(self) -> RuleTables:
+        """At most a million of the rows, evenly spaced, in which shuffling is tried."""
+        if self.rows <= JUDGED_ROWS:
+            return self.tables
+        keep = even_sample(self.tables.mask(self.table), JUDGED_ROWS)
         return self.tables.part({self.table: keep})
 
     @cached_property
@@ -125,8 +135,11 @@ class Search:
                 return None
         else:
             whole = (applies, broken)
-        asked = self.tables if isinstance(rule, _WHOLE_KINDS) and self.relation is None else self.sample
-        rows = whole[0] if asked is self.tables else applies
+        asked, rows = self.sample, applies
+        if isinstance(rule, _WHOLE_KINDS) and self.relation is None:
+            asked, rows = self.judged, whole[0]
+            if asked is not self.tables:
+                rows = rule.check(asked).counts[0]
         chance = round(by_chance(rule, asked) * whole[0] / max(rows, 1))
         if chance < max(least, share_min * whole[0]):
             return None

@@ -23,7 +23,7 @@ from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
-CACHE_BYTES = 300_000_000
+CACHE_BYTES = 200_000_000
 
 Made = TypeVar("Made", np.ndarray, pa.Array)
 
