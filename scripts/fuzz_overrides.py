@@ -112,10 +112,15 @@ def prepare(folder: Path) -> Callable[[random.Random], Try]:
 
 def _planned(arguments: list[str], *, dry_run: bool) -> None:
     """Compose, check, read the data and plan, as a launch does before it runs anything."""
-    multirun, overrides = _flags(arguments)
-    points = _checked_points(overrides, multirun, has_components=True)
+    flags = _flags(arguments)
+    points = _checked_points(flags.overrides, flags.multirun, flags.whole, has_components=True)
     submit.make_launch(
-        points[:3], catalog=STAGES, command=overrides, place_keys=PLACE_KEYS, dry_run=dry_run, warm_up=lambda: None
+        points[:3],
+        catalog=STAGES,
+        command=flags.overrides,
+        place_keys=PLACE_KEYS,
+        dry_run=dry_run,
+        warm_up=lambda: None,
     )
 
 
