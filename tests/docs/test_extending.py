@@ -1,0 +1,76 @@
+"""The examples of docs/extend.md, taken literally: written where the page says, planned, and run to the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # the module beside this file is imported by name
+
+from pages import ROOT, blocks
+
+PAGE = ROOT / "docs" / "extend.md"
+FEW = (
+    "training=quick", "training.gnn.steps=4", "training.diffusion.steps=6", "sampler.steps=3", "evaluation=quick",
+    "~evaluation.metrics.c2st", "~evaluation.metrics.c2st_agg", "report=quick", "campaign=all",
+)  # fmt: skip
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Every block in the file that its title names, and the tables that the data set is about."""
+    for block in blocks(PAGE):
+        name = block.title.partition('title="')[2].strip('"')
+        if not name or block.language == "sh":
+            continue
+        place = tmp_path / ("conf" if block.language == "yaml" else "") / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(block.code, encoding="utf-8")
+    generator = np.random.default_rng(3)
+    customers = pd.DataFrame({"customer_id": range(80), "segment": generator.choice(["a", "b"], 80)})
+    low = generator.integers(0, 900, 300)
+    orders = pd.DataFrame(
+        {"order_id": range(1000, 1300), "customer_id": generator.integers(0, 80, 300), "low": low, "high": low + 7}
+    )
+    (tmp_path / "tables").mkdir()
+    customers.to_csv(tmp_path / "tables" / "customers.csv", index=False)
+    orders.to_csv(tmp_path / "tables" / "orders.csv", index=False)
+    return tmp_path
+
+
+def launched(folder: Path, *extra: str) -> str:
+    """Run the page's own command, with more overrides, and return what it printed."""
+    (block,) = [block for block in blocks(PAGE) if block.language == "sh"]
+    (words,) = block.commands()
+    own = {"PYTHONPATH": f"{ROOT}:{folder}", "TABGRAPHSYN_CONF": str(folder / "conf"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *words[1:], *extra]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **own}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_kind_of_extension_has_its_example():
+    headings = [line[3:] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("## A ")]
+    assert headings == ["A denoiser", "A graph network", "A metric", "A codec", "A data set", "A site"]
+
+
+def test_all_examples_together_are_planned(written: Path):
+    assert "diffusion" in launched(written, "dry_run=true")
+
+
+@pytest.mark.slow
+def test_all_examples_together_run_to_the_report(written: Path):
+    launched(written, *FEW)
+    (point,) = (path.parent for path in (written / "outputs" / "campaigns" / "all").glob("*/metrics.json"))
+    scored = json.loads((point / "metrics.json").read_text(encoding="utf-8"))
+    assert any(score["metric"] == "missing_gap" for score in scored["scores"])
+    assert (point / "report.html").is_file()
+    config = (point / "config.yaml").read_text(encoding="utf-8")
+    assert all(name in config for name in ("mine.plain.Plain", "mine.largest.Largest", "max_discrete: 10"))
