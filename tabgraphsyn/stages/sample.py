@@ -29,7 +29,7 @@ def run(context: StageContext) -> None:
         config = replace(config, formats=(*wanted, PARQUET))
     write_bundle(context, context.artifacts / "bundle")
     generation = Generation(
-        bundle=Bundle.open(context.artifacts / "bundle"),
+        bundle=Bundle.open(context.artifacts / "bundle", context.allow_targets),
         config=config,
         seed=int(context.config["seed"]),
         device=context.resources.device,
