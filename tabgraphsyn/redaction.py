@@ -15,16 +15,17 @@ from typing import Any
 HIDDEN = "<redacted>"
 
 _WORD = r"(?:api_?key|access_?key|private_?key|secret_?key|secret|token|password|passwd|passphrase|credentials?|pat)"
-_NAME = rf"(?:[A-Za-z0-9.]+[_-])*{_WORD}(?:[_-][A-Za-z0-9]+)*"
+# Every repetition has an end: a line of a megabyte without a blank must not take the square of it.
+_NAME = rf"(?:[A-Za-z0-9.]{{1,64}}[_-]){{0,12}}{_WORD}(?:[_-][A-Za-z0-9]{{1,64}}){{0,12}}"
 _IS_SECRET = re.compile(rf"^{_NAME}$", re.IGNORECASE)
 _VALUE = r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s'\",;\]})]+)"
 _ASSIGNED = re.compile(rf"(?<![A-Za-z0-9_-])({_NAME})([\"']?\s*[=:]\s*){_VALUE}", re.IGNORECASE)
 _OPTION = re.compile(rf"(--{_NAME})(\s+){_VALUE}", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
-_ADDRESS = re.compile(r"(\w+://[^\s/:@]*:)([^\s/@]+)(@)")
+_ADDRESS = re.compile(r"(?<!\w)(\w{1,32}://[^\s/:@]{0,256}:)([^\s/@]{1,1024})(@)")
 _SHAPES = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}"
-    r"|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,})"
+    r"|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,4096}\.[\w-]{10,4096}\.[\w-]{5,})"
 )
 _PLAIN = re.compile(r"^(?:-?\d+(?:\.\d+)?|true|false|null|none|\$\{?\w+.*|<redacted>|)$", re.IGNORECASE)
 _LEAST_LETTERS = 6

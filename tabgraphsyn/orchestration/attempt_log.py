@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tabgraphsyn.orchestration.captured_output import redirect_output
 from tabgraphsyn.orchestration.lease import Lease
 from tabgraphsyn.orchestration.packed import packed_log
 from tabgraphsyn.redaction import redacted
@@ -26,6 +28,22 @@ class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return redacted(super().format(record))
+
+
+class _JsonLines(logging.Formatter):
+    """A line of json: when, how grave, what, and which attempt of which stage of which campaign says it."""
+
+    def __init__(self, about: Mapping[str, str | int | None]) -> None:
+        super().__init__()
+        self._about = dict(about)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; secrets are left out of its texts before they are written as json."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname, "message": redacted(record.getMessage()), **self._about}
+        if record.exc_info:
+            line["traceback"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
 
 
 def log_path(folder: Path, attempt: int) -> Path:
@@ -50,37 +68,44 @@ def attempt_lines(folder: Path, attempt: int, count: int) -> list[str]:
 
 
 @contextmanager
-def attempt_log(folder: Path, attempt: int, *, capture: bool) -> Iterator[logging.Logger]:
-    """Send the root logger to the attempt's log and, with ``capture``, all that the process prints too."""
+def attempt_log(
+    folder: Path, attempt: int, *, capture: bool, about: Mapping[str, str | int | None] | None = None
+) -> Iterator[logging.Logger]:
+    """Send the root logger to the attempt's log and, with ``capture``, all that the process prints too.
+
+    Args:
+        folder: of the stage.
+        attempt: its number.
+        capture: also what is printed, for good, without secrets.
+        about: what each line of json says besides; None writes none (the followers of a stage on several ranks).
+    """
     path = log_path(folder, attempt)
     path.parent.mkdir(parents=True, exist_ok=True)
     if capture:
         redirect_output(path)
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
-    handler.setFormatter(_Redacting(_FORMAT))
+    handlers = [_handler(path, _Redacting(_FORMAT))]
+    if about is not None:
+        handlers.append(_handler(path.with_suffix(".jsonl"), _JsonLines({**about, "attempt": attempt})))
     root = logging.getLogger()
     former = root.level
-    root.addHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
         yield logging.getLogger("tabgraphsyn")
     finally:
         logging.captureWarnings(False)
-        root.removeHandler(handler)
         root.setLevel(former)
-        handler.close()
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
 
 
-def redirect_output(path: Path) -> None:
-    """Send this process's standard output and error to the end of ``path``, for good."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os.dup2(target, 1)
-    os.dup2(target, 2)
-    os.close(target)
+def _handler(path: Path, formatter: logging.Formatter) -> logging.Handler:
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    handler.setFormatter(formatter)
+    return handler
 
 
 class AttemptNotes(Tracker):

@@ -171,7 +171,7 @@ def _lease(folder: Path, spec: Spec, waits: bool) -> Lease | None:
 def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bool, team: Team) -> int:
     """Run one attempt from lease to record."""
     with (
-        attempt_log(folder, lease.number, capture=capture) as log,
+        attempt_log(folder, lease.number, capture=capture, about=_about(spec, folder)) as log,
         Heartbeat(lease, spec.runtime.heartbeat_s) as heartbeat,
     ):
         code, outcome, message = EXIT_DONE, "done", None
@@ -190,6 +190,13 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
                 log.error("the stage tried to leave the process")
         _record(lease, outcome, code, message, log)
     return code
+
+
+def _about(spec: Spec, folder: Path) -> dict[str, str | int | None]:
+    """Return what each line of the json log says besides: of a shared stage, the campaign that ran it."""
+    campaign, _, point = spec.runtime.group.partition("/")
+    job = os.environ.get("SLURM_JOB_ID")
+    return {"campaign": campaign, "point": point, "stage": spec.label, "signature": folder.name, "job": job}
 
 
 def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Logger, team: Team) -> None:

@@ -144,7 +144,17 @@ def _print(context: StageContext) -> None:
     print("printed to stderr", file=sys.stderr)
 
 
+def _tattle(context: StageContext) -> None:
+    """Say a secret in every way that a stage has, and fail with it."""
+    secret = os.environ["MY_TOKEN"]
+    print("printed", secret, flush=True)
+    os.write(2, f"from C {secret}\n".encode())
+    context.log.info("logged %s", secret)
+    raise StageError(f"failed with {secret}")
+
+
 ACTIONS = {
+    "tattle": _tattle,
     "train": _train,
     "die_once": _die_once,
     "fail": _fail,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.errors import EXIT_STAGE
-from tabgraphsyn.orchestration.attempt_log import redirect_output
+from tabgraphsyn.orchestration.captured_output import redirect_output
 
 
 class WorkerProcess(ABC):

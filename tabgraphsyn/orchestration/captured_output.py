@@ -1,0 +1,103 @@
+"""What a process prints goes to a file without secrets: through a pipe, and a process beside it that reads the pipe.
+
+Libraries and users' components print what they like, from C too, so nothing in this process can look at it first. The
+reader is a process, not a thread: what a dying process says last (an abort of a library, a fault) is still written.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import signal
+import sys
+import time
+from contextlib import suppress
+from multiprocessing import util
+from pathlib import Path
+
+from tabgraphsyn.redaction import redacted
+
+_PIECE = 1 << 16
+_LONGEST_LINE = 1 << 20
+_LEAVE_S = 2.0
+_DESCRIPTORS = 1 << 16
+_LINE_END = re.compile(rb"[\r\n]")
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def redirect_output(path: Path) -> None:
+    """Send this process's standard output and error to the end of ``path`` for good, without what looks like a secret.
+
+    A line is written when it ends. What the process's variables hold at this moment is what is known to be secret.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    source, sink = os.pipe()
+    reader = os.fork()
+    if reader == 0:
+        _read(source, target)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    for descriptor in (source, sink, target):
+        os.close(descriptor)
+    parent = os.getpid()
+    # Processes of multiprocessing leave without atexit; those that this one forks must not wait for its reader.
+    atexit.register(_finish, reader, parent)
+    util.Finalize(None, _finish, args=(reader, parent), exitpriority=0)
+
+
+def _finish(reader: int, parent: int) -> None:
+    """Let the reader come to its end before this process leaves: who sees it gone reads the whole log."""
+    if os.getpid() != parent:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    end = time.monotonic() + _LEAVE_S
+    with suppress(ChildProcessError):
+        while os.waitpid(reader, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+            time.sleep(0.005)
+
+
+def _read(source: int, target: int) -> None:
+    """Copy line by line until every writer is gone, then leave this process.
+
+    It holds no descriptor of the process that it was forked from: others wait for those to be closed.
+    """
+    code = 1
+    try:
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        os.dup2(source, 0)
+        os.dup2(target, 1)
+        os.closerange(2, _DESCRIPTORS)
+        _copy(0, 1)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _copy(source: int, target: int) -> None:
+    rest = b""
+    while piece := os.read(source, _PIECE):
+        rest += piece
+        ends = [found.end() for found in _LINE_END.finditer(rest, max(len(rest) - len(piece), 0))]
+        cut = ends[-1] if ends else len(rest) if len(rest) > _LONGEST_LINE else 0
+        if cut:
+            _write(target, rest[:cut])
+            rest = rest[cut:]
+    _write(target, rest)
+
+
+def _write(target: int, piece: bytes) -> None:
+    """Write without secrets. A full disk loses lines of a log; the writer must not notice, and die of it."""
+    data = redacted(piece.decode("utf-8", errors="surrogateescape")).encode("utf-8", errors="surrogateescape")
+    with suppress(OSError):
+        while data:
+            data = data[os.write(target, data) :]
