@@ -209,7 +209,7 @@ def test_results_are_those_without_it_and_a_done_stage_keeps_few_files(tmp_path:
             assert run_stage(spec) == 0
             hashes.append(json.loads((spec.parent / "done.json").read_text())["outputs"])
             files = [p for p in spec.parent.rglob("*") if p.is_file() and "artifacts" not in p.parts]
-            assert len(files) <= 6, files
+            assert len(files) <= 7, files
             assert not (spec.parent / "checkpoints").exists()
     assert hashes[0] == hashes[1]
     assert not (spec.parent / FOLDER / RUN).exists()
