@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.counts import even_sample, training_batches, training_values
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
 
@@ -35,7 +35,7 @@ SAMPLE_ROWS = 200_000
 
 
 @dataclass(frozen=True)
-class Dependency:
+class Dependency(Plain):
     """One dependency of ``dependencies.json``.
 
     Attributes:
@@ -53,22 +53,6 @@ class Dependency:
     strength: float
     support_rows: int
     kept: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "table": self.table,
-            "determinant": list(self.determinant),
-            "dependent": self.dependent,
-            "strength": self.strength,
-            "support_rows": self.support_rows,
-            "kept": self.kept,
-        }
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Dependency:
-        """Read the form that ``to_dict`` writes."""
-        return Dependency(**{**raw, "determinant": tuple(raw["determinant"])})
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from tabgraphsyn.data.plain import Plain
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class CategoricalField:
 
 
 @dataclass(frozen=True)
-class TableLayout:
+class TableLayout(Plain):
     """The fields of one encoded table, in array order. Both may be empty (a table made of keys only)."""
 
     numerical: tuple[NumericalField, ...]
@@ -41,21 +41,6 @@ class TableLayout:
     def is_empty(self) -> bool:
         """True for a table with nothing to model."""
         return not self.numerical and not self.categorical
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "numerical": [{"name": field.name, "gate": field.gate} for field in self.numerical],
-            "categorical": [{"name": field.name, "levels": field.levels} for field in self.categorical],
-        }
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> TableLayout:
-        """Read the form that ``to_dict`` writes."""
-        return TableLayout(
-            numerical=tuple(NumericalField(**field) for field in raw["numerical"]),
-            categorical=tuple(CategoricalField(**field) for field in raw["categorical"]),
-        )
 
 
 @dataclass(frozen=True)

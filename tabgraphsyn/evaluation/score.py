@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.evaluation.statistics.spread import Influences
 
 Level = Literal["database", "table", "column", "pair", "relation"]
@@ -60,17 +61,13 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Unscored:
+class Unscored(Plain):
     """Something that a metric cannot say a number about, and why: never a silent NaN."""
 
     metric: str
     where: str
     reason: str
     comparison: ComparisonName = "synthetic"
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the json form."""
-        return {"metric": self.metric, "where": self.where, "reason": self.reason, "comparison": self.comparison}
 
 
 Result = Score | Unscored

@@ -15,6 +15,7 @@ from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.plain import Plain
 
 PATTERN_EXAMPLES = 10_000
 # A grid with more steps than this per distinct value is no grid: its values are spaced at will.
@@ -22,7 +23,7 @@ MAX_GRID_STEPS = 20
 DAY_US = 86_400_000_000
 
 
-class KeyMaker(ABC):
+class KeyMaker(Plain, ABC):
     """Makes the values of one key column: different numbers give different values.
 
     Attributes:
@@ -41,10 +42,6 @@ class KeyMaker(ABC):
     def make(self, number: np.ndarray) -> pa.Array:
         """Return one value per number, (rows,); numbers count from 0."""
 
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-
 
 @dataclass(frozen=True)
 class GridMaker(KeyMaker):
@@ -60,17 +57,6 @@ class GridMaker(KeyMaker):
     def make(self, number: np.ndarray) -> pa.Array:
         """Return ``start + step * number``, (rows,)."""
         return pa.array(self.start + self.step * number.astype(np.int64), pa.int64()).cast(pa.type_for_alias(self.type))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "type": self.type,
-            "start": self.start,
-            "step": self.step,
-            "size": self.size,
-            "is_ranked": self.is_ranked,
-        }
 
 
 @dataclass(frozen=True)
@@ -106,22 +92,15 @@ class LevelMaker(KeyMaker):
         """Return the levels at these places, (rows,)."""
         return self.levels.take(number)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "levels": self.levels.to_dict(), "size": self.size, "is_ranked": self.is_ranked}
+
+_MAKERS: dict[str, type[GridMaker | PatternMaker | LevelMaker]] = {
+    one.kind: one for one in (GridMaker, PatternMaker, LevelMaker)
+}
 
 
 def maker_from_dict(raw: Mapping[str, Any]) -> KeyMaker:
     """Read what ``to_dict`` of a maker wrote."""
-    plain = {key: value for key, value in raw.items() if key != "kind"}
-    match raw["kind"]:
-        case GridMaker.kind:
-            return GridMaker(**plain)
-        case PatternMaker.kind:
-            return PatternMaker(**{**plain, "pattern": Pattern.from_dict(raw["pattern"])})
-        case LevelMaker.kind:
-            return LevelMaker(**{**plain, "levels": Levels.from_dict(raw["levels"])})
-    raise ValueError(f"kind: grid, pattern or levels expected, found {raw['kind']!r}")
+    return _MAKERS[raw["kind"]].from_dict(raw)
 
 
 def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMaker:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -128,32 +126,6 @@ class CategoricalCodec(ColumnCodec):
         level[from_pool] = draw.rng.choice(len(shares), size=int(from_pool.sum()), p=shares)
         return pa.concat_arrays([self.levels.array, self.rare.array]).take(pa.array(level))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "column": self.column,
-            "levels": self.levels.to_dict(),
-            "rare": self.rare.to_dict(),
-            "rare_counts": list(self.rare_counts),
-            "level_counts": list(self.level_counts),
-            "merged_values": self.merged_values,
-            "merged_rows": self.merged_rows,
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> CategoricalCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(
-            column=raw["column"],
-            levels=Levels.from_dict(raw["levels"]),
-            rare=Levels.from_dict(raw["rare"]),
-            rare_counts=tuple(raw["rare_counts"]),
-            level_counts=tuple(raw["level_counts"]),
-            merged_values=raw["merged_values"],
-            merged_rows=raw["merged_rows"],
-        )
-
 
 @dataclass(frozen=True)
 class ConstantCodec(ColumnCodec):
@@ -170,15 +142,6 @@ class ConstantCodec(ColumnCodec):
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
         """Return the column's values, (rows,)."""
         return self.value.take(np.zeros(len(categorical), dtype=np.int64))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "column": self.column, "value": self.value.to_dict()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> ConstantCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(column=raw["column"], value=Levels.from_dict(raw["value"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,23 +193,3 @@ class DerivedCodec(ColumnCodec):
         unknown = place < 0
         place[unknown] = draw.rng.integers(0, len(self.dependent), size=int(unknown.sum()))
         return self.dependent.take(place)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "column": self.column,
-            "given": self.given,
-            "determinant": self.determinant.to_dict(),
-            "dependent": self.dependent.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> DerivedCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(
-            column=raw["column"],
-            given=raw["given"],
-            determinant=Levels.from_dict(raw["determinant"]),
-            dependent=Levels.from_dict(raw["dependent"]),
-        )

@@ -5,9 +5,8 @@ Plans stand on round minutes, which a number would blur; and an arrival is a dep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -94,23 +93,6 @@ class ClockCodec(ColumnCodec):
         value = pc.min_element_wise(pc.add(pc.multiply(hour, 100), minute), self.maximum, skip_nulls=False)
         return value.cast(pa.type_for_alias(self.type))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "column": self.column,
-            "type": self.type,
-            "hour": self.hour.to_dict(),
-            "minute": self.minute.to_dict(),
-            "maximum": self.maximum,
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> ClockCodec:
-        """Read the form that ``to_dict`` writes."""
-        parts = {key: CategoricalCodec.from_dict(raw[key]) for key in ("hour", "minute")}
-        return cls(column=raw["column"], type=raw["type"], maximum=int(raw["maximum"]), **parts)
-
 
 def _parts(values: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     hour = pc.divide(values, 100)
@@ -130,11 +112,12 @@ class ClockLagCodec(ColumnCodec):
     """
 
     kind = "clock_lag"
+    parts: ClassVar = {"lag": LAG_PARTS}
     column: str
     type: str
     given: str
-    lag: ColumnCodec
     midnight: int
+    lag: ColumnCodec
 
     @staticmethod
     def fit(
@@ -188,17 +171,6 @@ class ClockLagCodec(ColumnCodec):
         value = minute // 60 * 100 + minute % 60
         value = np.where(value == 0, self.midnight, value)
         return pa.array(value, pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        plain = ("column", "type", "given", "midnight")
-        return {"kind": self.kind, **{key: getattr(self, key) for key in plain}, "lag": self.lag.to_dict()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> ClockLagCodec:
-        """Read the form that ``to_dict`` writes."""
-        lag = LAG_PARTS[raw["lag"]["kind"]].from_dict(raw["lag"])
-        return cls(**{key: value for key, value in raw.items() if key not in ("kind", "lag")}, lag=lag)
 
 
 def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> ColumnCodec:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+from tabgraphsyn.data.plain import Plain
 
 NEUTRAL = 1.7
 """Half width, in standard deviations, of the interval written where a number has no meaning.
@@ -54,7 +54,7 @@ class Draw:
     given: pa.Array | None = None
 
 
-class ColumnCodec(ABC):
+class ColumnCodec(Plain, ABC):
     """A fitted codec. Gates of its numerical fields count from its own first categorical field.
 
     Attributes:
@@ -86,15 +86,6 @@ class ColumnCodec(ABC):
         Shape:
             numerical: (rows, n_num) float. categorical: (rows, n_cat) int.
         """
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form; the key ``kind`` tells the class."""
-
-    @classmethod
-    @abstractmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> ColumnCodec:
-        """Read the form that ``to_dict`` writes."""
 
 
 def empty_fields(rows: int) -> EncodedColumn:

@@ -5,9 +5,8 @@ A time is never decomposed into year, month and day, so no impossible date can b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -53,15 +52,16 @@ class DatetimeCodec(ColumnCodec):
     """
 
     kind = "datetime"
+    parts: ClassVar = {"day": PARTS, "time": PARTS}
     column: str
     type: str
     given: str | None
-    day: ColumnCodec
     weekday: bool
-    time: ColumnCodec
     unit_us: int
     minimum_us: int
     maximum_us: int
+    day: ColumnCodec
+    time: ColumnCodec
 
     @staticmethod
     def fit(
@@ -171,18 +171,6 @@ class DatetimeCodec(ColumnCodec):
         moved = days + (weekday - (days + MONDAY_OFFSET) + 3) % 7 - 3
         moved = np.where(moved > self.maximum_us // DAY_US, moved - 7, moved)
         return np.where(moved < self.minimum_us // DAY_US, moved + 7, moved)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        parts = {"day": self.day.to_dict(), "time": self.time.to_dict()}
-        plain = ("column", "type", "given", "weekday", "unit_us", "minimum_us", "maximum_us")
-        return {"kind": self.kind, **{key: getattr(self, key) for key in plain}, **parts}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> DatetimeCodec:
-        """Read the form that ``to_dict`` writes."""
-        parts = {key: PARTS[raw[key]["kind"]].from_dict(raw[key]) for key in ("day", "time")}
-        return cls(**{key: value for key, value in raw.items() if key != "kind"} | parts)
 
 
 def datetime_codec(

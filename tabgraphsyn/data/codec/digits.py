@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -86,15 +85,6 @@ class DigitsCodec(ColumnCodec):
         places = np.minimum(self.base, self.levels - block * self.base)
         level = self._order[block * self.base + place % places]
         return self.whole.decode(numerical, level[:, None], draw)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "whole": self.whole.to_dict()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> DigitsCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(CategoricalCodec.from_dict(raw["whole"]))
 
 
 def with_digits(codec: CategoricalCodec, config: CodecConfig) -> CategoricalCodec | DigitsCodec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,12 +69,12 @@ class IdentifierCodec(UnmodelledCodec):
 
     kind = "identifier"
     type: str
-    pattern: Pattern | None
     minimum: int = 0
     span: int = 1
-    head: tuple[int, ...] = ()
     tail_ids: int = 0
     tail_rows: int = 0
+    head: tuple[int, ...] = ()
+    pattern: Pattern | None = None
 
     @staticmethod
     def fit(
@@ -122,24 +121,6 @@ class IdentifierCodec(UnmodelledCodec):
         """Return different whole numbers for different indices, within the training span as long as it lasts."""
         span = min(self.span, 2**31)
         return self.minimum + index // span * span + permuted(index % span, span)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        plain = ("column", "has_missing", "type", "minimum", "span", "tail_ids", "tail_rows")
-        pattern = None if self.pattern is None else self.pattern.to_dict()
-        return {
-            "kind": self.kind,
-            **{key: getattr(self, key) for key in plain},
-            "head": list(self.head),
-            "pattern": pattern,
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> IdentifierCodec:
-        """Read the form that ``to_dict`` writes."""
-        pattern = None if raw["pattern"] is None else Pattern.from_dict(raw["pattern"])
-        plain = {key: value for key, value in raw.items() if key not in ("kind", "head", "pattern")}
-        return cls(**plain, head=tuple(raw["head"]), pattern=pattern)
 
 
 def head_and_tail(counts: np.ndarray) -> tuple[tuple[int, ...], int, int]:
@@ -244,27 +225,3 @@ class TextCodec(UnmodelledCodec):
             drawn = words[rng.integers(0, len(words), size=int(here.sum()))]
             texts[here] = texts[here] + (" " + drawn if place else drawn)
         return texts
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "column": self.column,
-            "has_missing": self.has_missing,
-            "vocabulary": self.vocabulary.to_dict(),
-            "counts": list(self.counts),
-            "masked_rows": self.masked_rows,
-            "word_counts": list(self.word_counts),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> TextCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(
-            column=raw["column"],
-            has_missing=raw["has_missing"],
-            vocabulary=Levels.from_dict(raw["vocabulary"]),
-            counts=tuple(raw["counts"]),
-            masked_rows=raw["masked_rows"],
-            word_counts=tuple(raw["word_counts"]),
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.plain import Plain
+
 
 @dataclass(frozen=True)
-class Levels:
+class Levels(Plain):
     """Distinct values of one arrow type; null may be one of them.
 
     >>> levels = Levels("string", ("a", None))
@@ -71,15 +72,6 @@ class Levels:
     def take(self, places: np.ndarray) -> pa.Array:
         """Return the values at ``places``, all of which exist; places are (rows,) int64."""
         return self.array.take(pa.array(places, pa.int64()))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"type": self.type, "values": list(self.values)}
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Levels:
-        """Read the form that ``to_dict`` writes."""
-        return Levels(raw["type"], tuple(raw["values"]))
 
 
 def _plain(values: pa.Array) -> np.ndarray:

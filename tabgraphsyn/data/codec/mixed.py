@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +40,7 @@ class MixedCodec(ColumnCodec):
     """
 
     kind = "mixed"
+    parts: ClassVar = {"inner": _INNER, "word": _WORDS}
     column: str
     format: MixedFormat
     inner: ColumnCodec
@@ -112,28 +112,6 @@ class MixedCodec(ColumnCodec):
         if pa.types.is_floating(numbers.type):
             return pa.array(held, numbers.type, mask=missing)
         return pa.array(held.astype(np.int64), pa.int64(), mask=missing).cast(numbers.type)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "column": self.column,
-            "format": self.format.to_dict(),
-            "inner": self.inner.to_dict(),
-            "word": self.word.to_dict(),
-            "bounds": [list(pair) for pair in self.bounds],
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> MixedCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(
-            column=raw["column"],
-            format=MixedFormat.from_dict(raw["format"]),
-            inner=_INNER[raw["inner"]["kind"]].from_dict(raw["inner"]),
-            word=_WORDS[raw["word"]["kind"]].from_dict(raw["word"]),
-            bounds=tuple((low, high) for low, high in raw["bounds"]),
-        )
 
 
 def _word_codec(name: str, words: ValueCounts, config: CodecConfig) -> CategoricalCodec | ConstantCodec:

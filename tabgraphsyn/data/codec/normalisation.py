@@ -8,22 +8,22 @@ distributional transform").
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from tabgraphsyn.data.codec.column import NEUTRAL
 from tabgraphsyn.data.codec.groups import Knots
+from tabgraphsyn.data.plain import Plain
 
 TAIL = 0.13
 """The outermost tie ends at this share of its rank. Uniform draws down to there have the mean of the normal tail."""
 
 
-class Normalisation(ABC):
+class Normalisation(Plain, ABC):
     """A monotone map from values to numbers of about zero mean and unit variance."""
 
     kind: ClassVar[str]
@@ -40,13 +40,9 @@ class Normalisation(ABC):
         """Return the interval written where a number has no meaning."""
         return -NEUTRAL, NEUTRAL
 
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-
 
 @dataclass(frozen=True)
-class Ranks:
+class Ranks(Plain):
     """A coarse distribution function, kept as knots ``(value, rank below, rank up to)``.
 
     Between two knots ranks are interpolated linearly: knots are values that many entities hold, which keep their mass,
@@ -99,15 +95,6 @@ class Ranks:
         values, ranks = self._points
         return np.interp(rank, ranks, values)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"values": list(self.values), "low": list(self.low), "high": list(self.high)}
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Ranks:
-        """Read the form that ``to_dict`` writes."""
-        return Ranks(tuple(raw["values"]), tuple(raw["low"]), tuple(raw["high"]))
-
 
 @dataclass(frozen=True)
 class Ranked(Normalisation):
@@ -119,15 +106,6 @@ class Ranked(Normalisation):
     def fit(cls, knots: Knots) -> Self:
         """Fit to a coarse distribution function."""
         return cls(Ranks.of(knots))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "ranks": self.ranks.to_dict()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the form that ``to_dict`` writes."""
-        return cls(Ranks.from_dict(raw["ranks"]))
 
 
 @dataclass(frozen=True)
@@ -141,15 +119,6 @@ class Scaled(Normalisation):
     def fit(cls, knots: Knots) -> Self:
         """Fit to a coarse distribution function."""
         return cls(*_moments(knots))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the form that ``to_dict`` writes."""
-        return cls(raw["mean"], raw["deviation"])
 
 
 def _moments(knots: Knots) -> tuple[float, float]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -50,6 +49,7 @@ class NumericalCodec(ColumnCodec):
     """
 
     kind = "numerical"
+    parts: ClassVar = {"normalisation": NORMALISATIONS}
     column: str
     type: str
     atoms: Levels
@@ -133,30 +133,6 @@ class NumericalCodec(ColumnCodec):
             atoms = self.atoms.array.to_numpy(zero_copy_only=False)
             whole = np.where(is_atom, atoms[np.where(is_atom, gate - 1, 0)], whole)
         return pa.array(whole, arrow_type, mask=is_null)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "kind": self.kind,
-            "column": self.column,
-            "type": self.type,
-            "atoms": self.atoms.to_dict(),
-            "missing": self.missing,
-            "precision": self.precision.to_dict(),
-            "normalisation": self.normalisation.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> NumericalCodec:
-        """Read the form that ``to_dict`` writes."""
-        return cls(
-            column=raw["column"],
-            type=raw["type"],
-            atoms=Levels.from_dict(raw["atoms"]),
-            missing=raw["missing"],
-            precision=Precision.from_dict(raw["precision"]),
-            normalisation=NORMALISATIONS[raw["normalisation"]["kind"]].from_dict(raw["normalisation"]),
-        )
 
 
 def atom_mask(counts: np.ndarray, atom_share: float) -> np.ndarray:

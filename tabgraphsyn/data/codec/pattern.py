@@ -6,12 +6,13 @@ import math
 import re
 import string
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.errors import DataError, listing
 
 MAX_TEMPLATES = 64
@@ -34,7 +35,7 @@ CATEGORIES = {
 
 
 @dataclass(frozen=True)
-class Pattern:
+class Pattern(Plain):
     """Ids of several shapes; a shape is the alphabet of each position.
 
     Attributes:
@@ -116,15 +117,6 @@ class Pattern:
             here = shape == number
             ids[here] = _Space(template).make(index[here])
         return ids
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"templates": [list(template) for template in self.templates], "weights": list(self.weights)}
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Pattern:
-        """Read the form that ``to_dict`` writes."""
-        return Pattern(tuple(tuple(template) for template in raw["templates"]), tuple(raw["weights"]))
 
 
 class _Space:

@@ -6,10 +6,9 @@ that first name, last name, full name and e-mail of a row go together, and none 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,11 +50,11 @@ class PersonalCodec(UnmodelledCodec):
     type: str
     title: str = ""
     is_reversed: bool = False
-    shape: IdentifierCodec | None = None
-    head: tuple[int, ...] = ()
     tail_ids: int = 0
     tail_rows: int = 0
     offset: int = 0
+    head: tuple[int, ...] = ()
+    shape: IdentifierCodec | None = None
 
     @staticmethod
     def fit(column: str, person: PersonalKind, sample: pa.ChunkedArray) -> PersonalCodec:
@@ -114,24 +113,6 @@ class PersonalCodec(UnmodelledCodec):
                 return names + "@" + domain
         whole = last + ", " + first if self.is_reversed else first + " " + last
         return (f"{self.title} " if self.title else "") + whole + again
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        plain = ("column", "has_missing", "person", "type", "title", "is_reversed", "tail_ids", "tail_rows", "offset")
-        shape = None if self.shape is None else self.shape.to_dict()
-        return {
-            "kind": self.kind,
-            **{key: getattr(self, key) for key in plain},
-            "head": list(self.head),
-            "shape": shape,
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> PersonalCodec:
-        """Read the form that ``to_dict`` writes."""
-        plain = {key: value for key, value in raw.items() if key not in ("kind", "head", "shape")}
-        shape = None if raw["shape"] is None else IdentifierCodec.from_dict(raw["shape"])
-        return cls(**plain, head=tuple(raw["head"]), shape=shape)
 
 
 def _shape(column: str, person: PersonalKind, filled: pa.ChunkedArray) -> IdentifierCodec:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from tabgraphsyn.data.codec.groups import Knots
+from tabgraphsyn.data.plain import Plain
 
 MAX_DECIMALS = 12
 MAX_SUPPORT = 5_000
@@ -21,7 +20,7 @@ SUPPORT_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Precision:
+class Precision(Plain):
     """Bounds and lattice of a column, from its training values; no bound is a value that few entities hold.
 
     Attributes:
@@ -106,15 +105,6 @@ class Precision:
         above = np.minimum(above, len(self._values) - 1)
         below = np.maximum(above - 1, 0)
         return np.where(numbers - self._values[below] <= self._values[above] - numbers, below, above)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {**asdict(self), "support": list(self.support)}
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Precision:
-        """Read the form that ``to_dict`` writes."""
-        return Precision(**{**raw, "support": tuple(raw["support"])})
 
 
 def _decimals(values: np.ndarray) -> int | None:

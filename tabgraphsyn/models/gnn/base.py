@@ -6,19 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.graph import SIMILAR, EdgeType
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.models.gnn.edges import Edges
 
 __all__ = ["ConditionEncoder", "EdgeType", "Edges", "GraphBatch", "GraphSchema"]
 
 
 @dataclass(frozen=True)
-class GraphSchema:
+class GraphSchema(Plain):
     """Node and edge types of the graph that a network is built for.
 
     Attributes:
@@ -42,25 +42,6 @@ class GraphSchema:
     def visible(self, target: str) -> tuple[str, ...]:
         """Return the tables that are generated before ``target``: the only ones whose latents it may see."""
         return self.tables[: self.tables.index(target)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "tables": list(self.tables),
-            "latent_dims": dict(self.latent_dims),
-            "structure_dims": dict(self.structure_dims),
-            "edge_types": [list(edge_type) for edge_type in self.edge_types],
-        }
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> GraphSchema:
-        """Read the form that ``to_dict`` writes."""
-        return GraphSchema(
-            tables=tuple(raw["tables"]),
-            latent_dims=dict(raw["latent_dims"]),
-            structure_dims=dict(raw["structure_dims"]),
-            edge_types=tuple((source, name, target) for source, name, target in raw["edge_types"]),
-        )
 
 
 @dataclass(frozen=True)
