@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Relation
 
 MAX_DRIVER_NULL_SHARE = 0.5
@@ -48,7 +49,7 @@ class KeyUse:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Plain):
     """The contents of ``plan.json``.
 
     Attributes:
@@ -79,31 +80,12 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
-        return {
-            "order": list(self.order),
-            "driver": dict(self.driver),
-            "reference_tables": list(self.reference_tables),
-            "real_rows": dict(self.real_rows),
-            "training_rows": dict(self.training_rows),
-            "published": dict(self.published),
-            "kept_back": dict(self.kept_back),
-            "coarse": list(self.coarse),
-            "min_entities": self.min_entities,
-        }
+        return {**super().to_dict(), "coarse": list(self.coarse)}
 
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Plan:
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
         """Read the form that ``to_dict`` writes."""
-        return Plan(
-            order=tuple(raw["order"]),
-            driver=dict(raw["driver"]),
-            reference_tables=tuple(raw["reference_tables"]),
-            real_rows=dict(raw["real_rows"]),
-            training_rows=dict(raw["training_rows"]),
-            published=dict(raw.get("published", {})),
-            kept_back=dict(raw.get("kept_back", {})),
-            min_entities=int(raw.get("min_entities", 5)),
-        )
+        return super().from_dict({key: value for key, value in raw.items() if key != "coarse"})
 
 
 def generation_order(

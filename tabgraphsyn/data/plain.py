@@ -59,7 +59,7 @@ def _written(value: Any) -> Any:
         return {one.name: _written(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, tuple):
         return [_written(item) for item in value]
-    return dict(value) if isinstance(value, Mapping) else value
+    return {key: _written(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def read(value: Any, hint: Any) -> Any:
@@ -76,6 +76,11 @@ def read(value: Any, hint: Any) -> Any:
     if origin is tuple:
         each = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(read(item, one) for item, one in zip(value, each, strict=True))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {key: read(item, inner[1]) for key, item in value.items()}
     if hasattr(hint, "from_dict"):
         return hint.from_dict(value)
-    return hint(**value) if is_dataclass(hint) and isinstance(hint, type) else value
+    if isinstance(hint, type) and is_dataclass(hint):
+        hints = _hints(hint)
+        return hint(**{name: read(item, hints.get(name)) for name, item in value.items()})
+    return value

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.formats import Format, format_from_dict
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.errors import DataError, listing, nearest
 
 SemanticType = Literal["numerical", "categorical", "boolean", "datetime", "id", "text"]
@@ -86,7 +87,7 @@ class TableSchema:
 
 
 @dataclass(frozen=True)
-class Relation:
+class Relation(Plain):
     """A foreign key: ``child_columns`` of the child refer to ``parent_columns`` of the parent."""
 
     child_table: str
@@ -204,8 +205,8 @@ class Schema:
                 }
                 for table in self.tables
             ],
-            "relations": [_relation_dict(relation) for relation in self.relations],
-            **({"dropped": [_relation_dict(relation) for relation in self.dropped]} if self.dropped else {}),
+            "relations": [relation.to_dict() for relation in self.relations],
+            **({"dropped": [relation.to_dict() for relation in self.dropped]} if self.dropped else {}),
         }
 
     @staticmethod
@@ -221,26 +222,8 @@ class Schema:
             )
             for table in raw["tables"]
         )
-        relations = tuple(_relation(relation) for relation in raw["relations"])
-        return Schema(tables, relations, tuple(_relation(relation) for relation in raw.get("dropped", ())))
-
-
-def _relation_dict(relation: Relation) -> dict[str, Any]:
-    return {
-        "child_table": relation.child_table,
-        "child_columns": list(relation.child_columns),
-        "parent_table": relation.parent_table,
-        "parent_columns": list(relation.parent_columns),
-    }
-
-
-def _relation(raw: Mapping[str, Any]) -> Relation:
-    return Relation(
-        child_table=raw["child_table"],
-        child_columns=tuple(raw["child_columns"]),
-        parent_table=raw["parent_table"],
-        parent_columns=tuple(raw["parent_columns"]),
-    )
+        relations = tuple(Relation.from_dict(relation) for relation in raw["relations"])
+        return Schema(tables, relations, tuple(Relation.from_dict(relation) for relation in raw.get("dropped", ())))
 
 
 def _without_defaults(column: Column) -> dict[str, Any]:

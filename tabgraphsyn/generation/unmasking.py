@@ -130,5 +130,5 @@ def _rows(batch: EncodedBatch, rows: Tensor, device: str) -> EncodedBatch:
 
 
 def whole_families(parent_row: np.ndarray | None, rows: int) -> Families:
-    """Return uncut families: a state is carried through all of a family."""
+    """Return uncut families, of (rows,) int64 pointers: a state is carried through all of a family."""
     return Families.from_pointer(parent_row, rows, window_limit=max(rows, 1))

@@ -68,11 +68,11 @@ class UnmaskingTask(PartedTask):
         return int(self.families.window_rows[self.batches.windows_at(step)].sum())
 
     def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the mean loss of one batch of whole windows."""
+        """Return the mean loss of one batch of whole windows, scalar."""
         return {"loss": self._row_losses(self.batches.windows_at(step), generator, training=True).mean()}
 
     def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
-        """Return the share of a part of the windows in the mean loss of a batch: no window is cut."""
+        """Return the share of a part of the windows in the mean loss of a batch; scalar."""
         windows = self.batches.windows_at(step)
         sizes = self.families.window_rows[windows]
         chosen, _ = part.groups(sizes)

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.plain import Plain
 
 
 @dataclass(frozen=True)
-class CoarseMarginals:
+class CoarseMarginals(Plain):
     """Shares of levels and the place and width of numbers, field by field.
 
     Attributes:
@@ -53,17 +54,13 @@ class CoarseMarginals:
 
     def save(self, folder: Path, table: str) -> None:
         """Write ``<table>.coarse.json``."""
-        raw = {"shares": [list(one) for one in self.shares], "middle": list(self.middle), "width": list(self.width)}
-        write_json(folder / f"{table}.coarse.json", raw)
+        write_json(folder / f"{table}.coarse.json", self.to_dict())
 
     @staticmethod
     def load(folder: Path, table: str) -> CoarseMarginals | None:
         """Read what ``save`` wrote, None where it wrote nothing."""
         path = folder / f"{table}.coarse.json"
-        if not path.exists():
-            return None
-        raw = read_json(path)
-        return CoarseMarginals(tuple(tuple(one) for one in raw["shares"]), tuple(raw["middle"]), tuple(raw["width"]))
+        return CoarseMarginals.from_dict(read_json(path)) if path.exists() else None
 
 
 def _drawn(shares: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:

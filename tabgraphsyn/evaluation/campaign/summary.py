@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.errors import ConfigError, StageError
 
 FORMAT = 1
@@ -184,7 +185,7 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class CampaignSummary:
+class CampaignSummary(Plain):
     """A whole campaign.
 
     Attributes:
@@ -203,18 +204,12 @@ class CampaignSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": FORMAT, **super().to_dict()}
 
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> CampaignSummary:
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
         """Read the json form."""
-        return CampaignSummary(
-            name=raw["name"],
-            datasets=tuple(_dataset(each) for each in raw["datasets"]),
-            missing=tuple(raw["missing"]),
-            reports=tuple(raw["reports"]),
-            provenance=Provenance(**{**raw["provenance"], **_tuples(raw["provenance"], "command", "commits")}),
-        )
+        return super().from_dict({key: value for key, value in raw.items() if key != "format"})
 
 
 def read_summary(path: Path) -> CampaignSummary:
@@ -234,32 +229,3 @@ def read_summary(path: Path) -> CampaignSummary:
         return CampaignSummary.from_dict(raw)
     except (ValueError, TypeError, KeyError) as error:
         raise StageError(f"{file}: not a campaign's summary ({error}). Make the report again.") from error
-
-
-def _dataset(raw: Mapping[str, Any]) -> DatasetSummary:
-    return DatasetSummary(
-        name=raw["name"],
-        rows=raw["rows"],
-        scores=tuple(ScoreColumn(**each) for each in raw["scores"]),
-        models=tuple(_model(each) for each in raw["models"]),
-        baselines={
-            key: {name: Baseline(**value) for name, value in found.items()} for key, found in raw["baselines"].items()
-        },
-        differences=tuple(Difference(**each) for each in raw["differences"]),
-        best=raw["best"],
-        schema=raw["schema"],
-        children={name: (real, synthetic) for name, (real, synthetic) in raw["children"].items()},
-    )
-
-
-def _model(raw: Mapping[str, Any]) -> ModelSummary:
-    estimates = {key: _estimate(value) for key, value in raw["estimates"].items()}
-    return ModelSummary(**{**raw, "gate": Gate(**raw["gate"]), "estimates": estimates})
-
-
-def _estimate(raw: Mapping[str, Any]) -> Estimate:
-    return Estimate(**{**raw, "runs": {seed: (run[0], run[1]) if run else None for seed, run in raw["runs"].items()}})
-
-
-def _tuples(raw: Mapping[str, Any], *keys: str) -> dict[str, tuple[str, ...]]:
-    return {key: tuple(raw[key]) for key in keys}

@@ -73,7 +73,7 @@ def grids(
 
 
 def roughness(counts: np.ndarray) -> float:
-    """Return how arbitrarily sorted distinct values repeat: about 1 for counts of a smooth distribution.
+    """Return how arbitrarily sorted distinct values, (values,), repeat: about 1 for counts of a smooth distribution.
 
     >>> roughness(np.array([10, 11, 9, 10, 12, 10, 9, 10] * 9)) < 1 < 30 < roughness(np.array([1, 90, 2, 1, 70] * 20))
     True
