@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,10 @@ from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.weights import with_weights
+from tabgraphsyn.training.budget import within_budget
 from tabgraphsyn.training.denoising import DenoisingTask
 from tabgraphsyn.training.loop import train
 from tabgraphsyn.training.scoring import NOT_SCORED, VALIDATION, ScoredLoopConfig, Scoring
-
-BATCH_ROWS_MIN = 128
-SMALL_TABLE_REPEATS = 8
-STEPS_MIN = 800
-BATCH_WINDOWS_MIN = 8
-VALIDATIONS_MIN = 3
-LARGE_STEPS_SHARE = 0.4
 
 
 def run(context: StageContext) -> None:
@@ -57,10 +50,8 @@ def run(context: StageContext) -> None:
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
     families = table_families(prepared, table, len(condition), prepared.pointer, diffusion)
-    epochs = diffusion.family_epochs if families.exchange else diffusion.max_epochs
-    if condition.is_composed:
-        epochs = diffusion.composed_epochs
-    loop = _limited(ScoredLoopConfig(**context.config["training"]["diffusion"]), families, epochs)
+    loop = ScoredLoopConfig(**context.config["training"]["diffusion"])
+    loop = within_budget(loop, families, diffusion, is_composed=condition.is_composed)
     task = DenoisingTask(
         denoiser=denoiser,
         autoencoder=autoencoder.to(context.resources.device).eval(),
@@ -173,29 +164,6 @@ def table_families(
     if driver is None or prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables:
         return Families.from_pointer(None, rows)
     return Families.from_pointer(pointer(driver), rows, diffusion.window_limit)
-
-
-def _limited(loop: ScoredLoopConfig, families: Families, max_epochs: int) -> ScoredLoopConfig:
-    """Return the loop for one table: a small one gets small batches and fewer steps, large families large batches.
-
-    A batch repeats a row ``SMALL_TABLE_REPEATS`` times at most (each time with its own noise), and a row is seen
-    ``max_epochs`` times, but no table gets fewer than ``STEPS_MIN`` steps: what it conditions would suffer. All rows
-    of a window have one noise level, so a batch holds ``BATCH_WINDOWS_MIN`` windows, and steps fall in proportion, to
-    ``LARGE_STEPS_SHARE`` of them at most.
-    """
-    rows = families.rows
-    batch_rows = min(loop.batch_rows, max(BATCH_ROWS_MIN, SMALL_TABLE_REPEATS * rows))
-    wanted = max(batch_rows, min(rows, BATCH_WINDOWS_MIN * rows // max(families.windows, 1)))
-    steps = int(loop.steps * max(LARGE_STEPS_SHARE, batch_rows / wanted))
-    batch_rows = wanted
-    steps = min(steps, max(STEPS_MIN, rows * max_epochs // batch_rows))
-    return replace(
-        loop,
-        batch_rows=batch_rows,
-        steps=steps,
-        warmup_steps=min(loop.warmup_steps, steps // 4),
-        validate_every=min(loop.validate_every, max(steps // VALIDATIONS_MIN, 1)),
-    )
 
 
 def _write(context: StageContext, record: Mapping[str, Any], denoiser: Denoiser | None) -> None:
