@@ -109,12 +109,13 @@ def write_text(path: Path, text: str, *, flush: bool = True) -> None:
 def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
     """Write ``value`` as json, aside then renamed; NaN and infinity are refused."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    if not _is_unicode(text):  # names of files may be any bytes
+    if not is_unicode(text):  # names of files may be any bytes
         text = json.dumps(value, indent=2, allow_nan=False)
     write_text(path, text + "\n", flush=flush)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Return whether text can be written as UTF-8; half of a surrogate pair, which json can spell, cannot."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -165,3 +166,12 @@ def file_sha256(path: Path) -> str:
     """Return the hash of a file's content, 64 hexadecimal digits; the file is read in pieces."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder to disk: without it a power cut can undo a rename that everything after it relies on."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

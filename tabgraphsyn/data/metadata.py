@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.files import is_unicode
 from tabgraphsyn.data.reading.names import column_name_problem, table_name_problem
 from tabgraphsyn.data.schema import SEMANTIC_TYPES, Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
@@ -162,7 +163,7 @@ class _Parser:
 
     def text(self, where: str, key: str, spec: Mapping[str, Any]) -> str | None:
         value = spec.get(key)
-        if value is not None and not (isinstance(value, str) and value and _is_unicode(value)):
+        if value is not None and not (isinstance(value, str) and value and is_unicode(value)):
             self.wrong(f"{where}: {key} is text, found {value!r}.")
             return None
         return value
@@ -254,14 +255,6 @@ def _own_type(sdtype: str, pii: Any, is_key: bool) -> tuple[str, bool]:
     if pii is False:  # SDV's way to say: values may be reproduced
         return ("text" if sdtype == "unknown" else "categorical"), False
     return "text", True
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair, which json can spell
-        return False
-    return True
 
 
 def metadata_dict(schema: Schema) -> dict[str, Any]:

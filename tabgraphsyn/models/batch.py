@@ -115,3 +115,15 @@ class SiblingGroups:
             count=self.count,
             exchange=self.exchange,
         )
+
+
+def is_present(batch: EncodedBatch, gates: Tensor) -> Tensor:
+    """Return 1.0 where a number is meaningful, (rows, n_num).
+
+    Shape:
+        gates: (n_num,) int64, the category whose level 0 says that the number is there; negative where it always is.
+    """
+    if not batch.categorical.shape[1]:
+        return torch.ones_like(batch.numerical)
+    open_gate = batch.categorical[:, gates.clamp(min=0)] == 0
+    return (open_gate | (gates < 0)).to(batch.numerical.dtype)

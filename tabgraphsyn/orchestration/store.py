@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import file_sha256, write_json
+from tabgraphsyn.data.files import file_sha256, sync_folder, write_json
 from tabgraphsyn.data.untrusted import decoded, plain_bytes
 from tabgraphsyn.errors import DataError, StageError, listing
 from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
@@ -271,7 +271,7 @@ def publish(lease: Lease, manifest: Mapping[str, Any]) -> None:
         raise StageError(
             f"{lease.folder}: attempt {lease.number} found {target.name!r} published ({error})."
         ) from error
-    _sync_folder(lease.folder)
+    sync_folder(lease.folder)
     _write_done(lease.folder, whole)
 
 
@@ -306,14 +306,6 @@ def discard(folder: Path) -> None:
         aside = folder / f".damaged-{uuid.uuid4().hex[:8]}"
         artifacts.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def checked_inputs(store: Store, inputs: Mapping[str, str], verify_mb: float) -> dict[str, Path]:

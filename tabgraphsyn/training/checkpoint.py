@@ -15,7 +15,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from tabgraphsyn.data.files import folder_written_aside, read_json, write_json
+from tabgraphsyn.data.files import folder_written_aside, read_json, sync_folder, write_json
 from tabgraphsyn.errors import StageError
 
 KEPT = 2
@@ -44,8 +44,8 @@ def save(folder: Path, step: int, tensors: TensorFiles, state: Mapping[str, Any]
     with folder_written_aside(target) as aside:
         hashes = {name: _write_tensors(aside / f"{name}.safetensors", content) for name, content in tensors.items()}
         write_json(aside / "state.json", {**state, "format": FORMAT_VERSION, "step": step, "sha256": hashes})
-        _sync_folder(aside)
-    _sync_folder(folder)
+        sync_folder(aside)
+    sync_folder(folder)
     for old in _step_folders(folder)[KEPT:]:
         _remove(old)
     return target
@@ -113,15 +113,6 @@ def _write_tensors(path: Path, content: Mapping[str, Tensor]) -> str:
         handle.flush()
         os.fsync(handle.fileno())
     return hashlib.sha256(raw).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it a power cut can undo a rename that everything after it relies on.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(path: Path) -> Checkpoint:

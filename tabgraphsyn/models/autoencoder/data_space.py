@@ -18,7 +18,7 @@ from tabgraphsyn.config.ranges import Levels, NotNegative, Scale, Width
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
-from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.batch import EncodedBatch, is_present
 
 SIGMA_DATA = 1.0
 OUTPUT_MULTIPLE = 16
@@ -178,17 +178,10 @@ class DataSpace(Autoencoder):
         if self.numbers:
             wanted = clean[:, : self.numbers] - skip_scaling(sigma, SIGMA_DATA) * noisy[:, : self.numbers]
             error = (numbers - wanted / output_scaling(sigma, SIGMA_DATA)).square()
-            loss = loss + (error * self._is_present(batch)).sum(dim=1)
+            loss = loss + (error * is_present(batch, self.gates)).sum(dim=1)
         for number, block in enumerate(self.blocks):
             chosen = batch.categorical[:, list(block.fields)]
             found = self._logits(number, block, logits[number], noisy, sigma).flatten(0, 1)
             entropy = F.cross_entropy(found, chosen.flatten(), reduction="none").view(chosen.shape)
             loss = loss + self.category_weight * entropy.sum(dim=1)
         return loss / max(fields, 1)
-
-    def _is_present(self, batch: EncodedBatch) -> Tensor:
-        """Return 1.0 where a number is meaningful, (rows, n_num)."""
-        if not batch.categorical.shape[1]:
-            return torch.ones_like(batch.numerical)
-        open_gate = batch.categorical[:, self.gates.clamp(min=0)] == 0
-        return (open_gate | (self.gates < 0)).to(batch.numerical.dtype)

@@ -15,7 +15,7 @@ from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.autoencoder.tokenizer import ColumnReader, ColumnTokenizer, TransformerLayer
-from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.batch import EncodedBatch, is_present
 
 SIGMA_DATA = 1.0
 # A dimension that the posterior has let go keeps its small spread: scaled up, its noise would be learnt as data.
@@ -125,13 +125,13 @@ class VAE(Autoencoder):
         if not self.is_trained:
             return {}
         noise = self._noise(batch, generator).to(self.beta.device)
-        squared, entropy, kl = self(batch.numerical, batch.categorical, self._is_present(batch), noise)
+        squared, entropy, kl = self(batch.numerical, batch.categorical, is_present(batch, self.gates), noise)
         return self._losses(squared + entropy, kl)
 
     def part_loss(self, batch: EncodedBatch, rows: slice, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the share of some rows in the losses of a batch; each is scalar."""
         noise = self._noise(batch, generator)[rows].to(self.beta.device)
-        present = self._is_present(batch)
+        present = is_present(batch, self.gates)
         squared, entropy, kl = self(batch.numerical[rows], batch.categorical[rows], present[rows], noise)
         # A mean over the rows, and one over the numbers that are present.
         share = noise.shape[0] / batch.rows
@@ -168,7 +168,7 @@ class VAE(Autoencoder):
         """Return standardised posterior means, (rows, latent_dim)."""
         if not self.is_trained:
             return batch.numerical.new_zeros(batch.rows, 0)
-        mean, _ = self._posterior(batch.numerical, batch.categorical, self._is_present(batch))
+        mean, _ = self._posterior(batch.numerical, batch.categorical, is_present(batch, self.gates))
         return (mean.flatten(1) - self.latent_mean) / self.latent_scale
 
     @torch.no_grad()
@@ -208,10 +208,3 @@ class VAE(Autoencoder):
         """Return per row EDM's weighted squared error: the raw output against its unit-variance target."""
         wanted = (clean - skip_scaling(sigma, SIGMA_DATA) * noisy) / output_scaling(sigma, SIGMA_DATA)
         return (raw - wanted).square().sum(dim=1) / max(self.latent_dim, 1)
-
-    def _is_present(self, batch: EncodedBatch) -> Tensor:
-        """Return 1.0 where a number is meaningful, (rows, n_num)."""
-        if not batch.categorical.shape[1]:
-            return torch.ones_like(batch.numerical)
-        open_gate = batch.categorical[:, self.gates.clamp(min=0)] == 0
-        return (open_gate | (self.gates < 0)).to(batch.numerical.dtype)
