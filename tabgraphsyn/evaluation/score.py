@@ -16,7 +16,7 @@ ComparisonName = Literal["synthetic", "real_real", "independent", "copy"]
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Plain):
     """One finite number.
 
     Attributes:
@@ -49,15 +49,9 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
-        return {
-            "metric": self.metric,
-            "level": self.level,
-            "where": self.where,
-            "value": self.value,
-            "direction": self.direction,
-            "comparison": self.comparison,
-            "detail": dict(self.detail),
-        }
+        raw = super().to_dict()
+        del raw["influences"]
+        return raw
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,16 @@ def test_whatever_takes_two_kinds_of_rows_can_be_named() -> None:
     assert made > WIDELY_USED, made
 
 
+@pytest.mark.parametrize("name", sorted(WIDELY_USED))
+def test_weights_have_a_shape_before_they_take_memory(name: str) -> None:
+    """Weights of a bundle are held against the network on the meta device, where nothing can be computed."""
+    kind, arguments = convolution_class(f"torch_geometric.nn.{name}"), ARGUMENTS.get(name, {})
+    with torch.device("meta"):
+        blank = convolution_of(kind, arguments, 8).state_dict()
+    made = convolution_of(kind, arguments, 8).state_dict()
+    assert {key: value.shape for key, value in blank.items()} == {key: value.shape for key, value in made.items()}
+
+
 @pytest.mark.parametrize("name", ["GraphConv", "GATv2Conv", "ResGatedGraphConv"])
 def test_a_convolution_sees_rows_edges_and_their_order_alike(name: str) -> None:
     torch.manual_seed(0)
