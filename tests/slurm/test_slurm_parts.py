@@ -298,6 +298,19 @@ def test_preemptions_have_their_own_cap(tmp_path: Path, monkeypatch: pytest.Monk
     assert codes == [75] * 10 + [3]
 
 
+def test_a_busy_controller_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The cause that is noted is the true one, also where the first question gets no answer."""
+    fakes, folder = tmp_path / "bin", tmp_path / "out" / "stages" / "gnn" / "x"
+    answer = "echo JobId=7 JobState=RUNNING PreemptTime=2026-01-01T00:00:00"
+    fake(fakes, "scontrol", f'case "$1" in show) [ $(wc -l < {fakes}/calls) -gt 2 ] || exit 1; {answer};; esac')
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.node.requeue._PAUSE_S", 0.0)
+    monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert after_interruption(Policy(), folder) == 75
+    assert calls(fakes) == ["scontrol show job -o 7"] * 3 + ["scontrol requeue 7"]
+    assert [entry["kind"] for entry in decisions(folder)] == ["preempted"]
+
+
 def test_without_scontrol_nothing_is_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SLURM_JOB_ID", "7")
@@ -312,6 +325,7 @@ def test_a_job_that_slurm_runs_again_beside_this_process_is_left_alone(
     """A node was lost and lives on: to requeue the job now would end its new run, and nobody may answer a question."""
     fakes, folder = tmp_path / "bin", tmp_path / "out" / "stages" / "gnn" / "x"
     fake(fakes, "scontrol", "exit 1")
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.node.requeue._ASK_AGAIN_S", 0.0)
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     for run in ("0", "1"):

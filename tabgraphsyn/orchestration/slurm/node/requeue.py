@@ -39,6 +39,8 @@ from tabgraphsyn.orchestration.store import done_manifest
 
 _CHECK_TURN_S = 60.0  # Slurm looks at time limits every 30 s, in whole minutes
 _STAY_S = 3600.0
+_ASK_AGAIN_S = 10.0
+_PAUSE_S = 1.0
 _LOOKED_AT = 200  # stages of a kind that are asked what they took
 _FORBIDDEN = ("access", "denied", "permission", "not allowed", "forbidden", "disabled", "not permitted")
 
@@ -204,11 +206,20 @@ def after_death(policy: Policy, folder: Path, code: int) -> int:
 
 
 def _fields(scheduler: Scheduler, element: ElementId) -> dict[str, str]:
-    try:
-        return scheduler.job_fields(element)
-    except SubmissionError as error:
-        _say(str(error))
-        return {}
+    """Return what Slurm says of this element; a busy controller is asked again, as long as there is time to requeue."""
+    end = time.monotonic() + _ASK_AGAIN_S
+    while scheduler.has("scontrol"):
+        try:
+            if fields := scheduler.job_fields(element):
+                return fields
+            said = f"scontrol shows nothing of job {element}"
+        except SubmissionError as error:
+            said = str(error)
+        _say(said)
+        if time.monotonic() > end:
+            break
+        time.sleep(_PAUSE_S)
+    return {}
 
 
 def _requeued(scheduler: Scheduler, element: ElementId, folder: Path) -> bool:
