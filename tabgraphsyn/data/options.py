@@ -18,8 +18,7 @@ EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 ORPHAN_POLICIES = ("error", "null", "drop")
 ALL_NULL_POLICIES = ("error", "drop")
 
-# Limits and labels: what is read is the same under any of them, so they are no part of a result's identity.
-LABEL_KEYS = ("name",)
+# What is read is the same under any limit, so they are no part of a result's identity.
 LIMIT_KEYS = ("max_columns", "max_cells", "max_value_length", "max_expansion", "max_table_gb", "max_metadata_mb")
 # Python calls them encodings of text; none of them is one that a file of rows is written in.
 _NO_FILE_ENCODINGS = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem")

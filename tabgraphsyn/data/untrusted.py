@@ -22,8 +22,6 @@ from tabgraphsyn.errors import DataError, StageError, TabGraphSynError, listing,
 
 MOST_JSON_BYTES = 256 << 20
 MOST_RECORD_BYTES = 16 << 20
-MOST_NESTED = 100
-"""Levels of json, far beyond what any form has."""
 _MOST_LETTERS = 300
 _ADVICE = "Do not use it, or get it again from who made it."
 

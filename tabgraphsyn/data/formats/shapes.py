@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.formats.number import MINUS, NumberFormat
 
-GROUP_MARKS = (",", ".", " ", "'", "\u2019", "\u00a0", "\u202f", "_")
 _SPACES = (" ", "\u00a0", "\u202f", "_")
 _CURRENCY_WORDS = """
 USD EUR GBP JPY CHF CNY INR CAD AUD NZD SEK NOK DKK PLN CZK HUF RON BRL MXN ZAR RUB TRY KRW SGD HKD THB IDR ILS AED SAR

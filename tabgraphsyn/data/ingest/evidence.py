@@ -13,7 +13,6 @@ from tabgraphsyn.data.ingest.raw_table import RawTable
 
 MOST_SHAPES = 3_000
 MOST_VALUES = 500
-MOST_FAMILIES = 40
 
 
 @dataclass
