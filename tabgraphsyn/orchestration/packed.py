@@ -55,7 +55,7 @@ def packable(folder: Path) -> list[Path]:
     if not (folder / _DONE).is_file() or (folder / _ATTEMPTS).is_symlink() or (folder / _LOGS).is_symlink():
         return []
     found = [folder / _SPEC, *(folder / name for name in _FURTHER)]
-    found += [*sorted((folder / _ATTEMPTS).glob("*.json")), *sorted((folder / _LOGS).glob("attempt-*.log"))]
+    found += [*sorted((folder / _ATTEMPTS).glob("*.json")), *sorted((folder / _LOGS).glob("attempt-*"))]
     found = [path for path in found if path.is_file() and not path.is_symlink()]
     sizes = [path.stat() for path in (folder / _DONE, *found)]
     is_small = all(size.st_size <= _MOST_BYTES for size in sizes) and sum(s.st_size for s in sizes) <= _MOST_ALL_BYTES
@@ -93,7 +93,7 @@ def _take_in(record: dict[str, Any], path: Path) -> None:
         record["attempts"][path.stem] = {**plain_json(path), "heartbeat": path.stat().st_mtime}
     else:
         text = plain_bytes(path, _MOST_BYTES).decode("utf-8", errors="replace")
-        is_log = path.parent.name == _LOGS
+        is_log = path.parent.name == _LOGS and path.suffix == ".log"  # the lines of json stand under their name
         record["logs" if is_log else "files"][path.stem.removeprefix("attempt-") if is_log else path.name] = text
 
 

@@ -1,0 +1,70 @@
+"""Published files of several runs are scored by this code and laid beside ours in one page."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "rescore.py"
+SPEC = importlib.util.spec_from_file_location("rescore", SCRIPT)
+assert SPEC is not None and SPEC.loader is not None
+rescore = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(rescore)
+
+METADATA = {
+    "METADATA_SPEC_VERSION": "MULTI_TABLE_V1",
+    "tables": {"p": {"columns": {"x": {"sdtype": "numerical"}, "c": {"sdtype": "categorical"}}}},
+    "relationships": [],
+}
+ONE_METRIC = "evaluation.metrics={shapes: {_target_: tabgraphsyn.evaluation.metric.column_shapes.ColumnShapes}}"
+
+
+def rows(first: int) -> pd.DataFrame:
+    return pd.DataFrame({"x": [float(first + number) for number in range(60)], "c": ["a", "b"] * 30})
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """SyntheRela's layout: two methods, one of two runs, one of one."""
+    original = tmp_path / "original" / "<shop>"
+    original.mkdir(parents=True)
+    rows(0).to_csv(original / "p.csv", index=False)
+    (original / "metadata.json").write_text(json.dumps(METADATA))
+    for method, run, first in (("near", "1", 0), ("near", "2", 6), ("far", "1", 600)):
+        folder = tmp_path / "synthetic" / "<shop>" / method / run / "sample1"
+        folder.mkdir(parents=True)
+        rows(first).to_csv(folder / "p.csv", index=False)
+    return tmp_path
+
+
+def test_runs_become_mean_and_spread_beside_ours(published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    point = tmp_path / "camp" / "seed=0"
+    point.mkdir(parents=True)
+    score = {"metric": "column_shapes", "level": "database", "where": "database", "direction": "higher"}
+    (point / "metrics.json").write_text(json.dumps({"scores": [{**score, "comparison": "synthetic", "value": 0.5}]}))
+    (point / "config.yaml").write_text("dataset: {name: <shop>}\n")
+    words = [str(published), "--ours", str(point.parent), "--out", str(tmp_path / "out"), "--protocol", "quick"]
+    assert rescore.main([*words, "--set", ONE_METRIC, "--set", "evaluation.gate.action=off"]) == 0, (
+        capsys.readouterr().err
+    )
+    found = {
+        row["method"]: row
+        for row in json.loads((tmp_path / "out" / "rescored.json").read_text())
+        if row["where"] == "database"
+    }
+    # A shift by 6 of 60 moves the distribution of one of two columns by a tenth; by 600 altogether.
+    assert found["near"]["runs"] == 2 and found["near"]["mean"] == pytest.approx((1.0 + 0.95) / 2)
+    assert found["near"]["sd"] == pytest.approx(0.05 / 2**0.5)
+    assert found["far"]["mean"] == pytest.approx(0.5) and found["far"]["sd"] is None
+    assert found["TabGraphSyn"]["mean"] == 0.5
+    text = (tmp_path / "out" / "rescored.html").read_text()
+    assert "&lt;shop&gt;" in text and "<shop>" not in text and "0.975 &plusmn; 0.035 (2)" in text
+
+
+def test_a_folder_of_another_kind_is_a_users_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert rescore.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "SyntheRela" in capsys.readouterr().err
