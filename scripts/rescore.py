@@ -11,6 +11,7 @@ again, so that a run that was cut off goes on.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import html
 import json
 import statistics
@@ -67,11 +68,13 @@ def scored(folder: Path, protocol: str, overrides: tuple[str, ...], out: Path) -
 
     found: Runs = defaultdict(lambda: defaultdict(dict))
     sampled = [source for source in sources(None, folder, None, out / "runs") if source.name]
+    # Another protocol's scores are no scores of this one.
+    place_of = out / "runs" / "-".join([protocol, *([_short(overrides)] if overrides else [])])
     if not sampled:
         raise ConfigError(f"{folder}: samples in SyntheRela's layout expected, found none.")
     for source in sampled:
         dataset, method, run = source.name.split("/", 2)
-        place = out / "runs" / source.name
+        place = place_of / source.name
         kept = place / "metrics.json"
         if not kept.is_file():
             print(source.name, flush=True)
@@ -85,6 +88,10 @@ def scored(folder: Path, protocol: str, overrides: tuple[str, ...], out: Path) -
             )
         found[dataset][method][run] = json.loads(kept.read_text(encoding="utf-8"))
     return found
+
+
+def _short(overrides: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:8]
 
 
 def _add_ours(runs: Runs, place: Path) -> None:
@@ -101,7 +108,7 @@ def _add_ours(runs: Runs, place: Path) -> None:
 
 
 def summary(runs: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> list[dict[str, Any]]:
-    """Return a row for each data set, method, metric and place: mean, standard deviation over runs, real against real."""
+    """Return a row for each data set, method, metric and place: mean, deviation over runs, real against real."""
     rows = []
     for dataset, methods in sorted(runs.items()):
         for method, by_run in methods.items():
@@ -139,9 +146,9 @@ def page(rows: Sequence[Mapping[str, Any]], protocol: str) -> str:
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>Scores by one code</title><style>{_STYLE}</style><h1>Scores by one code</h1>",
-        f"<p>Protocol {html.escape(protocol)}; mean &plusmn; standard deviation over runs (number of runs); in brackets real "
-        "against real, which is what can be reached. Points of this project may have left out a holdout, and are judged by "
-        "the protocol of their own launch.</p>",
+        f"<p>Protocol {html.escape(protocol)}; mean &plusmn; deviation over runs (number of runs); in brackets "
+        "real against real, which is what can be reached. Points of this project may have left out a holdout, and are "
+        "judged by the protocol of their own launch.</p>",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         chosen = [row for row in rows if row["dataset"] == dataset]
