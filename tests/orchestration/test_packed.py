@@ -52,10 +52,11 @@ def seen(folder: Path) -> tuple[object, ...]:
 
 def test_one_file_is_left_and_nothing_is_lost(done: Path):
     before, mode = seen(done), (done / "done.json").stat().st_mode
-    assert len(files(done)) == 6
-    assert packed.pack(done) == 5
+    assert len(files(done)) == 7
+    assert packed.pack(done) == 6
     assert files(done) == {"done.json"} and not (done / "attempts").exists() and not (done / "logs").exists()
     assert seen(done) == before and (done / "done.json").stat().st_mode == mode
+    assert packed.record_of(done)["files"]["attempt-2.jsonl"].startswith("{")
     assert packed.record_of(done)["spec"]["stage"] == "sample" == packed.read_spec(done).stage
     assert packed.pack(done) == 0
 
@@ -66,7 +67,7 @@ def test_a_pack_that_was_cut_off_between_its_steps_has_lost_nothing(done: Path, 
         patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError("killed")))
         with pytest.raises(OSError, match="killed"):
             packed.pack(done)
-    assert len(files(done)) == 6 and seen(done) == before
+    assert len(files(done)) == 7 and seen(done) == before
     packed.pack(done)
     assert files(done) == {"done.json"} and seen(done) == before
 
@@ -104,6 +105,6 @@ def test_an_older_attempt_that_wakes_up_holds_nothing(tmp_path: Path):
 
 def test_the_rule_packs(done: Path):
     found = [each for each in garbage(done.parents[2], []) if each.rule == RECORDS]
-    assert [(each.path, each.files) for each in found] == [(done, 5)]
+    assert [(each.path, each.files) for each in found] == [(done, 6)]
     assert delete(found) == 1 and files(done) == {"done.json"}
     assert list(garbage(done.parents[2], [])) == []
