@@ -18,7 +18,6 @@ from tabgraphsyn.orchestration.packed import read_spec
 from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, OutputForm
 from tabgraphsyn.orchestration.signature import without
 from tabgraphsyn.orchestration.store import ARTIFACTS, Store, done_manifest
-from tabgraphsyn.stages.catalog import STAGES
 
 _SAID = (
     "started",
@@ -150,12 +149,10 @@ def point_stage(store: Store, stage_id: str) -> StageForm:
     folder = store.folder(stage_id)
     spec = read_spec(folder)
     done: dict[str, Any] = done_manifest(folder) or {}
-    kind = STAGES.kinds.get(spec.stage)
-    places = kind.place_keys if kind is not None else tuple(spec.runtime.place_keys)
     return StageForm(
         id=stage_id,
         **{key: value for key, value in fields_of(spec).items() if key not in ("runtime", "config")},
-        config=without(spec.config, places),
+        config=without(spec.config, spec.runtime.place_keys),
         outputs={path: OutputForm(**one) for path, one in done["outputs"].items()},
         made=MadeForm(**{key: done[key] for key in _SAID if key in done}),
     )

@@ -64,28 +64,33 @@ def crate_findings(folder: Path, root: str | None = None) -> list[Finding]:
     return found
 
 
-def point_findings(point: Point) -> list[Finding]:
+def point_findings(point: Point, *, with_stages: bool = True) -> list[Finding]:
     """Return what is found of a point: its stages in the store, what is shown of them, and its config.
+
+    Args:
+        point: whose stages are done.
+        with_stages: hash what its stages published in the store; points of a campaign share most of it.
 
     Raises:
         StageError: a stage of it is not done.
     """
     record = point_record(point)
     found = []
-    problems = [f"{label}: {text}" for label, each in point.stages.items() for text in _stage_problems(point, each)]
-    found += gathered("stages in the store", problems, f"{len(record.stages)} are what was published")
+    if with_stages:
+        problems = [f"{label}: {text}" for label, each in point.stages.items() for text in _stage_problems(point, each)]
+        found += gathered("stages in the store", problems, f"{len(record.stages)} are what was published")
     found += gathered("results shown", list(_shown(point, record)), "they are what the stages published")
     try:
         config = yaml.safe_load(point.config_text())
     except (yaml.YAMLError, TabGraphSynError, KeyError) as error:
         return [*found, Finding("config.yaml", DIFFERS, short(error))]
     found += chain_findings(record, config if isinstance(config, dict) else {})
-    if "evaluate" in record.stages:
+    if "evaluate" in record.stages and GATE in record.stages["evaluate"].outputs:
         from tabgraphsyn.data.untrusted import read_form
 
         metrics = read_form(artifact(point, "evaluate", METRICS), MetricsForm)
         found += gate_findings(config, metrics, lambda: plain_json(artifact(point, "evaluate", GATE)))
-    if "report" in record.stages:
+    if "report" in record.stages and REPORT in record.stages["report"].outputs:
         found += _report(artifact(point, "report", REPORT), record)
     return found
 

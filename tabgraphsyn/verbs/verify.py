@@ -16,6 +16,8 @@ from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, own_fo
 
 if TYPE_CHECKING:
     from tabgraphsyn.exports.findings import Finding
+    from tabgraphsyn.exports.point import Point
+    from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 
 
 def verify(
@@ -75,10 +77,10 @@ def _crate(path: Path, rescore: bool, data: str | None, root: str | None) -> lis
         return [*found, *(rescored(folder, data) if rescore else ())]
 
 
-def _again(point: object, data: str | None) -> list[Finding]:
+def _again(point: Point, data: str | None) -> list[Finding]:
     from tabgraphsyn.exports.rescoring import rescored_point
 
-    return rescored_point(point, data)  # type: ignore[arg-type]
+    return rescored_point(point, data)
 
 
 def _tell(findings: list[Finding], what: str) -> None:
@@ -116,6 +118,8 @@ def _check_store(campaign: str | None, output_dir: Path, repair: bool) -> None:
         if repair and store.state(stage_id) is not State.RUNNING:
             discard(folder)
             print(f"{stage_id}: taken back; the next launch computes it again")
+    if chosen is not None and checked and not damaged:
+        damaged += _wrong_points(chosen)
     if not checked:
         raise ConfigError(f"{store.root}: no published stage there, nothing was checked. --output-dir names a store.")
     print(f"{checked} published stages checked, {damaged} damaged")
@@ -125,13 +129,28 @@ def _check_store(campaign: str | None, output_dir: Path, repair: bool) -> None:
         raise typer.Exit(EXIT_STAGE)
 
 
-def _is_shown(campaign: object, stage_id: str) -> bool:
+def _wrong_points(campaign: Campaign) -> int:
+    """Look at every done point of a campaign, print what differs, and return how many points do."""
+    from tabgraphsyn.exports.findings import DIFFERS
+    from tabgraphsyn.exports.point import Point
+    from tabgraphsyn.exports.verify import point_findings
+
+    wrong = 0
+    for name, record in campaign.points.items():
+        if any(campaign.store.done(each) is None for each in record.stages.values()):
+            continue
+        found = [each for each in point_findings(Point(campaign, name), with_stages=False) if each.verdict == DIFFERS]
+        wrong += bool(found)
+        for finding in found:
+            print(f"{name}: {finding.line()}")
+    return wrong
+
+
+def _is_shown(campaign: Campaign, stage_id: str) -> bool:
     from tabgraphsyn.orchestration.campaign.showing import shown_signature
 
     kind, signature = stage_id.split("/")
-    points = campaign.points  # type: ignore[attr-defined]
-    folder = campaign.folder  # type: ignore[attr-defined]
-    return any(shown_signature(folder / point, kind) == signature for point in points)
+    return any(shown_signature(campaign.folder / point, kind) == signature for point in campaign.points)
 
 
 def _counted(owners: Counter[int]) -> str:

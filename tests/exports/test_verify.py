@@ -253,6 +253,14 @@ def test_a_campaign_whose_shown_stage_is_gone_is_damaged(finished, capsys: pytes
     assert "its results are shown, and the stage is not done any more" in capsys.readouterr().out
 
 
+def test_a_campaign_with_a_changed_point_is_not_true(finished, capsys: pytest.CaptureFixture[str]):
+    place = ("verify", "tiny", "--output-dir", str(finished.out))
+    assert cli.main(place) == 0 and "15 published stages checked, 0 damaged" in capsys.readouterr().out
+    edited(finished.point / "metrics.json", first_score)
+    assert cli.main(place) == 3
+    assert "default: differs     results shown: metrics.json" in capsys.readouterr().out
+
+
 def test_an_outcome_becomes_part_of_the_crate_and_leaves_it_true(crate: Path):
     outcome = OutcomeForm("reproduced", "2026-01-01T00:00:00+00:00", "2026-01-01T01:00:00+00:00", "sample", {}, {})
     assert add_outcome(crate, outcome) == "outcomes/1.json" and add_outcome(crate, outcome) == "outcomes/2.json"
