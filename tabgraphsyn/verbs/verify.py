@@ -41,6 +41,8 @@ def verify(
     its hash and all that names it; that is found by computing again (--rescore, and `tabgraphsyn reproduce`), or by a
     root hash that was published elsewhere (--root). In a shared store the owner of the files tells who published them.
     """
+    if data is not None and not rescore:
+        raise ConfigError("--data: only --rescore reads the real tables. Add it.")
     if what is not None and (looked := _looked(what, output_dir, rescore, data, root)) is not None:
         _tell(looked, what)
         return
