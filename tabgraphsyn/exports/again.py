@@ -151,8 +151,13 @@ def launched(
     data: str | None,
     until: Sequence[str],
     overrides: Sequence[str],
+    *,
+    shows: bool = False,
 ) -> tuple[int, str]:
-    """Launch a crate's config, up to some stages, and return the exit code and the last line of what was said."""
+    """Launch a crate's config, up to some stages, and return the exit code and the last line of what was said.
+
+    ``shows`` prints what the launch says while it runs: a whole point takes minutes or hours.
+    """
     given = dataset_of(contents, data)
     # A crate may be a stranger's: where and with whose code stages run is not for its config to say.
     places = ["cluster=local", "tracking=jsonl", "allow_targets=[]", "wait=true", "dry_run=false"]
@@ -162,7 +167,7 @@ def launched(
             f"dataset.{key}='{_quoted(given[key])}'" for key in ("path", "metadata") if given.get(key) is not None
         ]
     command = ["tabgraphsyn.launch", "--config", str(folder / CONFIG), *(f"--until={label}" for label in until)]
-    done = _run([*command, *places, *overrides])
+    done = (_run_shown if shows else _run)([*command, *places, *overrides])
     return done.returncode, _last_line(done)
 
 
@@ -175,6 +180,17 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a module of this package in a process of its own: what it computes with stays out of this one."""
     module, *rest = words
     return subprocess.run([sys.executable, "-m", module, *rest], capture_output=True, text=True, check=False)
+
+
+def _run_shown(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a module like ``_run`` and print what it says as it says it."""
+    lines = []
+    command = [sys.executable, "-m", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            lines.append(line)
+    return subprocess.CompletedProcess(command, process.returncode, "".join(lines), "")
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

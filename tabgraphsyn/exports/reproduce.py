@@ -118,7 +118,7 @@ def _computed(
     if problem := data_problem(contents, data):
         raise ConfigError(problem)
     until = ("evaluate",) if claims else tuple(stages)
-    code, text = launched(folder, output_dir, contents, data, until, overrides)
+    code, text = launched(folder, output_dir, contents, data, until, overrides, shows=True)
     if code != EXIT_DONE:
         raise StageError(f"the launch ended with exit code {code}: {text} Its store is {output_dir}.")
     campaign = read_campaign(output_dir, CAMPAIGN)
