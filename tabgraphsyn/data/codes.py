@@ -5,7 +5,7 @@ A code is an int64 array (rows,), 0 and above without gaps, or ``MISSING``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -66,15 +66,19 @@ def hashed(values: pa.Array) -> np.ndarray:
     return pd.util.hash_array(values.cast(pa.string()).to_numpy(zero_copy_only=False), categorize=False)
 
 
-def repeats(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Return (rows,) bool: which rows hold a tuple that a row before them holds; those without a value do not.
+def repeats(columns: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows,) bool each: which rows hold a tuple, and which of them one that a row before them holds.
 
     Numbers are sorted, not hashed: ten million rows take three arrays of theirs and no table.
 
-    >>> repeats([np.array([4, 4, -1, 4, -1]), np.array([0, 1, 1, 0, 1])]).tolist()
+    Args:
+        columns: (rows,) integers each, negative for no value.
+        rows: number of rows.
+
+    >>> repeats([np.array([4, 4, -1, 4, -1]), np.array([0, 1, 1, 0, 1])], 5)[1].tolist()
     [False, False, False, True, False]
     """
-    has = np.ones(len(columns[0]), dtype=bool)
+    has = np.ones(rows, dtype=bool)
     number, span = np.zeros(len(has), dtype=np.int64), 1
     for column in columns:
         has &= column >= 0
@@ -85,11 +89,12 @@ def repeats(columns: Sequence[np.ndarray]) -> np.ndarray:
         number += column
         span *= width
     order = np.argsort(number, kind="stable")
-    order = order[has[order]]  # numbers of rows without a value mean nothing
+    if not has.all():
+        order = order[has[order]]  # numbers of rows without a value mean nothing
     number = number[order]
     found = np.zeros(len(has), dtype=bool)
     found[order[1:][number[1:] == number[:-1]]] = True
-    return found
+    return has, found
 
 
 def tuple_codes(columns: Sequence[np.ndarray], *, is_missing: bool = True, rows: int | None = None) -> np.ndarray:

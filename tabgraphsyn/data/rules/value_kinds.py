@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,7 +50,8 @@ class Fixed(Rule):
         That is the one of the reference, where it knows the determinant, otherwise the most frequent one here.
         """
         if reference is None or self.by_key:
-            own = tuple_codes([tables.codes(self.table, one) for one in self.determinant])
+            codes = [tables.codes(self.table, one) for one in self.determinant]
+            own = codes.pop() if len(codes) == 1 else tuple_codes(codes)
             return agreeing(own, tables.codes(self.table, self.dependent) + 1)
         here, there = ([as_text(side.values(self.table, one)) for one in self.operands] for side in (tables, reference))
         rows = len(here[0])
@@ -241,10 +243,15 @@ class Unique(Rule):
 
     def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
         """Return rows that repeat one before them; rows in which a value is missing are not asked."""
-        parts = [tables.codes(self.table, one) for one in self.columns]
+        applies, repeated = repeats(self._parts(tables), tables.num_rows(self.table))
+        return Checked.of(applies, ~repeated)
+
+    def _parts(self, tables: RuleTables) -> Iterator[np.ndarray]:
+        """Yield (rows,) int64 codes, one column in memory at a time."""
         if self.relation is not None:
-            parts.insert(0, np.maximum(tables.family(self.relation), -1))
-        return Checked.of(np.all([part >= 0 for part in parts], axis=0), ~repeats(parts))
+            yield np.maximum(tables.family(self.relation), -1)
+        for one in self.columns:
+            yield tables.codes(self.table, one)
 
     def statement(self) -> str:
         """Return the rule in plain words."""
@@ -326,7 +333,11 @@ def most_frequent(determinant: np.ndarray, dependent: np.ndarray) -> tuple[np.nd
     if not has.any():
         return np.empty(0, np.int64), np.empty(0, np.int64)
     width = int(dependent.max()) + 1
-    pairs, counts = np.unique(determinant[has] * width + dependent[has], return_counts=True)
+    rows = determinant[has] * width
+    rows += dependent[has]
+    rows.sort()  # np.unique would hash all of them
+    first = np.flatnonzero(np.diff(rows, prepend=-1))
+    pairs, counts = rows[first], np.diff(np.append(first, len(rows)))
     order = np.lexsort((counts, pairs // width))
     owner = pairs[order] // width
     last = np.flatnonzero(np.append(np.diff(owner) != 0, True))
