@@ -326,6 +326,7 @@ class Chaos:
                 print(self.launches.verb("status", "chaos", code=None), file=sys.stderr)
                 return False
             time.sleep(2.0)
+            self.cluster.restore_nodes()  # one may be drained later for ids that its controller gave twice
             self.repair_if_nothing_runs()
         return True
 

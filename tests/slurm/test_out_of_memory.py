@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import pytest
 
 from tabgraphsyn.orchestration.lease import Owner, acquire
 from tabgraphsyn.orchestration.slurm.decisions import decisions
-from tabgraphsyn.orchestration.slurm.listing import Policy
+from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy
 from tabgraphsyn.orchestration.slurm.node import out_of_memory
-from tabgraphsyn.orchestration.slurm.node.element import never_began
+from tabgraphsyn.orchestration.slurm.node.element import never_began, run_element
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death
 
 SAID = (
@@ -107,3 +108,17 @@ def test_the_kernels_count(tmp_path: Path, count: int, is_so: bool):
     membership = tmp_path / "cgroup"
     membership.write_text("12:cpu:/\n0::/system.slice/slurmstepd.scope/job_7/step_batch/user/task_0\n")
     assert out_of_memory._kernel_says_so(tmp_path / "sys", membership) is is_so
+
+
+def test_a_node_is_not_blamed_for_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The shared disk is full before the first attempt: that ends the stage, and no node is left out."""
+
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tabgraphsyn.orchestration.slurm.node.element.write_spec", full)
+    one = Element(tmp_path / "stages", Policy(), (ListedStage("gnn/" + "0" * 20, {}, {}),))
+    assert run_element(one) == 3
+    assert "disk: [Errno 28] No space left" in capsys.readouterr().err

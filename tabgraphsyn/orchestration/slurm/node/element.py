@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
+from tabgraphsyn.errors import DISK_FULL, EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.ranks import NoTeam, Team
 from tabgraphsyn.orchestration.sharing import settle_rights
@@ -41,7 +41,15 @@ def run_element(element: Element, team: Team | None = None) -> int:
         folder = element.folder(stage)
         if done_manifest(folder) is not None:
             continue
-        code = guarded_run(write_spec(folder, stage.spec), capture=True, team=team or NoTeam())
+        try:
+            spec = write_spec(folder, stage.spec)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            # The shared disk's fault, not the node's: it must not be left out for it.
+            print(f"disk: {error}. Free space, then tabgraphsyn repair.", file=sys.stderr)
+            return EXIT_STAGE
+        code = guarded_run(spec, capture=True, team=team or NoTeam())
         if code == EXIT_INTERRUPTED:
             return after_interruption(element.policy, folder)
         if code != EXIT_DONE:
