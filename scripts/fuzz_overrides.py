@@ -11,8 +11,9 @@ from fuzz import Try
 
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.config.top_level import PLACE_KEYS
-from tabgraphsyn.launch import _checked_points, _flags
+from tabgraphsyn.launch import _flags
 from tabgraphsyn.orchestration import submit
+from tabgraphsyn.orchestration.checking import checked_points
 from tabgraphsyn.stages.catalog import STAGES
 
 DATA = "id,kind,v\n" + "".join(f"{n},{'abc'[n % 3]},{n * 1.25}\n" for n in range(40))
@@ -113,7 +114,7 @@ def prepare(folder: Path) -> Callable[[random.Random], Try]:
 def _planned(arguments: list[str], *, dry_run: bool) -> None:
     """Compose, check, read the data and plan, as a launch does before it runs anything."""
     flags = _flags(arguments)
-    points = _checked_points(flags.overrides, flags.multirun, flags.whole, has_components=True)
+    points = checked_points(flags.overrides, flags.multirun, has_components=True, whole=flags.whole)
     submit.make_launch(
         points[:3],
         catalog=STAGES,

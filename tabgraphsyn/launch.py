@@ -141,10 +141,11 @@ def _print_configs(overrides: list[str], *, multirun: bool, whole: dict[str, Any
 
 
 def _launch(given: list[str], catalog: Catalog | None) -> int:
+    from tabgraphsyn.orchestration.checking import checked_points
     from tabgraphsyn.stages.catalog import STAGES
 
     flags = _flags(given)
-    points = _checked_points(flags.overrides, flags.multirun, flags.whole, has_components=catalog is None)
+    points = checked_points(flags.overrides, flags.multirun, has_components=catalog is None, whole=flags.whole)
     config = points[0].config
     chosen = catalog or STAGES
     is_local = config["cluster"]["executor"] != "slurm"
@@ -193,54 +194,6 @@ def _whole(file: str) -> dict[str, Any]:
         raise ConfigError("--config: a file expected, found none. Give the config.yaml of a sweep point.")
     path = Path(file).expanduser()
     return parsed_whole(plain_bytes(path.parent.resolve() / path.name, MOST_BYTES), file)
-
-
-def _checked_points(
-    overrides: list[str], multirun: bool, whole: dict[str, Any] | None, *, has_components: bool
-) -> list[Point]:
-    """Compose, and raise everything that is wrong at once."""
-    from pathlib import Path
-
-    from tabgraphsyn.config.checks import config_problems, place_problems
-    from tabgraphsyn.config.composition import compose_points
-    from tabgraphsyn.config.top_level import COMPONENT_GROUPS
-    from tabgraphsyn.config.unread import unread_problems
-    from tabgraphsyn.config.values import value_problems
-    from tabgraphsyn.orchestration.slurm.site import read_site
-    from tabgraphsyn.orchestration.submit import Point
-
-    composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables, whole=whole)
-    problems = list(composed.problems)
-    groups = (*COMPONENT_GROUPS, "tracking")
-    checked: set[tuple[int, ...]] = set()
-    for point in composed.points:
-        # Points of one composition share the very objects of all that the sweep does not set: those are checked once.
-        parts = tuple(id(value) for value in point.config.values() if isinstance(value, dict | list))
-        is_new = has_components and parts not in checked
-        checked.add(parts)
-        problems += config_problems(point.config, point.missing, groups, point.added, has_components=is_new)
-        problems += value_problems(point.config, problems) if is_new else []
-        problems += _secret_settings(point.config) if is_new else []
-    if has_components:
-        problems += unread_problems((point.overrides, point.config) for point in composed.points)
-    if composed.points:
-        config = composed.points[0].config
-        on_slurm = config["cluster"]["executor"] == "slurm"
-        problems += place_problems(Path(config["output_dir"]).expanduser().resolve(), on_slurm=on_slurm)
-    raise_collected(ConfigError, list(dict.fromkeys(problems)))
-    if not composed.points:
-        raise ConfigError("-m: the sweep is empty. Give each swept key at least one value.")
-    return [Point(point.name, point.overrides, point.config) for point in composed.points]
-
-
-def _secret_settings(config: dict[str, Any]) -> list[str]:
-    """Return a line for each setting that holds a secret: all but the cluster's enter records that others read."""
-    from tabgraphsyn.redaction import secrets_in
-
-    return [
-        f"{key}: holds the value of the secret variable {variable}, and settings are recorded. Take it out."
-        for key, variable in secrets_in({name: value for name, value in config.items() if name != "cluster"})
-    ]
 
 
 def _run(points: list[Point], flags: _Flags, catalog: Catalog) -> int:

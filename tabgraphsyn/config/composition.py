@@ -102,7 +102,7 @@ class Composition:
 
 
 def compose_points(
-    arguments: Sequence[str],
+    arguments: Sequence[str | Override],
     *,
     multirun: bool,
     readable: Collection[str] = (),
@@ -111,7 +111,7 @@ def compose_points(
     """Return the sweep points of a command line and every mistake in it.
 
     Args:
-        arguments: overrides.
+        arguments: overrides, as text or, of values that Hydra's grammar has no words for, parsed.
         multirun: they may sweep.
         readable: variables of the environment that yaml files may read; a command line may read any.
         whole: all values of a point (``whole.parsed_whole``), on which the overrides are set; None: the defaults.
@@ -162,16 +162,16 @@ class _Composer:
         self._readable = readable
         self._problems = problems
 
-    def parsed(self, arguments: Sequence[str]) -> list[Override]:
+    def parsed(self, arguments: Sequence[str | Override]) -> list[Override]:
         """Return the overrides that count: a later one replaces an earlier one of the same key."""
         found: dict[str, Override] = {}
         for argument in arguments:
             try:
-                override = _parse(argument, self._loader)
+                override = _parse(argument, self._loader) if isinstance(argument, str) else argument
                 if not override.key_or_group:  # @package alone
                     raise ValueError(argument)
             except _FAILURES:
-                self._problems.append(_no_override(argument))
+                self._problems.append(_no_override(str(argument)))
                 continue
             found.pop(override.get_key_element(), None)
             found[override.get_key_element()] = override

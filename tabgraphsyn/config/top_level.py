@@ -175,6 +175,25 @@ class ResourcesConfig:
 
 
 @dataclass
+class ReuseConfig:
+    """Trained stages that stand in the place of a launch's own, by the name of a model of the same store.
+
+    Each must have been trained on the very inputs that it gets here.
+
+    Attributes:
+        structure: model whose structure of keys is used; null: made as the config says, as for all of these.
+        autoencoder: model whose autoencoders are used.
+        gnn: model whose graph network is used.
+        diffusion: model whose denoisers are used.
+    """
+
+    structure: str | None = None
+    autoencoder: str | None = None
+    gnn: str | None = None
+    diffusion: str | None = None
+
+
+@dataclass
 class TopLevelConfig:
     """The keys of one sweep point.
 
@@ -185,6 +204,7 @@ class TopLevelConfig:
         dry_run: print the plan and stop.
         wait: stay until the campaign ends; false leaves it running in the background.
         allow_targets: packages besides tabgraphsyn from which a ``_target_`` may come.
+        reuse: trained stages to use, by name: ``tabgraphsyn models list``.
     """
 
     dataset: Any = MISSING
@@ -203,6 +223,7 @@ class TopLevelConfig:
     tracking: Any = MISSING
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
+    reuse: ReuseConfig = field(default_factory=ReuseConfig)
     seed: int = 0
     campaign: str | None = None
     output_dir: str = "outputs"

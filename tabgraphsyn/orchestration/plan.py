@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabgraphsyn.config.unread import unread_sections
 from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.signature import selected, signature, without
 from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind
+
+START = "start_from"
+"""A training's setting that names a model, and the head of the role by which its stage reads that model's weights."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A done stage of a trained model that a sweep point uses.
+
+    Attributes:
+        stage_id: ``kind/signature``.
+        table: of a per-table stage.
+        config: as its spec says.
+        inputs: as its spec says.
+        where: the setting that asked for it.
+    """
+
+    stage_id: str
+    table: str | None
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    where: str
 
 
 @dataclass(frozen=True)
@@ -21,12 +43,16 @@ class PlannedPoint:
         config: plain resolved values.
         content: hash of the user's data.
         tables: names of the tables in the data.
+        reused: label -> the done stage that stands in its place.
+        starts: label -> the done stage whose weights its training begins with.
     """
 
     name: str
     config: Mapping[str, Any]
     content: str
     tables: tuple[str, ...]
+    reused: Mapping[str, Given] = field(default_factory=dict)
+    starts: Mapping[str, Given] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,6 +66,7 @@ class Stage:
         config: plain values of the keys it reads.
         inputs: role -> id of the stage that is read.
         content: hash of the user's data, for the source kind.
+        is_start: done, and read for the weights that a training begins with.
     """
 
     kind: StageKind
@@ -48,6 +75,7 @@ class Stage:
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
     content: str | None = None
+    is_start: bool = False
 
     @property
     def id(self) -> str:
@@ -119,8 +147,9 @@ def plan(points: Sequence[PlannedPoint], catalog: Catalog) -> Plan:
     for point in points:
         own: dict[str, str] = {}
         for stage in _stages_of(point, catalog, own):
-            own[stage.label] = stage.id
-            stages.setdefault(stage.id, stage)
+            own[_label(stage)] = stage.id
+            if stage.id not in stages or stages[stage.id].is_start:
+                stages[stage.id] = stage
         labels[point.name] = own
     return Plan(stages=stages, points=labels)
 
@@ -132,7 +161,39 @@ def _stages_of(point: PlannedPoint, catalog: Catalog, own: Mapping[str, str]) ->
         for table in tables:
             roles = [role for needed in kind.inputs for role in _roles(needed, table, point.tables)]
             content = point.content if kind.name == catalog.source else None
-            yield _stage(kind, table, point.config, {role: own[role] for role in roles}, content)
+            label = kind.name if table is None else f"{kind.name}/{table}"
+            inputs = {role: own[role] for role in roles}
+            if label in point.starts:
+                yield _standing(kind, point.starts[label])
+                inputs[f"{START}/{label}"] = point.starts[label].stage_id
+            made = _stage(kind, table, point.config, inputs, content)
+            yield _reused(made, point.reused[label]) if label in point.reused else made
+
+
+def _standing(kind: StageKind, given: Given) -> Stage:
+    """Return a done stage that is read for its weights; it is never run, so its own inputs are none of the plan's."""
+    return Stage(kind, given.table, given.stage_id.partition("/")[2], given.config, {}, is_start=True)
+
+
+def _reused(made: Stage, given: Given) -> Stage:
+    """Return the done stage in place of the planned one: trained otherwise, but on the very same inputs.
+
+    Raises:
+        ConfigError: it was trained on other inputs; its results would mean something else here.
+    """
+    if dict(given.inputs) != dict(made.inputs):
+        other = [role for role in {**made.inputs, **given.inputs} if made.inputs.get(role) != given.inputs.get(role)]
+        raise ConfigError(
+            f"{given.where}: its {made.label} was trained on other results of {listing(sorted(other))}: other data, "
+            f"other codecs or another training before it. Reuse those too, or begin with its weights: "
+            f"training.{made.kind.name}.{START}=..."
+        )
+    return replace(made, signature=given.stage_id.partition("/")[2], config=given.config)
+
+
+def _label(stage: Stage) -> str:
+    """Return the name of a stage within its point; one that is only begun with has another than what begins with it."""
+    return f"{START}/{stage.label}" if stage.is_start else stage.label
 
 
 def _roles(needed: StageInput, table: str | None, tables: tuple[str, ...]) -> list[str]:
@@ -152,6 +213,8 @@ def _stage(
 ) -> Stage:
     unread = unread_sections(config)
     chosen = selected(config, [key for key in kind.config_keys if key not in unread])
+    # A name means another model tomorrow: what identifies the result is the input that it stood for.
+    chosen = without(chosen, [f"{key}.{START}" for key in kind.config_keys if key.startswith("training.")])
     return Stage(
         kind=kind,
         table=table,

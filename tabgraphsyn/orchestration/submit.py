@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from tabgraphsyn.orchestration.campaign.campaigns import Campaign, record_campai
 from tabgraphsyn.orchestration.local.frontier import FINISHED, Frontier, Progress
 from tabgraphsyn.orchestration.local.processes import WorkerPool, worker_pool
 from tabgraphsyn.orchestration.local.runner import Limits, LocalRunner
-from tabgraphsyn.orchestration.local.view import view_for
+from tabgraphsyn.orchestration.local.view import View, view_for
 from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, Stage, plan
+from tabgraphsyn.orchestration.registry.use import used_models
 from tabgraphsyn.orchestration.sharing import settle_rights, user_name
+from tabgraphsyn.orchestration.slurm.ledger import submission_lock
 from tabgraphsyn.orchestration.snapshot import code_version
 from tabgraphsyn.orchestration.source import Source, read_source
 from tabgraphsyn.orchestration.spec import Runtime
@@ -163,9 +166,17 @@ def make_launch(
     settle_rights(store.root.parent)
     code = code_version()
     name = campaign_name(points, place_keys)
-    sources = _read_sources(points, catalog, store, code, warm_up, keep=not dry_run)
+    sources = read_sources(points, catalog, store, code, warm_up, keep=not dry_run)
+    used = {point.name: used_models(point.config, catalog, store.root.parent) for point in points}
     planned = [
-        PlannedPoint(point.name, point.config, sources[point.name].content, sources[point.name].tables)
+        PlannedPoint(
+            point.name,
+            point.config,
+            sources[point.name].content,
+            sources[point.name].tables,
+            used[point.name].reused,
+            used[point.name].starts,
+        )
         for point in points
     ]
     merged = plan(planned, catalog)
@@ -226,7 +237,7 @@ def _readable_by_jobs(merged: Plan, catalog: Catalog, sources: Mapping[str, Sour
     return Plan(stages, merged.points)
 
 
-def _read_sources(
+def read_sources(
     points: Sequence[Point],
     catalog: Catalog,
     store: Store,
@@ -334,23 +345,25 @@ def published_by_others(launch: Launch) -> dict[str, int]:
 
 def record(launch: Launch) -> Campaign:
     """Write the campaign's record and show what is done already."""
-    campaign = record_campaign(
-        launch.output_dir,
-        launch.campaign,
-        launch.plan,
-        overrides={point.name: _what(point.overrides, launch.place_keys) for point in launch.points},
-        configs={point.name: point.config for point in launch.points},
-        command=launch.command,
-        code=code_version(),
-        lease_timeout_s=launch.store.lease_timeout_s,
-    )
+    # Several launches may add points to a campaign that was named: each reads it and writes it whole.
+    with submission_lock(launch.output_dir) if launch.config.get("campaign") else nullcontext():
+        campaign = record_campaign(
+            launch.output_dir,
+            launch.campaign,
+            launch.plan,
+            overrides={point.name: _what(point.overrides, launch.place_keys) for point in launch.points},
+            configs={point.name: point.config for point in launch.points},
+            command=launch.command,
+            code=code_version(),
+            lease_timeout_s=launch.store.lease_timeout_s,
+        )
     campaign.show_done()
     return campaign
 
 
-def run_here(launch: Launch, pool: WorkerPool | None) -> tuple[int, Frontier]:
-    """Run the plan in worker processes, or in this process without a pool."""
-    view = view_for()
+def run_here(launch: Launch, pool: WorkerPool | None, view: View | None = None) -> tuple[int, Frontier]:
+    """Run the plan in worker processes, or in this process without a pool; ``view`` shows it, by default a terminal."""
+    view = view_for() if view is None else view
     try:
         if pool is None:
             from tabgraphsyn.orchestration.local.inline import run_inline

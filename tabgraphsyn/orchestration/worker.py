@@ -43,6 +43,7 @@ from tabgraphsyn.orchestration.sharing import settle_rights
 from tabgraphsyn.orchestration.snapshot import accelerator, library_versions, machine_class, running_code
 from tabgraphsyn.orchestration.spec import Spec, load_spec
 from tabgraphsyn.orchestration.stage_code import STAGE, stage_code
+from tabgraphsyn.orchestration.studies import advance_after
 from tabgraphsyn.redaction import redacted
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.base import RunIdentity, Tracker, Trackers
@@ -189,6 +190,8 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
             if isinstance(error, SystemExit | GeneratorExit):
                 log.error("the stage tried to leave the process")
         _record(lease, outcome, code, message, log)
+        if outcome in ("done", "failed"):
+            advance_after(folder, outcome, log)
     return code
 
 

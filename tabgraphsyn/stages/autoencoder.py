@@ -20,6 +20,7 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.stages.weights import with_weights
 from tabgraphsyn.training.loop import LoopConfig, TrainingSummary, train
 from tabgraphsyn.training.reconstruction import ReconstructionTask, on_device
@@ -85,6 +86,7 @@ def load_autoencoder(folder: Path, table: str = NAME, *, allow_targets: tuple[st
 
 def _train(context: StageContext, autoencoder: Autoencoder, encoded: EncodedTensors, seed: int) -> TrainingSummary:
     loop = LoopConfig(**context.config["training"]["autoencoder"])
+    start_from(autoencoder, context, NAME)
     task = ReconstructionTask(autoencoder, encoded, loop.batch_rows, seed, context.resources.device)
     return train(
         task,

@@ -25,6 +25,7 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.stages.weights import with_weights
 from tabgraphsyn.training.budget import within_budget
 from tabgraphsyn.training.denoising import DenoisingTask
@@ -49,6 +50,7 @@ def run(context: StageContext) -> None:
     diffusion: Edm = build(settings["diffusion"], Edm, allow_targets=context.allow_targets)
     torch.manual_seed(seed)
     denoiser = _denoiser(settings["denoiser"], autoencoder, condition.width, context.allow_targets)
+    start_from(denoiser, context, "diffusion")
     families = table_families(prepared, table, len(condition), prepared.pointer, diffusion)
     loop = ScoredLoopConfig(**context.config["training"]["diffusion"])
     loop = within_budget(loop, families, diffusion, is_composed=condition.is_composed)

@@ -66,24 +66,47 @@ def built_gate(config: Mapping[str, Any], allow_targets: tuple[str, ...] = ()) -
 
 def read_data(context: StageContext, config: Mapping[str, Any]) -> EvaluationData:
     """Return the data of the stage's inputs."""
-    prepared, real = Prepared(context.input("prepare")), Database.ingested(context.input("ingest"))
-    return EvaluationData(
-        real=real,
-        synthetic=Database.sampled(real.schema, context.input("sample")),
-        is_holdout={name: prepared.holdout(name) for name in real.schema.table_names},
-        plan=_plan(prepared, context.input("sample")),
-        bundle=context.input("sample") / "bundle",
-        rules=prepared.rules,
-        wanted=tuple(config["comparisons"]),
-        seed=int(config["seed"]),
-        threads=context.resources.threads,
+    real = Database.ingested(context.input("ingest"))
+    return split_data(
+        real,
+        Database.sampled(real.schema, context.input("sample")),
+        Prepared(context.input("prepare")),
+        context.input("sample") / "bundle",
+        config,
+        context.resources.threads,
     )
 
 
-def _plan(prepared: Prepared, sample: Path) -> dict[str, Any]:
+def split_data(
+    real: Database, synthetic: Database, prepared: Prepared, bundle: Path, config: Mapping[str, Any], threads: int
+) -> EvaluationData:
+    """Return what metrics look at where a prepare stage has split the real rows.
+
+    Args:
+        real: all real rows.
+        synthetic: rows drawn from ``bundle``.
+        prepared: the split and what it found.
+        bundle: what was trained on the split.
+        config: composed protocol.
+        threads: CPU threads.
+    """
+    return EvaluationData(
+        real=real,
+        synthetic=synthetic,
+        is_holdout={name: prepared.holdout(name) for name in real.schema.table_names},
+        plan=_plan(prepared, bundle),
+        bundle=bundle,
+        rules=prepared.rules,
+        wanted=tuple(config["comparisons"]),
+        seed=int(config["seed"]),
+        threads=threads,
+    )
+
+
+def _plan(prepared: Prepared, bundle: Path) -> dict[str, Any]:
     """Return the plan; what was to be published but was generated (``sampling.reference_tables``) is not published."""
     plan = prepared.plan.to_dict()
-    manifest = sample / "bundle" / "bundle.json"
+    manifest = bundle / "bundle.json"
     if manifest.is_file() and read_json(manifest)["sampling"].get("reference_tables") == "generate":
         plan["published"] = {}
     return plan

@@ -18,6 +18,7 @@ from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
 from tabgraphsyn.stages.conditioning import CONFIG_FILE, WEIGHTS_FILE, DatabaseConditions, build_encoder, database_graph
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.training.conditions import ConditionTask, GraphLoopConfig
 from tabgraphsyn.training.loop import train
 
@@ -65,6 +66,7 @@ def _read(context: StageContext) -> tuple[StructureFeatures, DatabaseGraph, Grap
 def _train(context: StageContext, encoder: ConditionEncoder, graph: DatabaseGraph) -> dict[str, Any] | None:
     config = GraphLoopConfig(**context.config["training"]["gnn"])
     seed = derive_seed(context.config["seed"], "gnn")
+    start_from(encoder, context, WEIGHTS_FILE.removesuffix(".safetensors"))
     task = ConditionTask(encoder, graph, config, seed)
     if not task.targets:
         context.log.info("gnn: no table has attributes to predict; the network stays as it was drawn")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.metadata import read_metadata
 from tabgraphsyn.data.rules.declared import metadata_rules
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.schema import Database
 from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_collected
 from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.run import Part, run_metrics
@@ -90,7 +93,6 @@ def evaluate_folders(
     """
     log = logging.getLogger("tabgraphsyn")
     config = composed_protocol(protocol, overrides)
-    metrics, gate = built_metrics(config["metrics"]), built_gate(config)
     schema = read_metadata(metadata, real.name.split(".")[0])
     begins(Part(0, 0, "reading tables"))
     with tempfile.TemporaryDirectory(prefix="tabgraphsyn-") as scratch:
@@ -105,31 +107,62 @@ def evaluate_folders(
         raise_collected(DataError, problems)
         for text in read["synthetic"].problems:
             log.warning("synthetic: %s", text)
-        declared = {one.name: "declared, reference: true" for one in schema.tables if one.reference}
-        database, plan = read["real"].database, {"reference_tables": list(declared), "published": declared}
+        database, masks = read["real"].database, None
         if holdout is not None:
             database, masks = with_holdout(database, read["holdout"].database)
-        else:
-            masks, shared = random_halves(database, int(config["seed"]))
-            plan["reference_tables"] = shared
         stated, unread = metadata_rules(metadata, schema)
         for text in unread:
             log.warning("%s", text)
-        data = EvaluationData(
-            real=database,
-            synthetic=read["synthetic"].database,
-            is_holdout=masks,
-            plan=plan,
-            rules=found_rules(database, masks, stated),
-            wanted=tuple(config["comparisons"]),
-            seed=int(config["seed"]),
-            threads=threads,
-            trained_without_holdout=holdout is not None,
-        )
-        scored = run_metrics(metrics, data, log, gate=gate, begins=begins)
-    scored["gate"]["action"] = gate.action if gate is not None else "off"
+        data = unsplit_data(database, read["synthetic"].database, config, threads, masks, stated)
+        scored = scored_data(data, config, begins=begins)
     scored["problems"] = read["synthetic"].problems
     write_json(out / "metrics.json", scored)
+    return scored
+
+
+def unsplit_data(
+    real: Database,
+    synthetic: Database,
+    config: Mapping[str, Any],
+    threads: int,
+    is_holdout: Mapping[str, np.ndarray] | None = None,
+    declared: Sequence[Rule] = (),
+) -> EvaluationData:
+    """Return what metrics look at where no prepare stage has split the rows.
+
+    Args:
+        real: all real rows.
+        synthetic: what a generator made.
+        config: composed protocol.
+        threads: CPU threads.
+        is_holdout: per table which real rows the generator did not see; None where nobody says.
+        declared: rules that somebody stated.
+    """
+    published = {one.name: "declared, reference: true" for one in real.schema.tables if one.reference}
+    plan: dict[str, Any] = {"reference_tables": list(published), "published": published}
+    masks = is_holdout
+    if masks is None:
+        masks, plan["reference_tables"] = random_halves(real, int(config["seed"]))
+    return EvaluationData(
+        real=real,
+        synthetic=synthetic,
+        is_holdout=masks,
+        plan=plan,
+        rules=found_rules(real, masks, declared),
+        wanted=tuple(config["comparisons"]),
+        seed=int(config["seed"]),
+        threads=threads,
+        trained_without_holdout=is_holdout is not None,
+    )
+
+
+def scored_data(
+    data: EvaluationData, config: Mapping[str, Any], *, begins: Callable[[Part], None] = lambda _: None
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json`` under a composed protocol, with what its gate is to do."""
+    metrics, gate = built_metrics(config["metrics"]), built_gate(config)
+    scored = run_metrics(metrics, data, logging.getLogger("tabgraphsyn"), gate=gate, begins=begins)
+    scored["gate"]["action"] = gate.action if gate is not None else "off"
     return scored
 
 

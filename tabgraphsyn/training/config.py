@@ -36,6 +36,8 @@ class LoopConfig:
         log_every: steps between lines of metrics.
         precision: ``bf16`` multiplies matrices in it where the device can (CUDA, AVX512-BF16, AMX), float32 elsewhere.
         compile: compile calls of the network with ``torch.compile``; worth it only for long runs.
+        start_from: a trained model of the same store, whose weights the training begins with (``tabgraphsyn models
+            list``); settled while launching, where the name becomes an input of the stage.
 
     Raises:
         ConfigError: a value outside its range; all of them at once.
@@ -58,6 +60,7 @@ class LoopConfig:
     log_every: Count = 50
     precision: Precision = "float32"
     compile: bool = False
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 from typing import Any, Protocol, Self
 
@@ -53,7 +54,9 @@ class SignalFlag:
         self.restore()
 
     def install(self) -> None:
-        """Take over the signals; remembers who had them."""
+        """Take over the signals; remembers who had them. In a thread beside the main one signals are not to be had."""
+        if threading.current_thread() is not threading.main_thread():
+            return
         for number in STOP_SIGNALS:
             self._former[number] = signal.signal(number, self._receive)
 

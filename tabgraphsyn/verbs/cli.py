@@ -50,6 +50,8 @@ VERBS = {
         "tabgraphsyn.verbs.export", "export", "a finished point as a folder or zip for a reviewer (RO-Crate)"
     ),
     "reproduce": Verb("tabgraphsyn.verbs.reproduce", "reproduce", "compute a crate again and judge the result"),
+    "tune": Verb("tabgraphsyn.verbs.tune", "tune", "search for better settings; a trial is a sweep point"),
+    "models": Verb("tabgraphsyn.verbs.models", "models", "trained models: list, show, compare, tag, rm"),
     "gc": Verb("tabgraphsyn.verbs.gc", "gc", "what each rule would free; --yes deletes it"),
     "rm": Verb("tabgraphsyn.verbs.rm", "rm", "remove a campaign with the stages that nobody else needs"),
 }

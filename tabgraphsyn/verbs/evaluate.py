@@ -50,7 +50,7 @@ def evaluate(
     settle_threads(threads)
     # Imported here: a command line that only shows its help must not load pandas and XGBoost.
     from tabgraphsyn.config.checks import protocol_problems
-    from tabgraphsyn.stages.outside_sweep import composed_protocol, described_table, evaluate_folders
+    from tabgraphsyn.stages.outside_sweep import composed_protocol, evaluate_folders
     from tabgraphsyn.verbs.evaluate_progress import progress_bar
     from tabgraphsyn.verbs.evaluate_sources import sources
     from tabgraphsyn.verbs.evaluate_view import show, show_name
@@ -76,7 +76,7 @@ def evaluate(
             )
         path = source.out / "metrics.json"
         show_name(source.name)
-        show(described_table(scored), scored, path)
+        show(scored, path)
         gate = scored["gate"]
         if gate["verdict"] == "fail" and gate["action"] == "fail":
             failed.append(f"evaluation.gate.action=fail and the privacy gate fails: {gate['text']}. All scores: {path}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,23 @@ def show_name(name: str) -> None:
         _say(output(), f"\n{name}", "bold")
 
 
-def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[str, Any], path: Path) -> None:
+def show(scored: Mapping[str, Any], path: Path) -> None:
     """Print the gate, then the scores of databases and tables beside their baselines, and what could not be scored."""
+    show_scores(scored)
+    _say(output(), f"{path}: {len(scored['scores'])} scores in {scored['timing']['total_s']:.1f} s")
+
+
+def show_scores(scored: Mapping[str, Any]) -> None:
+    """Print what ``show`` prints, of scores that stand in no file."""
+    from tabgraphsyn.stages.outside_sweep import described_table
+
     console = output()
     show_gate(scored["gate"], console)
     for problem in scored["problems"]:
         _say(console, f"synthetic: {problem}", "yellow")
     table = Table("metric", "where", *scored["comparisons"])
     last = ""
-    for title, where, values in rows:
+    for title, where, values in described_table(scored):
         shown = [f"{values[name]:.3f}" if name in values else "-" for name in scored["comparisons"]]
         table.add_row("" if title == last else title, where, *shown)
         last = title
@@ -60,7 +68,6 @@ def show(rows: Sequence[tuple[str, str, Mapping[str, float]]], scored: Mapping[s
     if unscored:
         places = listing(f"{note['metric']}: {note['where']}" for note in unscored)
         _say(console, f"not scored ({len(unscored)}), with reasons in the file: {places}")
-    _say(console, f"{path}: {len(scored['scores'])} scores in {scored['timing']['total_s']:.1f} s")
 
 
 def _say(console: Console, text: str, style: str | None = None) -> None:

@@ -14,6 +14,7 @@ import typer
 from tabgraphsyn.errors import ConfigError, StageError, listing
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, running_stages
 from tabgraphsyn.orchestration.garbage import Removal, removal
+from tabgraphsyn.orchestration.registry.tags import read_tags, tags_of
 from tabgraphsyn.orchestration.running import read_runner
 from tabgraphsyn.orchestration.slurm.queue_status import with_queue
 from tabgraphsyn.orchestration.slurm.repair import was_submitted
@@ -33,22 +34,46 @@ def rm(
         raise ConfigError(f"{campaign!r}: the name of a campaign, not a path. `tabgraphsyn status` lists them.")
     own_folders(output_dir)
     found = one_campaign(output_dir, campaign)
-    if not _is_mine(found.folder):
+    if not is_mine(found.folder):
         raise ConfigError(f"{found.folder}: another user's campaign. Ask {_owner(found.folder)} to remove it.")
-    _refuse_if_alive(found)
+    refuse_if_alive(found)
+    refuse_tagged(found)
     others = [each for each in chosen_campaigns(output_dir, None) if each.name != campaign]
-    going = removal(found, others, _is_mine)
-    _print(found, going)
-    if not yes and not _confirmed():
+    going = removal(found, others, is_mine)
+    show_removal(found.name, len(found.points), going)
+    if not yes and not confirmed():
         raise ConfigError("nothing was removed. --yes removes it without a question.")
-    # Out of sight first: what a kill leaves behind then belongs to no campaign, and gc lists it.
-    aside = found.folder.with_name(f".removed-{uuid.uuid4().hex[:8]}")
-    found.folder.rename(aside)
-    delete([replace(going.results, path=aside), *going.launches, *going.stages])
+    remove(found.folder, going)
     print(f"{campaign}: removed")
 
 
-def _is_mine(path: Path) -> bool:
+def remove(folder: Path, going: Removal) -> None:
+    """Delete a folder of results and what goes with it.
+
+    Out of sight first: what a kill leaves behind then belongs to no campaign, and gc lists it.
+    """
+    aside = folder.with_name(f".removed-{uuid.uuid4().hex[:8]}")
+    if folder.exists():
+        folder.rename(aside)
+    delete([replace(going.results, path=aside), *going.launches, *going.stages])
+
+
+def refuse_tagged(campaign: Campaign, point: str | None = None) -> None:
+    """Refuse to remove what somebody gave a name to.
+
+    Raises:
+        ConfigError: the campaign, or the point of it, is tagged.
+    """
+    tags = tags_of(read_tags(campaign.output_dir), campaign.name, point)
+    if tags:
+        raise ConfigError(
+            f"{campaign.name}: {listing(tags)} {'names' if len(tags) == 1 else 'name'} a model of it. Take the tag "
+            f"away first: `tabgraphsyn models rm {tags[0]}`."
+        )
+
+
+def is_mine(path: Path) -> bool:
+    """Return whether this user made a folder."""
     return os.getuid() in (0, path.lstat().st_uid)
 
 
@@ -59,7 +84,7 @@ def _owner(path: Path) -> str:
         return f"uid {path.lstat().st_uid}"
 
 
-def _refuse_if_alive(campaign: Campaign) -> None:
+def refuse_if_alive(campaign: Campaign) -> None:
     """Refuse while anything of a campaign runs or waits; where Slurm cannot be asked, nobody knows.
 
     Raises:
@@ -80,19 +105,18 @@ def _refuse_if_alive(campaign: Campaign) -> None:
             raise StageError(f"{campaign.name}: {why}. {advice}")
 
 
-def _print(campaign: Campaign, going: Removal) -> None:
+def show_removal(name: str, points: int, going: Removal) -> None:
+    """Print what would be removed, and what stays."""
     size = sum(each.bytes for each in going.items)
     files = sum(each.files for each in going.items)
-    print(
-        f"{campaign.name}: {len(campaign.points)} points, {len(going.stages)} stages, {files} files, "
-        f"{size / 1e6:.1f} MB would be removed"
-    )
+    print(f"{name}: {points} points, {len(going.stages)} stages, {files} files, {size / 1e6:.1f} MB would be removed")
     for why, left in (("other campaigns refer to them", going.shared), ("other users made them", going.foreign)):
         if left:
             print(f"{len(left)} stages stay, {why}: {', '.join(left[:5])}{' ...' if len(left) > 5 else ''}")
 
 
-def _confirmed() -> bool:
+def confirmed() -> bool:
+    """Ask on a terminal; elsewhere nobody answers."""
     if not sys.stdin.isatty():
         return False
     return input("Remove it? yes or no: ").strip().lower() in ("yes", "y")

@@ -20,6 +20,7 @@ from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.status import STATES, CampaignStatus, campaign_status
 from tabgraphsyn.orchestration.status_rows import Filter, lines, printable
+from tabgraphsyn.orchestration.studies import summary_lines
 from tabgraphsyn.terminal import raw
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 
@@ -86,6 +87,8 @@ def _print(found: list[CampaignStatus], *, detailed: bool, one_by_one: bool, cle
         if detailed:
             text = "\n".join(lines(each, one_by_one=one_by_one, most=sys.maxsize if everything else _ROWS))
             print(text, end="\n" if text else "")
+        for text in summary_lines(Path(each.folder).parents[1], each.name):
+            print(f"  {printable(text)}")
         _print_gates(each, detailed=detailed)
         slurm_folder = folder_of(Path(each.folder).parents[1])
         for text in bad_nodes.described(bad_nodes.read(slurm_folder, each.name)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -51,7 +52,9 @@ class TableQueries:
         self._connection = duckdb.connect(
             ":memory:", config={"memory_limit": f"{memory_mb}MB", "temp_directory": str(scratch / "duckdb")}
         )
-        self._connection.execute("SET enable_progress_bar = false")
+        # In a notebook without ipywidgets DuckDB has no progress bar, and cannot be told to show none.
+        with suppress(duckdb.InvalidInputException):
+            self._connection.execute("SET enable_progress_bar = false")
         self._views: dict[str, str] = {}
         self._paths: dict[str, Path] = {}
         self._places: dict[str, dict[str, int]] = {}

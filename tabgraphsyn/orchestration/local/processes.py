@@ -13,15 +13,17 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tabgraphsyn.errors import EXIT_STAGE
 from tabgraphsyn.orchestration.captured_output import redirect_output
+from tabgraphsyn.orchestration.trust import VARIABLE
 
 
 class WorkerProcess(ABC):
@@ -115,9 +117,10 @@ class ForkPool(WorkerPool):
 
     def start(self, spec_path: Path, gpu: str | None) -> WorkerProcess:
         """Fork a worker."""
-        arguments = (str(spec_path), str(self._output), _gpu_environment(gpu))
+        arguments = (str(spec_path), str(self._output), {**_trusted_packages(), **_gpu_environment(gpu)})
         process = self._context.Process(target=_forked, args=arguments, name=spec_path.parent.name)
-        process.start()
+        with _no_main_module():
+            process.start()
         return _ForkedWorker(process)
 
     def wait(self, workers: Sequence[WorkerProcess], timeout_s: float) -> None:
@@ -140,6 +143,22 @@ def _forked(spec_path: str, output: str, environment: dict[str, str]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     sys.exit(code)
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Keep a worker started meanwhile from running the program's file again: one that calls ``fit`` would recurse."""
+    former = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = former
+
+
+def _trusted_packages() -> dict[str, str]:
+    """Return what the server, which may be older than this run, does not know of the environment."""
+    return {VARIABLE: os.environ.get(VARIABLE, "")}
 
 
 def _gpu_environment(gpu: str | None) -> dict[str, str]:
