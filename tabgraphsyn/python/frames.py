@@ -111,7 +111,11 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def pandas_frame(table: pa.Table) -> Any:
-    """Return a pandas frame; whole numbers and truth values with gaps stay what they are (``Int64``, ``boolean``)."""
+    """Return a pandas frame; whole numbers and truth values with gaps stay what they are (``Int64``, ``boolean``).
+
+    Args:
+        table: (rows, columns), of any types that pandas has.
+    """
     import pandas as pd
     import pyarrow as pa
 
