@@ -25,8 +25,8 @@ from tabgraphsyn.errors import (
 from tabgraphsyn.terminal import escaped_output, message
 
 if TYPE_CHECKING:
+    from tabgraphsyn.generators.kinds import Catalog
     from tabgraphsyn.orchestration.submit import Launch, Point
-    from tabgraphsyn.stages.catalog import Catalog
 
 _TOLD_LINES = 25
 _HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
@@ -141,8 +141,8 @@ def _print_configs(overrides: list[str], *, multirun: bool, whole: dict[str, Any
 
 
 def _launch(given: list[str], catalog: Catalog | None) -> int:
+    from tabgraphsyn.config.catalog import STAGES
     from tabgraphsyn.orchestration.checking import checked_points
-    from tabgraphsyn.stages.catalog import STAGES
 
     flags = _flags(given)
     points = checked_points(flags.overrides, flags.multirun, has_components=catalog is None, whole=flags.whole)

@@ -17,6 +17,7 @@ defaults:
 codec: {{}}
 holdout: {{}}
 structure: {{}}
+generator: {{}}
 autoencoder: {{}}
 denoiser: {{}}
 diffusion: {{}}

@@ -12,8 +12,9 @@ import yaml
 
 from docs_site.markdown import cell, code, table
 from docs_site.settings import Described, Setting, described, yaml_text
-from tabgraphsyn.config.components import COMPONENTS, RUNTIME_ARGUMENTS, SECTIONS
+from tabgraphsyn.config.components import COMPONENTS, RUNTIME_ARGUMENTS
 from tabgraphsyn.config.top_level import TopLevelConfig, config_dir
+from tabgraphsyn.generators.frame import own_generators
 
 _SCHEMAS = "tabgraphsyn.config.top_level"
 _COMMENTED = re.compile(r"^(?P<key>[A-Za-z_]+):[^#]*?\s+#\s*(?P<text>.+)$", re.MULTILINE)
@@ -177,7 +178,7 @@ def _training() -> Iterator[str]:
     yield ""
     yield "`training.evaluate_every` sets that of the diffusion below."
     yield ""
-    for key, target in SECTIONS.items():
+    for key, target in ((one.key, one.target) for generator in own_generators() for one in generator.sections):
         section, about = key.partition(".")[2], described(target)
         yield f"### {key}"
         yield ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.config import sbatch
+from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.config.components import (
     added_problems,
     component_problems,
@@ -19,9 +20,9 @@ from tabgraphsyn.config.components import (
 )
 from tabgraphsyn.config.typed import typed_problems
 from tabgraphsyn.config.values import value_problems
-from tabgraphsyn.errors import listing, nearest
+from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.generators.base import Generator
 
-_TRAINED = ("autoencoder", "gnn", "diffusion")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$")
 
 
@@ -53,15 +54,19 @@ def config_problems(
         for group in groups
         if group not in missing and config.get(group) is None
     ]
-    problems += added_problems(added)
+    generator, wrong_generator = _generator(config)
+    problems += added_problems(added, generator)
     if has_components:
-        problems += component_problems(config)
-        problems += section_problems(config)
+        problems += component_problems(config, generator)
+        if generator is not None:
+            problems += section_problems(config, generator)
+        elif not any(text.startswith("generator") for text in problems):
+            problems += wrong_generator
         problems += evaluation_problems(config)
     wrong = typed_problems(config)
     # What has another type cannot be compared with a range.
     is_open = any(key.split(".")[0] in ("cluster", "resources", "seed", "campaign") for key in missing)
-    return problems + (wrong if wrong or is_open else list(_setting_problems(config)))
+    return problems + (wrong if wrong or is_open else list(_setting_problems(config, generator)))
 
 
 def protocol_problems(evaluation: Mapping[str, Any], added: Sequence[str] = ()) -> list[str]:
@@ -71,7 +76,15 @@ def protocol_problems(evaluation: Mapping[str, Any], added: Sequence[str] = ()) 
     return problems + value_problems(config, problems)
 
 
-def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
+def _generator(config: Mapping[str, Any]) -> tuple[type[Generator] | None, tuple[str, ...]]:
+    """Return the generator that a config names, or why there is none."""
+    try:
+        return generator_class(config), ()
+    except ConfigError as error:
+        return None, error.problems or (str(error),)
+
+
+def _setting_problems(config: Mapping[str, Any], generator: type[Generator] | None) -> Iterator[str]:
     campaign = config.get("campaign")
     if campaign is not None and not _NAME.match(campaign):
         yield (
@@ -82,7 +95,8 @@ def _setting_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(seed, int) and seed < 0:
         yield f"seed: at least 0, found {seed!r}."
     yield from cluster_problems(config.get("cluster") or {})
-    yield from _resource_problems(config.get("resources") or {})
+    trained = [kind.name for kind in generator.kinds if kind.trains] if generator is not None else []
+    yield from _resource_problems(config.get("resources") or {}, trained)
     tracking = config.get("tracking") or {}
     if not isinstance(tracking, Mapping):
         return
@@ -122,7 +136,7 @@ def cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _resource_problems(resources: Mapping[str, Mapping[str, Any]], trained: Sequence[str]) -> Iterator[str]:
     devices = ("auto", "cpu", "cuda")
     for stage, wanted in resources.items():
         if not isinstance(wanted, Mapping) or "threads" not in wanted:  # added with ``++``, and named elsewhere
@@ -134,8 +148,8 @@ def _resource_problems(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[s
         for key in ("tasks_per_node", "nodes"):
             if wanted.get(key, 1) < 1:
                 yield f"resources.{stage}.{key}: at least 1, found {wanted[key]!r}."
-            elif wanted.get(key, 1) > 1 and stage not in _TRAINED:
-                yield f"resources.{stage}.{key}: only {listing(_TRAINED)} run on several tasks, found {wanted[key]!r}."
+            elif wanted.get(key, 1) > 1 and stage not in trained:
+                yield f"resources.{stage}.{key}: only {listing(trained)} run on several tasks, found {wanted[key]!r}."
         for key in ("mem_gb", "timeout_min"):
             if wanted.get(key, 1) <= 0:
                 yield f"resources.{stage}.{key}: above 0, found {wanted[key]!r}."

@@ -8,8 +8,10 @@ from typing import Any
 
 from tabgraphsyn.config.targets import Constructor, constructor, names_in_module
 from tabgraphsyn.config.together import together_problems
-from tabgraphsyn.config.top_level import ClusterConfig, ResourcesConfig, StageResources, TopLevelConfig
+from tabgraphsyn.config.top_level import ClusterConfig, StageResources, TopLevelConfig
 from tabgraphsyn.errors import listing, nearest
+from tabgraphsyn.generators.base import Generator
+from tabgraphsyn.generators.frame import FRAME
 
 # What the stage passes itself: the contracts of the components' base classes.
 RUNTIME_ARGUMENTS: Mapping[str, frozenset[str]] = {
@@ -26,17 +28,10 @@ RUNTIME_ARGUMENTS: Mapping[str, frozenset[str]] = {
 LIBRARIES: Mapping[str, str] = {"gnn.convolution": "torch_geometric"}
 
 COMPONENTS = (
-    *("codec", "holdout", "structure", "autoencoder", "gnn", "denoiser", "diffusion", "sampler", "sampling"),
-    *("report", "tracking"),
+    *("codec", "holdout", "structure", "generator", "autoencoder", "gnn", "denoiser", "diffusion", "sampler"),
+    *("sampling", "report", "tracking"),
 )
 """Groups whose yaml names the class that is built from it."""
-
-# Sections that are built without a `_target_`, and what from.
-SECTIONS: Mapping[str, str] = {
-    "training.autoencoder": "tabgraphsyn.training.config.LoopConfig",
-    "training.gnn": "tabgraphsyn.training.config.GraphLoopConfig",
-    "training.diffusion": "tabgraphsyn.training.scoring.ScoredLoopConfig",
-}
 
 
 def _names(schema: type) -> tuple[str, ...]:
@@ -46,25 +41,30 @@ def _names(schema: type) -> tuple[str, ...]:
 # Which keys stand below a node that no constructor owns.
 _KNOWN_BELOW: Mapping[str, tuple[str, ...]] = {
     "": _names(TopLevelConfig),
-    "training": ("evaluate_every", *(key.partition(".")[2] for key in SECTIONS)),
     "evaluation": ("metrics", "comparisons", "seed", "gate"),
     "cluster": _names(ClusterConfig),
-    "resources": _names(ResourcesConfig),
-    **{f"resources.{stage}": _names(StageResources) for stage in _names(ResourcesConfig)},
 }
 _COMPARISONS = ("synthetic", "real_real", "independent", "copy")
 _PACKAGE = "tabgraphsyn"
 
 
-def component_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with every mapping that has a ``_target_``, however deep."""
+def component_problems(config: Mapping[str, Any], generator: type[Generator] | None = None) -> Iterator[str]:
+    """Yield what is wrong with every mapping that has a ``_target_``, however deep.
+
+    Args:
+        config: plain values.
+        generator: the config's; without it, nothing is said of the components among its settings.
+    """
     allowed = (_PACKAGE, *(config.get("allow_targets") or ()))
+    runtime = {**RUNTIME_ARGUMENTS, **(generator.runtime if generator is not None else {})}
     for group in COMPONENTS:
         found = config.get(group)
         if found is not None and found != "???" and not (isinstance(found, Mapping) and "_target_" in found):
             yield f"{group}: a component with a _target_ expected, found {found!r}. Choose an option: {group}=<option>."
     for key, component in _components(config, ""):
         target = component["_target_"]
+        if generator is None and key.startswith("generator."):
+            continue
         if not isinstance(target, str):
             yield f"{key}._target_: the name of a class, found {target!r}."
         elif target.split(".", 1)[0] not in (*allowed, LIBRARIES.get(key)):
@@ -74,22 +74,32 @@ def component_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 f"Add allow_targets=[{package}] if you trust {package!r}."
             )
         else:
-            yield from _target_problems(key, target, component)
+            yield from _target_problems(key, target, component, runtime.get(key, frozenset()))
 
 
-def section_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the sections of ``training``."""
+def _known_below(generator: type[Generator] | None) -> dict[str, tuple[str, ...]]:
+    """Return which keys stand below a node that no constructor owns; without a generator, of those that need none."""
+    if generator is None:
+        return dict(_KNOWN_BELOW)
+    kinds = (*sorted(FRAME), *(kind.name for kind in generator.kinds))
+    below = {f"resources.{kind}": _names(StageResources) for kind in kinds}
+    training = ("evaluate_every", *(section.key.partition(".")[2] for section in generator.sections))
+    return {**_KNOWN_BELOW, "resources": kinds, "training": training, **below}
+
+
+def section_problems(config: Mapping[str, Any], generator: type[Generator]) -> Iterator[str]:
+    """Yield what is wrong with the sections of ``training`` that a generator reads."""
     training = config.get("training")
     if not isinstance(training, Mapping):
         return
-    for key, target in SECTIONS.items():
+    for key, target in ((section.key, section.target) for section in generator.sections):
         section = training.get(key.partition(".")[2])
         if not isinstance(section, Mapping):
             yield f"{key}: a section of settings expected, found {section!r}. Choose an option: training=<option>."
             continue
         accepted = constructor(target)
         if accepted is not None:
-            yield from _argument_problems(key, target.rpartition(".")[2], accepted, section)
+            yield from _argument_problems(key, target.rpartition(".")[2], accepted, section, frozenset())
 
 
 def evaluation_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -112,17 +122,18 @@ def evaluation_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"evaluation.seed: a whole number, at least 0, expected, found {seed!r}."
 
 
-def added_problems(added: Sequence[str]) -> Iterator[str]:
+def added_problems(added: Sequence[str], generator: type[Generator] | None = None) -> Iterator[str]:
     """Yield which keys that the command line added with ``+`` nothing reads.
 
     Keys below a component or a section are held against its constructor, whoever wrote them. What a user's own yaml
     files say besides is theirs: interpolations read it.
     """
+    below = _known_below(generator)
     for key in added:
         parts = key.split(".")
         for depth, part in enumerate(parts):
             parent = ".".join(parts[:depth])
-            known = _KNOWN_BELOW.get(parent)
+            known = below.get(parent)
             if known is None:
                 break
             if part not in known:
@@ -143,7 +154,7 @@ def _components(value: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]
             yield from _components(inner, f"{key}[{number}]")
 
 
-def _target_problems(key: str, target: str, component: Mapping[str, Any]) -> Iterator[str]:
+def _target_problems(key: str, target: str, component: Mapping[str, Any], runtime: frozenset[str]) -> Iterator[str]:
     accepted = constructor(target)
     if accepted is None:
         # A trusted package may be installed where the stages run and not here; ours is here.
@@ -151,7 +162,7 @@ def _target_problems(key: str, target: str, component: Mapping[str, Any]) -> Ite
             name = target.rpartition(".")[2]
             yield f"{key}._target_: there is no {target!r}.{nearest(name, names_in_module(target))}"
         return
-    yield from _argument_problems(key, target, accepted, component)
+    yield from _argument_problems(key, target, accepted, component, runtime)
     if target.startswith(f"{_PACKAGE}."):
         types = accepted.types
         yield from together_problems(
@@ -159,9 +170,10 @@ def _target_problems(key: str, target: str, component: Mapping[str, Any]) -> Ite
         )
 
 
-def _argument_problems(key: str, target: str, accepted: Constructor, given: Mapping[str, Any]) -> Iterator[str]:
+def _argument_problems(
+    key: str, target: str, accepted: Constructor, given: Mapping[str, Any], runtime: frozenset[str]
+) -> Iterator[str]:
     """Yield which names ``target`` does not take, which it lacks, and which values have another type."""
-    runtime = RUNTIME_ARGUMENTS.get(key, frozenset())
     known = sorted(accepted.names - runtime)
     for name, value in given.items():
         if str(name).startswith("_") or value == "???":

@@ -14,6 +14,7 @@ COMPONENT_GROUPS = (
     "codec",
     "holdout",
     "structure",
+    "generator",
     "autoencoder",
     "gnn",
     "denoiser",
@@ -25,6 +26,9 @@ COMPONENT_GROUPS = (
     "report",
 )
 """Groups that say *what* a result is: they enter the signatures of the stages that read them."""
+
+GENERATOR_GROUPS = ("autoencoder", "gnn", "denoiser", "diffusion", "sampler")
+"""Groups that a generator reads or not; the settings of one that reads none of them stand below ``generator``."""
 
 PLACE_KEYS = ("cluster", "resources", "tracking", "output_dir", "campaign", "dry_run", "wait")
 """Keys that say *where and how* it runs: they enter no signature and no campaign name."""
@@ -160,44 +164,12 @@ class StageResources:
 
 
 @dataclass
-class ResourcesConfig:
-    """Resources per stage kind."""
-
-    ingest: StageResources = field(default_factory=StageResources)
-    prepare: StageResources = field(default_factory=StageResources)
-    structure: StageResources = field(default_factory=StageResources)
-    autoencoder: StageResources = field(default_factory=StageResources)
-    gnn: StageResources = field(default_factory=StageResources)
-    diffusion: StageResources = field(default_factory=StageResources)
-    sample: StageResources = field(default_factory=StageResources)
-    evaluate: StageResources = field(default_factory=StageResources)
-    report: StageResources = field(default_factory=StageResources)
-
-
-@dataclass
-class ReuseConfig:
-    """Trained stages that stand in the place of a launch's own, by the name of a model of the same store.
-
-    Each must have been trained on the very inputs that it gets here.
-
-    Attributes:
-        structure: model whose structure of keys is used; null: made as the config says, as for all of these.
-        autoencoder: model whose autoencoders are used.
-        gnn: model whose graph network is used.
-        diffusion: model whose denoisers are used.
-    """
-
-    structure: str | None = None
-    autoencoder: str | None = None
-    gnn: str | None = None
-    diffusion: str | None = None
-
-
-@dataclass
 class TopLevelConfig:
     """The keys of one sweep point.
 
     Attributes:
+        generator: what learns the rows: a class of ``tabgraphsyn.generators`` and its settings.
+        resources: what each stage kind is given; a kind that is not named gets what ``StageResources`` says.
         seed: seed of everything that trains or samples.
         campaign: folder name of the results; null derives it from the data set and the overrides.
         output_dir: folder of the store and of the campaigns.
@@ -211,6 +183,7 @@ class TopLevelConfig:
     codec: Any = MISSING
     holdout: Any = MISSING
     structure: Any = MISSING
+    generator: Any = MISSING
     autoencoder: Any = MISSING
     gnn: Any = MISSING
     denoiser: Any = MISSING
@@ -222,8 +195,8 @@ class TopLevelConfig:
     report: Any = MISSING
     tracking: Any = MISSING
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
-    resources: ResourcesConfig = field(default_factory=ResourcesConfig)
-    reuse: ReuseConfig = field(default_factory=ReuseConfig)
+    resources: dict[str, StageResources] = field(default_factory=dict)
+    reuse: dict[str, str | None] = field(default_factory=dict)
     seed: int = 0
     campaign: str | None = None
     output_dir: str = "outputs"

@@ -7,21 +7,37 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.config.definitions import find, read_source
-
-# A section of the loop's settings, and the group whose component it trains.
-_TRAINS = {"training.autoencoder": "autoencoder", "training.gnn": "gnn"}
+from tabgraphsyn.config.top_level import GENERATOR_GROUPS
+from tabgraphsyn.errors import ConfigError
 
 
 def unread_sections(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the dotted sections that nothing reads, each with the component that makes it so."""
-    found = {}
-    for section, group in _TRAINS.items():
-        component = config.get(group)
-        target = component.get("_target_") if isinstance(component, Mapping) else None
+    try:
+        generator = generator_class(config)
+    except ConfigError:
+        return {}  # a problem of its own, and no catalog of the project's
+    trainings = [f"training.{key}" for key, value in _mapping(config, "training").items() if isinstance(value, Mapping)]
+    found = {
+        key: f"generator is {generator.__name__}, which does not read it"
+        for key in (*GENERATOR_GROUPS, *trainings)
+        if not generator.reads(key)
+    }
+    for section in generator.sections:
+        target = _mapping(config, section.component).get("_target_") if section.component else None
         if isinstance(target, str) and _is_never_trained(target):
-            found[section] = f"{group} is {target.rpartition('.')[2]}, which is not trained"
+            found[section.key] = f"{section.component} is {target.rpartition('.')[2]}, which is not trained"
     return found
+
+
+def _mapping(config: Mapping[str, Any], dotted: str) -> Mapping[str, Any]:
+    """Return a section of a config, empty where there is none."""
+    found: Any = config
+    for part in dotted.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -> list[str]:
@@ -42,7 +58,7 @@ def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -
             else:
                 reasons[key] = sections[section]
     return [
-        f"{key}: nothing reads it: {reason}. Remove it, or choose a component that is trained."
+        f"{key}: nothing reads it: {reason}. Remove it, or choose a component that has it."
         for key, reason in reasons.items()
         if key not in used
     ]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from tabgraphsyn.config.components import SECTIONS
+from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.errors import ConfigError
 
-_SECTION = re.compile(r"^training\.(?:(?:autoencoder|gnn|diffusion)\.)?")
+_SECTION = re.compile(r"^training\.(?:\w+\.)?")
 _SETTINGS = ("codec", "holdout", "sampling", "report", "evaluation.gate")
 
 
@@ -41,10 +41,18 @@ def _buildable(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
         target = str(settings.get("_target_", ""))
         if target.startswith("tabgraphsyn."):
             yield key, target, {name: value for name, value in settings.items() if name != "_target_"}
-    for key, target in SECTIONS.items():
+    for key, target in _sections(config).items():
         section = (config.get("training") or {}).get(key.partition(".")[2])
         if isinstance(section, Mapping):
             yield key, target, section
+
+
+def _sections(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sections of ``training`` that the generator reads, and what takes each of them."""
+    try:
+        return {section.key: section.target for section in generator_class(config).sections}
+    except ConfigError:
+        return {}  # a problem of its own
 
 
 def _refusals(key: str, target: str, values: Mapping[str, Any]) -> Iterator[str]:
@@ -54,6 +62,6 @@ def _refusals(key: str, target: str, values: Mapping[str, Any]) -> Iterator[str]
     except ConfigError as error:
         # The loop's settings do not know which stage they train.
         for text in error.problems or (str(error),):
-            yield _SECTION.sub(f"{key}.", text) if key in SECTIONS else text
+            yield _SECTION.sub(f"{key}.", text) if key.startswith("training.") else text
     except TypeError as error:
         yield f"{key}: {target} takes no such values ({error}). Found {dict(values)!r}."

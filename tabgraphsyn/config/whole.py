@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tabgraphsyn.config.top_level import COMPONENT_GROUPS, TopLevelConfig
 from tabgraphsyn.config.user_yaml import yaml_problem
 from tabgraphsyn.errors import ConfigError, listing, raise_collected, shortened
+from tabgraphsyn.generators.base import FIRST_GENERATOR
 
 MOST_BYTES = 4 << 20
 NEEDED = (*COMPONENT_GROUPS, "seed")
@@ -43,6 +44,7 @@ def parsed_whole(raw: bytes, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: the yaml of a whole config expected, found {_short(error)}.") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{where}: the whole config of a sweep point expected, found {type(values).__name__}.")
+    values.setdefault("generator", FIRST_GENERATOR)  # of a config that was written before there was another
     problems = [f"{where}: no such key {key!r} in a config." for key in values if key not in _SECTIONS]
     missing = [key for key in NEEDED if key not in values]
     if missing:

@@ -17,9 +17,9 @@ from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding
 from tabgraphsyn.exports.judging import other_class, score_findings
 from tabgraphsyn.exports.places import EMBEDDED, TO_BE_GIVEN
 from tabgraphsyn.exports.record import BUNDLE, CONFIG, METRICS, TABLES, CrateForm, StageForm, place
+from tabgraphsyn.generators.frame import own_kinds
 from tabgraphsyn.orchestration.spec import Runtime
 from tabgraphsyn.orchestration.store import ARTIFACTS, DONE, SPEC, Store, file_sha256
-from tabgraphsyn.stages.catalog import STAGES
 
 CAMPAIGN = "again"
 POINT = "default"
@@ -122,7 +122,7 @@ def raised_versions(record: CrateForm, kinds: Sequence[str] = ()) -> list[str]:
             stage.stage
             for stage in record.stages.values()
             if (not kinds or stage.stage in kinds)
-            and (stage.stage not in STAGES.kinds or STAGES.kinds[stage.stage].version != stage.version)
+            and stage.version not in {kind.version for kind in own_kinds(stage.stage)}
         }
     )
 
@@ -137,7 +137,7 @@ def plant(folder: Path, stage: StageForm, output_dir: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy, follow_symlinks=False)
             outputs[path] = {"bytes": copy.stat().st_size, "sha256": file_sha256(copy)}
-    kind = STAGES.kinds[stage.stage]
+    kind = own_kinds(stage.stage)[0]
     runtime = vars(Runtime(module=kind.module, place_keys=kind.place_keys))
     spec = {"stage": stage.stage, "version": stage.version, "table": stage.table, "config": stage.config}
     write_json(target / SPEC, {**spec, "inputs": stage.inputs, "content": stage.content, "runtime": runtime})

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tabgraphsyn.config.catalog import STAGES, generator_class
 from tabgraphsyn.errors import TabGraphSynError, listing
 from tabgraphsyn.exports.contents import leaves
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding, gathered
 from tabgraphsyn.exports.record import BUNDLE, CrateForm, StageForm, stage_signature
-from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, plan
+from tabgraphsyn.generators.base import FIRST_GENERATOR
+from tabgraphsyn.generators.frame import own_kinds
+from tabgraphsyn.generators.kinds import Catalog
+from tabgraphsyn.orchestration.plan import PlannedPoint, plan
 from tabgraphsyn.orchestration.signature import without
 from tabgraphsyn.orchestration.snapshot import source_hash
 from tabgraphsyn.orchestration.stage_code import STAGE, stage_code
-from tabgraphsyn.stages.catalog import STAGES
-
-_TRAINED = ("autoencoder", "diffusion", "gnn", "structure")
 
 
 def chain_findings(record: CrateForm, config: Mapping[str, Any]) -> Iterator[Finding]:
@@ -24,7 +25,7 @@ def chain_findings(record: CrateForm, config: Mapping[str, Any]) -> Iterator[Fin
     yield from _signatures(record)
     yield from _inputs(record)
     yield from _config(record, config)
-    yield from _weights(record)
+    yield from _weights(record, config)
     yield _code(record)
 
 
@@ -47,8 +48,7 @@ def _inputs(record: CrateForm) -> list[Finding]:
         missing = [role for role, each in stage.inputs.items() if each not in known]
         if missing:
             problems.append(f"{label}: it read {listing(missing, 3)}, which is none of the stages listed")
-        kind = STAGES.kinds.get(stage.stage)
-        if kind is not None and not stage.inputs and kind.inputs:
+        if not stage.inputs and any(kind.inputs for kind in own_kinds(stage.stage)):
             problems.append(f"{label}: it lists no inputs, and such a stage reads some")
     return gathered("inputs of stages", problems, "each is one of the stages listed")
 
@@ -57,11 +57,17 @@ def _config(record: CrateForm, config: Mapping[str, Any]) -> list[Finding]:
     """Plan the config anew, with the stage versions of the record, and compare signatures."""
     piece = "config.yaml to signatures"
     versions = {stage.stage: stage.version for stage in record.stages.values()}
-    foreign = sorted(set(versions) - set(STAGES.kinds))
-    if foreign or set(STAGES.kinds) - set(versions):
+    try:
+        kinds = STAGES.of({"generator": FIRST_GENERATOR, **config}).kinds
+    except TabGraphSynError as error:
+        return [Finding(piece, NOT_CHECKED, f"its generator is none of this code's: {str(error)[:300]}")]
+    foreign = sorted(set(versions) - set(kinds))
+    if foreign or set(kinds) - set(versions):
         return [Finding(piece, NOT_CHECKED, f"this code has other kinds of stages ({listing(foreign) or 'more'})")]
     try:
-        planned = _planned(record, config, versions)
+        catalog = Catalog(STAGES.source, {name: replace(kind, version=versions[name]) for name, kind in kinds.items()})
+        point = PlannedPoint(record.point, config, str(record.content), tuple(record.tables))
+        planned = plan([point], catalog)
     except (TabGraphSynError, KeyError, TypeError, AttributeError) as error:
         return [Finding(piece, DIFFERS, f"it cannot be planned: {str(error)[:300]}")]
     stages = {stage.label: stage for stage in planned.stages.values()}
@@ -79,7 +85,7 @@ def _config(record: CrateForm, config: Mapping[str, Any]) -> list[Finding]:
     different = [label for label, stage in record.stages.items() if label in stages and stages[label].id != stage.id]
     if not problems and different:
         problems.append(f"other signatures follow for {listing(different, 5)}")
-    raised = [name for name, version in versions.items() if STAGES.kinds[name].version != version]
+    raised = [name for name, version in versions.items() if kinds[name].version != version]
     if problems and raised:
         why = f"this code makes other versions of {listing(raised, 5)}, which may read other settings; {problems[0]}"
         return [Finding(piece, NOT_CHECKED, why)]
@@ -89,36 +95,35 @@ def _config(record: CrateForm, config: Mapping[str, Any]) -> list[Finding]:
 _NONE = object()
 
 
-def _planned(record: CrateForm, config: Mapping[str, Any], versions: Mapping[str, int]) -> Plan:
-    kinds = {name: replace(kind, version=versions[name]) for name, kind in STAGES.kinds.items()}
-    point = PlannedPoint(record.point, config, str(record.content), tuple(record.tables))
-    return plan([point], replace(STAGES, kinds=kinds))
-
-
-def _weights(record: CrateForm) -> list[Finding]:
+def _weights(record: CrateForm, config: Mapping[str, Any]) -> list[Finding]:
     """Hold the bundle's weights against what the stages that trained them published."""
     sample = next((stage for stage in record.stages.values() if stage.stage == "sample"), None)
     if sample is None:
         return []
     problems, count = [], 0
     for label, stage in record.stages.items():
-        if stage.stage not in _TRAINED:
-            continue
-        for ending in ("json", "safetensors"):
-            trained = stage.outputs.get(f"{stage.stage}.{ending}")
-            bundled = sample.outputs.get(_bundled(stage, ending))
+        for artifact, name in _bundled(stage, config):
+            trained, bundled = stage.outputs.get(artifact), sample.outputs.get(name)
             if trained is None or bundled is None:
                 continue
             count += 1
             if trained.sha256 != bundled.sha256:
-                problems.append(f"{_bundled(stage, ending)} is not what {label} trained")
+                problems.append(f"{name} is not what {label} trained")
     return gathered("bundle from trained stages", problems, f"{count} files are those that the stages published")
 
 
-def _bundled(stage: StageForm, ending: str) -> str:
-    """Return where the bundle keeps what a stage trained."""
-    name = stage.stage if stage.table is None else f"{stage.stage}/{stage.table}"
-    return f"{BUNDLE}/{name}.{ending}"
+def _bundled(stage: StageForm, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a stage publishes for the bundle, and where the bundle keeps it."""
+    if stage.stage == "structure":
+        yield from ((f"structure.{ending}", f"{BUNDLE}/structure.{ending}") for ending in ("json", "safetensors"))
+    try:
+        contents = generator_class({"generator": FIRST_GENERATOR, **config}).contents
+    except TabGraphSynError:  # of another package: said where its config is planned
+        return
+    for content in contents:
+        if content.kind == stage.stage:
+            name = content.name if stage.table is None else content.name.format(table=stage.table)
+            yield content.artifact, f"{BUNDLE}/{name}"
 
 
 def _code(record: CrateForm) -> Finding:
@@ -129,9 +134,10 @@ def _code(record: CrateForm) -> Finding:
     other = [
         label
         for label, stage in record.stages.items()
-        if (kind := STAGES.kinds.get(stage.stage)) is None
-        or stage.version != kind.version
-        or stage.made.code.get(STAGE) != stage_code(kind.module, stage.config)
+        if not any(
+            (stage.version, stage.made.code.get(STAGE)) == (kind.version, stage_code(kind.module, stage.config))
+            for kind in own_kinds(stage.stage)
+        )
     ]
     if not other:
         return Finding(piece, MATCHES, "what computes each stage is the same code, in another version of the package")

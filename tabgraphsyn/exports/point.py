@@ -32,6 +32,7 @@ _SAID = (
     "machine",
 )
 _INGEST = "ingest"
+_TABLES = "tables/"
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def point_record(point: Point) -> CrateForm:
         point=point.name,
         overrides=placeless_overrides(record.overrides),
         dataset=str(dataset.get("name") or "dataset"),
-        tables=[stage.table for stage in stages.values() if stage.stage == "autoencoder" and stage.table is not None],
+        tables=[Path(path).stem for path in stages[_INGEST].outputs if path.startswith(_TABLES)],
         stages=stages,
         license=None,
         written_by=documents_code(),

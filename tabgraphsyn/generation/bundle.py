@@ -16,13 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.config.catalog import generator_class
+from tabgraphsyn.config.closed import PACKAGE
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.untrusted import builtins, decoded, files_below, opened, plain_bytes
-from tabgraphsyn.errors import DataError, raise_collected
+from tabgraphsyn.errors import ConfigError, DataError, raise_collected
 from tabgraphsyn.generation.bundle_checks import content_problems, file_problems
 from tabgraphsyn.generation.bundle_forms import FORMS, KNOWN_FORMS, TABLE_FORMS, ManifestForm, VersionForm
+from tabgraphsyn.generators.base import Generator, named
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "bundle.json"
 
 
@@ -33,10 +36,12 @@ class Bundle:
     Attributes:
         folder: where it lies.
         manifest: what ``bundle.json`` holds.
+        generator: what it names.
     """
 
     folder: Path
     manifest: Mapping[str, Any]
+    generator: type[Generator]
 
     @staticmethod
     def open(folder: Path, allow_targets: Sequence[str] = ()) -> Bundle:
@@ -52,10 +57,11 @@ class Bundle:
         """
         folder = _found(folder)
         manifest = _read_manifest(folder / MANIFEST)
-        _check_files(folder, manifest)
-        forms = _read_forms(folder, manifest)
-        raise_collected(DataError, content_problems(folder, manifest, forms, allow_targets)[:10])
-        return Bundle(folder, builtins(manifest))
+        generator = _generator(folder, manifest, allow_targets)
+        _check_files(folder, manifest, generator)
+        forms = _read_forms(folder, manifest, generator)
+        raise_collected(DataError, content_problems(folder, manifest, forms, allow_targets, generator)[:10])
+        return Bundle(folder, builtins(manifest), generator)
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -97,17 +103,34 @@ def _read_manifest(path: Path) -> ManifestForm:
     return manifest
 
 
-def _check_files(folder: Path, manifest: ManifestForm) -> None:
+def _generator(folder: Path, manifest: ManifestForm, allow_targets: Sequence[str]) -> type[Generator]:
+    """Return the generator that a bundle names; code of a package that this user did not allow is not even imported."""
+    target = str(manifest.generator.get("_target_"))
+    package = target.partition(".")[0]
+    if package not in (PACKAGE, *allow_targets):
+        raise DataError(
+            f"{folder}: a generator of {package!r} made this bundle, and its code would run here: {target}. If you "
+            f"trust that package and have it installed: --allow-target {package}."
+        )
+    try:
+        return generator_class({"generator": builtins(manifest.generator), "allow_targets": allow_targets})
+    except ConfigError as error:
+        raise DataError(f"{folder}: {error}") from error
+
+
+def _check_files(folder: Path, manifest: ManifestForm, generator: type[Generator]) -> None:
     """Hold what lies in the folder against the list of files, and each file against its hash."""
-    problems = file_problems(manifest, {*files_below(folder)} - {MANIFEST})
+    problems = file_problems(manifest, {*files_below(folder)} - {MANIFEST}, generator)
     raise_collected(DataError, [f"{folder}: {text}" for text in problems[:20]])
     changed = [name for name, digest in manifest.files.items() if sha256(folder / name) != digest]
     text = f"its content is not what {MANIFEST} says. Copy the bundle again."
     raise_collected(DataError, [f"{folder / name}: {text}" for name in changed[:20]])
 
 
-def _read_forms(folder: Path, manifest: ManifestForm) -> dict[str, Any]:
-    forms: dict[str, Any] = dict(FORMS)
+def _read_forms(folder: Path, manifest: ManifestForm, generator: type[Generator]) -> dict[str, Any]:
+    files = generator.files(tuple(manifest.tables))
+    own = {name: content.form for name, content in files.items() if content.is_json and name in manifest.files}
+    forms: dict[str, Any] = {**FORMS, **{name: named(form) if form else dict[str, Any] for name, form in own.items()}}
     for table in manifest.tables:
         forms |= {f"{kind}/{table}.json": form for kind, form in TABLE_FORMS.items()}
         known = {f"known/{table}{ending}": form for ending, form in KNOWN_FORMS.items()}

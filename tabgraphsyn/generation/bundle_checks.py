@@ -19,6 +19,7 @@ from tabgraphsyn.data.tensors import declared
 from tabgraphsyn.data.untrusted import blamed, builtins
 from tabgraphsyn.errors import DataError, listing
 from tabgraphsyn.generation.bundle_forms import FORMS, TABLE_FORMS, ManifestForm
+from tabgraphsyn.generators.base import Generator, named
 
 MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
@@ -27,21 +28,19 @@ _KNOWN = (
 )
 
 
-def file_problems(manifest: ManifestForm, present: set[str]) -> list[str]:
+def file_problems(manifest: ManifestForm, present: set[str], generator: type[Generator]) -> list[str]:
     """Return which files are missing, not listed, or none of a bundle's; names of tables are checked first."""
     names = [table_name_problem(name, "tables") for name in manifest.tables]
     if wrong := [text for text in names if text]:
         return wrong
     listed = set(manifest.files)
-    required = {*FORMS, "structure.safetensors", "gnn.safetensors"}
-    for table in manifest.tables:
-        required |= {f"{kind}/{table}.json" for kind in TABLE_FORMS} | {f"autoencoder/{table}.safetensors"}
+    own = generator.files(tuple(manifest.tables))
+    required = {*FORMS, "structure.safetensors", *(name for name, content in own.items() if content.is_required)}
+    required |= {f"{kind}/{table}.json" for kind in TABLE_FORMS for table in manifest.tables}
     optional = "|".join(
-        f"{_KNOWN.format(table=re.escape(table))}|diffusion/{re.escape(table)}\\.safetensors"
-        f"|reference/{re.escape(table)}\\.parquet"
-        for table in manifest.tables
+        f"{_KNOWN.format(table=re.escape(table))}|reference/{re.escape(table)}\\.parquet" for table in manifest.tables
     )
-    strange = [name for name in listed - required if not re.fullmatch(optional, name)]
+    strange = [name for name in listed - required - set(own) if not re.fullmatch(optional, name)]
     problems = []
     for words, found in (
         ("files that are listed, but missing", listed - present),
@@ -55,14 +54,19 @@ def file_problems(manifest: ManifestForm, present: set[str]) -> list[str]:
 
 
 def content_problems(
-    folder: Path, manifest: ManifestForm, forms: Mapping[str, Any], allow_targets: Sequence[str]
+    folder: Path,
+    manifest: ManifestForm,
+    forms: Mapping[str, Any],
+    allow_targets: Sequence[str],
+    generator: type[Generator],
 ) -> list[str]:
     """Return what does not agree between the files of a bundle; the first kind of mistakes that is found."""
     schema = _schema(folder, forms)
     for problems in (
         _table_problems(manifest, forms, schema),
-        _component_problems(manifest, forms, allow_targets),
+        _component_problems(manifest, forms, allow_targets, generator),
         _codec_problems(folder, manifest, forms, schema),
+        named(generator.checks)(manifest, forms, schema) if generator.checks else (),
         _known_problems(manifest, forms, schema),
         _header_problems(folder, manifest, forms),
     ):
@@ -87,14 +91,13 @@ def _schema(folder: Path, forms: Mapping[str, Any]) -> Schema:
 
 def _table_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
     """Yield which lists of tables and relations are not those of the schema."""
-    plan, structure, gnn = forms["plan.json"], forms["structure.json"], forms["gnn.json"]
-    keys, graph, features = structure.state.plan, gnn.graph_schema, gnn.features
+    plan, structure = forms["plan.json"], forms["structure.json"]
+    keys = structure.state.plan
     tables, relations = {*schema.table_names}, {relation.name for relation in schema.relations}
     for where, found in (
         ("bundle.json: tables", manifest.tables),
         ("plan.json: order", plan.order),
         ("structure.json: tables", keys.tables),
-        ("gnn.json: tables", graph.tables),
     ):
         if len(found) != len(tables) or set(found) != tables:
             yield f"{where}: each table of schema.json once expected, found {listing(found, 5)}."
@@ -106,10 +109,6 @@ def _table_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
         ("plan.json: training_rows", plan.training_rows),
         ("structure.json: driver", keys.driver),
         ("structure.json: key types", structure.keys.types),
-        ("gnn.json: latent_dims", graph.latent_dims),
-        ("gnn.json: structure_dims", graph.structure_dims),
-        ("gnn.json: mean", features.mean),
-        ("gnn.json: std", features.std),
     ):
         if set(found) != tables:
             yield f"{where}: an entry for each table expected, found {listing(found, 5)}."
@@ -119,10 +118,7 @@ def _table_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
         ("structure.json: rows", structure.state.rows, plan.training_rows),
         ("structure.json: real_rows", keys.real_rows, plan.real_rows),
         ("structure.json: driver", keys.driver, plan.driver),
-        ("gnn.json: driver", features.driver, plan.driver),
         ("structure.json: reference", sorted(keys.reference), sorted(plan.reference_tables)),
-        ("gnn.json: reference_tables", sorted(features.reference_tables), sorted(plan.reference_tables)),
-        ("gnn.json: schema", features.schema, forms["schema.json"]),
     ):
         if found != wanted:
             yield f"{where}: what plan.json and schema.json say expected."
@@ -137,27 +133,43 @@ def _table_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
 
 
 def _component_problems(
-    manifest: ManifestForm, forms: Mapping[str, Any], allow_targets: Sequence[str]
+    manifest: ManifestForm, forms: Mapping[str, Any], allow_targets: Sequence[str], generator: type[Generator]
 ) -> Iterator[str]:
     """Yield what a launch would say of the components, and which are not those that ``bundle.json`` lists."""
-    found = {"structure": forms["structure.json"].structure, "gnn": forms["gnn.json"].gnn}
-    for table in manifest.tables:
-        found[f"autoencoder/{table}"] = forms[f"autoencoder/{table}.json"].autoencoder
-        for key in ("denoiser", "diffusion"):
-            found[f"{key}/{table}"] = getattr(forms[f"diffusion/{table}.json"], key)
-    for role, component in {**found, "sampler": manifest.sampler, "sampling": manifest.sampling}.items():
+    found = components(generator, forms, manifest.tables)
+    named_here = {"generator": manifest.generator, "sampling": manifest.sampling}
+    if "sampler" in generator.sampling_keys:
+        named_here["sampler"] = manifest.sampler or {}
+    for role, component in {**found, **named_here}.items():
         group = role.partition("/")[0]
-        for text in component_problems({group: component, "allow_targets": list(allow_targets)}):
+        for text in component_problems({group: component, "allow_targets": list(allow_targets)}, generator):
             yield f"{role}: {text}"
     if found != manifest.components:
         yield "bundle.json: components: those of the other files expected."
 
 
+def components(
+    generator: type[Generator], forms: Mapping[str, Any], tables: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Return role -> component of all that the json files of a bundle name: ``gnn``, ``denoiser/<table>``, ..."""
+    found: dict[str, Mapping[str, Any]] = {"structure": _value(forms["structure.json"], "structure")}
+    for table in ("", *tables):
+        for name, content in generator.files((table,) if table else ()).items():
+            if generator.kind(content.kind).per_table is bool(table) and name in forms:
+                roles = {key: f"{key}/{table}" if table else key for key in content.components}
+                found |= {role: _value(forms[name], key) for key, role in roles.items()}
+    return found
+
+
+def _value(form: Any, key: str) -> Any:
+    return form[key] if isinstance(form, Mapping) else getattr(form, key)
+
+
 def _codec_problems(folder: Path, manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
     for table in manifest.tables:
-        form, autoencoder = forms[f"codec/{table}.json"], forms[f"autoencoder/{table}.json"]
+        form = forms[f"codec/{table}.json"]
         where = f"codec/{table}.json"
-        if {table} != {form.table, autoencoder.table, forms[f"diffusion/{table}.json"].table}:
+        if form.table != table:
             yield f"{where}: files of table {table!r} name it, found another name in one."
         if tuple(column.name for column in form.columns) != schema.attribute_columns(table):
             yield f"{where}: the columns of {table!r} that are no keys expected, in the order of schema.json."
@@ -168,14 +180,8 @@ def _codec_problems(folder: Path, manifest: ManifestForm, forms: Mapping[str, An
             codec.decoding_order  # noqa: B018  (columns that wait for each other)
         if any(one.given not in (None, *codec.columns) for one in codec.columns.values()):
             yield f"{where}: a column follows from another one of the table."
-        for name, found in ((where, form.layout), (f"autoencoder/{table}.json", autoencoder.layout)):
-            if builtins(found) != layout:
-                yield f"{name}: the layout of the codec expected, found another."
-        if autoencoder.latent_dim != forms["gnn.json"].graph_schema.latent_dims[table]:
-            yield f"autoencoder/{table}.json: the latent_dim of gnn.json expected, found {autoencoder.latent_dim}."
-        is_trained = forms[f"diffusion/{table}.json"].training is not None
-        if is_trained != (f"diffusion/{table}.safetensors" in manifest.files):
-            yield f"diffusion/{table}.json: weights where something was trained expected, and nowhere else."
+        if builtins(form.layout) != layout:
+            yield f"{where}: the layout of the codec expected, found another."
 
 
 def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

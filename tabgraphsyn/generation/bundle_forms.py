@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from tabgraphsyn.data.codec.forms import ArrowType, LevelsForm, PatternForm
-from tabgraphsyn.data.codec.table_forms import LayoutForm, TableCodecForm
+from tabgraphsyn.data.codec.table_forms import TableCodecForm
 from tabgraphsyn.data.formats.forms import FormatForm
 from tabgraphsyn.data.schema import SemanticType
 from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread, Text
+from tabgraphsyn.generators.base import FIRST_GENERATOR
 
 MOST_TABLES = 10_000
 Signature = Annotated[str, Meta(pattern=r"^[\w.-]{1,200}$")]
@@ -45,14 +46,15 @@ class VersionForm(Struct):
 class ManifestForm(Form):
     """``bundle.json``."""
 
-    format_version: Literal[1, 2]
+    format_version: Literal[1, 2, 3]
     tables: Annotated[list[Name], Meta(min_length=1, max_length=MOST_TABLES)]
-    sampler: Component
     sampling: Component
     components: dict[Name, Component]
     provenance: ProvenanceForm
     files: dict[Name, Hash]
     digest: Hash | None = None
+    sampler: Component | None = None
+    generator: Component = field(default_factory=lambda: dict(FIRST_GENERATOR))
 
 
 class ColumnForm(Form):
@@ -186,27 +188,6 @@ class StructureForm(Form):
     keys: KeysForm
 
 
-class GraphSchemaForm(Form):
-    """``GraphSchema``."""
-
-    tables: list[Name]
-    latent_dims: dict[Name, Dim]
-    structure_dims: dict[Name, Dim]
-    edge_types: list[tuple[Name, Name, Name]]
-
-
-class FeaturesForm(Form):
-    """``StructureFeatures``."""
-
-    schema: SchemaForm
-    driver: dict[Name, Name | None]
-    reference_tables: list[Name]
-    names: dict[Name, list[Name]]
-    mean: dict[Name, list[Number]]
-    std: dict[Name, list[Spread]]
-    censored: dict[Name, Share]
-
-
 class TrainingForm(Form):
     """What a training says of itself."""
 
@@ -215,36 +196,6 @@ class TrainingForm(Form):
     best_validation: float | None
     rows: Count
     best_on: Name | None = None
-
-
-class GnnForm(Form):
-    """``gnn.json``."""
-
-    gnn: Component
-    graph_schema: GraphSchemaForm
-    features: FeaturesForm
-    training: TrainingForm | None
-
-
-class AutoencoderForm(Form):
-    """``autoencoder/<table>.json``."""
-
-    table: Name
-    autoencoder: Component
-    layout: LayoutForm
-    latent_dim: Dim
-    output_dim: Dim
-    training: TrainingForm | None
-
-
-class DiffusionForm(Form):
-    """``diffusion/<table>.json``."""
-
-    table: Name
-    condition_dim: Dim
-    training: TrainingForm | None
-    denoiser: Component
-    diffusion: Component
 
 
 class KnownColumnForm(Form):
@@ -297,11 +248,10 @@ FORMS = {
     "plan.json": PlanForm,
     "dependencies.json": list[DependencyForm],
     "structure.json": StructureForm,
-    "gnn.json": GnnForm,
 }
-"""The json files that every bundle has."""
+"""The json files that every bundle has, whatever its generator."""
 
-TABLE_FORMS = {"codec": TableCodecForm, "autoencoder": AutoencoderForm, "diffusion": DiffusionForm}
+TABLE_FORMS = {"codec": TableCodecForm}
 """Folder -> form of its ``<table>.json``."""
 
 KNOWN_FORMS = {

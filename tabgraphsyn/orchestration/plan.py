@@ -8,8 +8,8 @@ from typing import Any
 
 from tabgraphsyn.config.unread import unread_sections
 from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.generators.kinds import Catalog, StageInput, StageKind
 from tabgraphsyn.orchestration.signature import selected, signature, without
-from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind
 
 START = "start_from"
 """A training's setting that names a model, and the head of the role by which its stage reads that model's weights."""
@@ -156,7 +156,7 @@ def plan(points: Sequence[PlannedPoint], catalog: Catalog) -> Plan:
 
 def _stages_of(point: PlannedPoint, catalog: Catalog, own: Mapping[str, str]) -> Iterator[Stage]:
     """Yield the stages of a point, inputs first; ``own`` must hold the ids of those already yielded."""
-    for kind in catalog.kinds.values():
+    for kind in catalog.of(point.config).kinds.values():
         tables: tuple[str | None, ...] = point.tables if kind.per_table else (None,)
         for table in tables:
             roles = [role for needed in kind.inputs for role in _roles(needed, table, point.tables)]

@@ -12,12 +12,12 @@ from typing import Any
 from tabgraphsyn.data.files import read_json, vanishing_folder, write_json
 from tabgraphsyn.data.untrusted import plain_json
 from tabgraphsyn.errors import DataError, Interrupted, StageError, TabGraphSynError
+from tabgraphsyn.generators.kinds import Catalog
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.plan import Stage, source_stage
 from tabgraphsyn.orchestration.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.orchestration.worker import run_stage
-from tabgraphsyn.stages.catalog import Catalog
 
 _CONTENT = "content.json"
 _LARGE_MB = 20.0

@@ -15,6 +15,8 @@ from typing import Any
 
 import tabgraphsyn
 from tabgraphsyn.errors import listing
+from tabgraphsyn.generators.base import FIRST_GENERATOR
+from tabgraphsyn.generators.frame import own_generators
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.store import Store
 
@@ -34,7 +36,9 @@ def stage_code(module: str, config: Mapping[str, Any]) -> str:
         module: of the stage.
         config: of the stage; the modules that its ``_target_`` keys name are loaded by it, too.
     """
-    return _hash(frozenset({module, *_targets(config)}))
+    if "sampling" in config:  # where the generator identifies nothing, a record is without it
+        config = {"generator": FIRST_GENERATOR, **config}
+    return _hash(frozenset({module, *_targets(config), *_declared(config)}))
 
 
 def changed_code(stages: Iterable[Stage], store: Store) -> dict[str, str]:
@@ -56,8 +60,16 @@ def said(changed: Mapping[str, str]) -> str:
     return (
         f"code: {len(changed)} done stages are used as they are and were made by other code (of {commits}) under the "
         f"same stage version: {listing(changed, 6)}. If that code gives another result, its version in "
-        "tabgraphsyn/stages/catalog.py must be raised; `tabgraphsyn reproduce POINT` tells."
+        "tabgraphsyn/generators must be raised; `tabgraphsyn reproduce POINT` tells."
     )
+
+
+def _declared(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the modules of this package that a generator names as text, where a stage samples."""
+    target = str((config.get("generator") or {}).get("_target_", "")) if "sampling" in config else ""
+    for generator in own_generators():
+        if target == f"{generator.__module__}.{generator.__qualname__}":
+            yield from (name.rpartition(".")[0] for name in generator.names())
 
 
 def _targets(value: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigError, StageError, raise_collected
+from tabgraphsyn.generators.kinds import Catalog, StageKind
 from tabgraphsyn.orchestration import compute
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, record_campaign
 from tabgraphsyn.orchestration.local.frontier import FINISHED, Frontier, Progress
@@ -28,7 +29,6 @@ from tabgraphsyn.orchestration.snapshot import code_version
 from tabgraphsyn.orchestration.source import Source, read_source
 from tabgraphsyn.orchestration.spec import Runtime
 from tabgraphsyn.orchestration.store import DONE, State, Store
-from tabgraphsyn.stages.catalog import Catalog
 
 _INGEST_JOB_MB = 20.0
 _NAME_DIGITS = 6
@@ -139,7 +139,7 @@ def output_store(config: Mapping[str, Any]) -> Store:
 
 def make_pool(config: Mapping[str, Any], catalog: Catalog, store: Store) -> WorkerPool:
     """Return the pool that the config asks for."""
-    preload = catalog.preload if config["cluster"]["preload"] else ()
+    preload = catalog.of(config).preload if config["cluster"]["preload"] else ()
     return worker_pool(store.root.parent / "campaigns" / ".workers.log", preload)
 
 
@@ -254,7 +254,7 @@ def read_sources(
         identity = json.dumps(point.config[key], sort_keys=True)
         if identity not in known:
             kind = catalog.kinds[catalog.source]
-            runtime = _runtime(kind.module, kind.is_resumable, kind.place_keys, catalog.source, point.config, "", code)
+            runtime = _runtime(kind, point.config, "", code)
             above_mb = ingest_job_mb(point.config["cluster"])
             known[identity] = read_source(
                 point.config, catalog, store, runtime, warm_up, keep=keep, job_above_mb=above_mb
@@ -265,27 +265,24 @@ def read_sources(
 
 def stage_runtime(stage: Stage, config: Mapping[str, Any], group: str, code: Mapping[str, Any]) -> Runtime:
     """Return how a stage runs: its resources with ``0`` threads replaced by all that there are."""
-    kind = stage.kind
-    return _runtime(kind.module, kind.is_resumable, kind.place_keys, kind.name, config, group, code)
+    return _runtime(stage.kind, config, group, code)
 
 
-def _runtime(
-    module: str,
-    is_resumable: bool,
-    place_keys: tuple[str, ...],
-    kind: str,
-    config: Mapping[str, Any],
-    group: str,
-    code: Mapping[str, Any],
-) -> Runtime:
+def wanted_resources(kind: StageKind, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a config gives a stage kind; one that it does not name gets a thread, and a GPU to train on."""
+    device = "auto" if kind.trains else "cpu"
+    return config["resources"].get(kind.name) or {"threads": 1, "device": device}
+
+
+def _runtime(kind: StageKind, config: Mapping[str, Any], group: str, code: Mapping[str, Any]) -> Runtime:
     cluster = config["cluster"]
-    wanted = config["resources"].get(kind) or {"threads": 1, "device": "cpu"}
+    wanted = wanted_resources(kind, config)
     tracking = config.get("tracking")
     total = int(cluster["threads"]) or compute.cpu_count()
     return Runtime(
-        module=module,
-        is_resumable=is_resumable,
-        place_keys=place_keys,
+        module=kind.module,
+        is_resumable=kind.is_resumable,
+        place_keys=kind.place_keys,
         threads=int(wanted["threads"]) or total,
         device=str(wanted["device"]),
         tracking=tracking,

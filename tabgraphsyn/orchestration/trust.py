@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabgraphsyn.errors import StageError, listing
+from tabgraphsyn.generators.frame import own_kinds
 from tabgraphsyn.orchestration.sharing import user_name
-from tabgraphsyn.stages.catalog import STAGES
 
 if TYPE_CHECKING:
     from tabgraphsyn.orchestration.spec import Spec
@@ -53,7 +53,7 @@ def require_trusted(spec: Spec, where: str) -> None:
     Raises:
         StageError: the spec names other code than its launch could have.
     """
-    module, known = spec.runtime.module, STAGES.kinds.get(spec.stage)
+    module = spec.runtime.module
     packages = [name for name in (module.partition(".")[0], *spec.runtime.allow_targets) if name != _PACKAGE]
     foreign = [name for name in packages if name not in allowed()]
     if foreign:
@@ -63,10 +63,13 @@ def require_trusted(spec: Spec, where: str) -> None:
         )
     if module.partition(".")[0] != _PACKAGE:
         return
-    if known is None or module != known.module or spec.runtime.place_keys != known.place_keys:
+    known = [
+        each for each in own_kinds(spec.stage) if (each.module, each.place_keys) == (module, spec.runtime.place_keys)
+    ]
+    if not known:
         raise StageError(f"{where}: {module!r} is not what runs {spec.stage!r}. Launch again to have it written anew.")
-    if spec.version != known.version:
+    if spec.version != known[0].version:
         raise StageError(
-            f"{where}: version {spec.version} of {spec.stage!r} is wanted, this code makes version {known.version}. "
+            f"{where}: version {spec.version} of {spec.stage!r} is wanted, this code makes version {known[0].version}. "
             "Launch again: another version is another result."
         )

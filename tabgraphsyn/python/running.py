@@ -85,13 +85,13 @@ def run(overrides: Sequence[Setting], view: View, *, named_by_content: bool = Fa
         StageError: a stage failed, or the privacy gate did and its action is ``fail``.
         Interrupted: somebody stopped it; the same call goes on.
     """
+    from tabgraphsyn.config.catalog import STAGES
     from tabgraphsyn.config.top_level import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.checking import checked_points
     from tabgraphsyn.orchestration.compute import settle_threads
     from tabgraphsyn.orchestration.running import announced
     from tabgraphsyn.orchestration.trust import allow
-    from tabgraphsyn.stages.catalog import STAGES
 
     points = checked_points(list(overrides), False, has_components=True)
     points = [_named(points[0])] if named_by_content else points
@@ -198,10 +198,10 @@ def read_data(overrides: Sequence[Setting], output_dir: Path) -> Path:
     Raises:
         ConfigError, DataError: what is wrong with the settings or the data.
     """
+    from tabgraphsyn.config.catalog import STAGES
     from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.checking import checked_points
     from tabgraphsyn.orchestration.snapshot import code_version
-    from tabgraphsyn.stages.catalog import STAGES
 
     points = checked_points([*overrides, f"output_dir={quoted(str(output_dir))}"], False, has_components=True)
     with process_kept():

@@ -4,42 +4,49 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tabgraphsyn
+from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.data.files import folder_written_aside, read_json, write_json
 from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.errors import StageError
 from tabgraphsyn.generation.bundle import FORMAT_VERSION, MANIFEST, file_hashes, manifest_digest
+from tabgraphsyn.generation.bundle_checks import components
+from tabgraphsyn.generators.base import Generator
 from tabgraphsyn.stages.context import StageContext
 
 STRUCTURE_FILES = ("structure.json", "structure.safetensors")
-GNN_FILES = ("gnn.json", "gnn.safetensors")
 
 
 def write_bundle(context: StageContext, folder: Path) -> None:
     """Assemble the bundle of a sample stage's inputs in ``folder``.
 
     Raises:
-        StageError: an input that the plan did not give.
+        StageError: an input that the plan did not give, or a file that its stage did not write.
     """
     prepared = Prepared(context.input("prepare"))
-    tables = list(prepared.plan.order)
+    generator = generator_class({**context.config, "allow_targets": context.allow_targets})
+    tables = tuple(prepared.plan.order)
     with folder_written_aside(folder) as aside:
-        for role, names in (("structure", STRUCTURE_FILES), ("gnn", GNN_FILES)):
-            for name in names:
-                _copy(context.input(role) / name, aside / name)
+        for name in STRUCTURE_FILES:
+            _copy(context.input("structure") / name, aside / name)
         for path in prepared.shipped():
             _copy(prepared.folder / path, aside / path)
-        for table in tables:
-            for kind in ("autoencoder", "diffusion"):
-                for suffix in ("json", "safetensors"):
-                    source = context.input(f"{kind}/{table}") / f"{kind}.{suffix}"
-                    # A table of keys only has no weights.
-                    if suffix == "json" or source.exists():
-                        _copy(source, aside / kind / f"{table}.{suffix}")
-        write_json(aside / MANIFEST, _manifest(context, tables, aside))
+        _copy_trained(context, generator, tables, aside)
+        write_json(aside / MANIFEST, _manifest(context, generator, tables, aside))
+
+
+def _copy_trained(context: StageContext, generator: type[Generator], tables: tuple[str, ...], folder: Path) -> None:
+    """Copy what the generator declares of its stages, each to its name in a bundle."""
+    for content in generator.contents:
+        for table in tables if generator.kind(content.kind).per_table else (None,):
+            source = context.input(content.kind if table is None else f"{content.kind}/{table}") / content.artifact
+            if source.exists():
+                _copy(source, folder / (content.name if table is None else content.name.format(table=table)))
+            elif content.is_required:
+                raise StageError(f"{source}: {generator.__name__} ships it, and its stage did not write it.")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -47,13 +54,18 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _manifest(context: StageContext, tables: list[str], folder: Path) -> dict[str, Any]:
+def _manifest(
+    context: StageContext, generator: type[Generator], tables: tuple[str, ...], folder: Path
+) -> dict[str, Any]:
+    read = {path.name: read_json(path) for path in folder.glob("*.json")}
+    read |= {name: read_json(folder / name) for name in generator.files(tables) if (folder / name).suffix == ".json"}
     manifest = {
         "format_version": FORMAT_VERSION,
-        "tables": tables,
-        "sampler": dict(context.config["sampler"]),
+        "tables": list(tables),
+        "generator": dict(context.config["generator"]),
+        **({"sampler": dict(context.config["sampler"])} if "sampler" in generator.sampling_keys else {}),
         "sampling": dict(context.config["sampling"]),
-        "components": _components(folder, tables),
+        "components": components(generator, read, tables),
         "provenance": {
             "tabgraphsyn": tabgraphsyn.__version__,
             "seed": context.config["seed"],
@@ -64,16 +76,3 @@ def _manifest(context: StageContext, tables: list[str], folder: Path) -> dict[st
     }
     # One round through json: the digest is that of what a reader finds, tuples and all.
     return {**manifest, "digest": manifest_digest(json.loads(json.dumps(manifest)))}
-
-
-def _components(folder: Path, tables: list[str]) -> dict[str, Any]:
-    """Return what each component was built from, by role."""
-    found: dict[str, Mapping[str, Any]] = {
-        "structure": read_json(folder / "structure.json")["structure"],
-        "gnn": read_json(folder / "gnn.json")["gnn"],
-    }
-    for table in tables:
-        for kind, keys in (("autoencoder", ("autoencoder",)), ("diffusion", ("denoiser", "diffusion"))):
-            raw = read_json(folder / kind / f"{table}.json")
-            found |= {f"{key}/{table}": raw[key] for key in keys}
-    return dict(found)

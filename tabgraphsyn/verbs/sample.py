@@ -104,11 +104,11 @@ def _refuse_leftovers(folder: Path, tables: Sequence[str], formats: Sequence[str
         )
 
 
-def first_seed(bundle: Path, seed: int | None) -> int:
+def first_seed(bundle: Path, seed: int | None, allow_targets: Sequence[str] = ()) -> int:
     """Return ``seed``, or the one that the bundle was made with."""
     from tabgraphsyn.generation.bundle import Bundle
 
-    return int(Bundle.open(bundle).manifest["provenance"]["seed"]) if seed is None else seed
+    return int(Bundle.open(bundle, allow_targets).manifest["provenance"]["seed"]) if seed is None else seed
 
 
 def parse_rows(pairs: Sequence[str]) -> dict[str, int]:

@@ -64,7 +64,7 @@ def sample(
         from tabgraphsyn.generation.bundle import Bundle
         from tabgraphsyn.generation.description import described
 
-        print("\n".join(described(Bundle.open(bundle))))
+        print("\n".join(described(Bundle.open(bundle, allow_targets or ()))))
         return
     places = sample_places(layout, out, dataset=dataset, method=method, run=run, samples=samples)
     for number, place in enumerate(places):
@@ -72,7 +72,7 @@ def sample(
         made = write_samples(
             bundle,
             scale=scale,
-            seed=seed if number == 0 else first_seed(bundle, seed) + number,
+            seed=seed if number == 0 else first_seed(bundle, seed, allow_targets or ()) + number,
             out=place,
             rows=parse_rows(rows) if rows else None,
             formats=formats or (["csv"] if layout == SYNTHERELA else None),

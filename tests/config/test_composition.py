@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.config.checks import config_problems
 from tabgraphsyn.config.composition import compose_points, group_options
-from tabgraphsyn.config.top_level import COMPONENT_GROUPS, ResourcesConfig, config_dir, user_config_dir
+from tabgraphsyn.config.top_level import COMPONENT_GROUPS, config_dir, user_config_dir
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.stages.catalog import STAGES
+from tabgraphsyn.generators.frame import kinds_with, own_generators
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = (*COMPONENT_GROUPS, "tracking")
@@ -140,12 +141,15 @@ def test_the_users_own_dataset_is_found(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_resources_know_every_stage_kind():
-    assert set(ResourcesConfig.__dataclass_fields__) == set(STAGES.kinds)
+    wanted = {kind.name for generator in own_generators() for kind in kinds_with(generator)}
+    for option in ("default", "measured"):
+        (point,) = compose_points([f"resources={option}"], multirun=False).points
+        assert set(point.config["resources"]) == wanted
 
 
 def test_stage_keys_exist_in_the_config():
     config = compose_points([], multirun=False).points[0].config
-    for kind in STAGES.kinds.values():
+    for kind in STAGES.of(config).kinds.values():
         for key in kind.config_keys:
             node = config
             for part in key.split("."):

@@ -6,10 +6,10 @@ import functools
 
 import pytest
 
+from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.config.unread import unread_problems, unread_sections
 from tabgraphsyn.orchestration.plan import PlannedPoint, plan
-from tabgraphsyn.stages.catalog import STAGES
 
 DATA = ("dataset=folder", "dataset.path=/data")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.exports import judging
 from tabgraphsyn.exports.claims import Claim, claims_text, read_claims
 from tabgraphsyn.exports.contents import MetricsForm, ScoreForm
@@ -17,7 +18,6 @@ from tabgraphsyn.exports.record import MadeForm, StageForm
 from tabgraphsyn.orchestration.plan import PlannedPoint, plan
 from tabgraphsyn.orchestration.records import OutputForm
 from tabgraphsyn.orchestration.snapshot import machine_class
-from tabgraphsyn.stages.catalog import STAGES
 from tabgraphsyn.verbs import cli
 
 

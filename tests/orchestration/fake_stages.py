@@ -11,7 +11,7 @@ import sys
 import time
 
 from tabgraphsyn.errors import DataError, Interrupted, StageError
-from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind, catalog
+from tabgraphsyn.generators.kinds import Catalog, StageInput, StageKind, catalog
 from tabgraphsyn.stages.context import StageContext
 
 MODULE = "fake_stages"

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from tabgraphsyn.config.catalog import STAGES as PROJECT
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.generators.kinds import Catalog, catalog
 from tabgraphsyn.orchestration.source import read_source
 from tabgraphsyn.orchestration.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.orchestration.submit import ingest_job_mb
 from tabgraphsyn.orchestration.worker import run_stage
 from tabgraphsyn.stages import ingest
-from tabgraphsyn.stages.catalog import STAGES as PROJECT
-from tabgraphsyn.stages.catalog import Catalog, catalog
 
 KEYS = {
     "parents": {"columns": {"id": {"sdtype": "id"}, "x": {"sdtype": "numerical"}}, "primary_key": "id"},

@@ -8,17 +8,18 @@ from fake_stages import fake_catalog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
 from tabgraphsyn.orchestration.plan import PlannedPoint, plan
 from tabgraphsyn.orchestration.signature import canonical, signature
-from tabgraphsyn.stages.catalog import STAGES
 
 CONFIG = {
     "dataset": {"name": "x", "path": "/data/x"},
     "codec": {"normalisation": "quantile"},
     "holdout": {"fraction": 0.1},
     "structure": {"a": 1},
+    "generator": {"_target_": "tabgraphsyn.generators.latent_diffusion.LatentDiffusion"},
     "autoencoder": {"a": 1},
     "gnn": {"width": 8},
     "denoiser": {"width": 8},

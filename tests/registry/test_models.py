@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind, catalog
 
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.orchestration.campaign.campaigns import record_campaign
@@ -17,7 +18,6 @@ from tabgraphsyn.orchestration.registry.tags import give_tag, read_tags, take_ta
 from tabgraphsyn.orchestration.registry.use import used_models
 from tabgraphsyn.orchestration.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.store import Store
-from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind, catalog
 from tabgraphsyn.verbs.cli import main
 
 CATALOG: Catalog = catalog(

@@ -100,6 +100,7 @@ def settings() -> dict[str, Any]:
         "codec": load("codec", "quantile"),
         "holdout": load("holdout"),
         "structure": load("structure", "skeleton"),
+        "generator": load("generator", "latent_diffusion"),
         "autoencoder": load("autoencoder", "data_space"),
         "gnn": load("gnn", "sage"),
         "denoiser": load("denoiser", "mlp"),

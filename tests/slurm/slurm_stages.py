@@ -9,7 +9,7 @@ import signal
 import time
 
 from tabgraphsyn.errors import Interrupted, StageError
-from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind, catalog
+from tabgraphsyn.generators.kinds import Catalog, StageInput, StageKind, catalog
 from tabgraphsyn.stages.context import StageContext
 
 MODULE = "slurm_stages"

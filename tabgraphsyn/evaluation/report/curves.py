@@ -10,8 +10,8 @@ import numpy as np
 
 from tabgraphsyn.evaluation.report.sources import ReportSources, StageRecord
 from tabgraphsyn.evaluation.report.wording import short
+from tabgraphsyn.generators.frame import FRAME
 
-_TRAINED = ("autoencoder", "gnn", "diffusion")
 #: Scores of samples that were drawn while a stage trained; shares, on an axis of their own.
 _SCORES = "score/"
 
@@ -50,8 +50,7 @@ def training_views(sources: ReportSources, points: int) -> list[TrainingView]:
 
 def trained_stages(sources: ReportSources) -> list[StageRecord]:
     """Return the records of the training stages that logged something, in the order in which they ran."""
-    records = [r for r in sources.stages if r.role.split("/", 1)[0] in _TRAINED and r.metrics]
-    return sorted(records, key=lambda record: _TRAINED.index(record.role.split("/", 1)[0]))
+    return [record for record in sources.stages if record.role.split("/", 1)[0] not in FRAME and record.metrics]
 
 
 def _views(record: StageRecord, points: int) -> list[TrainingView]:

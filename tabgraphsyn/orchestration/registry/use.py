@@ -13,11 +13,11 @@ from typing import Any
 
 from tabgraphsyn.data.untrusted import read_form
 from tabgraphsyn.errors import ConfigError, listing, raise_collected
+from tabgraphsyn.generators.kinds import Catalog, StageKind
 from tabgraphsyn.orchestration.plan import Given
 from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
 from tabgraphsyn.orchestration.registry.models import Model, find_model
 from tabgraphsyn.orchestration.store import SPEC
-from tabgraphsyn.stages.catalog import Catalog
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ def used_models(config: Mapping[str, Any], catalog: Catalog, output_dir: Path) -
     Raises:
         ConfigError: no such model, or one that lacks what is asked of it; all of them at once.
     """
-    problems: list[str] = []
+    kinds = catalog.of(config).kinds
+    strange = [kind for kind, name in (config.get("reuse") or {}).items() if name and kind not in kinds]
+    known = [kind.name for kind in kinds.values() if kind.trains or kind.name == "structure"]
+    problems = [f"reuse.{kind}: this generator has no such stage. It has {listing(known)}." for kind in strange]
     reused = _given({f"reuse.{kind}": (kind, name) for kind, name in (config.get("reuse") or {}).items()}, output_dir)
     starts = _given(
         {f"training.{kind}.start_from": (kind, name) for kind, name in start_names(config).items()}, output_dir
@@ -48,7 +51,7 @@ def used_models(config: Mapping[str, Any], catalog: Catalog, output_dir: Path) -
     for wanted in (reused, starts):
         given: dict[str, Given] = {}
         for where, (kind, model) in wanted.items():
-            stages = _stages_of(model, kind, where, catalog, problems)
+            stages = _stages_of(model, kind, where, kinds, problems)
             given.update(stages)
         found.append(given)
     raise_collected(ConfigError, problems)
@@ -66,7 +69,9 @@ def _given(wanted: Mapping[str, tuple[str, Any]], output_dir: Path) -> dict[str,
     return {where: (kind, find_model(output_dir, str(name), where)) for where, (kind, name) in wanted.items() if name}
 
 
-def _stages_of(model: Model, kind: str, where: str, catalog: Catalog, problems: list[str]) -> dict[str, Given]:
+def _stages_of(
+    model: Model, kind: str, where: str, kinds: Mapping[str, StageKind], problems: list[str]
+) -> dict[str, Given]:
     """Return the done stages of a kind of a model, by label."""
     labels = [label for label, stage_id in model.record.stages.items() if stage_id.split("/")[0] == kind]
     labels = [label for label in labels if label.split("/")[0] == kind]
@@ -82,7 +87,7 @@ def _stages_of(model: Model, kind: str, where: str, catalog: Catalog, problems: 
         if label in model.done:
             stage_id = model.record.stages[label]
             spec = read_form(model.campaign.store.folder(stage_id) / SPEC, SpecForm, MOST_RECORD_BYTES)
-            version = catalog.kinds[kind].version if kind in catalog.kinds else None
+            version = kinds[kind].version if kind in kinds else None
             if spec.version != version:
                 problems.append(
                     f"{where}={model.name}: {label} is of version {spec.version}, this code makes version {version}. "

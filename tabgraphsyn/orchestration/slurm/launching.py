@@ -16,7 +16,7 @@ from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.submission import Report, submit
 from tabgraphsyn.orchestration.spec import stage_spec
-from tabgraphsyn.orchestration.submit import Launch, record
+from tabgraphsyn.orchestration.submit import Launch, record, wanted_resources
 
 
 def work_of(launch: Launch) -> Work:
@@ -35,7 +35,7 @@ def work_of(launch: Launch) -> Work:
         return {**wanted, "mem_gb": took.mem_gb, "timeout_min": took.timeout_min} if took is not None else wanted
 
     def request_of(stage: Stage) -> Request:
-        wanted = owners[stage.id]["resources"].get(stage.kind.name) or {}
+        wanted = wanted_resources(stage.kind, owners[stage.id])
         if wanted.get("measured"):
             wanted = as_measured(stage, wanted)
         cluster = launch.config["cluster"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.errors import StageError, listing
+from tabgraphsyn.generators.kinds import StageKind
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm import ledger
@@ -22,7 +23,6 @@ from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import is_ours
 from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, submit
 from tabgraphsyn.orchestration.trust import allow, require_own
-from tabgraphsyn.stages.catalog import StageKind
 
 
 def was_submitted(campaign: Campaign) -> bool:

@@ -1,0 +1,133 @@
+"""Rows of a latent diffusion: noise to latents, family by family, and latents to columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.known.rows import known_rows
+from tabgraphsyn.data.seeding import derive_seed, numpy_generator
+from tabgraphsyn.diffusion.sampler.base import Sampler
+from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.new_keys import NewKeys
+from tabgraphsyn.generation.parents import Fixed
+from tabgraphsyn.generation.row_maker import Making, RowMaker, first_levels
+from tabgraphsyn.generation.rows import generate_latents
+from tabgraphsyn.models.autoencoder.base import Autoencoder
+from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.row_conditions import RowConditions
+from tabgraphsyn.stages.autoencoder import load_autoencoder
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.conditioning import load_conditions, refines
+from tabgraphsyn.stages.diffusion import load_table_model, table_families
+
+
+class LatentRows(RowMaker):
+    """Keeps the latents of every table made so far: the graph network conditions later tables on them."""
+
+    def __init__(self, making: Making) -> None:
+        """Load the graph network and lay the keys out for it."""
+        super().__init__(making)
+        skeleton, source = (
+            making.skeleton,
+            load_conditions(making.bundle.folder, making.device, allow_targets=making.allow_targets),
+        )
+        censored = numpy_generator(making.seed, "sample", "censored")
+        self._seen = source.features.as_in_training(skeleton.pointers, censored)
+        self._conditions = source.open(skeleton.rows, self._seen)
+        self._latents: dict[str, Tensor] = {}
+
+    def rows(self, table: str) -> Iterator[pa.Table]:
+        """See ``RowMaker``."""
+        autoencoder = self._autoencoder(table)
+        self._latents[table] = self._new_latents(table, autoencoder)
+        is_conditioned = self._conditions.encoder.condition_dim > 0
+        return self._decoded(table, autoencoder, self.making.parents.fixed(table) if is_conditioned else {})
+
+    def kept(self, table: str, rows: pa.Table) -> Iterator[pa.Table]:
+        """See ``RowMaker``."""
+        autoencoder = self._autoencoder(table)
+        self._latents[table] = self._kept_latents(table, autoencoder, rows)
+        return self._decoded(table, autoencoder, {})
+
+    def _autoencoder(self, table: str) -> Autoencoder:
+        folder = self.making.bundle.folder / "autoencoder"
+        return load_autoencoder(folder, table, allow_targets=self.making.allow_targets)
+
+    @torch.no_grad()
+    def _kept_latents(self, table: str, autoencoder: Autoencoder, kept: pa.Table) -> Tensor:
+        """Return the latents of kept rows; columns that are made anew (ids, text) count as present."""
+        codec, seed = self.making.prepared.codec(table), self.making.seed
+        absent = [name for name in codec.columns if name not in kept.column_names]
+        made = codec.decode(*first_levels(codec, kept.num_rows), numpy_generator(seed, "sample", table, "absent"))
+        rows = pa.table({name: (made if name in absent else kept)[name] for name in codec.columns})
+        batch = EncodedTensors.from_encoded(codec.encode(rows)).middle()
+        return autoencoder.cpu().encode(batch)
+
+    def _new_latents(self, table: str, autoencoder: Autoencoder) -> Tensor:
+        """Return the latents of a table's new rows, (rows, latent_dim)."""
+        making, skeleton = self.making, self.making.skeleton
+        rows = skeleton.rows[table]
+        model = load_table_model(making.bundle.folder / "diffusion", table, autoencoder, making.allow_targets)
+        if model is None or rows == 0:
+            return torch.zeros(rows, autoencoder.latent_dim)
+        model = replace(model, precision=making.config.precision)
+        prepared, encoder = making.prepared, self._conditions.encoder
+        families = table_families(prepared, table, rows, skeleton.pointers.__getitem__, model.diffusion)
+        sampler: Sampler = build(making.bundle.manifest["sampler"], Sampler, allow_targets=making.allow_targets)
+        facts, levels = known_rows(
+            prepared, NewKeys(prepared.schema, skeleton, self._seen, making.parents), table, rows
+        )
+        made: dict[str, Tensor] = {}
+        for _ in range(1 + (making.config.refinements if refines(encoder, table) else 0)):
+            # The same noise every time: a later pass corrects rows, it does not make others.
+            made[table] = generate_latents(
+                model=model,
+                sampler=sampler,
+                condition=RowConditions.of(self._conditions.condition(table, {**self._latents, **made}), facts, levels),
+                siblings=families,
+                seed=derive_seed(making.seed, "sample", table),
+                batch_rows=making.config.batch_rows,
+                device=making.device,
+                threads=making.threads,
+            )
+            _check_finite(table, made[table])
+        return made[table]
+
+    @torch.no_grad()
+    def _decoded(self, table: str, autoencoder: Autoencoder, fixed: Fixed) -> Iterator[pa.Table]:
+        making, latents = self.making, self._latents[table]
+        codec = making.prepared.codec(table)
+        # Decoding is little work beside denoising and stays on the CPU, whose draws are the same on every machine.
+        autoencoder = autoencoder.cpu()
+        rng = numpy_generator(making.seed, "sample", table, "decode")
+        generator = torch.Generator().manual_seed(derive_seed(making.seed, "sample", table, "categories"))
+        for first in range(0, max(len(latents), 1), making.config.batch_rows):
+            part = latents[first : first + making.config.batch_rows]
+            numerical, categorical = _encoded(autoencoder, part, generator)
+            _check_finite(table, torch.from_numpy(numerical))
+            here = slice(first, first + len(part))
+            given = {name: (has[here], values[here]) for name, (has, values) in fixed.items()}
+            yield codec.decode(numerical, categorical, rng, first_row=first, fixed=given)
+
+
+def _check_finite(table: str, numbers: Tensor) -> None:
+    if not torch.isfinite(numbers).all():
+        raise DataError(
+            f"{table}: its networks give numbers that are not finite. Lower the learning rate and train them again; do "
+            "not use a bundle that somebody else made."
+        )
+
+
+def _encoded(autoencoder: Autoencoder, latents: Tensor, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+    layout = autoencoder.layout
+    if layout.is_empty:
+        rows = len(latents)
+        return np.zeros((rows, 0), dtype=np.float32), np.zeros((rows, 0), dtype=np.int64)
+    batch = autoencoder.decode(latents, generator)
+    return batch.numerical.numpy(), batch.categorical.numpy()
