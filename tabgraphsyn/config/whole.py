@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
 from typing import Any
 
 import yaml
@@ -65,6 +64,9 @@ def based_on(config: DictConfig, whole: Mapping[str, Any], groups: Sequence[str]
     Raises:
         ConfigError: a group of several sections, or a value that a typed key cannot hold.
     """
+    schema = OmegaConf.structured(TopLevelConfig)
+    # Keys of their types are filled in, and values held against them: cluster, resources.
+    typed = [key for key in schema if not OmegaConf.is_missing(schema, key) and OmegaConf.is_dict(schema[key])]
     chosen = [text.lstrip("+~").partition("=")[0] for text in groups]
     problems = [
         f"{name}: with --config only a whole section can be chosen anew, such as cluster=. Set single values instead."
@@ -75,9 +77,8 @@ def based_on(config: DictConfig, whole: Mapping[str, Any], groups: Sequence[str]
         if key in chosen:
             continue
         try:
-            typed, plain = OmegaConf.get_type(config, key), _literal(value)
-            is_typed = typed is not None and is_dataclass(typed)
-            config[key] = OmegaConf.merge(OmegaConf.structured(typed), plain) if is_typed else plain
+            plain = _literal(value)
+            config[key] = OmegaConf.merge(schema[key], plain) if key in typed else plain
         except OmegaConfBaseException as error:
             problems.append(f"--config: {key}: {_short(error)}")
     raise_collected(ConfigError, problems)
