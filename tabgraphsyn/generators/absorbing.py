@@ -1,0 +1,67 @@
+"""Absorbing-state diffusion over columns: one network a table unmasks its rows, families side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tabgraphsyn.config.ranges import Count, Layers, ShareBelowOne, Width, Window
+from tabgraphsyn.generators.base import Content, Generator, Section
+from tabgraphsyn.generators.kinds import StageInput, StageKind
+
+SMALL_ROWS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absorbing(Generator):
+    """Its settings.
+
+    Attributes:
+        width: hidden units; a table of under 1,000 rows gets half of them.
+        layers: residual blocks.
+        dropout: share of hidden units dropped in training.
+        level_dim: width of a level's embedding.
+        history_dim: width of the state that is carried from sibling to sibling.
+        window: largest number of siblings in a piece of a family in training.
+        untold: share of the pieces that must do without keys and ancestors in training.
+        max_epochs: how often a row is seen, at most.
+    """
+
+    width: Width = 128
+    layers: Layers = 3
+    dropout: ShareBelowOne = 0.1
+    level_dim: Width = 16
+    history_dim: Width = 64
+    window: Window = 48
+    untold: ShareBelowOne = 0.0
+    max_epochs: Count = 100
+
+    kinds: ClassVar[tuple[StageKind, ...]] = (
+        StageKind(
+            name="absorbing",
+            version=1,
+            module="tabgraphsyn.stages.absorbing",
+            config_keys=("generator", "training.absorbing", "seed"),
+            inputs=(StageInput("prepare"),),
+            per_table=True,
+            is_resumable=True,
+            trains=True,
+        ),
+    )
+    contents: ClassVar[tuple[Content, ...]] = (
+        Content(
+            "absorbing",
+            "absorbing.json",
+            "absorbing/{table}.json",
+            "tabgraphsyn.generation.absorbing_forms.AbsorbingForm",
+        ),
+        # A table of keys only has no weights.
+        Content("absorbing", "absorbing.safetensors", "absorbing/{table}.safetensors", is_required=False),
+    )
+    rows: ClassVar[str] = "tabgraphsyn.stages.absorbing_rows.AbsorbingRows"
+    sections: ClassVar[tuple[Section, ...]] = (Section("training.absorbing", "tabgraphsyn.training.config.LoopConfig"),)
+    checks: ClassVar[str] = "tabgraphsyn.generation.absorbing_forms.absorbing_problems"
+
+    def width_for(self, rows: int) -> int:
+        """Return the hidden units for a table of so many training rows."""
+        return self.width if rows >= SMALL_ROWS else max(self.width // 2, 1)

@@ -1,0 +1,201 @@
+"""Stage ``absorbing``: trains the network that unmasks the columns of one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.known.rows import known_rows
+from tabgraphsyn.data.layout import EncodedTable
+from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.reference import entity_numbers
+from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.generators.absorbing import Absorbing
+from tabgraphsyn.models.absorbing.grids import Grid, grids
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
+from tabgraphsyn.models.absorbing.scales import scales
+from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.families import Families
+from tabgraphsyn.models.row_conditions import RowConditions
+from tabgraphsyn.stages.around_rows import Database, driver_pointer, layouts_up, sibling_order, surroundings
+from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.weights import with_weights
+from tabgraphsyn.training.config import LoopConfig
+from tabgraphsyn.training.loop import train
+from tabgraphsyn.training.unmasking import UnmaskingTask
+
+NAME = "absorbing"
+BATCH_ROWS_MIN = 64
+SMALL_TABLE_REPEATS = 2
+STEPS_MIN = 300
+VALIDATIONS = 20
+
+
+def run(context: StageContext) -> None:
+    """Write ``absorbing.json`` and ``absorbing.safetensors``.
+
+    A table without anything to model (keys only), or of which each column is drawn by itself, gets the json alone.
+    """
+    table, prepared = str(context.table), Prepared(context.input("prepare"))
+    if prepared.layout(table).is_empty or table in prepared.plan.coarse:
+        _write(context, {"table": table, "digits": [], "facts": 0, "has_families": False, "training": None}, None)
+        return
+    settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
+    seed = derive_seed(int(context.config["seed"]), NAME, table)
+    encoded, codec = prepared.encoded(table), prepared.codec(table)
+    entities = _entities(prepared, table)
+    gates = [field.gate for field in codec.layout.numerical]
+    found = grids(encoded, gates, entities)
+    units = Units(codec.layout, tuple(None if grid is None else grid.digits for grid in found))
+    around = surroundings(
+        prepared, table, encoded.rows, conditions(prepared, prepared, table, encoded.rows), training(prepared)
+    )
+    families = _families(prepared, table, encoded, settings.window)
+    record = {
+        "table": table,
+        **units.to_dict(),
+        "facts": around.width,
+        "has_families": families.exchange,
+        "training": None,
+    }
+    torch.manual_seed(seed)
+    network = _network(record, prepared, settings, encoded.rows)
+    _tell(network, found, scales(codec, encoded))
+    loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings)
+    task = UnmaskingTask(
+        unmasking=network,
+        encoded=EncodedTensors.from_encoded(encoded),
+        surroundings=around,
+        families=families,
+        entities=entities,
+        batch_rows=loop.batch_rows,
+        seed=seed,
+        untold=settings.untold,
+        device=context.resources.device,
+    )
+    summary = train(
+        task,
+        loop,
+        seed=seed,
+        checkpoints=context.checkpoints,
+        tracker=context.tracker,
+        interrupt=context.interrupt,
+        device=context.resources.device,
+        log=context.log,
+    )
+    _write(context, {**record, "training": summary.result()}, network)
+
+
+def load_network(
+    folder: Path, prepared: Prepared, table: str, settings: Absorbing, name: str | None = None
+) -> AbsorbingNetwork | None:
+    """Return the network that ``run`` wrote, in eval mode on the CPU; None for a table without anything to model.
+
+    Args:
+        folder: holds ``absorbing.json`` and ``absorbing.safetensors``, or ``<name>.json`` and so on.
+        prepared: what prepare found out, as far as a bundle ships it.
+        table: the table.
+        settings: with which it was trained.
+        name: of its files; None: ``absorbing``.
+
+    Raises:
+        DataError: weights that do not fit the config.
+    """
+    record = read_json(folder / f"{name or NAME}.json")
+    if record["training"] is None:
+        return None
+    rows = prepared.plan.training_rows[table]
+    weights = folder / f"{name or NAME}.safetensors"
+    return with_weights(lambda: _network(record, prepared, settings, rows), weights).eval()
+
+
+def conditions(prepared: Prepared, keys: Any, table: str, rows: int) -> RowConditions:
+    """Return what keys into lookup tables say of a table's rows."""
+    known, levels = known_rows(prepared, keys, table, rows)
+    return RowConditions(
+        torch.zeros(rows, 0), torch.from_numpy(known.level), torch.from_numpy(known.numbers), levels, known.is_composed
+    )
+
+
+def training(prepared: Prepared) -> Database:
+    """Return keys and rows of the training part."""
+    return Database(
+        prepared.pointer, lambda table: EncodedTensors.from_encoded(prepared.encoded(table, is_mapped=True))
+    )
+
+
+def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing, rows: int) -> AbsorbingNetwork:
+    table = record["table"]
+    return AbsorbingNetwork(
+        units=Units.from_dict(record, prepared.layout(table)),
+        facts=record["facts"],
+        ancestors=[prepared.layout(one) for one in layouts_up(prepared, table)],
+        has_families=record["has_families"],
+        width=settings.width_for(rows),
+        layers=settings.layers,
+        dropout=settings.dropout,
+        level_dim=settings.level_dim,
+        history_dim=settings.history_dim,
+    )
+
+
+def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray) -> None:
+    """Put into a network's buffers what was found out of the training rows."""
+    network.scale.copy_(torch.from_numpy(scale))
+    for number, grid in enumerate(found):
+        if grid is not None:
+            getattr(network, f"edges_{number}").copy_(torch.from_numpy(grid.edges))
+            getattr(network, f"parts_{number}").copy_(torch.from_numpy(grid.parts))
+
+
+def _entities(prepared: Prepared, table: str) -> np.ndarray:
+    plan, schema = prepared.plan, prepared.schema
+    driver = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
+    pointers = prepared.pointers(one for one in plan.driver.values() if one is not None)
+    return entity_numbers(plan.order, plan.training_rows, driver, plan.published, pointers)[table]
+
+
+def _families(prepared: Prepared, table: str, encoded: EncodedTable, window: int) -> Families:
+    """Return the windows of a table's siblings in their natural order."""
+    parent_row = driver_pointer(prepared, table, prepared.pointer)
+    if parent_row is None:
+        return Families.from_pointer(None, encoded.rows)
+    columns = prepared.schema.table(table).columns
+    own = prepared.codec(table).columns
+    times = [column.name for column in columns if column.sdtype == "datetime" and column.name in own]
+    order = sibling_order(prepared.codec(table), encoded, parent_row, times)
+    families = Families.from_pointer(parent_row[order], encoded.rows, window)
+    return replace(families, order=order[families.order])
+
+
+def _limited(loop: LoopConfig, families: Families, settings: Absorbing) -> LoopConfig:
+    """Return the loop for one table: small batches and fewer steps for a small one, lest it is learnt by heart."""
+    rows = families.rows
+    batch_rows = min(loop.batch_rows, max(BATCH_ROWS_MIN, rows // 8))
+    steps = min(loop.steps, max(STEPS_MIN, rows * settings.max_epochs // batch_rows))
+    return replace(
+        loop,
+        batch_rows=batch_rows,
+        steps=steps,
+        warmup_steps=min(loop.warmup_steps, steps // 4),
+        validate_every=max(steps // VALIDATIONS, 1) if loop.validate_every else 0,
+    )
+
+
+def _write(context: StageContext, record: Mapping[str, Any], network: AbsorbingNetwork | None) -> None:
+    # One round through json: what a bundle reads is what was written, tuples and all.
+    write_json(context.artifacts / f"{NAME}.json", json.loads(json.dumps(record)))
+    if network is not None:
+        weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+        with written_aside(context.artifacts / f"{NAME}.safetensors") as aside:
+            save_file(weights, aside)

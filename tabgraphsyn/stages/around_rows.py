@@ -1,0 +1,151 @@
+"""What surrounds the rows of a table in an absorbing model, by one path for training rows and for new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.codec.categorical import CategoricalCodec
+from tabgraphsyn.data.codec.datetime import DatetimeCodec
+from tabgraphsyn.data.layout import EncodedTable
+from tabgraphsyn.data.pointers import follow
+from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
+from tabgraphsyn.models.batch import EncodedTensors
+from tabgraphsyn.models.row_conditions import RowConditions
+
+MOST_WAYS = 12
+IN_ORDER = 0.95
+"""Share of neighbouring siblings whose times climb (or fall), from which on the rows of a file are in order."""
+
+
+def ways_up(prepared: Prepared, table: str) -> list[tuple[str, ...]]:
+    """Return the relations to follow to each parent and grandparent of a table that is generated before it.
+
+    Tables of which each column is drawn by itself are left out: nothing in them says anything.
+    """
+    before = prepared.plan.order[: prepared.plan.order.index(table)]
+    told = [one for one in before if one not in prepared.plan.coarse and not prepared.layout(one).is_empty]
+    found: list[tuple[str, ...]] = []
+    for relation in prepared.schema.relations_of_child(table):
+        if relation.parent_table in before:
+            if relation.parent_table in told:
+                found.append((relation.name,))
+            found += [
+                (relation.name, above.name)
+                for above in prepared.schema.relations_of_child(relation.parent_table)
+                if above.parent_table in told and above.parent_table != relation.parent_table
+            ]
+    return sorted(found, key=len)[:MOST_WAYS]
+
+
+def ancestor(prepared: Prepared, way: tuple[str, ...]) -> str:
+    """Return the table at the end of a way up."""
+    return prepared.schema.relation(way[-1]).parent_table
+
+
+@dataclass(frozen=True)
+class Database:
+    """Keys and encoded rows of one database: of the training rows, or a new one in the making.
+
+    Attributes:
+        pointer: relation -> (child rows,) int64, the row of the parent, negative for none.
+        encoded: table -> its rows; asked for tables before the one that is surrounded.
+    """
+
+    pointer: Callable[[str], np.ndarray]
+    encoded: Callable[[str], EncodedTensors]
+
+
+def surroundings(
+    prepared: Prepared, table: str, rows: int, condition: RowConditions, database: Database
+) -> Surroundings:
+    """Return what surrounds the rows of a table.
+
+    Args:
+        prepared: schema and plan.
+        table: the table.
+        rows: number of its rows.
+        condition: the graph network's vectors, and what keys into lookup tables say.
+        database: where keys and ancestors are.
+    """
+    counts = [
+        np.log1p(np.bincount(pointer[pointer >= 0], minlength=rows)) / 3
+        for pointer in (database.pointer(one.name) for one in prepared.schema.relations_of_parent(table))
+    ]
+    ways = []
+    for way in ways_up(prepared, table):
+        pointer = follow(way, {name: database.pointer(name) for name in way})
+        ways.append(Way(database.encoded(ancestor(prepared, way)), torch.from_numpy(pointer)))
+    stacked = np.stack(counts, axis=1) if counts else np.zeros((rows, 0))
+    return Surroundings(condition, torch.from_numpy(stacked.astype(np.float32)), ways)
+
+
+def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.ndarray]) -> np.ndarray | None:
+    """Return the parent of each row along the key that makes rows siblings, None where none does.
+
+    Rows under a reference table are no family: thousands of rows, whose number is the table's.
+    """
+    driver = prepared.plan.driver[table]
+    if driver is None or prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables:
+        return None
+    return pointer(driver)
+
+
+def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarray, times: list[str]) -> np.ndarray:
+    """Return row numbers in the natural order of siblings, (rows,) int64: of a time, else of the file.
+
+    A file whose siblings' times climb, or fall, is in order as it is.
+
+    Args:
+        codec: of the table.
+        encoded: its training rows.
+        parent_row: (rows,) int64.
+        times: names of the columns of times.
+    """
+    rows = np.arange(len(parent_row))
+    by_family = np.lexsort((rows, parent_row))
+    is_sibling = (parent_row[by_family][1:] == parent_row[by_family][:-1]) & (parent_row[by_family][1:] >= 0)
+    if not is_sibling.any():
+        return rows
+    for column in times:
+        key = _time(codec, encoded, column)
+        if key is None:
+            continue
+        step = np.diff(key[by_family])[is_sibling]
+        if max((step >= 0).mean(), (step <= 0).mean()) >= IN_ORDER:
+            return rows
+        return np.lexsort((rows, key))
+    return rows
+
+
+def _time(codec: TableCodec, encoded: EncodedTable, column: str) -> np.ndarray | None:
+    """Return (rows,) numbers in the order of a column's times; None where some are missing or not in order."""
+    own = codec.columns[column]
+    numbers, categories = codec.places[column]
+    if isinstance(own, CategoricalCodec):
+        level = np.asarray(encoded.categorical[:, categories.start])
+        if (level >= len(own.levels)).any() or own.levels.array.null_count:
+            return None
+        order = np.asarray(own.levels.array.to_numpy(zero_copy_only=False)).argsort().argsort()
+        return order[level]
+    if not isinstance(own, DatetimeCodec) or own.given is not None or not own.day.numerical_fields:
+        return None
+    gate = own.day.categorical_fields
+    if gate and np.asarray(encoded.categorical[:, categories.start]).any():
+        return None
+    day = np.asarray(encoded.numerical[:, numbers.start], dtype=np.float64).mean(axis=1)
+    if not own.time.numerical_fields:
+        return day
+    time = np.asarray(encoded.numerical[:, numbers.start + 1], dtype=np.float64).mean(axis=1)
+    return np.lexsort((time, day)).argsort()
+
+
+def layouts_up(prepared: Prepared, table: str) -> Iterator[str]:
+    """Yield the tables at the ends of a table's ways up, in their order."""
+    for way in ways_up(prepared, table):
+        yield ancestor(prepared, way)
