@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.seeding import derive_seed
-from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper
+from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper, anything
 from tabgraphsyn.models.absorbing.history import LEAD, History
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
@@ -29,6 +29,7 @@ def unmasked_rows(
     window: int = 48,
     device: str = "cpu",
     threads: int = 1,
+    precision: str = "float32",
     allowed: Allowed | None = None,
     given: tuple[EncodedBatch, Tensor] | None = None,
 ) -> EncodedBatch:
@@ -42,11 +43,12 @@ def unmasked_rows(
         window: largest number of siblings in a piece of a family in training.
         device: ``cpu`` or ``cuda``.
         threads: batches side by side on a CPU.
+        precision: in which the network multiplies, ``float32`` or ``bf16``.
         allowed: see ``drawing.Allowed``.
         given: rows of which some units stand, and which: (rows, units) bool.
     """
     network = network.to(device).eval()
-    stepper = Stepper(network, *([] if allowed is None else [allowed]))
+    stepper = Stepper(network, anything if allowed is None else allowed, precision)
     layout, rows = network.units.layout, families.rows
     made = EncodedBatch(torch.zeros(rows, len(layout.numerical)), torch.zeros(rows, len(layout.categorical)).long())
     # Families of like size side by side: fewer steps with few rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def run(context: StageContext) -> None:
     settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
     seed = derive_seed(int(context.config["seed"]), NAME, table)
     encoded, codec = prepared.encoded(table), prepared.codec(table)
-    entities = _entities(prepared, table)
+    entities = _entities(prepared, table, prepared.plan.published)
     gates = [field.gate for field in codec.layout.numerical]
     found = grids(encoded, gates, entities)
     units = Units(codec.layout, tuple(None if grid is None else grid.digits for grid in found))
@@ -77,7 +77,7 @@ def run(context: StageContext) -> None:
         encoded=EncodedTensors.from_encoded(encoded),
         surroundings=around,
         families=families,
-        entities=entities,
+        entities=_entities(prepared, table, prepared.plan.reference_tables),
         batch_rows=loop.batch_rows,
         seed=seed,
         untold=settings.untold,
@@ -158,11 +158,12 @@ def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray
             getattr(network, f"parts_{number}").copy_(torch.from_numpy(grid.parts))
 
 
-def _entities(prepared: Prepared, table: str) -> np.ndarray:
+def _entities(prepared: Prepared, table: str, shared: Collection[str]) -> np.ndarray:
+    """Return the entity of each training row, (rows,) int64; rows of ``shared`` tables belong to everybody."""
     plan, schema = prepared.plan, prepared.schema
     driver = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
     pointers = prepared.pointers(one for one in plan.driver.values() if one is not None)
-    return entity_numbers(plan.order, plan.training_rows, driver, plan.published, pointers)[table]
+    return entity_numbers(plan.order, plan.training_rows, driver, shared, pointers)[table]
 
 
 def _families(prepared: Prepared, table: str, encoded: EncodedTable, window: int) -> Families:

@@ -58,14 +58,21 @@ class AbsorbingRows(RowMaker):
         pointer = skeleton.pointers.__getitem__
         keys = NewKeys(prepared.schema, skeleton, skeleton.pointers, making.parents)
         told = conditions(prepared, keys, table, rows)
+        around = surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__))
+        if around.width != network.told:
+            raise DataError(
+                f"absorbing/{table}.json: facts: {around.width} expected, as the keys of the bundle say, found "
+                f"{network.told}. Copy the whole bundle again."
+            )
         made = unmasked_rows(
             network,
-            surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__)),
+            around,
             whole_families(driver_pointer(prepared, table, pointer), rows),
             derive_seed(making.seed, "sample", table),
             window=self._settings.window,
             device=making.device,
             threads=making.threads,
+            precision=making.config.precision,
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(

@@ -105,10 +105,10 @@ def counting(families: int) -> tuple[EncodedBatch, np.ndarray]:
 def test_rows_follow_their_siblings_on_any_number_of_threads(tmp_path: Path) -> None:
     batch, parent = counting(150)
     one = task(batch, parent)
-    fit(one, tmp_path, 300)
+    fit(one, tmp_path, 200)
     new = unmasked_rows(one.unmasking, one.surroundings, whole_families(parent, 600), seed=0)
     kind = new.categorical[:, 0].view(150, 4)
-    assert (((kind[:, 1:] - kind[:, :-1]) % 4) == 1).float().mean() > 0.9
+    assert (((kind[:, 1:] - kind[:, :-1]) % 4) == 1).float().mean() > 0.85
     again = unmasked_rows(one.unmasking, one.surroundings, whole_families(parent, 600), seed=0, threads=3)
     assert torch.equal(new.numerical, again.numerical) and torch.equal(new.categorical, again.categorical)
 

@@ -12,6 +12,7 @@ from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
 from tabgraphsyn.models.absorbing.numbers import COMPONENTS, FEATURES, MixtureHead, chosen_level, features
 from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.precision import computing
 
 Allowed = Callable[[Unit, EncodedBatch, Tensor], Tensor | None]
 """``(unit, rows so far, (rows, units) bool known) -> (rows, levels) bool``: what a rule lets a unit be, None: anything.
@@ -20,8 +21,9 @@ Fields that are not known yet hold 0. For a number nothing is asked.
 """
 
 
-def _anything(unit: Unit, rows: EncodedBatch, is_known: Tensor) -> Tensor | None:
-    return None
+def anything(unit: Unit, rows: EncodedBatch, is_known: Tensor) -> None:
+    """Return None: no rule."""
+    del unit, rows, is_known
 
 
 class Stepper:
@@ -30,10 +32,11 @@ class Stepper:
     Args:
         network: in eval mode.
         allowed: asked before each level or digit is drawn.
+        precision: in which the blocks multiply, ``float32`` or ``bf16``.
     """
 
-    def __init__(self, network: AbsorbingNetwork, allowed: Allowed = _anything) -> None:
-        self.network, self.allowed = network, allowed
+    def __init__(self, network: AbsorbingNetwork, allowed: Allowed = anything, precision: str = "float32") -> None:
+        self.network, self.allowed, self.precision = network, allowed, precision
         units, weight = network.units, network.stem.weight
         dim, tokens, numbers = network.level_dim, len(units.tokens), len(units.layout.numerical)
         self.place = {unit: place for place, unit in enumerate(units.all)}
@@ -116,7 +119,9 @@ class _Making:
         if unit.kind != LEVEL:
             here &= self.is_present[:, unit.field]
         uniform, normal = self._draws()
-        hidden = self.network.hidden(self.stem, self.context)
+        with computing(self.stepper.precision, str(self.context.device)):
+            hidden = self.network.hidden(self.stem, self.context)
+        hidden = hidden.float()
         if unit.kind == NUMBER:
             self._reveal_number(unit.field, self._number(unit, hidden, uniform, normal), here)
         else:

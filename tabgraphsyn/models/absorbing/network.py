@@ -108,7 +108,7 @@ class AbsorbingNetwork(nn.Module):
         history_dim: int,
     ) -> None:
         super().__init__()
-        self.units = units
+        self.units, self.told = units, facts
         self._index()
         numbers = len(units.layout.numerical)
         self.register_buffer("scale", torch.zeros(numbers, POINTS))
