@@ -13,8 +13,7 @@ from tabgraphsyn.stages import absorbing, prepare, sample, structure
 @pytest.fixture(scope="session")
 def absorbing_store(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
     """People and visits, trained up to sample."""
-    model = load("model", "absorbing")
-    loop = {**model["training"]["absorbing"], "steps": 20, "batch_rows": 64, "warmup_steps": 2}
+    loop = {**load("training", "quick")["absorbing"], "steps": 20, "batch_rows": 64, "warmup_steps": 2}
     generator = {**load("generator", "absorbing"), "width": 16, "window": 4}
     overrides = {**settings(), "generator": generator, "training": {"absorbing": loop}}
     store = SmallStore(tmp_path_factory.mktemp("absorbing"), overrides)
