@@ -52,7 +52,8 @@ def run(context: StageContext) -> None:
         return
     settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
     seed = derive_seed(int(context.config["seed"]), NAME, table)
-    encoded, codec = prepared.encoded(table), prepared.codec(table)
+    # Mapped copy-on-write: rows are read as batches need them.
+    encoded, codec = prepared.encoded(table, is_mapped=True), prepared.codec(table)
     entities = _entities(prepared, table, prepared.plan.published)
     gates = [field.gate for field in codec.layout.numerical]
     found = grids(encoded, gates, entities)
