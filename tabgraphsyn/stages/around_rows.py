@@ -88,14 +88,10 @@ def surroundings(
 def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.ndarray]) -> np.ndarray | None:
     """Return the parent of each row along the key that makes rows siblings, None where none does.
 
-    Rows under a reference table are no family: thousands of rows, whose number is the table's. Unless they make a panel:
-    the weather of an airport by the hour follows the hour before.
+    Rows under a reference table are no family: thousands of rows, whose number is the table's.
     """
     driver = prepared.plan.driver[table]
-    if driver is None:
-        return None
-    is_shared = prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables
-    if is_shared and all(panel.relation != driver for panel in prepared.panels(table)):
+    if driver is None or prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables:
         return None
     return pointer(driver)
 
