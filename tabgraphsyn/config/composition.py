@@ -243,7 +243,11 @@ class _Composer:
             try:
                 self._loader._apply_overrides_to_config([override], config)
             except _FAILURES as error:
-                self._problems.append(_value_problem(override, config, error))
+                # Of an added key below a known section, the checks of keys say which names there are.
+                section = override.key_or_group.rpartition(".")[0].rpartition(".")[0]
+                is_said = override.is_add() or override.is_force_add()
+                if not (is_said and section and isinstance(OmegaConf.select(config, section), DictConfig)):
+                    self._problems.append(_value_problem(override, config, error))
 
     def _plain(
         self, name: str, config: DictConfig, shared: SharedValues | None

@@ -34,12 +34,12 @@ class AbsorbingRows(RowMaker):
         return {}
 
     def rows(self, table: str) -> Iterator[pa.Table]:
-        """See ``RowMaker``."""
+        """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
         self._encoded[table] = self._new(table)
         return self._decoded(table, self.making.parents.fixed(table))
 
     def kept(self, table: str, rows: pa.Table) -> Iterator[pa.Table]:
-        """See ``RowMaker``."""
+        """See ``RowMaker``: as many rows as ``rows`` has, in tables of batch_rows."""
         codec, seed = self.making.prepared.codec(table), self.making.seed
         absent = [name for name in codec.columns if name not in rows.column_names]
         made = codec.decode(*first_levels(codec, rows.num_rows), numpy_generator(seed, "sample", table, "absent"))

@@ -43,14 +43,14 @@ class LatentRows(RowMaker):
         self._latents: dict[str, Tensor] = {}
 
     def rows(self, table: str) -> Iterator[pa.Table]:
-        """See ``RowMaker``."""
+        """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
         autoencoder = self._autoencoder(table)
         self._latents[table] = self._new_latents(table, autoencoder)
         is_conditioned = self._conditions.encoder.condition_dim > 0
         return self._decoded(table, autoencoder, self.making.parents.fixed(table) if is_conditioned else {})
 
     def kept(self, table: str, rows: pa.Table) -> Iterator[pa.Table]:
-        """See ``RowMaker``."""
+        """See ``RowMaker``: as many rows as ``rows`` has, in tables of batch_rows."""
         autoencoder = self._autoencoder(table)
         self._latents[table] = self._kept_latents(table, autoencoder, rows)
         return self._decoded(table, autoencoder, {})

@@ -22,7 +22,7 @@ Fields that are not known yet hold 0. For a number nothing is asked.
 
 
 def anything(unit: Unit, rows: EncodedBatch, is_known: Tensor) -> None:
-    """Return None: no rule."""
+    """Return None: no rule. ``is_known`` is (rows, units)."""
     del unit, rows, is_known
 
 
