@@ -123,7 +123,7 @@ class Generation:
     def rows(
         self, table: str, made: Iterator[pa.Table], keys: Keys, skeleton: Skeleton, kept: pa.Table | None
     ) -> Iterator[pa.Table]:
-        """Yield a table's rows in batches, keys and attributes, dependencies enforced; together as many as the skeleton has."""
+        """Yield a table's rows in batches, keys and attributes, dependencies enforced: as many as the skeleton has."""
         values, count = keys.table(table), skeleton.rows[table]
         if self.bundle.prepared.codec(table).columns:
             batches = _with_keys(table, made, values, kept, count)
