@@ -67,7 +67,8 @@ def _of_class(node: ast.ClassDef, source: Source) -> Constructor:
     found = _bases(node, source)
     if _is_dataclass(node):
         return _of_fields(node, source, found)
-    return next((base for base in found if not base.is_open), _OPEN)
+    # Without a constructor of its own or inherited it takes nothing: a contract that only declares.
+    return next((base for base in found if not base.is_open), _OPEN if found else Constructor())
 
 
 def _bases(node: ast.ClassDef, source: Source) -> list[Constructor]:
