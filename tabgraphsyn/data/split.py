@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabgraphsyn.config.checked import refuse_wrong
-from tabgraphsyn.config.ranges import ShareBelowOne
 from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.ranges import ShareBelowOne
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tabgraphsyn.config.ranges import Count, Log, NotNegative, Scale, Share, Window
 from tabgraphsyn.diffusion.noise import LogNormalNoise
+from tabgraphsyn.ranges import Count, Log, NotNegative, Scale, Share, Window
 
 
 class Edm:

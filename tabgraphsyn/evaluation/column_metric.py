@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count, NotNegative
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -18,6 +17,7 @@ from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences, jackknifed
 from tabgraphsyn.evaluation.statistics.statistics import marginals
+from tabgraphsyn.ranges import Count, NotNegative
 
 
 class ColumnMetric(ComparisonMetric):

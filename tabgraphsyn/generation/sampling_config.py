@@ -9,8 +9,8 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Interval
 
 from tabgraphsyn.config.checked import refuse_wrong
-from tabgraphsyn.config.ranges import CountOrNone, PositiveShare
 from tabgraphsyn.errors import listing
+from tabgraphsyn.ranges import CountOrNone, PositiveShare
 
 Format = Literal["parquet", "csv"]
 Precision = Literal["float32", "bf16"]

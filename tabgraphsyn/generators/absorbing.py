@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tabgraphsyn.config.ranges import Count, Layers, ShareBelowOne, Width, Window
 from tabgraphsyn.generators.base import Content, Generator, Section
 from tabgraphsyn.generators.kinds import StageInput, StageKind
+from tabgraphsyn.ranges import Count, Layers, ShareBelowOne, Width, Window
 
 SMALL_ROWS = 1_000
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tabgraphsyn.config.checked import refuse_wrong
-from tabgraphsyn.config.ranges import Count, CountOrNone, NotNegative, Positive, ShareBelowOne
+from tabgraphsyn.ranges import Count, CountOrNone, NotNegative, Positive, ShareBelowOne
 
 Precision = Literal["float32", "bf16"]
 Schedule = Literal["cosine", "constant", "onecycle"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from tabgraphsyn.config.ranges import Count, CountOrNone
 from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.ranges import Count, CountOrNone
 from tabgraphsyn.training.config import LoopConfig
 
 VALIDATION: Literal["validation_loss"] = "validation_loss"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from tabgraphsyn.config.checked import refuse_wrong
-from tabgraphsyn.config.ranges import Count, CountOrNone, PositiveShare
+from tabgraphsyn.ranges import Count, CountOrNone, PositiveShare
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from typing import Annotated
 from annotated_types import Interval
 from torch import Tensor
 
-from tabgraphsyn.config.ranges import Steps
 from tabgraphsyn.diffusion.noise import karras_schedule
+from tabgraphsyn.ranges import Steps
 
 DenoisedFunction = Callable[[Tensor, float], Tensor]
 """From noisy latents (rows, dim) and one noise level to denoised latents (rows, dim)."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count, NotNegative
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -17,6 +16,7 @@ from tabgraphsyn.evaluation.sides.view import View
 from tabgraphsyn.evaluation.statistics.distance import CHUNK_BYTES, TIE, MixedRows, distances, mixed_rows, sampled
 from tabgraphsyn.evaluation.statistics.evidence import mean_difference
 from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.ranges import Count, NotNegative
 
 
 class AttributeInference(PrivacyMetric):

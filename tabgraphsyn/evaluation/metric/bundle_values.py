@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.data.codec.listed import DAY_US, listed_days, listed_times, listed_values
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.files import read_json
@@ -18,6 +17,7 @@ from tabgraphsyn.evaluation.base import Metric
 from tabgraphsyn.evaluation.score import Level, Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.statistics.spread import described, share_error
+from tabgraphsyn.ranges import Count
 
 
 class BundleValues(Metric):

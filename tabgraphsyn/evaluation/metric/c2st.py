@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.score import Result, Score
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
@@ -13,6 +12,7 @@ from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.predictors import boosted_trees
 from tabgraphsyn.evaluation.statistics.two_sample import TwoSample, most_telling
 from tabgraphsyn.evaluation.two_sample_metric import TwoSampleMetric
+from tabgraphsyn.ranges import Count, Pair
 
 
 class C2ST(TwoSampleMetric):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -16,6 +15,7 @@ from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View
 from tabgraphsyn.evaluation.statistics.distance import Nearest
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, weighted_entities
+from tabgraphsyn.ranges import Count
 
 
 class DCR(PrivacyMetric):

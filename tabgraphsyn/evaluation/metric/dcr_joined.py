@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.metric.dcr import DCR
 from tabgraphsyn.evaluation.privacy import JoinedRows
+from tabgraphsyn.ranges import Count
 
 
 class DCRJoined(JoinedRows, DCR):

@@ -7,7 +7,6 @@ from typing import Any
 
 from sklearn.ensemble import RandomForestClassifier
 
-from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.base import mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -15,6 +14,7 @@ from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.two_sample import TwoSample
 from tabgraphsyn.evaluation.two_sample_metric import TwoSampleMetric
+from tabgraphsyn.ranges import Count, Pair
 
 
 class DetectionRF(TwoSampleMetric):

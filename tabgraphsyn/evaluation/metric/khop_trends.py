@@ -9,7 +9,6 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Interval
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -18,6 +17,7 @@ from tabgraphsyn.evaluation.sides.keys import Path
 from tabgraphsyn.evaluation.sides.side import Comparison, Side, select
 from tabgraphsyn.evaluation.statistics.pairs import PairTrend, PreparedColumn, pair_trend, prepared
 from tabgraphsyn.evaluation.statistics.spread import Influences, mean_influences
+from tabgraphsyn.ranges import Count
 
 WORST_SHOWN = 12
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -15,6 +14,7 @@ from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View
 from tabgraphsyn.evaluation.statistics.distance import MixedRows, mixed_rows, sampled, two_nearest
 from tabgraphsyn.evaluation.statistics.evidence import auc_evidence
+from tabgraphsyn.ranges import Count
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tabgraphsyn.config.ranges import Count, Pair
 from tabgraphsyn.evaluation.metric.membership import Attacked, Membership
 from tabgraphsyn.evaluation.statistics.distance import MixedRows
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
 from tabgraphsyn.evaluation.statistics.predictors import boosted_trees
+from tabgraphsyn.ranges import Count, Pair
 
 NEIGHBOURS = 8
 # The nearer the released rows, the more a row looks trained on, never the reverse: rows that are far because the others

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count, Percent
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -23,6 +22,7 @@ from tabgraphsyn.evaluation.statistics.distance import TIE, mixed_rows, sampled,
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.statistics.near_index import NearIndex
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
+from tabgraphsyn.ranges import Count, Percent
 
 # Above so many cells of training rows an index would take more than a gigabyte.
 MOST_CELLS = 64_000_000

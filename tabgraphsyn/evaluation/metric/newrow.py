@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count, NotNegative
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -15,6 +14,7 @@ from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.distance import sampled
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.spread import described, share_error
+from tabgraphsyn.ranges import Count, NotNegative
 
 CHUNK_CELLS = 4_000_000
 

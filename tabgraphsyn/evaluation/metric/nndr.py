@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -15,6 +14,7 @@ from tabgraphsyn.evaluation.sides.entity_groups import grouped
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View, table_view
 from tabgraphsyn.evaluation.statistics.spread import Influences, described, one_sided, standard_error
+from tabgraphsyn.ranges import Count
 
 
 class NNDR(PrivacyMetric):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Count, PositiveShare
 from tabgraphsyn.evaluation.privacy import PrivacyMetric, attacked_rows
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -16,6 +15,7 @@ from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, sampled, 
 from tabgraphsyn.evaluation.statistics.evidence import mean_difference
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
+from tabgraphsyn.ranges import Count, PositiveShare
 
 
 class OutlierExposure(PrivacyMetric):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from tabgraphsyn.config.ranges import Count
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -15,6 +14,7 @@ from tabgraphsyn.evaluation.sides.entity_groups import entity_groups
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.pairs import PairTrend, PreparedColumn, pair_trend, prepared
 from tabgraphsyn.evaluation.statistics.spread import GroupPair
+from tabgraphsyn.ranges import Count
 
 
 class PairTrends(ComparisonMetric):

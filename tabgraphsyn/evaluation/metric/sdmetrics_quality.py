@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tabgraphsyn.config.ranges import Share
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.metric.cardinality import Cardinality
 from tabgraphsyn.evaluation.metric.column_shapes import ColumnShapes
@@ -20,6 +19,7 @@ from tabgraphsyn.evaluation.sdmetrics_reports import OVERALL, SDMetricsReport, S
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.statistics.spread import Influences, described, standard_error
+from tabgraphsyn.ranges import Share
 
 # Of each property our metric of the same definition, and the place of its mean.
 COUNTERPARTS: Mapping[str, tuple[ComparisonMetric, str]] = MappingProxyType(

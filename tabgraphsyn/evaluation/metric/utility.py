@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from tabgraphsyn.config.ranges import Count, Share
 from tabgraphsyn.evaluation.base import ComparisonMetric, mean_score
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -23,6 +22,7 @@ from tabgraphsyn.evaluation.statistics.utility_targets import (
     why_no_target,
     without,
 )
+from tabgraphsyn.ranges import Count, Share
 
 # Groups of test rows that are left out in turn for the spread.
 GROUPS = 10

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabgraphsyn.config.ranges import Count, Share
 from tabgraphsyn.evaluation.metric.utility import Utility
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.relatives import related_features
 from tabgraphsyn.evaluation.sides.side import Comparison, FeatureDatabase
 from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.ranges import Count, Share
 
 
 class UtilityRelational(Utility):

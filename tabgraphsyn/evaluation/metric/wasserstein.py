@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tabgraphsyn.config.ranges import NotNegative
 from tabgraphsyn.evaluation.column_metric import ColumnMetric
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.gaps import wasserstein_influences
 from tabgraphsyn.evaluation.statistics.spread import GroupPair, Influences
 from tabgraphsyn.evaluation.statistics.statistics import known, wasserstein
+from tabgraphsyn.ranges import NotNegative
 
 
 class Wasserstein(ColumnMetric):

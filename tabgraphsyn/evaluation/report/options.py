@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from tabgraphsyn.config.ranges import Count, CountOrNone, Pair
+from tabgraphsyn.ranges import Count, CountOrNone, Pair
 
 _FEWEST_CURVE_POINTS = 50
 _FEWEST_PAIR_COLUMNS = 4

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tabgraphsyn.config.ranges import Levels, NotNegative, Scale, Width
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedBatch, is_present
+from tabgraphsyn.ranges import Levels, NotNegative, Scale, Width
 
 SIGMA_DATA = 1.0
 OUTPUT_MULTIPLE = 16

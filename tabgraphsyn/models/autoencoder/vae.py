@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tabgraphsyn.config.ranges import Count, Layers, NotNegative, Share, ShareBelowOne, Width
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.diffusion.preconditioning import denoised_from_raw, output_scaling, skip_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.autoencoder.tokenizer import ColumnReader, ColumnTokenizer, TransformerLayer
 from tabgraphsyn.models.batch import EncodedBatch, is_present
+from tabgraphsyn.ranges import Count, Layers, NotNegative, Share, ShareBelowOne, Width
 
 SIGMA_DATA = 1.0
 # A dimension that the posterior has let go keeps its small spread: scaled up, its noise would be learnt as data.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tabgraphsyn.config.ranges import Layers, LayersOrNone, ShareBelowOne, Width, WidthOrNone
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.dropout import Dropout
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
 from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
+from tabgraphsyn.ranges import Layers, LayersOrNone, ShareBelowOne, Width, WidthOrNone
 
 
 class ResidualBlock(nn.Module):

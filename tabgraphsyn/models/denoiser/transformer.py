@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tabgraphsyn.config.ranges import Layers, ShareBelowOne, Width, WidthOrNone
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
 from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
+from tabgraphsyn.ranges import Layers, ShareBelowOne, Width, WidthOrNone
 
 
 class Transformer(Denoiser):

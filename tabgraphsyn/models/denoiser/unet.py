@@ -7,11 +7,11 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from tabgraphsyn.config.ranges import LayersOrNone, Width, WidthOrNone
 from tabgraphsyn.models.batch import SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
 from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
+from tabgraphsyn.ranges import LayersOrNone, Width, WidthOrNone
 
 
 class Level(nn.Module):

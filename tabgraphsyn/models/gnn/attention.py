@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tabgraphsyn.config.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.models.gnn.base import GraphSchema
 from tabgraphsyn.models.gnn.encoder import GraphEncoder
+from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 
 NEGATIVE_SLOPE = 0.2
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from tabgraphsyn.config.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.models.gnn.base import GraphSchema
 from tabgraphsyn.models.gnn.edges import Edges
 from tabgraphsyn.models.gnn.encoder import GraphEncoder
+from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 
 HOME = "torch_geometric.nn"
 MOST = 1_024

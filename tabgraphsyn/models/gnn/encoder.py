@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tabgraphsyn.config.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 from tabgraphsyn.data.graph import SIMILAR, EdgeType
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphBatch, GraphSchema
 from tabgraphsyn.models.gnn.edges import Edges
 from tabgraphsyn.models.gnn.heads import NeighbourHead, PredictionHead
+from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 
 # Rows of a table that one pass embeds at a time when nothing is trained: bounds memory, not the result.
 CHUNK_ROWS = 131_072
