@@ -11,8 +11,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from tiny_database import tiny_tables, write_csv, write_metadata
 from user_commands import FEW_STEPS, LIGHT_EVALUATION, ONE_THREAD, Ended, Shell, file_hashes
+
+from tabgraphsyn.config.top_level import GENERATOR_GROUPS, config_dir
 
 TABLES = ("clerks", "customers", "orders", "favourites")
 
@@ -240,24 +243,41 @@ def test_points_of_a_sweep_share_their_stages(two_tables: Path, inline_outputs: 
     assert len(set(made)) == 4
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        *([f"gnn={name}"] for name in ("edgecnn", "gat", "gatv2", "gcn", "sage")),
-        *([f"denoiser={name}"] for name in ("transformer", "unet")),
-        ["autoencoder=vae", "training.autoencoder.steps=2"],
-        ["codec=cdf"],
-        ["codec=standard", "holdout=none"],
-        ["codec=none"],
-        ["structure=degrees", "sampler=heun"],
-    ],
-    ids=lambda overrides: overrides[0],
-)
+def _groups() -> dict[str, list[str]]:
+    """Return group -> its options but the default one, of all groups that are built into a model."""
+    chosen = yaml.safe_load((config_dir() / "config.yaml").read_text())["defaults"]
+    default = {name: option for each in chosen if isinstance(each, dict) for name, option in each.items()}
+    built = ("codec", "holdout", "structure", *GENERATOR_GROUPS)
+    found = {name: sorted(path.stem for path in (config_dir() / name).glob("*.yaml")) for name in built}
+    return {name: [each for each in options if each != default[name]] for name, options in found.items()}
+
+
+def _combinations() -> list[list[str]]:
+    """Return overrides in which every option of every group occurs once, as few launches as that takes."""
+    groups = _groups()
+    most = max(map(len, groups.values()))
+    models = sorted(path.stem for path in (config_dir() / "model").glob("*.yaml"))
+    together = [[f"{name}={options[n]}" for name, options in groups.items() if n < len(options)] for n in range(most)]
+    return [*together, *([f"model={model}"] for model in models)]
+
+
+@pytest.fixture
+def two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A training of the user's own in which everything takes two steps."""
+    quick = yaml.safe_load((config_dir() / "training" / "quick.yaml").read_text())
+    steps = {name: {"steps": 2} for name, section in quick.items() if isinstance(section, dict)}
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "two_steps.yaml").write_text(yaml.safe_dump({"defaults": ["quick", "_self_"], **steps}))
+    monkeypatch.setenv("TABGRAPHSYN_CONF", str(tmp_path))
+    return "training=two_steps"
+
+
+@pytest.mark.parametrize("overrides", _combinations(), ids=" ".join)
 def test_every_component_runs_the_whole_line(
-    two_tables: Path, inline_outputs: Path, here: Callable[..., Ended], overrides: list[str]
+    two_tables: Path, inline_outputs: Path, here: Callable[..., Ended], two_steps: str, overrides: list[str]
 ):
-    few = ["training.gnn.steps=2", "training.diffusion.steps=2"]
-    ended = here(*small(str(two_tables), inline_outputs), *few, *overrides, "campaign=null")
+    dataset = ["dataset=folder", f"dataset.path={two_tables}", f"output_dir={inline_outputs}"]
+    ended = here(*dataset, *LIGHT_EVALUATION, "cluster=inline", "cluster.threads=1", two_steps, *overrides)
     assert ended.counts[0] >= 5
     folder = Path(ended.out.rsplit(": ", 1)[1].strip())
     assert (folder / "default" / "report.html").is_file()
@@ -292,21 +312,6 @@ def test_a_quota_counts_files(line: Line, tmp_path: Path):
     assert "done in" in line.shell.verb("logs", "gnn", "--output-dir", str(outputs)).out
     again = line.shell.launch(*(word.replace(str(line.outputs), str(outputs)) for word in line.command))
     assert again.counts == (0, 15)
-
-
-def test_the_components_above_are_all_there_are():
-    from tabgraphsyn.config.top_level import config_dir
-
-    known = {
-        "gnn": {"gin", "none", "edgecnn", "gat", "gatv2", "gcn", "sage"},
-        "denoiser": {"mlp", "transformer", "unet"},
-        "autoencoder": {"data_space", "vae"},
-        "structure": {"skeleton", "degrees"},
-        "codec": {"quantile", "cdf", "standard", "none"},
-        "sampler": {"default", "heun"},
-        "holdout": {"default", "none"},
-    }
-    assert {group: {path.stem for path in (config_dir() / group).glob("*.yaml")} for group in known} == known
 
 
 @pytest.mark.parametrize("similar_rows", [0, 5])

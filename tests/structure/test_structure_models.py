@@ -1,11 +1,14 @@
-"""Every key shape, at every size, under both structure models."""
+"""Every key shape, at every size, under every structure model of ``conf/structure``."""
 
 import json
 import time
 
 import numpy as np
 import pytest
+import yaml
 
+from tabgraphsyn.config.closed import component_class
+from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
@@ -148,7 +151,8 @@ def cycle() -> Topology:
 
 
 DATABASES = {"shop": shop, "molecules": molecules, "cycle": cycle}
-MODELS: list[type[StructureModel]] = [SkeletonStructure, DegreesStructure]
+CONFIGS = [yaml.safe_load(path.read_text()) for path in sorted((config_dir() / "structure").glob("*.yaml"))]
+MODELS: list[type[StructureModel]] = [component_class(config["_target_"], StructureModel) for config in CONFIGS]
 
 
 def grown(item: Topology, model: type[StructureModel], scale: float = 1.0, seed: int = 0, **rows: int) -> Skeleton:
