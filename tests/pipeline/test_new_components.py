@@ -119,6 +119,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+@pytest.mark.slow  # the fast form runs the examples of docs/extend.md
 def test_one_file_and_one_yaml_each_run_the_whole_line(package: Path, two_tables: Path, here: Callable[..., Ended]):
     few = [text for text in FEW_STEPS if not text.startswith("sampler.")]
     chosen = ["denoiser=mine", "gnn=mine", "structure=mine", "sampler=mine"]

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.reading.csv_file import csv_tables
-from tabgraphsyn.data.reading.database_file import database_tables
-from tabgraphsyn.data.reading.excel_file import excel_tables
 from tabgraphsyn.data.reading.names import outside_problem, table_name_problem
-from tabgraphsyn.data.reading.parquet_file import parquet_tables
-from tabgraphsyn.data.reading.suffixes import data_files, file_format
+from tabgraphsyn.data.reading.suffixes import data_files, file_format, format_of, known_formats
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError, listing, nearest
 
-_FORMATS: dict[str, Callable[[Path, DatasetOptions], Sequence[TableReader]]] = {
-    "csv": csv_tables, "tsv": csv_tables, "parquet": parquet_tables, "pq": parquet_tables, "xlsx": excel_tables,
-    "xlsm": excel_tables, "sqlite": database_tables, "sqlite3": database_tables, "db": database_tables,
-    "duckdb": database_tables,
-}  # fmt: skip
-_OF_SEVERAL = ("xlsx", "xlsm", "sqlite", "sqlite3", "db", "duckdb")
-_KNOWN = "CSV (.csv, .tsv, also .gz), parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB (.duckdb)"
+_Reader = Callable[[Path, DatasetOptions], Sequence[TableReader]]
 _REMEDIES = (
     (
         (".json", ".jsonl", ".ndjson"),
@@ -76,7 +68,9 @@ def find_tables(options: DatasetOptions) -> FoundTables:
     found = _in_folder(path, options) if path.is_dir() else _in_file(path, options)
     if not found.readers and not found.problems:
         there = _what_is_there(path)
-        raise DataError(f"{path}: no table found; a table is {_KNOWN}.{there} Put the files there or set dataset.path.")
+        raise DataError(
+            f"{path}: no table found; a table is {known_formats()}.{there} Put the files there or set dataset.path."
+        )
     return _chosen(found, options.tables)
 
 
@@ -90,10 +84,11 @@ def _what_is_there(path: Path) -> str:
 
 
 def _in_file(path: Path, options: DatasetOptions) -> FoundTables:
-    name = file_format(path)
-    reader = csv_tables if name == "txt" else _FORMATS.get(name)
-    if reader is None:
-        raise DataError(f"{path}: a table is {_KNOWN}; this ends in {path.suffix!r}. Convert or rename the file.")
+    reader = csv_tables if file_format(path) == "txt" else None
+    if reader is None and format_of(path) is None:
+        raise DataError(
+            f"{path}: a table is {known_formats()}; this ends in {path.suffix!r}. Convert or rename the file."
+        )
     return _read_files([path], path.parent, options, [], reader)
 
 
@@ -104,7 +99,7 @@ def _in_folder(path: Path, options: DatasetOptions) -> FoundTables:
         for entry in path.iterdir()
         if entry.is_file() and entry not in files and entry.suffix not in (".md", ".json", ".yaml", "")
     )
-    notes = [f"{path}: passed over {listing(others)}: not {_KNOWN}."] if others else []
+    notes = [f"{path}: passed over {listing(others)}: not {known_formats()}."] if others else []
     broken = [entry for entry in path.iterdir() if entry.is_symlink() and not entry.exists()]
     found = _read_files(files, path, options, notes, None)
     found.problems.extend(f"{entry}: the link leads nowhere. Remove it or restore its target." for entry in broken)
@@ -116,7 +111,7 @@ def _read_files(
     folder: Path,
     options: DatasetOptions,
     notes: list[str],
-    reader: Callable[[Path, DatasetOptions], Sequence[TableReader]] | None,
+    reader: _Reader | None,
 ) -> FoundTables:
     readers: dict[str, TableReader] = {}
     problems: list[str] = []
@@ -128,7 +123,8 @@ def _read_files(
         except DataError as error:
             problems += error.problems or [str(error)]
             refused.append(file.name.split(".")[0])
-            hides_tables |= file_format(file) in _OF_SEVERAL
+            known = format_of(file)
+            hides_tables |= known is not None and known.holds_several
             continue
         for table in tables:
             before = len(problems)
@@ -141,14 +137,24 @@ def _tables(
     file: Path,
     folder: Path,
     options: DatasetOptions,
-    reader: Callable[[Path, DatasetOptions], Sequence[TableReader]] | None,
+    reader: _Reader | None,
 ) -> Sequence[TableReader]:
     if not file.name.isprintable():
         raise DataError(f"{file.name!a}: a file's name is printable Unicode. Rename the file.")
     outside = outside_problem(file, folder)
     if outside:
         raise DataError(outside)
-    return (reader or _FORMATS[file_format(file)])(file, options)
+    return (reader or _reader(file))(file, options)
+
+
+def _reader(file: Path) -> _Reader:
+    """Return what reads a file of a known format."""
+    known = format_of(file)
+    if known is None:
+        raise DataError(f"{file}: a table is {known_formats()}; this ends in {file.suffix!r}. Convert the file.")
+    module, _, name = known.reader.rpartition(".")
+    reader: _Reader = getattr(import_module(module), name)
+    return reader
 
 
 def _add(table: TableReader, readers: dict[str, TableReader], problems: list[str]) -> None:
