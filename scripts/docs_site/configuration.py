@@ -22,6 +22,7 @@ _HEAD = ("key", "default", "values", "advice")
 _PLAIN = ("seed", "campaign", "output_dir", "dry_run", "wait", "allow_targets")
 _TITLES = {
     "codec": "how columns become numbers", "holdout": "rows that nothing trains on", "structure": "keys and row counts",
+    "generator": "what learns the rows: which stages are trained, and what samples from them",
     "autoencoder": "columns to latents", "gnn": "the network over the foreign keys",
     "denoiser": "the denoising network",
     "diffusion": "noise and losses", "sampler": "the solver of sampling", "sampling": "how much is sampled",
