@@ -23,6 +23,7 @@ def own_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 CONFIG = stage_conf(
     cluster="fast",
     path="???",
+    more="resources: {prepare: {}, autoencoder: {}, gnn: {}, sample: {}, evaluate: {}}\n",
     files={
         "cluster/fast.yaml": """
             executor: local

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from tabgraphsyn.stages.catalog import Catalog, StageInput, StageKind, catalog
 
 from tabgraphsyn.errors import ConfigError, DataError, StageError
+from tabgraphsyn.generators.kinds import Catalog, StageInput, StageKind, catalog
 from tabgraphsyn.orchestration.campaign.campaigns import record_campaign
 from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, plan
 from tabgraphsyn.orchestration.registry.models import find_model, models_of
