@@ -37,7 +37,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow and not slurm" -n 2 $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED)
-	$(BIN)/python -m pytest -m "slow and not slurm" -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "slow and not slurm" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # On a throw-away Slurm of slurm/devcluster, with real jobs; the packages it needs are named there.
 test-slurm: $(INSTALLED)

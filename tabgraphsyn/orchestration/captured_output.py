@@ -36,9 +36,15 @@ def redirect_output(path: Path) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     source, sink = os.pipe()
-    reader = os.fork()
-    if reader == 0:
-        _read(source, target)
+    # A signal to the whole group between the fork and the reader's first line would end the reader, and with it every
+    # line that the stage prints: it waits until the reader ignores it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
+    try:
+        reader = os.fork()
+        if reader == 0:
+            _read(source, target, before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
     for descriptor in (source, sink, target):
@@ -65,7 +71,7 @@ def _finish(reader: int, parent: int) -> None:
             time.sleep(0.005)
 
 
-def _read(source: int, target: int) -> None:
+def _read(source: int, target: int, mask: set[signal.Signals | int]) -> None:
     """Copy line by line until every writer is gone, then leave this process.
 
     It holds no descriptor of the process that it was forked from: others wait for those to be closed.
@@ -74,6 +80,7 @@ def _read(source: int, target: int) -> None:
     try:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.dup2(source, 0)
         os.dup2(target, 1)
         os.closerange(2, _DESCRIPTORS)

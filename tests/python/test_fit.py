@@ -110,7 +110,9 @@ def test_a_saved_model_needs_no_store(model: tgs.Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_fit_beside_the_main_thread_and_one_that_fails(database: tgs.Database, store: Path, tmp_path: Path) -> None:
+def test_a_fit_beside_the_main_thread_and_one_that_fails(
+    database: tgs.Database, model: tgs.Model, store: Path, tmp_path: Path
+) -> None:
     found: list[Any] = []
 
     def work() -> None:
@@ -119,7 +121,7 @@ def test_a_fit_beside_the_main_thread_and_one_that_fails(database: tgs.Database,
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found[0].cached > 10
+    assert found[0].cached > 10 and found[0].bundle == model.bundle
     stage = next((store / "stages" / "sample").iterdir())
     shutil.copytree(store, tmp_path / "out")
     (tmp_path / "out" / "stages" / "sample" / stage.name / "artifacts" / "synthetic" / "orders.parquet").write_bytes(
