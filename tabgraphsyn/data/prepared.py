@@ -23,6 +23,7 @@ from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn, load
 from tabgraphsyn.data.known.panel import Panel, load_panels, save_panels
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import load_rules, save_rules
 from tabgraphsyn.data.schema import Schema
@@ -221,6 +222,15 @@ class Prepared:
         """Write them, where there are any."""
         if panels:
             save_panels(self.folder / self.KNOWN, table, panels)
+
+    def row_rules(self, table: str) -> RowRules:
+        """Return the rules about single rows that sampling keeps."""
+        return RowRules.load(self.folder / self.KNOWN, table)
+
+    def keep_row_rules(self, rules: RowRules) -> None:
+        """Write them, where there are any."""
+        if rules.rules:
+            rules.save(self.folder / self.KNOWN)
 
     def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
         """Return an inherited column as the parent's training rows have it, and ``pointer`` to them.

@@ -14,6 +14,7 @@ from tabgraphsyn.config.components import component_problems
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.metadata import metadata_dict, parse_metadata
 from tabgraphsyn.data.reading.names import table_name_problem
+from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.tensors import declared
 from tabgraphsyn.data.untrusted import blamed, builtins
@@ -23,9 +24,7 @@ from tabgraphsyn.generators.base import Generator, named
 
 MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
-_KNOWN = (
-    r"known/{table}(\.json|\.\d+\.parquet|\.(inherited|panels|compositions|coarse)\.json|\.composition\d+\.safetensors)"
-)
+_KNOWN = r"known/{table}(\.json|\.\d+\.parquet|\.(inherited|panels|compositions|coarse|rules)\.json|\.composition\d+\.safetensors)"
 
 
 def file_problems(manifest: ManifestForm, present: set[str], generator: type[Generator]) -> list[str]:
@@ -208,6 +207,10 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
                 len(coarse.middle) == len(coarse.width) == len(layout.numerical)
             ):
                 yield f"known/{table}.coarse.json: a share for each level and a width for each number expected."
+        if rules := forms.get(f"known/{table}.rules.json"):
+            where = f"known/{table}.rules.json"
+            read = RowRules.from_dict(table, builtins(rules), where)
+            yield from (f"{where}: {text}." for text in read.problems(one.name for one in schema.table(table).columns))
         for ending in (".inherited.json", ".panels.json"):
             if entries := forms.get(f"known/{table}{ending}"):
                 named[ending] = {one.relation for one in entries}, {one.column for one in entries}

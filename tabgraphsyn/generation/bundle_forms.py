@@ -233,6 +233,18 @@ class CoarseForm(Form):
     width: list[Annotated[float, Meta(ge=0, le=1e308)]]
 
 
+RulePart = Scalar | dict[Name, Scalar]
+
+
+class RulesForm(Form):
+    """``known/<table>.rules.json``; ``data/rules/store.py`` then reads each rule by its kind."""
+
+    rules: Annotated[
+        list[dict[Name, Scalar | Annotated[list[RulePart], Meta(max_length=1_000)]]], Meta(max_length=10_000)
+    ]
+    lookups: list[tuple[Count, Annotated[list[tuple[list[Text], Text | None]], Meta(max_length=20_000)]]]
+
+
 class PanelForm(Form):
     """One entry of ``known/<table>.panels.json``."""
 
@@ -259,6 +271,7 @@ KNOWN_FORMS = {
     ".inherited.json": list[InheritedForm],
     ".panels.json": list[PanelForm],
     ".coarse.json": CoarseForm,
+    ".rules.json": RulesForm,
     ".compositions.json": list[tuple[Name, Name, Annotated[str, Meta(max_length=4096)]]],
 }
 """Ending of a file in ``known/`` -> its form."""

@@ -30,6 +30,7 @@ class SamplingConfig:
         batch_rows: rows denoised and decoded at a time; bounds the memory, changes no distribution.
         enforce_dependencies: give rows that share their keys one value where the real data always has one.
         dependency_min_strength: share of real rows from which on a dependency is enforced.
+        keep_rules: make rows keep the rules about single rows that ``prepare`` found or the data set declares.
         reference_tables: ``keep`` the rows of lookup tables (airlines, airports) under new keys, or ``generate`` them.
         refinements: times a table without relations is generated again, conditioned on the rows similar to each row.
         precision: ``bf16`` multiplies the denoiser's matrices in it where the device can, about twice as fast; the same
@@ -43,6 +44,7 @@ class SamplingConfig:
     batch_rows: Annotated[int, Interval(ge=1, le=16_777_216)] = 8192
     enforce_dependencies: bool = False
     dependency_min_strength: PositiveShare = 1.0
+    keep_rules: bool = True
     reference_tables: Literal["keep", "generate"] = "keep"
     refinements: Annotated[int, Interval(ge=0, le=100)] = 1
     precision: Precision = "float32"

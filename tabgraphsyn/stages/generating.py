@@ -22,6 +22,7 @@ from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
+from tabgraphsyn.generation.rule_keeping import RuleKeeper
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.spacing import spaced
 from tabgraphsyn.generation.structure.base import Skeleton
@@ -93,7 +94,7 @@ class Generation:
                 kept = self._kept(table, skeleton)
                 made = maker.rows(table) if kept is None else maker.kept(table, kept)
                 between = time.monotonic()
-                batches = self.rows(table, made, keys, skeleton, kept)
+                batches = self._ruled(table, self.rows(table, made, keys, skeleton, kept), kept)
                 batches = making.parents.remembered(table, _with_finite(table, batches))
                 rows = write_table(
                     schema.table(table),
@@ -147,6 +148,31 @@ class Generation:
             whole = enforce(whole, wanted, codec, numpy_generator(self.seed, "sample", table, "consistency"))
         for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
             yield whole.slice(first, self.config.batch_rows)
+
+    def _ruled(self, table: str, batches: Iterator[pa.Table], kept: pa.Table | None) -> Iterator[pa.Table]:
+        """Yield rows that keep the rules about single rows; published rows are as they are."""
+        prepared = self.bundle.prepared
+        rules = prepared.row_rules(table)
+        is_published = kept is not None and prepared.marginals(table) is None
+        if not self.config.keep_rules or not rules.rules or is_published:
+            yield from batches
+            return
+        protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
+        protected |= {one.column for one in (*prepared.inherited(table), *prepared.panels(table))}
+        if self.config.enforce_dependencies:
+            strength = self.config.dependency_min_strength
+            found = enforceable(prepared.schema, prepared.dependencies, table, strength)
+            protected |= {one.dependent for one in found}
+        keeper = RuleKeeper(
+            prepared.schema.table(table),
+            rules,
+            frozenset(protected),
+            tuple(prepared.codec(table).derived.items()),
+            numpy_generator(self.seed, "sample", table, "rules"),
+        )
+        yield from keeper.kept(batches)
+        if keeper.broken:
+            self.log.warning("sample: %s: %d rows break a rule that could not be kept in them", table, keeper.broken)
 
     def _looked_up(self, table: str, batches: Iterator[pa.Table], skeleton: Skeleton) -> Iterator[pa.Table]:
         """Yield rows whose columns that follow from keys into lookup tables are looked up."""

@@ -25,8 +25,12 @@ from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_or
 from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.prepared import ENCODED_KINDS, Prepared
 from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers
+from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.find import find_rules
+from tabgraphsyn.data.rules.kept import learn_row_rules
 from tabgraphsyn.data.rules.store import load_rules
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.data.schema import Database, Relation, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
@@ -74,11 +78,14 @@ def run(context: StageContext) -> None:
     made.keep_dependencies(mark_kept(dependencies, derived))
     kept = sum(one.kept for one in made.dependencies)
     context.log.info("prepare: %d dependencies, %d of them kept", len(made.dependencies), kept)
-    del entities, held_by
+    del entities
     pa.default_memory_pool().release_unused()  # of the columns that were encoded
     start, source = time.monotonic(), context.input("ingest") / made.RULES
     declared = load_rules(source) if source.exists() else []
     made.keep_rules(find_rules(database, pointers, is_training, dependencies, declared))
+    training = RuleTables(database, pointers, is_training)
+    for name in database.schema.table_names:
+        _keep_row_rules(database[name], training, held_by[name], made)
     seconds = time.monotonic() - start
     context.log.info("prepare: %d rules, %d of them declared, in %.1f s", len(made.rules), len(declared), seconds)
 
@@ -86,16 +93,28 @@ def run(context: StageContext) -> None:
 def _keep_reference(table: Table, is_training: np.ndarray, made: Prepared) -> None:
     """Write what sampling may keep of a published table: its attributes, never ids, text or what names a person."""
     name = table.schema.name
-    columns = [table.schema.column(column) for column in made.schema.attribute_columns(name)]
-    kept = [
-        column.name
-        for column in columns
-        if column.sdtype not in ("id", "text")
-        and personal_kind(name, column.name, table.column(column.name), column.pii) is None
-        and not column.pii
-    ]
+    kept = [column for column in made.schema.attribute_columns(name) if _is_public(table, column)]
     if kept:
         made.keep_reference(name, table.read(kept).filter(pa.array(is_training)))
+
+
+def _is_public(table: Table, name: str) -> bool:
+    """Return whether values of a column may leave: no id, no text, nothing that names a person."""
+    column = table.schema.column(name)
+    if column.sdtype in ("id", "text") or column.pii:
+        return False
+    return personal_kind(table.schema.name, name, table.column(name), column.pii) is None
+
+
+def _keep_row_rules(table: Table, training: RuleTables, entities: np.ndarray, made: Prepared) -> None:
+    """Write which rules about single rows sampling keeps, and what fixes what, held by enough entities."""
+    name = table.schema.name
+    own = [one for one in made.rules if one.table == name]
+    asked = {each.column for one in own if isinstance(one, Fixed | Calendar) for each in one.operands if each.is_own}
+    attributes = made.schema.attribute_columns(name)
+    public = [column for column in attributes if column in asked and _is_public(table, column)]
+    least = made.plan.min_entities
+    made.keep_row_rules(learn_row_rules(name, own, training, entities, least, attributes=attributes, public=public))
 
 
 def _keep_known(

@@ -1,0 +1,150 @@
+"""What sampling needs to keep the rules of single rows: the rules, and which values stand together in real rows.
+
+Nothing of a single row leaves: a combination of values is kept where at least ``min_entities`` entities hold it, and
+never of ids, text or what names a person. Files hold rules without their support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.codes import column_codes, tuple_codes
+from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.holders import are_held
+from tabgraphsyn.data.rules.calendar_kind import Calendar, part_of
+from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
+from tabgraphsyn.data.rules.rule import Rule, Support
+from tabgraphsyn.data.rules.store import rule_from_dict
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.rules.value_kinds import Combination, Fixed, Unique
+
+MOST_PAIRS = 20_000
+"""Combinations of one rule; the ones with the most rows stay."""
+_NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal)
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """Rules about the own columns of a table's rows that sampling keeps.
+
+    Attributes:
+        table: its name.
+        rules: them.
+        lookups: place of a rule in ``rules`` -> what fixes its column -> the value, as text, None for null.
+    """
+
+    table: str
+    rules: tuple[Rule, ...] = ()
+    lookups: Mapping[int, Mapping[Key, str | None]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the json form."""
+        rules = [{key: value for key, value in one.to_dict().items() if key != "support"} for one in self.rules]
+        pairs = [[number, [[list(key), value] for key, value in one.items()]] for number, one in self.lookups.items()]
+        return {"rules": rules, "lookups": pairs}
+
+    @staticmethod
+    def from_dict(table: str, raw: Mapping[str, Any], where: str) -> RowRules:
+        """Read the form that ``to_dict`` returns.
+
+        Raises:
+            DataError: anything that is no rule of this table's rows.
+        """
+        rules = tuple(rule_from_dict(one, f"{where}: rule {number}") for number, one in enumerate(raw["rules"], 1))
+        lookups = {number: {tuple(key): value for key, value in pairs} for number, pairs in raw["lookups"]}
+        return RowRules(table, rules, lookups)
+
+    def problems(self, columns: Iterable[str]) -> list[str]:
+        """Return what is no rule of single rows with these columns, in words."""
+        known, found = set(columns), []
+        for number, one in enumerate(self.rules):
+            if one.table != self.table or not is_of_a_row(one) or {each.column for each in one.operands} - known:
+                found.append(f"rule {number + 1}: one about columns of each row of {self.table!r} expected")
+        for number, pairs in self.lookups.items():
+            rule = self.rules[number] if 0 <= number < len(self.rules) else None
+            wide = len(rule.determinant) if isinstance(rule, Fixed) else 1
+            if not isinstance(rule, Fixed | Calendar) or any(len(key) != wide for key in pairs):
+                found.append(f"lookups: {number}: values that fix the column of such a rule expected")
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write ``<table>.rules.json``."""
+        write_json(folder / f"{self.table}.rules.json", self.to_dict())
+
+    @staticmethod
+    def load(folder: Path, table: str) -> RowRules:
+        """Read what ``save`` wrote; no rules where it wrote nothing."""
+        path = folder / f"{table}.rules.json"
+        return RowRules.from_dict(table, read_json(path), str(path)) if path.exists() else RowRules(table)
+
+
+def is_of_a_row(rule: Rule) -> bool:
+    """Return whether a row keeps or breaks a rule by its own columns alone, in every row, whatever other rows hold."""
+    is_habit = isinstance(rule, Fixed) and (rule.strength < 1 or rule.by_key)
+    return not is_habit and not isinstance(rule, _NOT_OF_A_ROW) and all(one.is_own for one in rule.operands)
+
+
+def learn_row_rules(
+    table: str,
+    rules: Iterable[Rule],
+    training: RuleTables,
+    entities: np.ndarray,
+    least: int,
+    *,
+    attributes: Iterable[str],
+    public: Iterable[str],
+) -> RowRules:
+    """Return the rules of a table that sampling keeps.
+
+    Args:
+        table: its name.
+        rules: of the database.
+        training: training rows.
+        entities: (training rows,) the entity of each.
+        least: entities that must hold a combination of values before it is written down.
+        attributes: columns that are made by a model; a rule about keys alone is the structure's.
+        public: columns whose values may be written down.
+    """
+    made, shown, kept = set(attributes), set(public), []
+    for one in rules:
+        if one.table == table and not one.support.broken and is_of_a_row(one):
+            if made & {each.column for each in one.operands}:
+                kept.append(one.supported(Support()))
+    lookups = {}
+    for number, one in enumerate(kept):
+        if isinstance(one, Fixed | Calendar) and {each.column for each in one.operands} <= shown:
+            if pairs := _pairs(one, training, entities, least):
+                lookups[number] = pairs
+    return RowRules(table, tuple(kept), lookups)
+
+
+def determinants(rule: Fixed | Calendar, rows: RuleTables) -> list[pa.Array]:
+    """Return what fixes a rule's column in each row, as text: (rows,) each, null where nothing does."""
+    if isinstance(rule, Calendar):
+        part = part_of(rows.numbers(rule.table, rule.time), rule.part)
+        return [pa.array(part, mask=part < 0).cast(pa.string())]
+    return [rows.texts(rule.table, one) for one in rule.determinant]
+
+
+def _pairs(rule: Fixed | Calendar, training: RuleTables, entities: np.ndarray, least: int) -> dict[Key, str | None]:
+    """Return what at least ``least`` entities hold."""
+    given = determinants(rule, training)
+    group = tuple_codes([column_codes(one, null_code=False) for one in given])
+    has = np.flatnonzero(group >= 0)
+    if not len(has):
+        return {}
+    _, first, number, counts = np.unique(group[has], return_index=True, return_inverse=True, return_counts=True)
+    held = np.flatnonzero(are_held(number, entities[has], counts, least))
+    held = held[np.argsort(-counts[held], kind="stable")][:MOST_PAIRS]
+    rows = pa.array(has[first[held]])
+    dependent = rule.dependent if isinstance(rule, Fixed) else rule.column
+    values = training.texts(rule.table, dependent).take(rows).to_pylist()
+    keys: Sequence[Key] = list(zip(*(one.take(rows).to_pylist() for one in given), strict=True))
+    return dict(zip(keys, values, strict=True))

@@ -1,0 +1,268 @@
+"""Rules of single rows kept in rows that break them, by hand-made tables: every kind, types and nulls, no row lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.store import rule_from_dict
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
+from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.rule_keeping import RuleKeeper, computed
+
+ROWS = 400
+Columns = dict[str, pa.Array]
+
+
+def rule(kind: str, **values: Any) -> Rule:
+    return rule_from_dict({"kind": kind, "table": "t", **values}, "test")
+
+
+def schema_of(rows: pa.Table) -> TableSchema:
+    return TableSchema("t", tuple(Column(name, "categorical") for name in rows.column_names), ())
+
+
+def tables_of(rows: pa.Table) -> RuleTables:
+    schema = schema_of(rows)
+    return RuleTables(Database(Schema((schema,), ()), {"t": Table(schema, rows)}), {})
+
+
+def keep(
+    rows: pa.Table, *rules: Rule, protected: tuple[str, ...] = (), lookups: Any = None, step: int = ROWS
+) -> pa.Table:
+    known = RowRules("t", rules, lookups or {})
+    keeper = RuleKeeper(schema_of(rows), known, frozenset(protected), (), np.random.default_rng(3))
+    made = pa.concat_tables(keeper.kept(rows.slice(first, step) for first in range(0, rows.num_rows, step)))
+    assert made.num_rows == rows.num_rows and made.schema == rows.schema
+    assert keeper.broken == int(np.any([one.check(tables_of(made)).broken for one in rules], axis=0).sum())
+    return made
+
+
+def with_nulls(values: np.ndarray, rng: np.random.Generator, share: float = 0.3) -> pa.Array:
+    return pa.array(values, mask=rng.random(len(values)) < share)
+
+
+def days(numbers: np.ndarray, unit: str = "us") -> pa.Array:
+    return pa.array(1_600_000_000 + numbers * 86_400).cast(pa.timestamp("s")).cast(pa.timestamp(unit))
+
+
+def whole(rng: np.random.Generator, most: int = 50) -> np.ndarray:
+    return rng.integers(0, most, ROWS)
+
+
+def cents(rng: np.random.Generator) -> np.ndarray:
+    return np.round(rng.gamma(2, 40, ROWS), 2)
+
+
+Case = Callable[[np.random.Generator], tuple[Columns, list[Rule]]]
+
+
+def _same(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    return {"a": with_nulls(whole(rng), rng), "b": pa.array(whole(rng) * 1.0)}, [rule("same", left="a", right="b")]
+
+
+def _order(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {name: with_nulls(whole(rng), rng) for name in ("low", "mid", "high")}
+    return columns, [rule("order", columns=["low", "mid", "high"])]
+
+
+def _strict_order(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"start": days(whole(rng, 9)), "end": days(whole(rng, 9))}
+    return columns, [rule("order", columns=["start", "end"], strict=True)]
+
+
+def _order_of_other_types(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"paid": pa.array(cents(rng)), "steps": pa.array(whole(rng, 200), pa.int16())}
+    return columns, [rule("order", columns=["paid", "steps"])]
+
+
+def _sum(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    parts = {name: pa.array(cents(rng)) for name in "bcd"}
+    return {"a": with_nulls(cents(rng), rng), **parts}, [rule("sum", result="a", terms=["b", "c", "d"])]
+
+
+def _sum_with_gaps(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"pay": pa.array(whole(rng)), "base": pa.array(whole(rng)), "bonus": with_nulls(whole(rng), rng)}
+    return columns, [rule("sum", result="pay", terms=["base", "bonus"], nulls_are_zero=True)]
+
+
+def _sum_of_times(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"end": days(whole(rng), "ms"), "start": days(whole(rng), "us"), "nights": pa.array(whole(rng))}
+    terms = ["start", {"operand": "nights", "factor": 86_400.0}]
+    return columns, [rule("sum", result="end", terms=terms, is_time=True)]
+
+
+def _shares(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {f"w{k}": pa.array(whole(rng, 60)) for k in range(3)}
+    return columns, [rule("sum", terms=["w0", "w1", "w2"], constant=100.0)]
+
+
+def _chained_sums(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {name: pa.array(whole(rng)) for name in ("whole", "half", "a", "b", "c")}
+    return columns, [
+        rule("sum", result="whole", terms=["half", "c"]),
+        rule("sum", result="half", terms=["a", "b"]),
+        rule("sum", result="whole", terms=["a", "b", "c"]),
+        rule("order", columns=["a", "whole"]),
+    ]
+
+
+def _product(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"amount": pa.array(cents(rng)), "price": pa.array(cents(rng)), "count": with_nulls(whole(rng), rng)}
+    return columns, [rule("product", result="amount", factors=["price", "count"], tolerance=0.006)]
+
+
+def _fixed(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    city = with_nulls(np.array([f"c{k}" for k in whole(rng, 20)]), rng, 0.1)
+    columns = {"city": city, "state": with_nulls(np.array([f"s{k}" for k in whole(rng, 5)]), rng, 0.1)}
+    columns["land"] = pa.array(whole(rng, 3))
+    return columns, [rule("fixed", determinant=["city"], dependent="state"),
+                     rule("fixed", determinant=["state"], dependent="land"),
+                     rule("fixed", determinant=["city"], dependent="land")]  # fmt: skip
+
+
+def _calendar(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"at": days(whole(rng, 300)), "month": pa.array([f"m{k}" for k in whole(rng, 12)])}
+    return columns, [rule("calendar", column="month", time="at", part="month")]
+
+
+def _exactly_one(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"a": pa.array(whole(rng, 2) == 1), "b": pa.array(whole(rng, 2)), "c": pa.array(whole(rng, 2) * 1.0)}
+    return columns, [rule("one_of", columns=["a", "b", "c"])]
+
+
+def _one_filled(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {name: with_nulls(whole(rng), rng, 0.5) for name in "abc"}
+    return columns, [rule("one_of", columns=["a", "b", "c"], filled=True)]
+
+
+def _at_most_one(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    return {name: pa.array(whole(rng, 2)) for name in "abc"}, [rule("one_of", columns=["a", "b", "c"], at_most=True)]
+
+
+def _null_together(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    return {name: with_nulls(cents(rng), rng) for name in "abc"}, [rule("null_together", columns=["a", "b", "c"])]
+
+
+def _null_by(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    how = with_nulls(np.array(["card", "cash", "other"])[whole(rng, 3)], rng, 0.1)
+    found = rule("null_by", column="number", by="how", null_where=["cash", ""], filled_where=["card"])
+    return {"number": with_nulls(cents(rng), rng), "how": how}, [found]
+
+
+def _differ(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    return {name: pa.array(whole(rng, 3)) for name in "ab"}, [rule("differ", left="a", right="b")]
+
+
+def _among(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {name: pa.array([f"team {k}" for k in whole(rng)]) for name in ("home", "guest", "winner")}
+    found = rule("among", column="winner", others=["home", "guest"])
+    return columns, [found, rule("differ", left="home", right="guest")]
+
+
+def _declared(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"a": pa.array(whole(rng)), "b": pa.array(cents(rng))}
+    return columns, [rule("bounds", column="a", low=5.0, high=30.0), rule("multiple", column="b", step=0.25)]
+
+
+CASES: list[Case] = [
+    _same, _order, _strict_order, _order_of_other_types, _sum, _sum_with_gaps, _sum_of_times, _shares, _chained_sums,
+    _product, _fixed, _calendar, _exactly_one, _one_filled, _at_most_one, _null_together, _null_by, _differ, _among,
+    _declared,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__.strip("_"))
+@pytest.mark.parametrize("step", [ROWS, 150])
+def test_every_row_keeps_the_rule_and_the_rest_stays(case: Case, step: int) -> None:
+    rng = np.random.default_rng(11)
+    columns, rules = case(rng)
+    other = pa.array(rng.normal(size=ROWS))
+    before = pa.table({**columns, "other": other})
+    broken = np.any([one.check(tables_of(before)).broken for one in rules], axis=0)
+    assert broken.any(), "the case says nothing"
+    after = keep(before, *rules, step=step)
+    for one in rules:
+        applies, left = one.check(tables_of(after)).counts
+        assert left == 0 and applies > 0, one.statement()
+    assert after["other"].combine_chunks() == other
+    assert all(0 <= after[name].null_count < ROWS for name in columns)
+    if not {"fixed", "calendar"} & {one.kind for one in rules}:  # there the usual value decides, not the row
+        same = [after[name].combine_chunks().filter(pa.array(~broken)) for name in columns]
+        assert same == [before[name].combine_chunks().filter(pa.array(~broken)) for name in columns]
+
+
+def test_protected_columns_stay_and_the_others_give_way() -> None:
+    rng = np.random.default_rng(5)
+    before = pa.table({name: pa.array(whole(rng)) for name in ("a", "b", "c", "p", "q")})
+    rules = rule("sum", result="a", terms=["b", "c"]), rule("order", columns=["p", "q"])
+    after = keep(before, *rules, protected=("a", "q"))
+    assert after["a"] == before["a"] and after["q"] == before["q"]
+    assert rules[0].check(tables_of(after)).counts == (ROWS, 0)
+    assert rules[1].check(tables_of(after)).counts == (ROWS, 0)
+
+
+def test_decimals_nulls_and_units_stay_those_of_the_column() -> None:
+    rng = np.random.default_rng(7)
+    before, rules = _sum(rng)
+    after = keep(pa.table(before), *rules)
+    values = after["a"].drop_null().to_numpy()
+    assert np.array_equal(values, np.round(values, 2)) and after["a"].null_count == before["a"].null_count
+    times, sums = _sum_of_times(rng)
+    assert keep(pa.table(times), *sums)["end"].type == pa.timestamp("ms")
+
+
+def test_a_known_combination_wins_over_the_usual_one_of_made_rows() -> None:
+    before = pa.table({"city": ["x"] * 9 + ["y"] * 3, "state": ["wrong"] * 12})
+    found = rule("fixed", determinant=["city"], dependent="state")
+    after = keep(before, found, lookups={0: {("x",): "right"}})
+    assert after["state"].to_pylist() == ["right"] * 9 + ["wrong"] * 3
+
+
+def test_batches_agree_with_each_other() -> None:
+    before = pa.table({"city": ["x"] * 4, "state": ["a", "a", "b", "b"]})
+    assert (
+        keep(before, rule("fixed", determinant=["city"], dependent="state"), step=2)["state"].to_pylist() == ["a"] * 4
+    )
+
+
+def test_no_column_is_computed_from_itself_by_any_way() -> None:
+    rules = [rule("sum", result="a", terms=["b", "c"]), rule("same", left="a", right="b"),
+             rule("fixed", determinant=["a"], dependent="b"), rule("fixed", determinant=["b"], dependent="a")]  # fmt: skip
+    assert computed(rules, frozenset()) == [(0, "c"), (1, "b")]
+    assert computed(rules[:1], frozenset({"a", "c"})) == [(0, "b")]
+
+
+def test_what_leaves_is_held_by_enough_entities_and_of_public_columns() -> None:
+    rows = pa.table({
+        "id": [str(k) for k in range(12)], "city": ["x"] * 5 + ["y"] * 4 + ["z"] * 3,
+        "state": ["s"] * 5 + ["t"] * 4 + ["s"] * 3, "name": ["n"] * 12,
+    })  # fmt: skip
+    rules = [rule("fixed", determinant=["city"], dependent="state"), rule("fixed", determinant=["name"], dependent="state"),
+             rule("unique", columns=["id"])]  # fmt: skip
+    entities = np.array([1, 2, 3, 4, 5, 6, 6, 6, 6, 7, 8, 9])
+    made = learn_row_rules(
+        "t", rules, tables_of(rows), entities, 3, attributes=("city", "state", "name"), public=("city", "state")
+    )
+    assert [one.kind for one in made.rules] == ["fixed", "fixed"]
+    assert made.lookups == {0: {("x",): "s", ("z",): "s"}}
+
+
+def test_rules_of_a_bundle_are_read_strictly(tmp_path: Path) -> None:
+    made = RowRules("t", (rule("fixed", determinant=["a"], dependent="b"), rule("differ", left="a", right="b")),
+                    {0: {("x",): None}})  # fmt: skip
+    made.save(tmp_path)
+    assert RowRules.load(tmp_path, "t") == made and "support" not in (tmp_path / "t.rules.json").read_text()
+    assert not made.problems("ab")
+    assert made.problems("a") and RowRules("t", made.rules, {1: {}}).problems("ab")
+    assert RowRules("t", (rule("unique", columns=["a"]),)).problems("a")
+    with pytest.raises(DataError, match="kind"):
+        RowRules.from_dict("t", {"rules": [{"kind": "none", "table": "t"}], "lookups": []}, "f")
