@@ -24,7 +24,10 @@ from tabgraphsyn.generators.base import Generator, named
 
 MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
-_KNOWN = r"known/{table}(\.json|\.\d+\.parquet|\.(inherited|panels|compositions|coarse|rules)\.json|\.composition\d+\.safetensors)"
+_KNOWN = (
+    r"known/{table}(\.json|\.\d+\.parquet|\.composition\d+\.safetensors"
+    r"|\.(inherited|panels|compositions|coarse|rules)\.json)"
+)
 
 
 def file_problems(manifest: ManifestForm, present: set[str], generator: type[Generator]) -> list[str]:

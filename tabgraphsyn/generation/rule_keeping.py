@@ -63,18 +63,28 @@ class RuleKeeper:
 
     def _one(self, batch: pa.Table) -> pa.Table:
         rows, rules = RuleRows(self._schema, batch), self._rules.rules
-        for rule in sorted(rules, key=lambda one: not isinstance(one, NullBy | NullTogether)):
-            adjust(rule, rows, self._fixed_choice, self._rng)
-        self._compute(rows)
-        for last in range(_ROUNDS):
+        self._set(rows, rules)
+        for number in range(_ROUNDS + 1):
             broken = [(rule, bad) for rule in rules if (bad := rows.broken(rule)).any()]
             if not broken:
                 break
-            if last == _ROUNDS - 1:
+            if number == 0:  # a column that was computed may have moved past a bound of another
+                self._set(rows, [rule for rule, _ in broken])
+            elif number < _ROUNDS:
+                self._redraw(rows, broken)
+            else:
                 self.broken += int(np.any([bad for _, bad in broken], axis=0).sum())
-                break
-            self._redraw(rows, broken)
         return rows.table
+
+    def _set(self, rows: RuleRows, rules: Sequence[Rule]) -> None:
+        """Put right what leaves a choice in some rules, nulls first, then compute all that is computed."""
+        for rule in rules:
+            if isinstance(rule, NullBy | NullTogether):
+                adjust(rule, rows, self._protected, self._rng)
+        for rule in rules:
+            if not isinstance(rule, NullBy | NullTogether):
+                adjust(rule, rows, self._fixed_choice, self._rng)
+        self._compute(rows)
 
     def _compute(self, rows: RuleRows) -> None:
         for number, target in self._steps:

@@ -158,7 +158,8 @@ class Generation:
             yield from batches
             return
         protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
-        protected |= {one.column for one in (*prepared.inherited(table), *prepared.panels(table))}
+        protected |= {one.column for one in prepared.inherited(table)}
+        protected |= {one.column for one in prepared.panels(table)}
         if self.config.enforce_dependencies:
             strength = self.config.dependency_min_strength
             found = enforceable(prepared.schema, prepared.dependencies, table, strength)

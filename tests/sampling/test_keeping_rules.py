@@ -15,7 +15,9 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
+from tabgraphsyn.data.untrusted import builtins, decoded
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.bundle_forms import RulesForm
 from tabgraphsyn.generation.rule_keeping import RuleKeeper, computed
 
 ROWS = 400
@@ -235,9 +237,13 @@ def test_batches_agree_with_each_other() -> None:
 
 
 def test_no_column_is_computed_from_itself_by_any_way() -> None:
-    rules = [rule("sum", result="a", terms=["b", "c"]), rule("same", left="a", right="b"),
-             rule("fixed", determinant=["a"], dependent="b"), rule("fixed", determinant=["b"], dependent="a")]  # fmt: skip
-    assert computed(rules, frozenset()) == [(0, "c"), (1, "b")]
+    rules = [
+        rule("sum", result="a", terms=["b", "c"]),
+        rule("same", left="a", right="b"),
+        rule("fixed", determinant=["a"], dependent="b"),
+        rule("fixed", determinant=["b"], dependent="a"),
+    ]
+    assert computed(rules, frozenset()) == [(1, "b"), (0, "c")]
     assert computed(rules[:1], frozenset({"a", "c"})) == [(0, "b")]
 
 
@@ -246,8 +252,11 @@ def test_what_leaves_is_held_by_enough_entities_and_of_public_columns() -> None:
         "id": [str(k) for k in range(12)], "city": ["x"] * 5 + ["y"] * 4 + ["z"] * 3,
         "state": ["s"] * 5 + ["t"] * 4 + ["s"] * 3, "name": ["n"] * 12,
     })  # fmt: skip
-    rules = [rule("fixed", determinant=["city"], dependent="state"), rule("fixed", determinant=["name"], dependent="state"),
-             rule("unique", columns=["id"])]  # fmt: skip
+    rules = [
+        rule("fixed", determinant=["city"], dependent="state"),
+        rule("fixed", determinant=["name"], dependent="state"),
+        rule("unique", columns=["id"]),
+    ]
     entities = np.array([1, 2, 3, 4, 5, 6, 6, 6, 6, 7, 8, 9])
     made = learn_row_rules(
         "t", rules, tables_of(rows), entities, 3, attributes=("city", "state", "name"), public=("city", "state")
@@ -266,3 +275,11 @@ def test_rules_of_a_bundle_are_read_strictly(tmp_path: Path) -> None:
     assert RowRules("t", (rule("unique", columns=["a"]),)).problems("a")
     with pytest.raises(DataError, match="kind"):
         RowRules.from_dict("t", {"rules": [{"kind": "none", "table": "t"}], "lookups": []}, "f")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__.strip("_"))
+def test_a_bundle_may_hold_every_kind(case: Case, tmp_path: Path) -> None:
+    made = RowRules("t", tuple(case(np.random.default_rng(1))[1]))
+    made.save(tmp_path)
+    form = decoded((tmp_path / "t.rules.json").read_bytes(), RulesForm, "t.rules.json")
+    assert RowRules.from_dict("t", builtins(form), "f") == made

@@ -112,17 +112,15 @@ def learn_row_rules(
         attributes: columns that are made by a model; a rule about keys alone is the structure's.
         public: columns whose values may be written down.
     """
-    made, shown, kept = set(attributes), set(public), []
-    for one in rules:
-        if one.table == table and not one.support.broken and is_of_a_row(one):
-            if made & {each.column for each in one.operands}:
-                kept.append(one.supported(Support()))
-    lookups = {}
-    for number, one in enumerate(kept):
-        if isinstance(one, Fixed | Calendar) and {each.column for each in one.operands} <= shown:
-            if pairs := _pairs(one, training, entities, least):
-                lookups[number] = pairs
-    return RowRules(table, tuple(kept), lookups)
+    made, shown = set(attributes), set(public)
+    own = [one for one in rules if one.table == table and not one.support.broken and is_of_a_row(one)]
+    kept = [one.supported(Support()) for one in own if made & {each.column for each in one.operands}]
+    lookups = {
+        number: _pairs(one, training, entities, least)
+        for number, one in enumerate(kept)
+        if isinstance(one, Fixed | Calendar) and {each.column for each in one.operands} <= shown
+    }
+    return RowRules(table, tuple(kept), {number: pairs for number, pairs in lookups.items() if pairs})
 
 
 def determinants(rule: Fixed | Calendar, rows: RuleTables) -> list[pa.Array]:
