@@ -15,11 +15,12 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.metadata import metadata_dict, parse_metadata
 from tabgraphsyn.data.reading.names import table_name_problem
 from tabgraphsyn.data.rules.kept import RowRules
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.tensors import declared
 from tabgraphsyn.data.untrusted import blamed, builtins
 from tabgraphsyn.errors import DataError, listing
-from tabgraphsyn.generation.bundle_forms import FORMS, TABLE_FORMS, ManifestForm
+from tabgraphsyn.generation.bundle_forms import FORMS, TABLE_FORMS, ManifestForm, PlanForm
 from tabgraphsyn.generators.base import Generator, named
 
 MOST_LETTERS = 400
@@ -213,13 +214,21 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
         if rules := forms.get(f"known/{table}.rules.json"):
             where = f"known/{table}.rules.json"
             read = RowRules.from_dict(table, builtins(rules), where)
-            yield from (f"{where}: {text}." for text in read.problems(one.name for one in schema.table(table).columns))
+            yield from (f"{where}: {text}." for text in read.problems(_operands(table, forms["plan.json"], schema)))
         for ending in (".inherited.json", ".panels.json"):
             if entries := forms.get(f"known/{table}{ending}"):
                 named[ending] = {one.relation for one in entries}, {one.column for one in entries}
         for ending, (relations, columns) in named.items():
             if not relations <= own or not columns <= attributes:
                 yield f"known/{table}{ending}: relations and columns of {table!r} expected, found others."
+
+
+def _operands(table: str, plan: PlanForm, schema: Schema) -> Iterator[Operand]:
+    """Yield the columns that rules about a row may read: its own, and those of parents that are made before it."""
+    yield from (Operand(one.name) for one in schema.table(table).columns)
+    for relation in schema.relations_of_child(table):
+        if relation.parent_table in plan.order[: plan.order.index(table)]:
+            yield from (Operand(one.name, relation.name) for one in schema.table(relation.parent_table).columns)
 
 
 def _header_problems(folder: Path, manifest: ManifestForm, forms: Mapping[str, Any]) -> Iterator[str]:

@@ -233,14 +233,14 @@ class CoarseForm(Form):
     width: list[Annotated[float, Meta(ge=0, le=1e308)]]
 
 
-RulePart = Scalar | dict[Name, Scalar]
+RulePart = Scalar | dict[Name, Scalar | dict[Name, Scalar]]
 
 
 class RulesForm(Form):
     """``known/<table>.rules.json``; ``data/rules/store.py`` then reads each rule by its kind."""
 
     rules: Annotated[
-        list[dict[Name, Scalar | Annotated[list[RulePart], Meta(max_length=1_000)]]], Meta(max_length=10_000)
+        list[dict[Name, RulePart | Annotated[list[RulePart], Meta(max_length=1_000)]]], Meta(max_length=10_000)
     ]
     lookups: list[tuple[Count, Annotated[list[tuple[list[Text], Text | None]], Meta(max_length=20_000)]]]
 

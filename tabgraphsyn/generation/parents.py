@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.structure.base import Skeleton
 
@@ -26,6 +27,7 @@ class Parents:
         skeleton: the keys.
         inherited: table -> its inherited columns.
         parent_of: relation name -> parent table.
+        asked: columns of parents that rules of later tables read.
         values: table -> column -> values of all its rows, once the table is made.
     """
 
@@ -33,6 +35,7 @@ class Parents:
     skeleton: Skeleton
     inherited: Mapping[str, list[InheritedColumn]]
     parent_of: Mapping[str, str]
+    asked: tuple[Operand, ...] = ()
     values: dict[str, dict[str, pa.Array]] = field(default_factory=dict)
 
     @staticmethod
@@ -40,7 +43,15 @@ class Parents:
         """Return the state before the first table."""
         prepared = bundle.prepared
         parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
-        return Parents(prepared, skeleton, {table: prepared.inherited(table) for table in bundle.tables}, parent_of)
+        inherited = {table: prepared.inherited(table) for table in bundle.tables}
+        asked = tuple(one for table in bundle.tables for one in prepared.row_rules(table).through)
+        return Parents(prepared, skeleton, inherited, parent_of, asked)
+
+    def read(self, operand: Operand) -> pa.Array:
+        """Return a column of the parents of a table's rows, null where there is none; (rows,)."""
+        pointer = self.skeleton.pointers[str(operand.through)]
+        values = self.values[self.parent_of[str(operand.through)]][operand.column]
+        return values.take(pa.array(pointer, mask=pointer < 0))
 
     def column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
         """Return an inherited column as the new parent table has it, and the parent of each row, -1 for none."""
@@ -59,9 +70,10 @@ class Parents:
         return found
 
     def remembered(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield a table's batches and keep the columns that later tables inherit; one row each."""
+        """Yield a table's batches and keep the columns that later tables inherit or ask for; one row each."""
         inheriting = [one for columns in self.inherited.values() for one in columns]
         wanted = {one.parent_column for one in inheriting if self.parent_of[one.relation] == table}
+        wanted |= {one.column for one in self.asked if one.through and self.parent_of[one.through] == table}
         parts = []
         for batch in batches:
             parts.append(batch.select(sorted(wanted)))

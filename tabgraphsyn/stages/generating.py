@@ -23,6 +23,7 @@ from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
 from tabgraphsyn.generation.rule_keeping import RuleKeeper
+from tabgraphsyn.generation.rule_parents import BesideParents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.spacing import spaced
 from tabgraphsyn.generation.structure.base import Skeleton
@@ -94,7 +95,7 @@ class Generation:
                 kept = self._kept(table, skeleton)
                 made = maker.rows(table) if kept is None else maker.kept(table, kept)
                 between = time.monotonic()
-                batches = self._ruled(table, self.rows(table, made, keys, skeleton, kept), kept)
+                batches = self._ruled(table, self.rows(table, made, keys, skeleton, kept), kept, making.parents)
                 batches = making.parents.remembered(table, _with_finite(table, batches))
                 rows = write_table(
                     schema.table(table),
@@ -149,7 +150,9 @@ class Generation:
         for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
             yield whole.slice(first, self.config.batch_rows)
 
-    def _ruled(self, table: str, batches: Iterator[pa.Table], kept: pa.Table | None) -> Iterator[pa.Table]:
+    def _ruled(
+        self, table: str, batches: Iterator[pa.Table], kept: pa.Table | None, parents: Parents
+    ) -> Iterator[pa.Table]:
         """Yield rows that keep the rules about single rows; published rows are as they are."""
         prepared = self.bundle.prepared
         rules = prepared.row_rules(table)
@@ -164,14 +167,15 @@ class Generation:
             strength = self.config.dependency_min_strength
             found = enforceable(prepared.schema, prepared.dependencies, table, strength)
             protected |= {one.dependent for one in found}
+        beside = BesideParents(prepared.schema, rules, parents.read)
         keeper = RuleKeeper(
-            prepared.schema.table(table),
-            rules,
-            frozenset(protected),
+            beside.schema,
+            beside.rules,
+            frozenset(protected) | beside.names,
             tuple(prepared.codec(table).derived.items()),
             numpy_generator(self.seed, "sample", table, "rules"),
         )
-        yield from keeper.kept(batches)
+        yield from beside.removed(keeper.kept(beside.added(batches)))
         if keeper.broken:
             self.log.warning("sample: %s: %d rows break a rule that could not be kept in them", table, keeper.broken)
 

@@ -113,8 +113,12 @@ def _keep_row_rules(table: Table, training: RuleTables, entities: np.ndarray, ma
     asked = {each.column for one in own if isinstance(one, Fixed | Calendar) for each in one.operands if each.is_own}
     attributes = made.schema.attribute_columns(name)
     public = [column for column in attributes if column in asked and _is_public(table, column)]
-    least = made.plan.min_entities
-    made.keep_row_rules(learn_row_rules(name, own, training, entities, least, attributes=attributes, public=public))
+    least, order = made.plan.min_entities, made.plan.order
+    earlier = order[: order.index(name)]
+    before = [one.name for one in made.schema.relations_of_child(name) if one.parent_table in earlier]
+    made.keep_row_rules(
+        learn_row_rules(name, own, training, entities, least, attributes=attributes, public=public, before=before)
+    )
 
 
 def _keep_known(

@@ -11,14 +11,16 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
-from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
+from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.data.untrusted import builtins, decoded
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.bundle_forms import RulesForm
 from tabgraphsyn.generation.rule_keeping import RuleKeeper, computed
+from tabgraphsyn.generation.rule_parents import BesideParents
 
 ROWS = 400
 Columns = dict[str, pa.Array]
@@ -270,9 +272,12 @@ def test_rules_of_a_bundle_are_read_strictly(tmp_path: Path) -> None:
                     {0: {("x",): None}})  # fmt: skip
     made.save(tmp_path)
     assert RowRules.load(tmp_path, "t") == made and "support" not in (tmp_path / "t.rules.json").read_text()
-    assert not made.problems("ab")
-    assert made.problems("a") and RowRules("t", made.rules, {1: {}}).problems("ab")
-    assert RowRules("t", (rule("unique", columns=["a"]),)).problems("a")
+    a, b = Operand("a"), Operand("b")
+    assert not made.problems([a, b])
+    assert made.problems([a]) and RowRules("t", made.rules, {1: {}}).problems([a, b])
+    assert RowRules("t", (rule("unique", columns=["a"]),)).problems([a])
+    behind = {"column": "b", "through": "t.k--p"}
+    assert RowRules("t", (rule("same", left="a", right=behind),)).problems([a, b])
     with pytest.raises(DataError, match="kind"):
         RowRules.from_dict("t", {"rules": [{"kind": "none", "table": "t"}], "lookups": []}, "f")
 
@@ -283,3 +288,34 @@ def test_a_bundle_may_hold_every_kind(case: Case, tmp_path: Path) -> None:
     made.save(tmp_path)
     form = decoded((tmp_path / "t.rules.json").read_bytes(), RulesForm, "t.rules.json")
     assert RowRules.from_dict("t", builtins(form), "f") == made
+
+
+def test_rules_reach_through_keys_and_the_parents_stay() -> None:
+    rng = np.random.default_rng(2)
+    born, vat = days(whole(rng, 200)), pa.array(whole(rng, 3) * 5.0)
+    pointer = pa.array(rng.integers(0, 40, ROWS), mask=rng.random(ROWS) < 0.1)
+    parent = TableSchema("p", (Column("k", "id"), Column("born", "datetime"), Column("vat", "numerical")), ("k",))
+    names = ("k", "at", "vat", "net", "gross")
+    child = TableSchema("t", tuple(Column(name, "numerical") for name in names), ())
+    schema = Schema((parent, child), (Relation("t", ("k",), "p", ("k",)),))
+    through = schema.relations[0].name
+    rows = pa.table({
+        "k": pointer, "at": days(whole(rng, 200)), "vat": pa.array(whole(rng, 9) * 1.0),
+        "net": pa.array(cents(rng)), "gross": pa.array(cents(rng)),
+    })  # fmt: skip
+    theirs = {"born": born.take(pointer), "vat": vat.take(pointer)}
+    known = RowRules("t", (
+        rule("order", columns=[{"column": "born", "through": through}, "at"]),
+        rule("same", left="vat", right={"column": "vat", "through": through}),
+        rule("sum", result="gross", terms=["net", {"operand": {"column": "vat", "through": through}, "factor": 2.0}]),
+    ))  # fmt: skip
+    beside = BesideParents(schema, known, lambda one: theirs[one.column])
+    keeper = RuleKeeper(beside.schema, beside.rules, beside.names | {"k"}, (), rng)
+    made = pa.concat_tables(beside.removed(keeper.kept(beside.added(iter([rows.slice(0, 300), rows.slice(300)])))))
+    assert made.schema == rows.schema and made.num_rows == ROWS and keeper.broken == 0
+    has = pointer.is_valid().to_numpy(zero_copy_only=False)
+    at, first = (one.cast(pa.int64()).to_numpy(zero_copy_only=False) for one in (made["at"], theirs["born"]))
+    assert (at[has] >= first[has]).all() and made["at"].null_count == 0
+    off = made["gross"].to_numpy() - made["net"].to_numpy() - 2 * theirs["vat"].to_numpy(zero_copy_only=False)
+    assert np.nanmax(np.abs(off)) < 1e-6 and made["k"].combine_chunks() == pointer
+    assert made["vat"] == rows["vat"]  # some keys lead nowhere: that rule is left to what copies from parents

@@ -19,6 +19,7 @@ from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.holders import are_held
 from tabgraphsyn.data.rules.calendar_kind import Calendar, part_of
 from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
@@ -32,7 +33,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class RowRules:
-    """Rules about the own columns of a table's rows that sampling keeps.
+    """Rules about a table's rows, and the rows that their keys lead to, that sampling keeps.
 
     Attributes:
         table: its name.
@@ -61,11 +62,16 @@ class RowRules:
         lookups = {number: {tuple(key): value for key, value in pairs} for number, pairs in raw["lookups"]}
         return RowRules(table, rules, lookups)
 
-    def problems(self, columns: Iterable[str]) -> list[str]:
+    @property
+    def through(self) -> list[Operand]:
+        """Columns of parents that the rules read."""
+        return sorted({each for one in self.rules for each in one.operands if not each.is_own})
+
+    def problems(self, operands: Iterable[Operand]) -> list[str]:
         """Return what is no rule of single rows with these columns, in words."""
-        known, found = set(columns), []
+        known, found = set(operands), []
         for number, one in enumerate(self.rules):
-            if one.table != self.table or not is_of_a_row(one) or {each.column for each in one.operands} - known:
+            if one.table != self.table or not is_of_a_row(one) or set(one.operands) - known:
                 found.append(f"rule {number + 1}: one about columns of each row of {self.table!r} expected")
         for number, pairs in self.lookups.items():
             rule = self.rules[number] if 0 <= number < len(self.rules) else None
@@ -86,9 +92,9 @@ class RowRules:
 
 
 def is_of_a_row(rule: Rule) -> bool:
-    """Return whether a row keeps or breaks a rule by its own columns alone, in every row, whatever other rows hold."""
+    """Return whether a row keeps or breaks a rule by itself and its parents, whatever other rows hold."""
     is_habit = isinstance(rule, Fixed) and (rule.strength < 1 or rule.by_key)
-    return not is_habit and not isinstance(rule, _NOT_OF_A_ROW) and all(one.is_own for one in rule.operands)
+    return not is_habit and not isinstance(rule, _NOT_OF_A_ROW)
 
 
 def learn_row_rules(
@@ -100,6 +106,7 @@ def learn_row_rules(
     *,
     attributes: Iterable[str],
     public: Iterable[str],
+    before: Iterable[str] = (),
 ) -> RowRules:
     """Return the rules of a table that sampling keeps.
 
@@ -111,14 +118,17 @@ def learn_row_rules(
         least: entities that must hold a combination of values before it is written down.
         attributes: columns that are made by a model; a rule about keys alone is the structure's.
         public: columns whose values may be written down.
+        before: relations to parents that are made before the table.
     """
-    made, shown = set(attributes), set(public)
+    made, shown = {Operand(name) for name in attributes}, {Operand(name) for name in public}
+    earlier = {None, *before}
     own = [one for one in rules if one.table == table and not one.support.broken and is_of_a_row(one)]
-    kept = [one.supported(Support()) for one in own if made & {each.column for each in one.operands}]
+    own = [one for one in own if made & set(one.operands) and {each.through for each in one.operands} <= earlier]
+    kept = [one.supported(Support()) for one in own]
     lookups = {
         number: _pairs(one, training, entities, least)
         for number, one in enumerate(kept)
-        if isinstance(one, Fixed | Calendar) and {each.column for each in one.operands} <= shown
+        if isinstance(one, Fixed | Calendar) and set(one.operands) <= shown
     }
     return RowRules(table, tuple(kept), {number: pairs for number, pairs in lookups.items() if pairs})
 

@@ -1,0 +1,75 @@
+"""Rules that reach through a key, read as rules about one row: the parent's columns stand beside the row's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import pyarrow as pa
+
+from tabgraphsyn.data.rules.kept import RowRules
+from tabgraphsyn.data.rules.operand import Operand, Term
+from tabgraphsyn.data.rules.row_kinds import Same
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.schema import Schema, TableSchema
+
+
+class BesideParents:
+    """A table's rows with the columns of parents that its rules read.
+
+    Args:
+        schema: of the database.
+        rules: of the table.
+        read: returns a parent's column for all rows of the table, (rows,), null without a parent.
+    """
+
+    def __init__(self, schema: Schema, rules: RowRules, read: Callable[[Operand], pa.Array]) -> None:
+        self._columns = {alias(one): read(one) for one in rules.through}
+        table = schema.table(rules.table)
+        parents = {one: schema.table(schema.relation(str(one.through)).parent_table) for one in rules.through}
+        beside = (replace(parent.column(one.column), name=alias(one)) for one, parent in parents.items())
+        self.schema: TableSchema = replace(table, columns=(*table.columns, *beside))
+        nowhere = {one for one in rules.through if self._columns[alias(one)].null_count}
+        # Where a key leads nowhere nothing need be the same; beside the row that would read as a null to copy.
+        asked = [n for n, one in enumerate(rules.rules) if not (isinstance(one, Same) and nowhere & {*one.operands})]
+        lookups = {place: rules.lookups[number] for place, number in enumerate(asked) if number in rules.lookups}
+        self.rules = RowRules(rules.table, tuple(as_own(rules.rules[number]) for number in asked), lookups)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names that the parents' columns have here."""
+        return frozenset(self._columns)
+
+    def added(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Yield batches with the parents' columns at the end."""
+        first = 0
+        for batch in batches:
+            for name, values in self._columns.items():
+                batch = batch.append_column(name, values.slice(first, batch.num_rows))
+            yield batch
+            first += batch.num_rows
+
+    def removed(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Yield batches without them."""
+        for batch in batches:
+            yield batch.drop_columns(list(self._columns)) if self._columns else batch
+
+
+def alias(operand: Operand) -> str:
+    """Return the name that a parent's column has beside the row's own; no column of a table has it."""
+    return operand.column if operand.through is None else f"\0{operand.through}\0{operand.column}"
+
+
+def as_own(rule: Rule) -> Rule:
+    """Return a rule whose operands are all own columns of the row."""
+    changed = {one.name: _owned(getattr(rule, one.name)) for one in fields(rule)}
+    return replace(rule, **changed)
+
+
+def _owned(value: Any) -> Any:
+    if isinstance(value, Operand):
+        return Operand(alias(value))
+    if isinstance(value, Term):
+        return Term(Operand(alias(value.operand)), value.factor)
+    return tuple(map(_owned, value)) if isinstance(value, tuple) else value
