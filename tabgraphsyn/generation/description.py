@@ -32,6 +32,7 @@ def described(bundle: Bundle) -> Iterator[str]:
             yield "  too small to learn from: shares of the values of each column by itself"
         for known in prepared.known(table).columns:
             yield f"  {known.column}: its value for each of {len(known.values):,} combinations of published rows"
+        yield from (f"  {words}" for words in prepared.row_rules(table).in_words())
         yield from _columns(prepared, table)
 
 

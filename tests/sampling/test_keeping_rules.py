@@ -265,6 +265,7 @@ def test_what_leaves_is_held_by_enough_entities_and_of_public_columns() -> None:
     )
     assert [one.kind for one in made.rules] == ["fixed", "fixed"]
     assert made.lookups == {0: {("x",): "s", ("z",): "s"}}
+    assert made.in_words()[0] == "rule: city fixes state: 2 combinations of values are listed"
 
 
 def test_rules_of_a_bundle_are_read_strictly(tmp_path: Path) -> None:

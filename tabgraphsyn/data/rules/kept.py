@@ -80,6 +80,11 @@ class RowRules:
                 found.append(f"lookups: {number}: values that fix the column of such a rule expected")
         return found
 
+    def in_words(self) -> list[str]:
+        """Return what the file says of real data, rule by rule."""
+        pairs = {number: f": {len(one):,} combinations of values are listed" for number, one in self.lookups.items()}
+        return [f"rule: {one.statement()}{pairs.get(number, '')}" for number, one in enumerate(self.rules)]
+
     def save(self, folder: Path) -> None:
         """Write ``<table>.rules.json``."""
         write_json(folder / f"{self.table}.rules.json", self.to_dict())
