@@ -229,7 +229,7 @@ class Prepared:
 
     def keep_row_rules(self, rules: RowRules) -> None:
         """Write them, where there are any."""
-        if rules.rules:
+        if rules.rules or rules.families:
             rules.save(self.folder / self.KNOWN)
 
     def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:

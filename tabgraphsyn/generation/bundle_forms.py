@@ -236,13 +236,15 @@ class CoarseForm(Form):
 RulePart = Scalar | dict[Name, Scalar | dict[Name, Scalar]]
 
 
+RuleForm = dict[Name, RulePart | Annotated[list[RulePart], Meta(max_length=1_000)]]
+
+
 class RulesForm(Form):
     """``known/<table>.rules.json``; ``data/rules/store.py`` then reads each rule by its kind."""
 
-    rules: Annotated[
-        list[dict[Name, RulePart | Annotated[list[RulePart], Meta(max_length=1_000)]]], Meta(max_length=10_000)
-    ]
+    rules: Annotated[list[RuleForm], Meta(max_length=10_000)]
     lookups: list[tuple[Count, Annotated[list[tuple[list[Text], Text | None]], Meta(max_length=20_000)]]]
+    families: Annotated[list[RuleForm], Meta(max_length=10_000)]
 
 
 class PanelForm(Form):

@@ -18,6 +18,7 @@ from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.consistency import enforce, enforceable
+from tabgraphsyn.generation.family_keeping import keep_families
 from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
@@ -157,7 +158,7 @@ class Generation:
         prepared = self.bundle.prepared
         rules = prepared.row_rules(table)
         is_published = kept is not None and prepared.marginals(table) is None
-        if not self.config.keep_rules or not rules.rules or is_published:
+        if not self.config.keep_rules or not (rules.rules or rules.families) or is_published:
             yield from batches
             return
         protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
@@ -168,14 +169,19 @@ class Generation:
             found = enforceable(prepared.schema, prepared.dependencies, table, strength)
             protected |= {one.dependent for one in found}
         beside = BesideParents(prepared.schema, rules, parents.read)
-        keeper = RuleKeeper(
-            beside.schema,
-            beside.rules,
-            frozenset(protected) | beside.names,
-            tuple(prepared.codec(table).derived.items()),
-            numpy_generator(self.seed, "sample", table, "rules"),
-        )
-        yield from beside.removed(keeper.kept(beside.added(batches)))
+        tied = tuple(prepared.codec(table).derived.items())
+        rng = numpy_generator(self.seed, "sample", table, "rules")
+        keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng)
+        made = keeper.kept(beside.added(batches))
+        if rules.families:
+            pointers, stay = parents.skeleton.pointers, frozenset(protected)
+            whole = keep_families(beside.schema, pa.concat_tables(made), rules.families, pointers, stay)
+            # What follows from a column that moved moves with it.
+            stay |= {one.operands[0].column for one in rules.families} | beside.names
+            keeper = RuleKeeper(beside.schema, beside.rules, stay, tied, rng)
+            step = self.config.batch_rows
+            made = keeper.kept(whole.slice(first, step) for first in range(0, max(whole.num_rows, 1), step))
+        yield from beside.removed(made)
         if keeper.broken:
             self.log.warning("sample: %s: %d rows break a rule that could not be kept in them", table, keeper.broken)
 

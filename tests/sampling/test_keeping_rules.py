@@ -19,6 +19,7 @@ from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, T
 from tabgraphsyn.data.untrusted import builtins, decoded
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.bundle_forms import RulesForm
+from tabgraphsyn.generation.family_keeping import keep_families
 from tabgraphsyn.generation.rule_keeping import RuleKeeper, computed
 from tabgraphsyn.generation.rule_parents import BesideParents
 
@@ -280,7 +281,7 @@ def test_rules_of_a_bundle_are_read_strictly(tmp_path: Path) -> None:
     behind = {"column": "b", "through": "t.k--p"}
     assert RowRules("t", (rule("same", left="a", right=behind),)).problems([a, b])
     with pytest.raises(DataError, match="kind"):
-        RowRules.from_dict("t", {"rules": [{"kind": "none", "table": "t"}], "lookups": []}, "f")
+        RowRules.from_dict("t", {"rules": [{"kind": "none", "table": "t"}], "lookups": [], "families": []}, "f")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__.strip("_"))
@@ -320,3 +321,35 @@ def test_rules_reach_through_keys_and_the_parents_stay() -> None:
     off = made["gross"].to_numpy() - made["net"].to_numpy() - 2 * theirs["vat"].to_numpy(zero_copy_only=False)
     assert np.nanmax(np.abs(off)) < 1e-6 and made["k"].combine_chunks() == pointer
     assert made["vat"] == rows["vat"]  # some keys lead nowhere: that rule is left to what copies from parents
+
+
+def test_the_rows_of_a_parent_are_numbered_spaced_and_rise() -> None:
+    rng = np.random.default_rng(4)
+    names, relation = ("k", "number", "at", "dose"), Relation("t", ("k",), "p", ("k",))
+    child = TableSchema("t", tuple(Column(name, "numerical") for name in names), ())
+    schema = Schema((TableSchema("p", (Column("k", "id"),), ("k",)), child), (relation,))
+    pointer = rng.integers(-1, 60, ROWS)
+    rows = pa.table({
+        "k": pa.array(pointer, mask=pointer < 0), "number": pa.array(whole(rng, 9)), "at": days(whole(rng, 300)),
+        "dose": with_nulls(whole(rng), rng, 0.1),
+    })  # fmt: skip
+    through = {"relation": relation.name}
+    rules = [
+        rule("rising", column="dose", by="at", **through),
+        rule("rising", column="number", by="at", strict=True, **through),
+        rule("numbered", column="number", **through),
+        rule("equal_gap", column="at", gap=14 * 86_400.0, is_time=True, **through),
+        rule("rising", column="at", strict=True, **through),
+    ]
+    made = keep_families(child, rows, rules, {relation.name: pointer}, frozenset({"k"}))
+    parents = Table(schema.table("p"), pa.table({"k": np.arange(60)}))
+    read = RuleTables(Database(schema, {"t": Table(child, made), "p": parents}), {relation.name: pointer})
+    for one in rules:
+        applies, broken = one.check(read).counts
+        assert applies > 100 and broken == 0, one.statement()
+    assert made.schema == rows.schema and made["dose"].null_count == rows["dose"].null_count
+    assert sorted(made["dose"].drop_null().to_pylist()) == sorted(rows["dose"].drop_null().to_pylist())
+    orphans = pa.array(pointer < 0)
+    assert made.filter(orphans) == rows.filter(orphans)
+    kept = RowRules("t", families=tuple(rules))
+    assert not kept.problems([Operand(name) for name in names], [relation.name]) and kept.problems([], [])

@@ -27,6 +27,8 @@ from tabgraphsyn.data.rules.value_kinds import Combination, Fixed, Unique
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
+FAMILY_KINDS = (Numbered, Rising, EqualGap)
+"""Kinds about the rows of one parent that sampling keeps."""
 _NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal)
 Key = tuple[str, ...]
 
@@ -38,18 +40,23 @@ class RowRules:
     Attributes:
         table: its name.
         rules: them.
+        families: rules of ``FAMILY_KINDS``, kept over all rows.
         lookups: place of a rule in ``rules`` -> what fixes its column -> the value, as text, None for null.
     """
 
     table: str
     rules: tuple[Rule, ...] = ()
     lookups: Mapping[int, Mapping[Key, str | None]] = field(default_factory=dict)
+    families: tuple[Rule, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
-        rules = [{key: value for key, value in one.to_dict().items() if key != "support"} for one in self.rules]
+        rules, families = (
+            [{key: value for key, value in one.to_dict().items() if key != "support"} for one in each]
+            for each in (self.rules, self.families)
+        )
         pairs = [[number, [[list(key), value] for key, value in one.items()]] for number, one in self.lookups.items()]
-        return {"rules": rules, "lookups": pairs}
+        return {"rules": rules, "lookups": pairs, "families": families}
 
     @staticmethod
     def from_dict(table: str, raw: Mapping[str, Any], where: str) -> RowRules:
@@ -58,21 +65,29 @@ class RowRules:
         Raises:
             DataError: anything that is no rule of this table's rows.
         """
-        rules = tuple(rule_from_dict(one, f"{where}: rule {number}") for number, one in enumerate(raw["rules"], 1))
+        rules, families = (
+            tuple(rule_from_dict(one, f"{where}: rule {number}") for number, one in enumerate(raw[key], 1))
+            for key in ("rules", "families")
+        )
         lookups = {number: {tuple(key): value for key, value in pairs} for number, pairs in raw["lookups"]}
-        return RowRules(table, rules, lookups)
+        return RowRules(table, rules, lookups, families)
 
     @property
     def through(self) -> list[Operand]:
         """Columns of parents that the rules read."""
         return sorted({each for one in self.rules for each in one.operands if not each.is_own})
 
-    def problems(self, operands: Iterable[Operand]) -> list[str]:
-        """Return what is no rule of single rows with these columns, in words."""
+    def problems(self, operands: Iterable[Operand], relations: Iterable[str] = ()) -> list[str]:
+        """Return what is no rule of rows with these columns and relations, in words."""
+        if {name for one in self.families for name in one.relations} - set(relations):
+            return [f"families: relations of {self.table!r} expected"]
         known, found = set(operands), []
         for number, one in enumerate(self.rules):
             if one.table != self.table or not is_of_a_row(one) or set(one.operands) - known:
                 found.append(f"rule {number + 1}: one about columns of each row of {self.table!r} expected")
+        for one in self.families:
+            if one.table != self.table or not isinstance(one, FAMILY_KINDS) or set(one.operands) - known:
+                found.append(f"families: rules among the rows of {self.table!r} expected")
         for number, pairs in self.lookups.items():
             rule = self.rules[number] if 0 <= number < len(self.rules) else None
             wide = len(rule.determinant) if isinstance(rule, Fixed) else 1
@@ -83,7 +98,9 @@ class RowRules:
     def in_words(self) -> list[str]:
         """Return what the file says of real data, rule by rule."""
         pairs = {number: f": {len(one):,} combinations of values are listed" for number, one in self.lookups.items()}
-        return [f"rule: {one.statement()}{pairs.get(number, '')}" for number, one in enumerate(self.rules)]
+        return [f"rule: {one.statement()}{pairs.get(number, '')}" for number, one in enumerate(self.rules)] + [
+            f"rule: {one.statement()}" for one in self.families
+        ]
 
     def save(self, folder: Path) -> None:
         """Write ``<table>.rules.json``."""
@@ -135,7 +152,12 @@ def learn_row_rules(
         for number, one in enumerate(kept)
         if isinstance(one, Fixed | Calendar) and set(one.operands) <= shown
     }
-    return RowRules(table, tuple(kept), {number: pairs for number, pairs in lookups.items() if pairs})
+    families = tuple(
+        one.supported(Support())
+        for one in rules
+        if one.table == table and not one.support.broken and isinstance(one, FAMILY_KINDS) and one.operands[0] in made
+    )
+    return RowRules(table, tuple(kept), {number: pairs for number, pairs in lookups.items() if pairs}, families)
 
 
 def determinants(rule: Fixed | Calendar, rows: RuleTables) -> list[pa.Array]:

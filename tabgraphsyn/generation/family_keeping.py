@@ -1,0 +1,70 @@
+"""Rules among the rows of one parent kept in made rows: numbered, equally far apart, rising from row to row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, Rising
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.schema import TableSchema
+from tabgraphsyn.generation.rule_rows import RuleRows
+
+
+def keep_families(
+    schema: TableSchema,
+    whole: pa.Table,
+    rules: Sequence[Rule],
+    pointers: Mapping[str, np.ndarray],
+    protected: frozenset[str],
+) -> pa.Table:
+    """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
+    or numbers that follow from the least one. Two rows of one value stay where a rule asks for a rise.
+
+    Args:
+        schema: of the table.
+        whole: all of its rows.
+        rules: those of ``FAMILY_KINDS`` are kept, numbers and gaps first, which a change of order leaves as they are.
+        pointers: relation name -> (rows,) number of the parent, negative for none.
+        protected: columns that stay as they are.
+    """
+    rows = RuleRows(schema, whole)
+    for rule in sorted(rules, key=lambda one: (isinstance(one, Rising), getattr(one, "by", None) is not None)):
+        name = rule.operands[0].column
+        if name in protected or not isinstance(rule, Numbered | EqualGap | Rising):
+            continue
+        value, family = rows.numbers(rule.operands[0]), pointers[rule.relation]
+        if isinstance(rule, Rising):
+            _rise(rule, rows, value, family)
+            continue
+        has = (family >= 0) & (isinstance(rule, Numbered) | ~np.isnan(value))
+        order, opens, sizes = _sorted(np.where(has, value, np.nan), family, has)
+        rank = np.arange(len(order)) - np.repeat(opens, sizes)
+        found = np.full(rows.count, np.nan)
+        if isinstance(rule, Numbered):
+            found[order] = rank + rule.start
+        elif rule.gap is not None:
+            found[order] = np.repeat(value[order][opens], sizes) + rule.gap * rank
+        rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
+    return rows.table
+
+
+def _rise(rule: Rising, rows: RuleRows, value: np.ndarray, family: np.ndarray) -> None:
+    """Put the values of each family into the order of its rows."""
+    by = np.arange(rows.count, dtype=np.float64) if rule.by is None else rows.numbers(rule.by)
+    has = (family >= 0) & ~np.isnan(value) & ~np.isnan(by)
+    places, _, _ = _sorted(by, family, has)
+    order, _, _ = _sorted(-value if rule.falling else value, family, has)
+    source = np.arange(rows.count)
+    source[places] = order
+    rows.take(rule.column.column, source, source != np.arange(rows.count))
+
+
+def _sorted(value: np.ndarray, family: np.ndarray, has: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows that count by family and value, where each family opens among them, and its size."""
+    here = np.flatnonzero(has)
+    order = here[np.lexsort((value[here], family[here]))]
+    opens = np.flatnonzero(np.diff(family[order], prepend=-1))
+    return order, opens, np.diff(np.append(opens, len(order)))
