@@ -158,9 +158,21 @@ def test_the_lock_is_exclusive_and_left_over_ones_are_taken(tmp_path: Path):
     """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert (tmp_path / "slurm" / "submission.lock").exists()
-    refused = pytest.raises(SubmissionError, match="another launch is submitting")
-    with ledger.submission_lock(tmp_path, wait_s=5), refused, ledger.submission_lock(tmp_path, 0.2):
-        raise AssertionError("two held the lock")
+    refused: list[str] = []
+
+    def another() -> None:
+        try:
+            with ledger.submission_lock(tmp_path, 0.2):
+                raise AssertionError("two held the lock")
+        except SubmissionError as error:
+            refused.append(str(error))
+
+    with ledger.submission_lock(tmp_path, wait_s=5), ledger.submission_lock(tmp_path, 0.2):
+        thread = threading.Thread(target=another)
+        thread.start()
+        thread.join()
+        assert (tmp_path / "slurm" / "submission.lock").exists()
+    assert "another launch is submitting" in refused[0]
     assert not (tmp_path / "slurm" / "submission.lock").exists()
 
 

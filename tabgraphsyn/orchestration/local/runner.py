@@ -82,11 +82,13 @@ class LocalRunner:
         self._elsewhere: dict[str, float] = {}
         self._looked = 0.0
         self._free_gpus = list(limits.gpus) * limits.stages_per_gpu
+        self._stop: SignalFlag | None = None
         self.frontier = Frontier(plan, [stage_id for stage_id in plan.stages if store.done(stage_id) is not None])
 
     def run(self) -> int:
         """Return the exit code: 0 all done, 3 a stage failed, 75 stopped and resumable."""
         with SignalFlag() as stop:
+            self._stop = stop
             try:
                 while not self.frontier.is_settled():
                     self._look_elsewhere()
@@ -191,11 +193,18 @@ class LocalRunner:
         if self._store.done(run.stage.id) is not None:
             self.frontier.finish(run.stage.id)
             self._view.say(f"done    {self._name(run.stage)}: {took}")
-        elif code == EXIT_INTERRUPTED:
+        elif code == EXIT_INTERRUPTED or self._was_stopped_early(run, code):
             self.frontier.fail(run.stage.id, Progress.INTERRUPTED)
             self._view.say(f"stopped {self._name(run.stage)}: {took}; the same command resumes it")
         else:
             self._fail(run.stage, self._reason(run, code))
+
+    def _was_stopped_early(self, run: _Run, code: int) -> bool:
+        """Return whether this run is stopping and the worker was hit before it could take a signal as a request."""
+        if self._stop is None or not self._stop.requested:
+            return False
+        is_signalled = code in (-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP)
+        return is_signalled or _attempt_of(self._store.folder(run.stage.id), run.started) is None
 
     def _reason(self, run: _Run, code: int) -> str:
         """Return why a worker ended without a done stage, in one line."""

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ _SILENCE_S = 300.0
 _WAIT_S = 600.0
 _SAY_AFTER_S = 2.0
 _told: set[tuple[Path, int]] = set()
+_held = threading.local()
 
 
 @dataclass(frozen=True)
@@ -179,13 +181,18 @@ def latest_elements(submissions: Sequence[Submission]) -> dict[str, tuple[Submis
 
 @contextmanager
 def submission_lock(output_dir: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
-    """Hold the right to submit to this store.
+    """Hold the right to submit to this store; whoever holds it already may ask for it again.
 
     Raises:
         SubmissionError: another launch holds it for longer than ``wait_s``.
     """
     folder = folder_of(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    mine: set[tuple[int, Path]] = _held.__dict__.setdefault("folders", set())
+    key = (os.getpid(), folder.resolve())
+    if key in mine:
+        yield
+        return
     path = folder / _LOCK
     aside = folder / f".lock.{uuid.uuid4().hex[:8]}.part"
     write_json(aside, {"owner": asdict(Owner.current()), "started": time.time()})
@@ -204,9 +211,11 @@ def submission_lock(output_dir: Path, wait_s: float = _WAIT_S) -> Iterator[None]
                 print(f"{path}: waiting for {_holder(path)}", file=sys.stderr, flush=True)
             else:
                 time.sleep(0.1)
+        mine.add(key)
         try:
             yield
         finally:
+            mine.discard(key)
             if path.exists() and path.samefile(aside):
                 path.unlink(missing_ok=True)
     finally:
