@@ -42,7 +42,7 @@ class BesideParents:
         return frozenset(self._columns)
 
     def added(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield batches with the parents' columns at the end."""
+        """Yield batches of as many rows with the parents' columns at the end."""
         first = 0
         for batch in batches:
             for name, values in self._columns.items():
@@ -51,7 +51,7 @@ class BesideParents:
             first += batch.num_rows
 
     def removed(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield batches without them."""
+        """Yield batches of as many rows without them."""
         for batch in batches:
             yield batch.drop_columns(list(self._columns)) if self._columns else batch
 

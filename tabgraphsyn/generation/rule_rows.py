@@ -69,11 +69,14 @@ class RuleRows:
         self.put(name, self.column(name).take(pa.array(source)), where)
 
     def nulls(self, name: str, where: np.ndarray) -> None:
-        """Remove the values of some rows."""
+        """Remove the values of some rows; ``where`` is (rows,) bool."""
         self.put(name, pa.nulls(self.count, self.column(name).type), where)
 
     def put_numbers(self, name: str, numbers: np.ndarray, where: np.ndarray) -> None:
-        """Write numbers as the column writes them: whole, with its decimals, as a time; what does not fit stays out."""
+        """Write numbers as the column writes them: whole, with its decimals, as a time; what does not fit stays out.
+
+        ``numbers`` and ``where`` are (rows,).
+        """
         kind = self.column(name).type
         where = where & np.isfinite(numbers) & (np.abs(numbers) < _EXACT)
         numbers = np.where(where, numbers, 0.0)

@@ -23,7 +23,8 @@ _LONGEST_LINE = 1 << 20
 _LEAVE_S = 2.0
 _DESCRIPTORS = 1 << 16
 _LINE_END = re.compile(rb"[\r\n]")
-_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# Whatever the forking process handles: its handlers would run in the reader too, and print where nothing is open.
+_IGNORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 def redirect_output(path: Path) -> None:

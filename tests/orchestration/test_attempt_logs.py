@@ -99,3 +99,24 @@ def test_a_failure_is_one_line_with_its_traceback_and_no_secret(tmp_path: Path, 
     assert second["message"] == "and 'quotes' \"too\"" and second["level"] == "WARNING"
     text = (tmp_path / "logs" / "attempt-3.jsonl").read_text() + (tmp_path / "logs" / "attempt-3.log").read_text()
     assert PLANTED not in text and "hunter2" not in text
+
+
+def test_no_signal_to_the_group_ends_the_reader(tmp_path: Path):
+    """A handler of the process, inherited, would print where the reader has nothing open, and end it."""
+    code = """if True:
+        import os, signal, sys, time
+        from pathlib import Path
+        from tabgraphsyn.orchestration.captured_output import redirect_output
+        wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGCONT, signal.SIGALRM, signal.SIGXCPU)
+        for number in wanted:
+            signal.signal(number, lambda *_: print("heard", file=sys.stderr, flush=True))
+        redirect_output(Path(sys.argv[1]))
+        for number in wanted:
+            os.killpg(0, number)
+            time.sleep(0.05)
+        print("said at the end", flush=True)
+    """
+    path = tmp_path / "log"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, start_new_session=True, timeout=60)
+    said = path.read_text().splitlines()
+    assert said.count("heard") == 6 and said[-1] == "said at the end"

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tabgraphsyn.errors import DISK_FULL, EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
@@ -154,7 +155,8 @@ def _element(list_file: Path) -> Element:
 
 
 def _ignore(number: int, _: object) -> None:
-    print(f"{signal.Signals(number).name} received", file=sys.stderr, flush=True)
+    with suppress(OSError):  # a log that cannot be written decides about no stage
+        print(f"{signal.Signals(number).name} received", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
