@@ -95,7 +95,8 @@ def _setting_problems(config: Mapping[str, Any], generator: type[Generator] | No
     if isinstance(seed, int) and seed < 0:
         yield f"seed: at least 0, found {seed!r}."
     yield from cluster_problems(config.get("cluster") or {})
-    trained = [kind.name for kind in generator.kinds if kind.trains] if generator is not None else []
+    # Without a generator nothing says which stages train.
+    trained = None if generator is None else [kind.name for kind in generator.kinds if kind.trains]
     yield from _resource_problems(config.get("resources") or {}, trained)
     tracking = config.get("tracking") or {}
     if not isinstance(tracking, Mapping):
@@ -136,7 +137,7 @@ def cluster_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _resource_problems(resources: Mapping[str, Mapping[str, Any]], trained: Sequence[str]) -> Iterator[str]:
+def _resource_problems(resources: Mapping[str, Mapping[str, Any]], trained: Sequence[str] | None) -> Iterator[str]:
     devices = ("auto", "cpu", "cuda")
     for stage, wanted in resources.items():
         if not isinstance(wanted, Mapping) or "threads" not in wanted:  # added with ``++``, and named elsewhere
@@ -148,7 +149,7 @@ def _resource_problems(resources: Mapping[str, Mapping[str, Any]], trained: Sequ
         for key in ("tasks_per_node", "nodes"):
             if wanted.get(key, 1) < 1:
                 yield f"resources.{stage}.{key}: at least 1, found {wanted[key]!r}."
-            elif wanted.get(key, 1) > 1 and stage not in trained:
+            elif wanted.get(key, 1) > 1 and trained is not None and stage not in trained:
                 yield f"resources.{stage}.{key}: only {listing(trained)} run on several tasks, found {wanted[key]!r}."
         for key in ("mem_gb", "timeout_min"):
             if wanted.get(key, 1) <= 0:

@@ -86,5 +86,6 @@ def other_rank(job: str) -> psutil.Process:
         is_task = any(word.endswith("/run.py") for word in command) and "srun" not in Path(command[0]).name
         if is_task and environment.get("SLURM_JOB_ID") == job and environment.get("SLURM_PROCID") == "1":
             found.append(process)
-    (process,) = found
+    # The reader of what a rank prints is its child.
+    (process,) = (each for each in found if each.ppid() not in {other.pid for other in found})
     return process
