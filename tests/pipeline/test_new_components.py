@@ -19,7 +19,7 @@ COMPONENTS = {
     "denoiser": (
         """
         from torch import nn
-        from tabgraphsyn.config.ranges import Width
+        from tabgraphsyn.ranges import Width
         from tabgraphsyn.models.denoiser.base import Denoiser
         from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
 
