@@ -309,9 +309,10 @@ def _detach(given: list[str], points: list[Point]) -> int:
     """Start the same command in the background, where it waits; its log lies in the campaign's folder."""
     from tabgraphsyn.config.top_level import PLACE_KEYS
     from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.campaign.naming import campaign_name
     from tabgraphsyn.orchestration.running import detached
 
-    name = submit.campaign_name(points, PLACE_KEYS)
+    name = campaign_name(points, PLACE_KEYS)
     folder = submit.output_store(points[0].config).root.parent / "campaigns" / name
     # The very command that was typed, where it was typed: a program may have its own way to start a launch.
     typed = list(sys.orig_argv) if sys.argv[1:] == given else [sys.executable, "-m", "tabgraphsyn.launch", *given]

@@ -143,7 +143,7 @@ def _refuse_elsewhere(config: Mapping[str, Any]) -> None:
 def _named(point: Point) -> Point:
     """Return a sweep point with the campaign's name that it would have wherever its files lie."""
     from tabgraphsyn.config.top_level import PLACE_KEYS
-    from tabgraphsyn.orchestration.submit import campaign_name
+    from tabgraphsyn.orchestration.campaign.naming import campaign_name
     from tabgraphsyn.stages.ingest import content_key
 
     dataset = point.config["dataset"]
