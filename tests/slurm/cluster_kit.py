@@ -129,6 +129,16 @@ class DevCluster:
         path = shutil.which("slurmd", path=f"{os.environ.get('PATH', '')}:{SBIN}")
         subprocess.run([str(path), "-N", node], env=self.environment, check=True, timeout=30, start_new_session=True)
 
+    def stop_slurmctld(self) -> None:
+        """End the controller as an administrator does: it saves its state.
+
+        Killed, it forgets the jobs of the last seconds and gives their numbers again, which the nodes then refuse: that
+        is another trouble than a controller that cannot be asked.
+        """
+        controller = psutil.Process(self.daemon("slurmctld"))
+        controller.terminate()
+        psutil.wait_procs([controller], timeout=30)
+
     def start_slurmctld(self) -> None:
         path = shutil.which("slurmctld", path=f"{os.environ.get('PATH', '')}:{SBIN}")
         subprocess.run([str(path)], env=self.environment, check=True, timeout=30, start_new_session=True)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from cluster_kit import DevCluster, Launches, wait_until, write_conf
 from stage_conf import write_files
@@ -81,10 +80,7 @@ def test_f14_status_says_what_is_true(launches: Launches, cluster: DevCluster):
     launches.wait_for("stages/prepare/*/attempts/1.json")
     text = launches.verb("status", "c")
     assert "seed=0" in text and "seed=1" in text, text
-    # Told to end, it saves its state; killed, it may forget jobs of the last seconds, which is another test's matter.
-    controller = psutil.Process(cluster.daemon("slurmctld"))
-    controller.terminate()
-    psutil.wait_procs([controller], timeout=30)
+    cluster.stop_slurmctld()
     try:
         text = launches.verb("status", "c")
         assert "cannot be asked since" in text and "launch it again" not in text, text

@@ -191,7 +191,7 @@ def test_a_launch_killed_before_its_first_job(launches: Launches, cluster: DevCl
 def test_repair_is_the_one_command_after_any_stop(launches: Launches, cluster: DevCluster, what: str):
     arguments = ("-m", "seed=0,1", "campaign=c", *ONE)
     if what == "controller away":
-        os.kill(cluster.daemon("slurmctld"), signal.SIGKILL)
+        cluster.stop_slurmctld()
         try:
             odd = shim(launches, launches.folder / "bin", "squeue", "echo 'squeue: error: away' >&2; exit 1")
             text = launches.run(*arguments, code=3)
