@@ -27,6 +27,14 @@ class EncodedBatch:
         """Number of rows."""
         return self.numerical.shape[0]
 
+    def part(self, rows: slice) -> EncodedBatch:
+        """Return some consecutive rows."""
+        return EncodedBatch(self.numerical[rows], self.categorical[rows])
+
+    def to(self, device: str | torch.device) -> EncodedBatch:
+        """Return the rows on another device."""
+        return EncodedBatch(self.numerical.to(device), self.categorical.to(device))
+
 
 @dataclass(frozen=True)
 class EncodedTensors:

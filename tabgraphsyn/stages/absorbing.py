@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.known.rows import known_rows
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.prepared import Prepared
@@ -29,9 +28,9 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.around_rows import Database, driver_pointer, layouts_up, sibling_order, surroundings
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
-from tabgraphsyn.stages.weights import with_weights
+from tabgraphsyn.stages.fitting import fit
+from tabgraphsyn.stages.weights import with_weights, write_weights
 from tabgraphsyn.training.config import LoopConfig
-from tabgraphsyn.training.loop import train
 from tabgraphsyn.training.unmasking import UnmaskingTask
 
 NAME = "absorbing"
@@ -84,16 +83,7 @@ def run(context: StageContext) -> None:
         untold=settings.untold,
         device=context.resources.device,
     )
-    summary = train(
-        task,
-        loop,
-        seed=seed,
-        checkpoints=context.checkpoints,
-        tracker=context.tracker,
-        interrupt=context.interrupt,
-        device=context.resources.device,
-        log=context.log,
-    )
+    summary = fit(context, task, loop, seed)
     _write(context, {**record, "training": summary.result()}, network)
 
 
@@ -198,6 +188,4 @@ def _write(context: StageContext, record: Mapping[str, Any], network: AbsorbingN
     # One round through json: what a bundle reads is what was written, tuples and all.
     write_json(context.artifacts / f"{NAME}.json", json.loads(json.dumps(record)))
     if network is not None:
-        weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-        with written_aside(context.artifacts / f"{NAME}.safetensors") as aside:
-            save_file(weights, aside)
+        write_weights(network, context.artifacts / f"{NAME}.safetensors")

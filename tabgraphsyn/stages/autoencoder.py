@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
@@ -20,10 +19,11 @@ from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.fitting import fit
 from tabgraphsyn.stages.starting import start_from
-from tabgraphsyn.stages.weights import with_weights
-from tabgraphsyn.training.loop import LoopConfig, TrainingSummary, train
-from tabgraphsyn.training.reconstruction import ReconstructionTask, on_device
+from tabgraphsyn.stages.weights import with_weights, write_weights
+from tabgraphsyn.training.loop import LoopConfig, TrainingSummary
+from tabgraphsyn.training.reconstruction import ReconstructionTask
 
 NAME = "autoencoder"
 CHUNK_ROWS = 16_384
@@ -45,8 +45,7 @@ def run(context: StageContext) -> None:
     if autoencoder.is_trained:
         autoencoder.fit_latent_scale(_sample_of_latents(autoencoder, encoded, seed, device))
     _write_latents(context.artifacts / "latents.npy", autoencoder, encoded, device)
-    with written_aside(context.artifacts / f"{NAME}.safetensors") as aside:
-        save_file({name: value.cpu().contiguous() for name, value in autoencoder.state_dict().items()}, aside)
+    write_weights(autoencoder, context.artifacts / f"{NAME}.safetensors")
     write_json(
         context.artifacts / f"{NAME}.json",
         {
@@ -88,23 +87,14 @@ def _train(context: StageContext, autoencoder: Autoencoder, encoded: EncodedTens
     loop = LoopConfig(**context.config["training"]["autoencoder"])
     start_from(autoencoder, context, NAME)
     task = ReconstructionTask(autoencoder, encoded, loop.batch_rows, seed, context.resources.device)
-    return train(
-        task,
-        loop,
-        seed=seed,
-        checkpoints=context.checkpoints,
-        tracker=context.tracker,
-        interrupt=context.interrupt,
-        device=context.resources.device,
-        log=context.log,
-    )
+    return fit(context, task, loop, seed)
 
 
 @torch.no_grad()
 def _encode(autoencoder: Autoencoder, encoded: EncodedTensors, rows: Tensor, device: str) -> Iterator[Tensor]:
     """Yield the latents of ``rows`` in order, numbers in the middle of their intervals, a chunk at a time."""
     for chunk in rows.split(CHUNK_ROWS):
-        yield autoencoder.encode(on_device(encoded.middle(chunk), device)).float()
+        yield autoencoder.encode(encoded.middle(chunk).to(device)).float()
 
 
 def _sample_of_latents(autoencoder: Autoencoder, encoded: EncodedTensors, seed: int, device: str) -> Tensor:

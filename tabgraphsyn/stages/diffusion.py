@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.known.rows import known_rows
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import derive_seed
@@ -25,11 +24,11 @@ from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.fitting import fit
 from tabgraphsyn.stages.starting import start_from
-from tabgraphsyn.stages.weights import with_weights
+from tabgraphsyn.stages.weights import with_weights, write_weights
 from tabgraphsyn.training.budget import within_budget
 from tabgraphsyn.training.denoising import DenoisingTask
-from tabgraphsyn.training.loop import train
 from tabgraphsyn.training.scoring import NOT_SCORED, VALIDATION, ScoredLoopConfig, Scoring
 
 
@@ -66,17 +65,7 @@ def run(context: StageContext) -> None:
         device=context.resources.device,
     )
     scoring = _scoring(context, prepared, task, loop, seed)
-    summary = train(
-        task,
-        loop,
-        seed=seed,
-        checkpoints=context.checkpoints,
-        tracker=context.tracker,
-        interrupt=context.interrupt,
-        device=context.resources.device,
-        log=context.log,
-        scoring=scoring,
-    )
+    summary = fit(context, task, loop, seed, scoring)
     record = {
         "table": table,
         "condition_dim": condition.width,
@@ -172,6 +161,4 @@ def _write(context: StageContext, record: Mapping[str, Any], denoiser: Denoiser 
     # One round through json: what a bundle reads is what was written, tuples and all.
     write_json(context.artifacts / "diffusion.json", json.loads(json.dumps(record)))
     if denoiser is not None:
-        weights = {name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()}
-        with written_aside(context.artifacts / "diffusion.safetensors") as aside:
-            save_file(weights, aside)
+        write_weights(denoiser, context.artifacts / "diffusion.safetensors")

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from tabgraphsyn.data.arrays import save_array
-from tabgraphsyn.data.files import write_json, written_aside
+from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.graph import edge_types
 from tabgraphsyn.data.graph_features import StructureFeatures
 from tabgraphsyn.data.prepared import Prepared
@@ -18,9 +17,10 @@ from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphSchema
 from tabgraphsyn.models.gnn.whole import DatabaseGraph
 from tabgraphsyn.stages.conditioning import CONFIG_FILE, WEIGHTS_FILE, DatabaseConditions, build_encoder, database_graph
 from tabgraphsyn.stages.context import StageContext
+from tabgraphsyn.stages.fitting import fit
 from tabgraphsyn.stages.starting import start_from
+from tabgraphsyn.stages.weights import write_weights
 from tabgraphsyn.training.conditions import ConditionTask, GraphLoopConfig
-from tabgraphsyn.training.loop import train
 
 
 def run(context: StageContext) -> None:
@@ -34,8 +34,7 @@ def run(context: StageContext) -> None:
     for table in schema.tables:
         encoder.fit_standardisation(training_graph.whole(), table)
         save_array(context.artifacts / "condition" / f"{table}.npy", _conditions(encoder, graph, table))
-    with written_aside(context.artifacts / WEIGHTS_FILE) as aside:
-        save_file({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}, aside)
+    write_weights(encoder, context.artifacts / WEIGHTS_FILE)
     write_json(
         context.artifacts / CONFIG_FILE,
         {
@@ -71,16 +70,7 @@ def _train(context: StageContext, encoder: ConditionEncoder, graph: DatabaseGrap
     if not task.targets:
         context.log.info("gnn: no table has attributes to predict; the network stays as it was drawn")
         return None
-    summary = train(
-        task,
-        config,
-        seed=seed,
-        checkpoints=context.checkpoints,
-        tracker=context.tracker,
-        interrupt=context.interrupt,
-        device=context.resources.device,
-        log=context.log,
-    )
+    summary = fit(context, task, config, seed)
     return summary.result()
 
 

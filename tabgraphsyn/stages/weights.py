@@ -1,4 +1,4 @@
-"""The weights of a network from a file, held against what the network declares before anything is loaded."""
+"""The weights of a network to and from a file; read, they are held against what the network declares before."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from tabgraphsyn.data.files import written_aside
 from tabgraphsyn.data.tensors import check_declared, finite_arrays
 
 _Network = TypeVar("_Network", bound=nn.Module)
+
+
+def write_weights(network: nn.Module, path: Path) -> None:
+    """Write the state of a network, parameters and buffers, as safetensors."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with written_aside(path) as aside:
+        save_file(weights, aside)
 
 
 def with_weights(make: Callable[[], _Network], path: Path) -> _Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,12 +14,13 @@ from tabgraphsyn.diffusion.edm import Edm
 from tabgraphsyn.diffusion.noise import stratified_uniform
 from tabgraphsyn.diffusion.preconditioning import input_scaling, noise_scaling
 from tabgraphsyn.models.autoencoder.base import Autoencoder
-from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors, SiblingGroups
+from tabgraphsyn.models.batch import EncodedTensors, SiblingGroups
 from tabgraphsyn.models.denoiser.base import Denoiser
 from tabgraphsyn.models.families import Families, FamilyBatches
 from tabgraphsyn.models.precision import exactly
 from tabgraphsyn.models.row_conditions import RowConditions
-from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
+from tabgraphsyn.training.parts import WHOLE, Part
+from tabgraphsyn.training.windows import WindowTask
 
 VALIDATION_PASSES_MIN = 4
 VALIDATION_PASSES_MAX = 64
@@ -31,7 +33,7 @@ VALIDATED_ROWS_MIN = 100
 
 
 @dataclass
-class DenoisingTask(PartedTask):
+class DenoisingTask(WindowTask):
     """Denoising score matching under conditions (Karras et al. 2022, eq. 2), one noise level a family window."""
 
     denoiser: Denoiser
@@ -45,6 +47,7 @@ class DenoisingTask(PartedTask):
     device: str = "cpu"
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
+    validation_draws: ClassVar[str] = "validation noise"
 
     def __post_init__(self) -> None:
         shuffled = np.random.default_rng(derive_seed(self.seed, "validation")).permutation(self.families.windows)
@@ -57,43 +60,14 @@ class DenoisingTask(PartedTask):
         """The network that is trained."""
         return self.denoiser
 
-    def rows_in_step(self, step: int) -> int:
-        """Return the number of rows in the batch of a step."""
-        return int(self.families.window_rows[self.batches.windows_at(step)].sum())
-
-    def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the mean loss of one batch of whole windows, scalar."""
-        return {"loss": self._row_losses(self.batches.windows_at(step), generator, training=True).mean()}
-
-    def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
-        """Return the share of a part of the windows in the mean loss of a batch: no window is cut; scalar."""
-        windows = self.batches.windows_at(step)
-        sizes = self.families.window_rows[windows]
-        chosen, _ = part.groups(sizes)
-        if chosen.start == chosen.stop:
-            return {}
-        losses = self._row_losses(windows, generator, training=True, part=part)
-        return {"loss": losses.sum() / int(sizes.sum())}
-
-    def validation_loss(self) -> float | None:
-        """Return the loss on windows that no step sees, always under the same noise; None without such windows."""
-        if not len(self.validation_windows):
-            return None
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "validation noise"))
-        total, rows = 0.0, 0
-        with torch.no_grad():
-            for _ in range(self._validation_passes()):
-                losses = self._row_losses(self.validation_windows, generator, training=False)
-                total, rows = total + float(losses.sum()), rows + losses.shape[0]
-        return total / rows
-
-    def _validation_passes(self) -> int:
-        rows = int(self.families.window_rows[self.validation_windows].sum())
+    def validation_passes(self, rows: int) -> int:
+        """Return enough passes for some thousands of rows and noises."""
         return min(max(VALIDATION_PASSES_MIN, -(-VALIDATION_DRAWS // rows)), VALIDATION_PASSES_MAX)
 
-    def _row_losses(
+    def row_losses(
         self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
     ) -> Tensor:
+        """Return the denoising loss of each row of a part of the windows, (rows of the part,)."""
         rows, siblings = self.families.batch(windows)
         drawn = self.encoded.draw(rows, generator)
         levels = self.diffusion.noise.levels(stratified_uniform(siblings.count, generator))
@@ -102,11 +76,11 @@ class DenoisingTask(PartedTask):
         if part != WHOLE:
             groups, cut = part.groups(self.families.window_rows[windows])
             siblings, levels, noise, condition = siblings.part(groups, cut), levels[groups], noise[cut], condition[cut]
-            drawn = EncodedBatch(drawn.numerical[cut], drawn.categorical[cut])
+            drawn = drawn.part(cut)
         # Everything is drawn on the CPU, so that a GPU trains on the same numbers.
         siblings, condition = siblings.to(self.device), condition.to(self.device)
         levels, noise = levels.to(self.device), noise.to(self.device)
-        batch = EncodedBatch(drawn.numerical.to(self.device), drawn.categorical.to(self.device))
+        batch = drawn.to(self.device)
         with exactly(self.device), torch.no_grad():
             clean = self.autoencoder.encode(batch)
         sigma = levels[siblings.group].unsqueeze(1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.models.autoencoder.base import Autoencoder
-from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
+from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.training.parts import Part, PartedTask
 
 VALIDATION_SHARE = 0.05
@@ -81,7 +81,7 @@ class ReconstructionTask(PartedTask):
     def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the losses of one batch, numbers drawn anew inside their intervals; each is scalar."""
         batch = self.encoded.draw(self.batches.at(step), generator)
-        return self.autoencoder.training_loss(on_device(batch, self.device), generator)
+        return self.autoencoder.training_loss(batch.to(self.device), generator)
 
     def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
         """Return the share of a part of the rows in the losses of a batch."""
@@ -89,7 +89,7 @@ class ReconstructionTask(PartedTask):
         rows = part.rows(batch.rows)
         if rows.start == rows.stop:
             return {}
-        return self.autoencoder.part_loss(on_device(batch, self.device), rows, generator)
+        return self.autoencoder.part_loss(batch.to(self.device), rows, generator)
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
         """Let the autoencoder adapt its loss; losses are scalar."""
@@ -104,12 +104,5 @@ class ReconstructionTask(PartedTask):
             return None
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "validation noise"))
         batch = self.encoded.middle(torch.from_numpy(self.validation_rows))
-        losses = self.autoencoder.training_loss(on_device(batch, self.device), generator)
+        losses = self.autoencoder.training_loss(batch.to(self.device), generator)
         return float(losses.get("reconstruction", losses["loss"]))
-
-
-def on_device(batch: EncodedBatch, device: str) -> EncodedBatch:
-    """Return the batch on a device."""
-    if device == "cpu":
-        return batch
-    return EncodedBatch(batch.numerical.to(device), batch.categorical.to(device))

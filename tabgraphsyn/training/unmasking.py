@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families, FamilyBatches
-from tabgraphsyn.training.parts import WHOLE, Part, PartedTask
+from tabgraphsyn.training.parts import WHOLE, Part
+from tabgraphsyn.training.windows import WindowTask
 
 VALIDATION_SHARE = 0.05
 VALIDATION_ROWS = 300
@@ -26,7 +28,7 @@ PASSES, PASSES_ROWS = 4, 3_000
 
 
 @dataclass
-class UnmaskingTask(PartedTask):
+class UnmaskingTask(WindowTask):
     """Cross-entropy of the masked units of a row, each as likely as the others (Hoogeboom et al. 2022, eq. 7).
 
     Attributes:
@@ -46,6 +48,7 @@ class UnmaskingTask(PartedTask):
     device: str = "cpu"
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
+    validation_draws: ClassVar[str] = "validation masks"
 
     def __post_init__(self) -> None:
         held = _validation_windows(self.families, self.entities, self.seed)
@@ -63,37 +66,11 @@ class UnmaskingTask(PartedTask):
         """The network that is trained."""
         return self.unmasking
 
-    def rows_in_step(self, step: int) -> int:
-        """Return the number of rows in the batch of a step."""
-        return int(self.families.window_rows[self.batches.windows_at(step)].sum())
+    def validation_passes(self, rows: int) -> int:
+        """Return how many masks each row is seen under: the more, the fewer rows there are."""
+        return max(1, min(PASSES * 8, PASSES * PASSES_ROWS // rows))
 
-    def loss(self, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the mean loss of one batch of whole windows, scalar."""
-        return {"loss": self._row_losses(self.batches.windows_at(step), generator, training=True).mean()}
-
-    def part_loss(self, step: int, generator: torch.Generator, part: Part) -> dict[str, Tensor]:
-        """Return the share of a part of the windows in the mean loss of a batch; scalar."""
-        windows = self.batches.windows_at(step)
-        sizes = self.families.window_rows[windows]
-        chosen, _ = part.groups(sizes)
-        if chosen.start == chosen.stop:
-            return {}
-        return {"loss": self._row_losses(windows, generator, training=True, part=part).sum() / int(sizes.sum())}
-
-    def validation_loss(self) -> float | None:
-        """Return the loss on entities that no step sees, always under the same masks; None without such entities."""
-        if not len(self.validation_windows):
-            return None
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "validation masks"))
-        rows = int(self.families.window_rows[self.validation_windows].sum())
-        total, count = 0.0, 0
-        with torch.no_grad():
-            for _ in range(max(1, min(PASSES * 8, PASSES * PASSES_ROWS // rows))):
-                losses = self._row_losses(self.validation_windows, generator, training=False)
-                total, count = total + float(losses.sum()), count + len(losses)
-        return total / count
-
-    def _row_losses(
+    def row_losses(
         self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
     ) -> Tensor:
         """Return the loss of each row of the windows, (rows,): the mean surprise of its masked units."""
@@ -110,7 +87,7 @@ class UnmaskingTask(PartedTask):
         )
         around = self.surroundings.take(rows, siblings.rank, siblings.size, generator, is_told)
         around = to_device(around.part(cut), self.device)
-        batch = _to(EncodedBatch(drawn.numerical[cut], drawn.categorical[cut]), self.device)
+        batch = drawn.part(cut).to(self.device)
         history = self._history(batch, self.families.window_rows[windows[groups]], lead, groups)
         draft = self.unmasking.draft(batch, is_known[cut].to(self.device))
         surprise = self.unmasking.surprises(draft, self.unmasking.context(around, history), history)
@@ -145,7 +122,7 @@ class UnmaskingTask(PartedTask):
         before, counts = lead
         ends = np.concatenate([[0], np.cumsum(counts)])
         own = slice(int(ends[windows.start]), int(ends[windows.stop]))
-        before, counts = _to(EncodedBatch(before.numerical[own], before.categorical[own]), self.device), counts[windows]
+        before, counts = before.part(own).to(self.device), counts[windows]
         total = lengths + counts
         first = np.cumsum(total) - total
         place = torch.from_numpy(concatenated_ranges(first + counts, lengths)).to(self.device)
@@ -166,12 +143,6 @@ def _joined(before: Tensor, rows: Tensor, ahead: Tensor, place: Tensor) -> Tenso
     joined = rows.new_empty(len(before) + len(rows), rows.shape[1])
     joined[ahead], joined[place] = before, rows
     return joined
-
-
-def _to(batch: EncodedBatch, device: str) -> EncodedBatch:
-    if device == "cpu":
-        return batch
-    return EncodedBatch(batch.numerical.to(device), batch.categorical.to(device))
 
 
 def _validation_windows(families: Families, entities: np.ndarray, seed: int) -> np.ndarray:

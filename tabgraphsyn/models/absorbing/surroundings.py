@@ -78,8 +78,5 @@ def to_device(around: Around, device: str) -> Around:
     """Return what surrounds rows on another device."""
     if device == "cpu":
         return around
-    ancestors = [
-        (EncodedBatch(rows.numerical.to(device), rows.categorical.to(device)), which.to(device))
-        for rows, which in around.ancestors
-    ]
+    ancestors = [(rows.to(device), which.to(device)) for rows, which in around.ancestors]
     return Around(around.facts.to(device), ancestors, around.rank.to(device), around.size.to(device))
