@@ -27,6 +27,7 @@ sampling: {{}}
 evaluation: {{}}
 report: {{}}
 fake: {{prepare: "", autoencoder: "", gnn: "", sample: "", evaluate: ""}}
+cluster: {{pack_records: false}}
 """
 
 

@@ -72,6 +72,8 @@ class ClusterConfig:
             be longer than a checkpoint or a validation takes.
         verify_mb: files of inputs up to this size are held against their hashes before a stage starts; larger ones are
             checked by size and owner. By default all are.
+        pack_records: move the spec, attempts and logs of a stage into its ``done.json`` when it is done: one file
+            instead of five and more. ``tabgraphsyn logs`` and all other verbs read them there.
         cpu_partition: Slurm only, like all below: where stages without a GPU go; null takes the cluster's default.
         gpu_partition: where stages go that want a GPU; null: they run without one.
         gpu_gres: generic resource of a GPU, e.g. ``gpu``, ``gpu:a100`` or ``gpu:1g.10gb``.
@@ -112,6 +114,7 @@ class ClusterConfig:
     lease_timeout_s: float = 60.0
     rank_timeout_s: float = 600.0
     verify_mb: float = 1e6
+    pack_records: bool = True
     cpu_partition: str | None = None
     gpu_partition: str | None = None
     gpu_gres: str = "gpu"

@@ -53,18 +53,28 @@ def log_path(folder: Path, attempt: int) -> Path:
 
 def last_log_lines(path: Path, count: int) -> list[str]:
     """Return the last lines of a log; nothing if there is none."""
-    if not path.exists():
+    try:
+        with path.open("rb") as handle:
+            size = handle.seek(0, os.SEEK_END)
+            handle.seek(max(0, size - 400 * count))
+            return handle.read().decode("utf-8", errors="replace").splitlines()[-count:]
+    except FileNotFoundError:
         return []
-    with path.open("rb") as handle:
-        size = handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, size - 400 * count))
-        return handle.read().decode("utf-8", errors="replace").splitlines()[-count:]
 
 
 def attempt_lines(folder: Path, attempt: int, count: int) -> list[str]:
     """Return the last lines of an attempt's log, also where the records of the done stage are packed."""
-    packed = None if log_path(folder, attempt).exists() else packed_log(folder, attempt)
-    return last_log_lines(log_path(folder, attempt), count) if packed is None else packed.splitlines()[-count:]
+    return last_log_lines(log_path(folder, attempt), count) or (packed_log(folder, attempt) or "").splitlines()[-count:]
+
+
+def attempt_bytes(folder: Path, attempt: int, start: int = 0) -> bytes:
+    """Return an attempt's log from a byte on, also where it is packed."""
+    try:
+        with log_path(folder, attempt).open("rb") as handle:
+            handle.seek(start)
+            return handle.read()
+    except FileNotFoundError:
+        return (packed_log(folder, attempt) or "").encode()[start:]
 
 
 @contextmanager

@@ -50,26 +50,54 @@ def redirect_output(path: Path) -> None:
     os.dup2(sink, 2)
     for descriptor in (source, sink, target):
         os.close(descriptor)
-    parent = os.getpid()
+    _CAPTURES.append(_Capture(reader))
     # Processes of multiprocessing leave without atexit; those that this one forks must not wait for its reader.
-    atexit.register(_finish, reader, parent)
-    util.Finalize(None, _finish, args=(reader, parent), exitpriority=0)
+    atexit.register(_CAPTURES[-1].leave)
+    util.Finalize(None, _CAPTURES[-1].leave, exitpriority=0)
 
 
-def _finish(reader: int, parent: int) -> None:
-    """Let the reader come to its end before this process leaves: who sees it gone reads the whole log."""
-    if os.getpid() != parent:
-        return
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.dup2(nothing, 2)
-    end = time.monotonic() + _LEAVE_S
-    with suppress(ChildProcessError):
-        while os.waitpid(reader, os.WNOHANG)[0] == 0 and time.monotonic() < end:
-            time.sleep(0.005)
+def leave_output() -> bool:
+    """End what ``redirect_output`` began last, before this process leaves; what it prints from now on goes nowhere.
+
+    Returns:
+        Whether the file is whole: no other process holds it open.
+    """
+    return not _CAPTURES or _CAPTURES[-1].leave()
+
+
+class _Capture:
+    """The reader of what this process prints."""
+
+    def __init__(self, reader: int) -> None:
+        self._reader, self._parent = reader, os.getpid()
+        self._is_whole: bool | None = None
+
+    def leave(self) -> bool:
+        """Let the reader come to its end before this process leaves: who sees it gone reads the whole log."""
+        if os.getpid() != self._parent:
+            return False
+        if self._is_whole is None:
+            self._is_whole = self._ended()
+        return self._is_whole
+
+    def _ended(self) -> bool:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        os.close(nothing)
+        end = time.monotonic() + _LEAVE_S
+        with suppress(ChildProcessError):
+            while os.waitpid(self._reader, os.WNOHANG)[0] == 0:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(0.005)
+        return True
+
+
+_CAPTURES: list[_Capture] = []
 
 
 def _read(source: int, target: int, mask: set[signal.Signals | int]) -> None:

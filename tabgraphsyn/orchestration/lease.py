@@ -149,7 +149,7 @@ def attempt_numbers(folder: Path) -> list[int]:
     except FileNotFoundError:
         names = []
     found = [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
-    return sorted(found or packed_attempts(folder))
+    return sorted({*found, *packed_attempts(folder)})
 
 
 def read_attempt(folder: Path, number: int) -> Attempt:
@@ -160,13 +160,22 @@ def read_attempt(folder: Path, number: int) -> Attempt:
     """
     path = folder / ATTEMPTS / f"{number}.json"
     try:
-        packed = None if path.exists() else packed_attempts(folder).get(number)
-        raw = dict(packed) if packed is not None else {**plain_json(path), "heartbeat": path.stat().st_mtime}
+        raw = _raw_attempt(path) or dict(packed_attempts(folder)[number])
         owner = Owner(**raw.pop("owner"))
         raw["notes"] = tuple(raw.get("notes", ()))
         return Attempt(number=number, owner=owner, **raw)
     except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StageError(f"{path}: not a record of an attempt ({error}). Remove the file and launch again.") from error
+
+
+def _raw_attempt(path: Path) -> dict[str, Any] | None:
+    """Return what an attempt's own file says; None if there is none, or none any more."""
+    try:
+        return {**plain_json(path), "heartbeat": path.stat().st_mtime}
+    except (FileNotFoundError, DataError):
+        if os.path.lexists(path):
+            raise
+        return None
 
 
 def latest_attempt(folder: Path) -> Attempt | None:

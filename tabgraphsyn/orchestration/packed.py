@@ -1,19 +1,20 @@
 """The records of a done stage in one file: what its attempts left is moved into ``done.json``, under ``record``.
 
 A stage that runs has files of its own for its spec, each attempt and each log, because several processes write them.
-A done stage is only read, and a quota counts files: ``tabgraphsyn gc --rule records --yes`` packs them. Readers look
-for the files first, so that a pack that is cut off between its two steps has lost nothing.
+A done stage is only read, and a quota counts files: the attempt that published it packs them as the last thing that it
+does (``cluster.pack_records``), and ``tabgraphsyn gc --rule records --yes`` what was left. Readers look for the files
+first, then here: a pack that is cut off between its two steps loses nothing, and a file that goes meanwhile is found.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.files import write_json, write_text
 from tabgraphsyn.data.untrusted import decoded, plain_bytes, plain_json, read_form
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
@@ -44,9 +45,12 @@ def read_spec(folder: Path) -> SpecForm:
     Raises:
         DataError: there is none, or it is none.
     """
-    spec = None if (folder / _SPEC).exists() else record_of(folder).get("spec")
-    if spec is None:
+    try:
         return read_form(folder / _SPEC, SpecForm, MOST_RECORD_BYTES)
+    except DataError:
+        spec = None if os.path.lexists(folder / _SPEC) else record_of(folder).get("spec")
+        if spec is None:
+            raise
     return decoded(json.dumps(spec).encode(), SpecForm, str(folder / _DONE))
 
 
@@ -55,15 +59,24 @@ def packable(folder: Path) -> list[Path]:
     if not (folder / _DONE).is_file() or (folder / _ATTEMPTS).is_symlink() or (folder / _LOGS).is_symlink():
         return []
     found = [folder / _SPEC, *(folder / name for name in _FURTHER)]
-    found += [*sorted((folder / _ATTEMPTS).glob("*.json")), *sorted((folder / _LOGS).glob("attempt-*"))]
+    found += [*sorted((folder / _ATTEMPTS).glob("*.json"), key=_number), *sorted((folder / _LOGS).glob("attempt-*"))]
     found = [path for path in found if path.is_file() and not path.is_symlink()]
     sizes = [path.stat() for path in (folder / _DONE, *found)]
     is_small = all(size.st_size <= _MOST_BYTES for size in sizes) and sum(s.st_size for s in sizes) <= _MOST_ALL_BYTES
     return found if is_small and {size.st_uid for size in sizes} == {os.geteuid()} else []
 
 
-def pack(folder: Path) -> int:
-    """Move the records of a done stage into its ``done.json`` and return how many files are gone.
+def _number(path: Path) -> tuple[int, str]:
+    """Return what sorts attempts as they were made: the last one goes last, for it says who holds the stage."""
+    return (int(path.stem) if path.stem.isdigit() else 0, path.name)
+
+
+def pack(folder: Path, *, leaves_folders: bool = False) -> int:
+    """Move the records of a done stage into its ``done.json``, whose time stays, and return how many files are gone.
+
+    Args:
+        folder: of the stage.
+        leaves_folders: leave those that are empty then: an attempt that begins at this moment writes to them.
 
     Raises:
         DataError, OSError: a record cannot be read or written; then all stay.
@@ -75,14 +88,15 @@ def pack(folder: Path) -> int:
     record = done.get(RECORD) or {"attempts": {}, "logs": {}, "files": {}}
     for path in files:
         _take_in(record, path)
-    mode = (folder / _DONE).stat().st_mode
+    former = (folder / _DONE).stat()
     write_json(folder / _DONE, {**done, RECORD: record})
-    (folder / _DONE).chmod(mode)
+    (folder / _DONE).chmod(former.st_mode)
+    os.utime(folder / _DONE, ns=(former.st_atime_ns, former.st_mtime_ns))
     for path in files:
-        path.unlink()
-    for name in (_ATTEMPTS, _LOGS):
-        if (folder / name).is_dir() and not any((folder / name).iterdir()):
-            shutil.rmtree(folder / name)
+        path.unlink(missing_ok=True)
+    for name in () if leaves_folders else (_ATTEMPTS, _LOGS):
+        with suppress(OSError):  # something is in it, or it is gone
+            (folder / name).rmdir()
     return len(files)
 
 
@@ -95,6 +109,25 @@ def _take_in(record: dict[str, Any], path: Path) -> None:
         text = plain_bytes(path, _MOST_BYTES).decode("utf-8", errors="replace")
         is_log = path.parent.name == _LOGS and path.suffix == ".log"  # the lines of json stand under their name
         record["logs" if is_log else "files"][path.stem.removeprefix("attempt-") if is_log else path.name] = text
+
+
+def unpack(folder: Path) -> None:
+    """Write the attempts and logs of a stage that will not be done any more as files again, as a run continues them.
+
+    Raises:
+        DataError, OSError: ``done.json`` cannot be read, or the files not be written.
+    """
+    record = record_of(folder)
+    for number, attempt in packed_attempts(folder).items():
+        path = folder / _ATTEMPTS / f"{number}.json"
+        if not path.exists():
+            write_json(path, {key: value for key, value in attempt.items() if key != "heartbeat"})
+            os.utime(path, (attempt["heartbeat"], attempt["heartbeat"]))
+        if (text := packed_log(folder, number)) and not (folder / _LOGS / f"attempt-{number}.log").exists():
+            write_text(folder / _LOGS / f"attempt-{number}.log", text)
+    requeues = (record.get("files") or {}).get(_FURTHER[0])
+    if isinstance(requeues, str) and not (folder / _FURTHER[0]).exists():
+        write_text(folder / _FURTHER[0], requeues)
 
 
 def packed_attempts(folder: Path) -> dict[int, dict[str, Any]]:

@@ -103,6 +103,7 @@ class RuntimeForm(Form):
     tasks_per_node: Annotated[int, Meta(ge=1, le=4096)] = 1
     nodes: Annotated[int, Meta(ge=1, le=100_000)] = 1
     rank_timeout_s: Seconds = 600.0
+    packs_records: bool = False
     checks_content: bool = False
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.untrusted import fields_of, read_form
+from tabgraphsyn.data.untrusted import fields_of
 from tabgraphsyn.errors import DataError, StageError
+from tabgraphsyn.orchestration.packed import read_spec
 from tabgraphsyn.orchestration.plan import Stage
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
 from tabgraphsyn.orchestration.signature import signature, without
 from tabgraphsyn.orchestration.store import write_spec
 from tabgraphsyn.orchestration.trust import require_trusted
@@ -36,6 +36,7 @@ class Runtime:
         tasks_per_node: processes that train the stage together on one node.
         nodes: over how many nodes they are spread; on one machine it is not read.
         rank_timeout_s: see ``ClusterConfig``.
+        packs_records: see ``ClusterConfig.pack_records``.
         checks_content: hold the user's data against the hash that the launch found: a job reads them hours later.
     """
 
@@ -54,6 +55,7 @@ class Runtime:
     tasks_per_node: int = 1
     nodes: int = 1
     rank_timeout_s: float = 600.0
+    packs_records: bool = False
     checks_content: bool = False
 
 
@@ -100,7 +102,7 @@ def load_spec(path: Path) -> Spec:
         StageError: it cannot be read, the folder's name is not its signature, or it names code that nobody allowed.
     """
     try:
-        form = read_form(path, SpecForm, MOST_RECORD_BYTES)
+        form = read_spec(path.parent)  # of a stage that ended meanwhile it is packed
     except DataError as error:
         raise StageError(f"{path}: not a stage's spec ({error}). Launch again to have it written anew.") from error
     runtime = fields_of(form.runtime)

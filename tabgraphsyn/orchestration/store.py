@@ -17,6 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -27,6 +28,7 @@ from tabgraphsyn.data.files import file_sha256, sync_folder, write_json
 from tabgraphsyn.data.untrusted import decoded, plain_bytes
 from tabgraphsyn.errors import DataError, StageError, listing
 from tabgraphsyn.orchestration.lease import Attempt, Lease, latest_attempt
+from tabgraphsyn.orchestration.packed import unpack
 from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, STAGE_ID, DoneForm
 from tabgraphsyn.orchestration.sharing import seal, user_name
 
@@ -299,7 +301,12 @@ def recover(folder: Path) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Take back a stage's publication: the marker first, so that no reader finds it true and empty."""
+    """Take back a stage's publication: the marker first, so that no reader finds it true and empty.
+
+    What its attempts left is none of it: the next one goes on counting.
+    """
+    with suppress(OSError, DataError, KeyError, ValueError, TypeError, OverflowError):  # no record: it counts from one
+        unpack(folder)
     (folder / DONE).unlink(missing_ok=True)
     artifacts = folder / ARTIFACTS
     if artifacts.exists():

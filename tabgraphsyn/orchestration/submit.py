@@ -240,6 +240,7 @@ def _runtime(kind: StageKind, config: Mapping[str, Any], group: str, code: Mappi
         tasks_per_node=int(wanted.get("tasks_per_node", 1)),
         nodes=int(wanted.get("nodes", 1)),
         rank_timeout_s=float(cluster.get("rank_timeout_s", 600.0)),
+        packs_records=bool(cluster.get("pack_records", True)),
     )
 
 

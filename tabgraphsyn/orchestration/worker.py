@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -36,8 +37,10 @@ from tabgraphsyn.errors import (
 from tabgraphsyn.orchestration import compute, store
 from tabgraphsyn.orchestration.attempt_log import AttemptNotes, attempt_log
 from tabgraphsyn.orchestration.campaign import showing
+from tabgraphsyn.orchestration.captured_output import leave_output
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, latest_attempt
 from tabgraphsyn.orchestration.local_ranks import LocalTeam
+from tabgraphsyn.orchestration.packed import pack
 from tabgraphsyn.orchestration.ranks import NoTeam, RankWork, Team
 from tabgraphsyn.orchestration.sharing import settle_rights
 from tabgraphsyn.orchestration.snapshot import accelerator, library_versions, machine_class, running_code
@@ -192,7 +195,21 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
         _record(lease, outcome, code, message, log)
         if outcome in ("done", "failed"):
             advance_after(folder, outcome, log)
+    if outcome == "done" and spec.runtime.packs_records and isinstance(team, NoTeam):
+        _pack(lease, capture)
     return code
+
+
+def _pack(lease: Lease, capture: bool) -> None:
+    """Pack the records once the log is whole; what cannot be packed stays as it is, and ``gc --rule records`` has it.
+
+    Other ranks write to the same log for a moment longer: those of several ranks stay.
+    """
+    if capture and not leave_output():
+        return
+    with suppress(OSError, TabGraphSynError):
+        if lease.is_held():
+            pack(lease.folder, leaves_folders=True)
 
 
 def _about(spec: Spec, folder: Path) -> dict[str, str | int | None]:

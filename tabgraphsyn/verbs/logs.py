@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
-from tabgraphsyn.orchestration.attempt_log import attempt_lines, last_log_lines, log_path
+from tabgraphsyn.orchestration.attempt_log import attempt_bytes, attempt_lines, last_log_lines, log_path
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
 from tabgraphsyn.orchestration.lease import attempt_numbers
 from tabgraphsyn.orchestration.slurm.ledger import Submission, latest_elements
@@ -138,16 +138,12 @@ def _followed(campaign: Campaign, stage_id: str) -> Iterator[str]:
     """Yield lines as they come, moving on to the next attempt's log, until the stage is done or failed."""
     folder = campaign.store.folder(stage_id)
     number = (attempt_numbers(folder) or [1])[-1]
-    position = _size(log_path(folder, number))
+    position = len(attempt_bytes(folder, number))
     while True:
         state = campaign.store.state(stage_id)
-        path = log_path(folder, number)
-        if _size(path) > position:
-            with path.open("rb") as handle:
-                handle.seek(position)
-                text = handle.read()
-            position += len(text)
-            yield from text.decode("utf-8", errors="replace").splitlines()
+        text = attempt_bytes(folder, number, position)
+        position += len(text)
+        yield from text.decode("utf-8", errors="replace").splitlines()
         later = [each for each in attempt_numbers(folder) if each > number]
         if later:
             number, position = later[0], 0
@@ -156,7 +152,3 @@ def _followed(campaign: Campaign, stage_id: str) -> Iterator[str]:
             return
         else:
             time.sleep(_LOOK_S)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

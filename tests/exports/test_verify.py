@@ -26,6 +26,7 @@ from tabgraphsyn.verbs import cli
 def edited(path: Path, change: Callable[[Any], None]) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
+    path.chmod(0o644)
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
@@ -221,7 +222,9 @@ POINT_TAMPERINGS: dict[str, tuple[Callable[[Any], object], str]] = {
         "gnn: more: it was not published",
     ),
     "a spec": (
-        lambda it: edited(next(it.out.glob("stages/gnn/*/spec.json")), lambda spec: spec["config"].update(seed=5)),
+        lambda it: edited(
+            next(it.out.glob("stages/gnn/*/done.json")), lambda done: done["record"]["spec"]["config"].update(seed=5)
+        ),
         "signatures of stages: gnn",
     ),
     "an artifact": (

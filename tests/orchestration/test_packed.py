@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from test_worker import spec_for
 from tabgraphsyn.orchestration import packed
 from tabgraphsyn.orchestration.attempt_log import attempt_lines, log_path
 from tabgraphsyn.orchestration.garbage import RECORDS, garbage
-from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers, read_attempt
+from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, attempt_numbers, read_attempt
 from tabgraphsyn.orchestration.store import State, Store, discard, done_manifest
 from tabgraphsyn.orchestration.worker import run_stage
 from tabgraphsyn.verbs.gc import delete
@@ -86,8 +89,68 @@ def test_a_stage_can_run_again(done: Path):
     packed.pack(done)
     discard(done)
     store = Store(done.parents[1])
-    assert store.state(f"{done.parent.name}/{done.name}") is State.MISSING
-    assert attempt_numbers(done) == []
+    assert store.state(f"{done.parent.name}/{done.name}") is State.RESUMABLE
+    assert attempt_numbers(done) == [1, 2], "who wakes up finds a higher number, as if nothing was packed"
+    assert attempt_lines(done, 1, 10) == ["first", "lines"]
+    discard(done)
+    (done / "done.json").write_text('{"record": {"attempts": {"3": {"heartbeat": "x"}}}}')
+    discard(done)
+    assert not (done / "done.json").exists(), "whatever a damaged one says"
+
+
+def by_itself(tmp_path: Path, action: str = "print") -> subprocess.CompletedProcess[str]:
+    """Run a stage that packs its own records in a process of its own, what it prints captured."""
+    spec = spec_for(tmp_path, action, packs_records=True)
+    paths = os.pathsep.join([str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)])
+    return subprocess.run(
+        [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture"],
+        env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_stage_packs_its_own_records_when_it_is_done(tmp_path: Path):
+    """All that it printed is there; whoever still holds the place of its spec finds it done."""
+    ended = by_itself(tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = (tmp_path / "stages" / "sample").iterdir()
+    assert files(folder) == {"done.json"}
+    (attempt,) = [read_attempt(folder, number) for number in attempt_numbers(folder)]
+    assert (attempt.outcome, attempt.exit_code) == ("done", 0) and attempt.ended is not None
+    lines = attempt_lines(folder, 1, 100)
+    assert any("printed" in line for line in lines) and "done in" in lines[-1], lines
+    stamp = (folder / "done.json").stat().st_mtime
+    assert stamp <= attempt.ended, "when it was done, not when it was packed"
+    assert run_stage(folder / "spec.json") == 0 and attempt_numbers(folder) == [1]
+
+
+def test_what_did_not_end_well_keeps_its_files(tmp_path: Path):
+    spec = spec_for(tmp_path, "fail", packs_records=True)
+    assert run_stage(spec) == 3
+    assert files(spec.parent) == {"spec.json", "attempts/1.json", "logs/attempt-1.log", "logs/attempt-1.jsonl"}
+
+
+def test_a_file_that_goes_while_it_is_looked_for_is_found_in_the_pack(done: Path, monkeypatch: pytest.MonkeyPatch):
+    """Readers of a running campaign may meet the moment between the look and the reading."""
+    before, is_packed = seen(done)[2], list[int]()
+    real = os.path.lexists
+
+    def now(path: Path) -> bool:
+        found = real(path)
+        if not is_packed and "attempts" in str(path):
+            is_packed.append(0)
+            is_packed[0] = packed.pack(done, leaves_folders=True)
+        return found
+
+    monkeypatch.setattr(os.path, "lexists", now)
+    assert [read_attempt(done, number) for number in (1, 2)] == before and is_packed == [6]
+    assert (done / "attempts").is_dir(), "an attempt that begins now writes there"
+
+
+def test_an_attempt_that_ends_after_the_pack_does_not_hold_the_stage(done: Path):
+    packed.pack(done, leaves_folders=True)
+    old = Lease(done, 1, {"owner": vars(Owner.current()), "started": 1.0})
+    old.end("fenced", 75, "overtaken")
+    assert not old.is_held() and attempt_numbers(done) == [1, 2]
 
 
 def test_an_older_attempt_that_wakes_up_holds_nothing(tmp_path: Path):

@@ -19,6 +19,8 @@ import pytest
 from user_commands import LIGHT_EVALUATION, Ended, Shell, file_hashes
 
 from tabgraphsyn.orchestration import store
+from tabgraphsyn.orchestration.attempt_log import attempt_lines
+from tabgraphsyn.orchestration.lease import attempt_numbers
 
 STEPS = (
     "training=quick",
@@ -165,7 +167,7 @@ def test_a_corrupted_checkpoint_falls_back_to_the_one_before(
     (stage / "done.json").unlink()
     shutil.rmtree(stage / "artifacts")
     assert here(*command(two_tables, finished, "cluster=inline")).counts[0] == 1
-    log = (stage / "logs" / "attempt-3.log").read_text()
+    log = "\n".join(attempt_lines(stage, attempt_numbers(stage)[-1], 1000))
     assert f"{newest.name}: damaged checkpoint" in log and f"resumed at {before.name.replace('-', ' ')} of" in log
     assert results(finished) == results(undisturbed)
 

@@ -16,6 +16,7 @@ from tiny_database import tiny_tables, write_csv, write_metadata
 from user_commands import FEW_STEPS, LIGHT_EVALUATION, ONE_THREAD, Ended, Shell, file_hashes
 
 from tabgraphsyn.config.top_level import GENERATOR_GROUPS, config_dir
+from tabgraphsyn.orchestration.packed import read_spec
 
 TABLES = ("clerks", "customers", "orders", "favourites")
 
@@ -86,10 +87,12 @@ def test_every_stage_leaves_its_artifacts(line: Line):
         folders = list((stages / kind).iterdir())
         assert len(folders) == (len(TABLES) if kind in ("autoencoder", "diffusion") else 1)
         for folder in folders:
-            trained = kind != "diffusion" or json.loads((folder / "spec.json").read_text())["table"] != "favourites"
+            trained = kind != "diffusion" or read_spec(folder).table != "favourites"
             missing = [name for name in names if trained and not (folder / "artifacts" / name).is_file()]
             assert not missing, f"{folder}: {missing}"
-            assert {"spec.json", "done.json", "attempts", "logs"} <= {path.name for path in folder.iterdir()}
+            records = {path.name for path in folder.iterdir() if path.is_file()}
+            assert {"done.json"} <= records <= {"done.json", "metrics.jsonl"}, "records of a done stage are one file"
+            assert not [*folder.glob("attempts/*"), *folder.glob("logs/*")]
     pointers = {path.name for path in (stages / "prepare").glob("*/artifacts/pointers/*.npy")}
     assert len(pointers) == 5
 

@@ -120,7 +120,10 @@ def _required(path: Path) -> Any:
 
 
 def _optional(path: Path) -> Any:
-    return read_json(path) if path.is_file() else {}
+    try:
+        return read_json(path) if path.is_file() else {}
+    except FileNotFoundError:  # packed at this moment
+        return {}
 
 
 def _holdout_rows(folder: Path, schema: Schema) -> dict[str, int]:
@@ -129,10 +132,11 @@ def _holdout_rows(folder: Path, schema: Schema) -> dict[str, int]:
 
 
 def _stage_record(role: str, folder: Path) -> StageRecord:
+    spec = _optional(folder / "spec.json")  # before done.json, into which it is packed
     done = _optional(folder / "done.json")
     return StageRecord(
         role=role,
-        spec=_optional(folder / "spec.json") or done.get("record", {}).get("spec", {}),  # packed by tabgraphsyn gc
+        spec=spec or done.get("record", {}).get("spec", {}),
         done=done,
         metrics=tuple(whole_lines(folder / "metrics.jsonl")),
     )

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.data.untrusted import read_form
 from tabgraphsyn.errors import ConfigError, listing, raise_collected
 from tabgraphsyn.generators.kinds import Catalog, StageKind
+from tabgraphsyn.orchestration.packed import read_spec
 from tabgraphsyn.orchestration.plan import Given
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
 from tabgraphsyn.orchestration.registry.models import Model, find_model
-from tabgraphsyn.orchestration.store import SPEC
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def _stages_of(
     for label in labels:
         if label in model.done:
             stage_id = model.record.stages[label]
-            spec = read_form(model.campaign.store.folder(stage_id) / SPEC, SpecForm, MOST_RECORD_BYTES)
+            spec = read_spec(model.campaign.store.folder(stage_id))
             version = kinds[kind].version if kind in kinds else None
             if spec.version != version:
                 problems.append(
