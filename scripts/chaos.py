@@ -36,6 +36,8 @@ from chaos_records import Foreign, Records
 from chaos_sweeps import SWEEPS, differences
 from cluster_kit import DevCluster, Launches, throw_away_cluster
 
+from tabgraphsyn.orchestration.lease import attempt_numbers
+
 
 def main() -> int:
     """Run it and print a summary as json."""
@@ -122,7 +124,8 @@ class Chaos:
             "done": self.launches.done(),
             "files_compared": len(wanted),
             "different": different,
-            "attempts": len(list(self.launches.out.glob("stages/*/*/attempts/*.json"))),
+            "attempts": sum(len(attempt_numbers(each)) for each in self.launches.out.glob("stages/*/*")),
+            "files_of_done_stages": self.files_of_done_stages(),
             "requeues": Counter(entry["kind"] for entry in self.launches.requeues()),
             "strange": strange,
             "idle_beside_work_s": round(self.records.idle_beside_work_s),
@@ -136,6 +139,12 @@ class Chaos:
         ending = "all well" if is_well else "STRANGE" if is_right else "RESULTS DIFFER" if is_done else "NOT FINISHED"
         print(f"chaos: {ending}, {summary['in_all']} of {self.options.kills} disturbances", flush=True)
         return 0 if is_well else 1
+
+    def files_of_done_stages(self) -> float:
+        """Return how many files a done stage has besides its artifacts, on the average."""
+        folders = [path.parent for path in self.launches.out.glob("stages/*/*/done.json")]
+        files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+        return round(sum("artifacts" not in path.parts for path in files) / max(1, len(folders)), 2)
 
     def strange(self) -> list[str]:
         """Return what Slurm's records tell that nobody caused, and what is left in the queue."""
@@ -200,7 +209,10 @@ class Chaos:
         """Signal 9 to a process that runs a stage."""
         jobs: dict[int, str] = {}
         for path in self.launches.out.glob("stages/*/*/attempts/*.json"):
-            record = json.loads(path.read_text())
+            try:
+                record = json.loads(path.read_text())
+            except FileNotFoundError:  # its stage is done, and its records are packed
+                continue
             if "outcome" not in record and psutil.pid_exists(record["owner"]["pid"]):
                 jobs[record["owner"]["pid"]] = record["owner"]["job"]
         if not jobs:

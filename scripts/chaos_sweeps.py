@@ -13,7 +13,12 @@ from pathlib import Path
 from cluster_kit import DevCluster, Launches, write_conf
 
 _KILLS_A_SEED = 7
-SETTINGS = ("cluster.cpu_partition=low", "cluster.max_failures=50", "cluster.max_preemptions=1000")
+SETTINGS = (
+    "cluster.pack_records=true",
+    "cluster.cpu_partition=low",
+    "cluster.max_failures=50",
+    "cluster.max_preemptions=1000",
+)
 
 # What a report shows of the run itself: wall time, memory, the hour. Everything else in it is compared.
 _MEASURED = re.compile(r"<(td|span)\b([^>]*) data-measured>.*?</\1>", re.DOTALL)

@@ -179,14 +179,18 @@ def _quoted(value: object) -> str:
 def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a module of this package in a process of its own: what it computes with stays out of this one."""
     module, *rest = words
-    return subprocess.run([sys.executable, "-m", module, *rest], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", module, *rest], capture_output=True, text=True, errors="replace", check=False
+    )
 
 
 def _run_shown(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a module like ``_run`` and print what it says as it says it."""
     lines = []
     command = [sys.executable, "-m", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             lines.append(line)

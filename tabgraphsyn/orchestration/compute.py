@@ -28,7 +28,7 @@ def visible_gpus() -> list[str]:
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
-    listed = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=30, check=False)
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, errors="replace", timeout=30, check=False)
     return [str(number) for number in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
 
 

@@ -33,7 +33,7 @@ STATES: Mapping[str, str] = {
     "running": "a process computes it",
     "starting": "its job starts or ends",
     "waiting": "for its inputs, for a worker or for Slurm; the reason says which",
-    "held back": "a limit on queued jobs keeps it out of the queue",
+    "held back": "a limit on queued jobs keeps it out of the queue, or its launch stopped before it",
     "elsewhere": "its job is on another cluster",
     "stuck": "what its job depends on failed, so it can never start as it is",
     "cancelled": "its job was cancelled",

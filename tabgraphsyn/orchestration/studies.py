@@ -150,6 +150,7 @@ def _advance(path: Path, name: FolderName, output_dir: Path, log: logging.Logger
             env={**os.environ, "PYTHONPATH": str(Path(tabgraphsyn.__file__).resolve().parents[1])},
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_ADVANCE_S,
             check=False,
         )

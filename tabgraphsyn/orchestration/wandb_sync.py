@@ -113,6 +113,7 @@ class Uploader:
                     [*self._command, str(folder)],
                     capture_output=True,
                     text=True,
+                    errors="replace",
                     stdin=subprocess.DEVNULL,
                     timeout=_TIMEOUT_S,
                     check=False,

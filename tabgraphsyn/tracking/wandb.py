@@ -133,6 +133,7 @@ def start_mirror(folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        errors="replace",
         # Ctrl-C on the launch and a scheduler's signals to the stage are not meant for it: it ends when the stage does.
         start_new_session=True,
     )

@@ -182,6 +182,7 @@ class Upload:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             env={**os.environ, "WANDB_SILENT": "false"},
         )
 

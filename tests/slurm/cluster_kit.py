@@ -24,6 +24,7 @@ sys.path[:0] = [str(HERE.parent), str(ROOT)]
 
 from stage_conf import stage_conf, write_files  # noqa: E402
 
+from tabgraphsyn.orchestration.packed import record_of  # noqa: E402
 from tabgraphsyn.orchestration.slurm import ledger  # noqa: E402
 
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
@@ -66,10 +67,15 @@ def write_conf(folder: Path) -> Path:
     return write_files(folder, CONFIG)
 
 
+PATIENCE = 4.0
+"""A wait ends when what is waited for is there, so a long one costs nothing, and a busy machine is no fault."""
+
+
 def wait_until(is_true: Callable[[], object], timeout_s: float, what: str) -> None:
-    end = time.monotonic() + timeout_s
+    """Wait for ``timeout_s`` on an idle machine, ``PATIENCE`` times as long on a busy one."""
+    end = time.monotonic() + timeout_s * PATIENCE
     while not is_true():
-        assert time.monotonic() < end, f"{what}: not in {timeout_s:.0f} s"
+        assert time.monotonic() < end, f"{what}: not in {timeout_s * PATIENCE:.0f} s"
         time.sleep(0.1)
 
 
@@ -85,7 +91,7 @@ class DevCluster:
             check=True,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=400,
         )
 
     def down(self) -> None:
@@ -102,7 +108,7 @@ class DevCluster:
         }
 
     def call(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=240, check=False)
         assert not check or done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout.strip()
 
@@ -137,7 +143,7 @@ class DevCluster:
         """
         controller = psutil.Process(self.daemon("slurmctld"))
         controller.terminate()
-        psutil.wait_procs([controller], timeout=30)
+        psutil.wait_procs([controller], timeout=120)
 
     def start_slurmctld(self) -> None:
         path = shutil.which("slurmctld", path=f"{os.environ.get('PATH', '')}:{SBIN}")
@@ -149,7 +155,7 @@ class DevCluster:
         lines = self.call("sinfo", "-h", "-N", "-p", "cpu", "-o", "%N %T", check=False).splitlines()
         return dict(line.split() for line in lines)  # type: ignore[misc]
 
-    def restore_nodes(self, timeout_s: float = 120) -> None:
+    def restore_nodes(self, timeout_s: float = 300) -> None:
         """Do what an administrator does until both nodes work: start a daemon that is gone, resume what is down.
 
         Once is not enough: the controller may put a node down after it was resumed, for what it heard before.
@@ -250,6 +256,11 @@ class Launches:
                 found[f"{path.parent.relative_to(self.out / 'stages')}/{name}"] = output["sha256"]
         return found
 
+    def hurry(self) -> None:
+        """Let trainings do what is left of them at once."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / "hurry").touch()
+
     def done(self, kind: str = "*") -> int:
         return len(list(self.out.glob(f"stages/{kind}/*/done.json")))
 
@@ -261,8 +272,11 @@ class Launches:
         wait_until(lambda: self.done(kind) >= count, timeout_s, f"{count} done of {kind}")
 
     def requeues(self) -> list[dict]:
-        paths = sorted(self.out.glob("stages/*/*/requeues.jsonl"))
-        return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+        texts = []
+        for folder in sorted(self.out.glob("stages/*/*")):
+            path = folder / "requeues.jsonl"
+            texts.append(path.read_text() if path.exists() else record_of(folder).get("files", {}).get(path.name, ""))
+        return [json.loads(line) for text in texts for line in text.splitlines()]
 
     def ledger(self) -> list[dict]:
         """Submissions as they are known to be now, as plain values."""

@@ -14,6 +14,13 @@ sys.path.insert(0, str(HERE))  # jobs import slurm_stages by name
 from cluster_kit import DevCluster, Launches, is_installed, write_conf  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test on a real Slurm waits for it; the limit of each is for one that hangs."""
+    for item in items:
+        if item.get_closest_marker("slurm") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(autouse=True)
 def own_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stages of these tests are not the package's: a launch says so to its workers."""

@@ -54,7 +54,10 @@ def _next(state: str) -> str:
 
 
 def _train(context: StageContext, state: str, steps: str = "20", pace_s: str = "0.05") -> str:
-    """A chain of hashes with a checkpoint a step: a lost or repeated step would show in the result."""
+    """A chain of hashes with a checkpoint a step: a lost or repeated step would show in the result.
+
+    A test that has done to it what it wanted tells it to hurry: so it may be long enough for a busy machine.
+    """
     context.checkpoints.mkdir(exist_ok=True)
     path = context.checkpoints / "state.json"
     step = 0
@@ -63,11 +66,12 @@ def _train(context: StageContext, state: str, steps: str = "20", pace_s: str = "
         step, state = saved["step"], saved["state"]
     context.tracker.rewind(step)
     held: list[bytes] = []
+    hurry = context.folder.parents[2] / "hurry"
     while step < int(steps):
         held += _memory(context)
         if context.interrupt.requested:
             raise Interrupted(f"stopped at step {step}")
-        time.sleep(float(pace_s))
+        time.sleep(0.0 if hurry.exists() else float(pace_s))
         step, state = step + 1, _next(state)
         context.tracker.log({"loss": 1.0 / step}, step)
         aside = path.with_suffix(f".{os.getpid()}.part")

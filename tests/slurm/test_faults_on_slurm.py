@@ -37,7 +37,9 @@ def test_f8_a_sink_without_a_server_decides_nothing(launches: Launches, cluster:
     (attempt,) = launches.out.glob("stages/autoencoder/*/attempts/*.json")
     record = json.loads(attempt.read_text())
     done = json.loads((attempt.parents[1] / "done.json").read_text())
-    assert record["ended"] - record["started"] - done["elapsed_s"] < 10.0, "five seconds, and the machine's own"
+    assert record["ended"] - record["started"] - done["elapsed_s"] < 40.0, (
+        "five seconds, and a busy machine's own; a sink alone waits for minutes"
+    )
     log = (attempt.parents[1] / "logs" / "attempt-1.log").read_text()
     assert log.count("tabgraphsyn sync") == 1, log
     assert len(list(launches.out.glob("stages/*/*/wandb/offline-run-*"))) == 1, "only the stage that logs has a run"

@@ -65,7 +65,7 @@ def preempt(cluster: DevCluster, launches: Launches, count: int) -> None:
 def test_ten_preemptions_without_scontrol_are_fine(launches: Launches, cluster: DevCluster, tmp_path: Path):
     """The nodes have no scontrol: nothing can requeue itself, spare tasks of the lane go on; same bits."""
     site = on_nodes_with(launches, node_path(tmp_path / "bin", "scontrol"))
-    arguments = (*ONE, "fake.gnn=train:400:0.05")
+    arguments = (*ONE, "fake.gnn=train:9000:0.1")
     launches.run(*arguments, site, "cluster.cpu_partition=low", "campaign=c")
     sample = next(each for each in launches.ledger() if "-sample-" in each["name"])
     assert sample["dependency"].startswith("afterany:")
@@ -74,14 +74,16 @@ def test_ten_preemptions_without_scontrol_are_fine(launches: Launches, cluster: 
         preempt(cluster, launches, count)
         assert launches.done("sample") == 0
     print(f"ten preemptions in {time.monotonic() - started:.0f} s")
+    launches.hurry()
     launches.wait_done(6, timeout_s=120)
     wait_until(lambda: not cluster.queue(), 30, "spare tasks leave the queue")
     (path,) = launches.out.glob("stages/gnn/*/metrics.jsonl")
-    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == list(range(1, 401))
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == list(range(1, 9001))
     assert kinds(launches) == ["signalled"] * 10  # without scontrol nobody says why
     starts = launches.marks("started")
     assert sum(count for name, count in starts.items() if "started-sample" in name) == 1, "dependents wait for the end"
     here = Launches(launches.folder / "here", launches.conf, launches.environment)
+    here.hurry()
     here.run(*arguments, "cluster=here")
     assert launches.hashes() == here.hashes()
 
@@ -102,15 +104,16 @@ def test_failures_in_a_row_end_a_lane(launches: Launches, cluster: DevCluster, t
 def test_a_job_killed_with_its_batch_script_goes_on(launches: Launches, cluster: DevCluster, tmp_path: Path):
     """No handler, no batch script, no record: the next task of the lane finds the files."""
     site = on_nodes_with(launches, node_path(tmp_path / "bin", "scontrol"))
-    launches.run(*ONE, "fake.gnn=train:60:0.1", site)
+    launches.run(*ONE, "fake.gnn=train:600:0.1", site)
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
     (job,) = [element for element, state in cluster.queue().items() if state == "RUNNING"]
     cluster.call("scancel", "--signal=KILL", "--full", job)
+    wait_until(lambda: len(list(launches.out.glob("stages/gnn/*/attempts/*.json"))) == 2, 60, "a second attempt")
+    launches.hurry()
     launches.wait_done(6)
-    assert len(list(launches.out.glob("stages/gnn/*/attempts/*.json"))) == 2
     (path,) = launches.out.glob("stages/gnn/*/metrics.jsonl")
-    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == list(range(1, 61))
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == list(range(1, 601))
 
 
 def test_a_lane_runs_several_elements_and_leaves_the_failed_one(
@@ -134,13 +137,15 @@ def test_a_lane_runs_several_elements_and_leaves_the_failed_one(
 def test_a_second_launch_waits_for_the_end_of_a_lane(launches: Launches, cluster: DevCluster, tmp_path: Path):
     """A normal array that joins a lane's stage starts after the lane, not after its first task."""
     site = on_nodes_with(launches, node_path(tmp_path / "bin"))
-    launches.run("campaign=one", "fake.gnn=train:150:0.1", *ONE, site)
+    launches.run("campaign=one", "fake.gnn=train:900:0.1", *ONE, site)
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
-    text = launches.run("campaign=two", "fake.gnn=train:150:0.1", "fake.evaluate=train:2", *ONE)
+    text = launches.run("campaign=two", "fake.gnn=train:900:0.1", "fake.evaluate=train:2", *ONE)
     assert "3 joined" in text or "2 joined" in text, text
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
     (path,) = launches.out.glob("stages/gnn/*/attempts/1.json")
     os.kill(json.loads(path.read_text())["owner"]["pid"], signal.SIGUSR2)
+    launches.wait_for("stages/gnn/*/attempts/2.json")
+    launches.hurry()
     launches.wait_done(7)
     assert set(launches.marks("computed").values()) == {1}
 
@@ -151,13 +156,14 @@ def test_a_node_that_refuses_is_remembered(launches: Launches, cluster: DevClust
     refusing_scontrol(path)
     site = on_nodes_with(launches, path, "on_interrupt: auto\n")
     assert "not tried yet" in launches.run("dry_run=true", site, *ONE)
-    launches.run(*ONE, "fake.gnn=train:80:0.1", site, "cluster.cpu_partition=low")
+    launches.run(*ONE, "fake.gnn=train:900:0.1", site, "cluster.cpu_partition=low")
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 2, 30, "some steps")
     high = cluster.call("sbatch", "--parsable", "-p", "high", "-N2", "--exclusive", "-t", "5", "--wrap", "sleep 300")
     launches.wait_for("slurm/findings.json")
     wait_until(lambda: cluster.queue().get(high) == "RUNNING", 60, "the high job")
     cluster.call("scancel", high)
+    launches.hurry()
     launches.wait_done(6)
     (found,) = json.loads((launches.out / "slurm" / "findings.json").read_text()).values()
     assert found["can_requeue"] is False and "denied" in found["why"]

@@ -44,6 +44,7 @@ def attempts(launches: Launches, kind: str) -> list[dict]:
 def undisturbed(launches: Launches, *arguments: str) -> dict[str, str]:
     """Hashes of the same launch on this machine, in another folder."""
     here = Launches(launches.folder / "here", launches.conf, launches.environment)
+    here.hurry()
     here.run(*arguments, "cluster=here")
     return here.hashes()
 
@@ -83,7 +84,7 @@ def test_a_second_launch_joins_what_is_queued(launches: Launches):
 
 def test_racing_launches_submit_nothing_twice(launches: Launches):
     processes = [launches.start(f"campaign=c{number}", "-m", "seed=0,1") for number in range(3)]
-    texts = [process.communicate(timeout=60)[0] for process in processes]
+    texts = [process.communicate(timeout=280)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], texts
     submitted = Counter(stage for each in launches.ledger() for stages in each["elements"].values() for stage in stages)
     assert set(submitted.values()) == {1}
@@ -111,8 +112,11 @@ def test_in_an_array_a_failed_element_stops_only_its_own(launches: Launches, clu
 
 
 def test_preempted_stage_saves_requeues_and_ends_the_same(launches: Launches, cluster: DevCluster):
-    """SIGTERM or USR2 comes with the grace time: save, requeue, node free; dependents wait; same bits."""
-    arguments = (*ONE, "fake.gnn=train:60:0.1")
+    """SIGTERM or USR2 comes with the grace time: save, requeue, node free; dependents wait; same bits.
+
+    A stage that the grace time ended would have left no word of its own.
+    """
+    arguments = (*ONE, "fake.gnn=train:600:0.1")
     launches.run(*arguments, "cluster.cpu_partition=low")
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
@@ -121,42 +125,47 @@ def test_preempted_stage_saves_requeues_and_ends_the_same(launches: Launches, cl
     wait_until(lambda: cluster.queue().get(high) == "RUNNING", 30, "the high job")
     free_s = time.monotonic() - started
     assert launches.done("gnn") == 0
+    assert [each["outcome"] for each in attempts(launches, "gnn")] == ["interrupted"]
     requeued = time.monotonic()
     before = len(attempts(launches, "gnn"))
     cluster.call("scancel", high)
     wait_until(lambda: len(attempts(launches, "gnn")) > before, 60, "a second attempt")
     back_s = time.monotonic() - requeued
+    launches.hurry()
     launches.wait_done(6)
     print(f"preempt to node free {free_s:.1f} s, free node to next attempt {back_s:.1f} s")
-    assert free_s < 15
-    assert steps(launches, "gnn") == list(range(1, 61))
+    assert steps(launches, "gnn") == list(range(1, 601))
     assert [entry["kind"] for entry in launches.requeues()] == ["preempted"]
     assert launches.hashes() == undisturbed(launches, *arguments)
 
 
 def test_requeued_by_hand_it_resumes(launches: Launches, cluster: DevCluster):
-    launches.run(*ONE, "fake.gnn=train:40:0.1")
+    launches.run(*ONE, "fake.gnn=train:600:0.1")
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
     (job,) = [element for element, state in cluster.queue().items() if state == "RUNNING"]
     cluster.call("scontrol", "requeue", job)
+    wait_until(lambda: len(attempts(launches, "gnn")) == 2, 60, "a second attempt")
+    launches.hurry()
     launches.wait_done(6)
-    assert steps(launches, "gnn") == list(range(1, 41))
+    assert steps(launches, "gnn") == list(range(1, 601))
     assert len(attempts(launches, "gnn")) == 2
 
 
 def test_killed_process_is_retried_and_resumes(launches: Launches, cluster: DevCluster):
     """SIGKILL and out of memory reach no handler: the batch script requeues, state comes from files."""
-    arguments = (*ONE, "fake.gnn=train:30:0.1")
+    arguments = (*ONE, "fake.gnn=train:600:0.1")
     launches.run(*arguments)
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
     (pid,) = worker_pids(launches, "gnn")
     os.kill(pid, signal.SIGKILL)
+    wait_until(launches.requeues, 60, "the requeue")
+    launches.hurry()
     launches.wait_done(6)
     (entry,) = launches.requeues()
     assert (entry["kind"], entry["exit_code"]) == ("died", 137)
-    assert steps(launches, "gnn") == list(range(1, 31))
+    assert steps(launches, "gnn") == list(range(1, 601))
     assert launches.hashes() == undisturbed(launches, *arguments)
 
 
@@ -178,20 +187,22 @@ def test_exit_zero_in_mid_stage_is_no_success(launches: Launches, cluster: DevCl
 
 
 def test_node_failure_moves_the_stage(launches: Launches, cluster: DevCluster):
-    launches.run(*ONE, "fake.gnn=train:40:0.1")
+    launches.run(*ONE, "fake.gnn=train:600:0.1")
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
     node = cluster.call("squeue", "-h", "-t", "R", "-o", "%N")
     cluster.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     try:
+        wait_until(lambda: len(attempts(launches, "gnn")) == 2, 90, "a second attempt")
+        launches.hurry()
         launches.wait_done(6)
     finally:
         cluster.restore_nodes()
-    assert steps(launches, "gnn") == list(range(1, 41))
+    assert steps(launches, "gnn") == list(range(1, 601))
 
 
 def test_cancelled_is_not_requeued_and_repair_goes_on(launches: Launches, cluster: DevCluster):
-    arguments = (*ONE, "fake.gnn=train:80:0.1")
+    arguments = (*ONE, "fake.gnn=train:900:0.1")
     launches.run("campaign=c", *arguments)
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 5, 30, "some steps")
@@ -201,10 +212,11 @@ def test_cancelled_is_not_requeued_and_repair_goes_on(launches: Launches, cluste
     assert not cluster.queue()
     words = {stage["label"]: stage["state"] for stage in launches.states("c").values()}
     assert words["gnn"] == words["sample"] == words["evaluate"] == "cancelled", words
+    launches.hurry()
     text = launches.verb("repair", "c")
     assert "3 submitted as 3 elements" in text, text
     launches.wait_done(6)
-    assert steps(launches, "gnn") == list(range(1, 81))
+    assert steps(launches, "gnn") == list(range(1, 901))
     assert launches.hashes() == undisturbed(launches, *arguments)
 
 
@@ -247,11 +259,12 @@ def test_a_damaged_input_stops_the_stage(launches: Launches, cluster: DevCluster
 
 def test_a_time_limit_is_told_from_a_preemption(launches: Launches, cluster: DevCluster):
     """Slurm checks limits every 30 s in whole minutes; the warning comes before, and the stage goes on after it."""
-    arguments = (*ONE, "fake.gnn=train:110:0.5")
-    launches.run(*arguments, "resources.gnn.timeout_min=1", "cluster.signal_s=15")
-    launches.wait_done(6, timeout_s=150)
+    launches.run(*ONE, "fake.gnn=train:2000:0.5", "resources.gnn.timeout_min=1", "cluster.signal_s=15")
+    wait_until(launches.requeues, 150, "the time limit")
+    launches.hurry()
+    launches.wait_done(6)
     assert {entry["kind"] for entry in launches.requeues()} == {"time limit"}
-    assert steps(launches, "gnn") == list(range(1, 111))
+    assert steps(launches, "gnn") == list(range(1, 2001))
 
 
 def test_status_says_why_in_words(launches: Launches, cluster: DevCluster):
@@ -282,7 +295,7 @@ def test_max_running_is_kept_over_the_campaign(launches: Launches, cluster: DevC
         lines = cluster.call("squeue", "-h", "-r", "-t", "R", "-o", "%j").splitlines()
         most = max(most, sum(line.strip() in names for line in lines))
         time.sleep(0.2)
-    assert limit - 1 <= most <= limit  # a look every fifth of a second may miss a moment
+    assert most <= limit and most >= min(2, limit), "it is a limit, not a queue of one"
 
 
 def test_a_refused_request_is_refused_before_anything_is_queued(launches: Launches, cluster: DevCluster):
@@ -351,7 +364,7 @@ def test_with_accounting_status_knows_how_a_job_ended(tmp_path: Path):
         cluster.up("--accounting", "--min-job-age", "2")
         try:
             launches = Launches(tmp_path, write_conf(tmp_path / "conf"), cluster.environment)
-            launches.run("campaign=c", "fake.gnn=train:200:0.1", *ONE)
+            launches.run("campaign=c", "fake.gnn=train:9000:0.1", *ONE)
             launches.wait_for("stages/gnn/*/metrics.jsonl")
             cluster.call("scancel", *[each["job"] for each in launches.ledger()])
             wait_until(lambda: not cluster.queue(), 30, "queue empty")

@@ -117,7 +117,8 @@ def test_a_job_whose_answer_was_lost_is_found_by_its_name(launches: Launches, cl
         "killed": "[ $N = 2 ] && kill -9 $$",
         "banner": "echo; echo Goodbye; echo 4711 places are free",
     }[ending]
-    first = 'echo "Welcome to the Stampede3 Supercomputer"; echo 2026; ' if ending == "banner" else ""
+    latin = "printf 'Gr\\374\\337e\\n'; "  # a site's language, in bytes that are no UTF-8
+    first = f'{latin}echo "Welcome to the Stampede3 Supercomputer"; echo 2026; ' if ending == "banner" else ""
     odd = shim(launches, launches.folder / "bin", "sbatch", f'{first}$REAL "$@" || exit\n{lost}\nexit 0\n')
     odd.run("-m", "seed=0,1", "campaign=c", "fake.prepare=hold", *ONE)
     assert {each["state"] for each in launches.ledger()} == {"submitted"}
@@ -128,7 +129,7 @@ def test_a_job_whose_answer_was_lost_is_found_by_its_name(launches: Launches, cl
 
 
 def test_a_wrapper_that_prints_no_id_is_no_hindrance(launches: Launches, cluster: DevCluster):
-    text = 'id=$($REAL "$@") || exit; echo "Submitted batch job ${id%;*} on cluster x"'
+    text = 'id=$($REAL "$@") || exit; printf "\\033[32mSubmitted batch job %s on cluster x\\033[0m\\r\\n" "${id%;*}"'
     odd = shim(launches, launches.folder / "bin", "sbatch", text)
     odd.run("campaign=c", *ONE)
     launches.wait_done(6)
@@ -143,7 +144,7 @@ def test_a_launch_stopped_in_mid_submission(launches: Launches, cluster: DevClus
     process = odd.start("-m", "seed=0,1", "campaign=c", "fake.prepare=train:3:0.1", *ONE)
     wait_until((launches.folder / "now").exists, 60, "submission")
     process.send_signal(number)
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=280)
     assert process.returncode == 75, text
     assert f"{after} of 5 arrays were submitted" in text and "tabgraphsyn repair c" in text, text
     assert len([each for each in launches.ledger() if each["job"]]) == after
@@ -161,7 +162,7 @@ def test_cancel_alone_empties_what_a_killed_launch_left(launches: Launches, clus
     process = odd.start("-m", "seed=0,1", "campaign=c", "fake.prepare=hold", *ONE)
     wait_until((launches.folder / "now").exists, 60, "submission")
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=280)
     assert [each["state"] for each in launches.ledger()].count("asked") == 1
     assert len(cluster.queue()) == 3
     emptied(launches, cluster, "c")
@@ -175,7 +176,7 @@ def test_a_launch_killed_before_its_first_job(launches: Launches, cluster: DevCl
     command = "scontrol" if when == "before anything is planned" else "sbatch"
     odd = shim(launches, launches.folder / "bin", command, "kill -9 $PPID; sleep 1")
     process = odd.start("-m", "seed=0,1", "campaign=c", *ONE)
-    process.communicate(timeout=60)
+    process.communicate(timeout=280)
     assert process.returncode == -signal.SIGKILL and not cluster.queue()
     is_recorded = (launches.out / "campaigns" / "c" / "campaign.json").exists()
     assert is_recorded == bool(launches.ledger()) == (command == "sbatch")

@@ -94,13 +94,14 @@ def test_a_whole_array_is_renewed_by_one_call(kept: Launches, keeping: DevCluste
 
 def test_what_waits_for_a_parent_that_somebody_requeued(kept: Launches, keeping: DevCluster):
     """The parent runs again, the child does not notice: nothing is submitted, one dependency is renewed."""
-    kept.run("campaign=c", "fake.gnn=kill_once+train:100:0.1", "cluster.max_failures=0", *ONE)
+    kept.run("campaign=c", "fake.gnn=kill_once+train:9000:0.1", "cluster.max_failures=0", *ONE)
     wait_stuck(kept, keeping, "sample")
     keeping.call("scontrol", "requeue", job_of(kept, "gnn"))
     wait_until(lambda: keeping.queue().get(job_of(kept, "gnn")) == "RUNNING", 60, "the parent runs again")
     wait_stuck(kept, keeping, "sample")
     text = kept.verb("repair", "c")
     assert "0 submitted" in text and "1 dependencies could never have been met" in text, text
+    kept.hurry()
     kept.wait_done(6)
     assert set(kept.marks("computed").values()) == {1}
 
@@ -135,7 +136,7 @@ def test_where_scontrol_is_missing_stuck_elements_are_submitted_anew(
 def test_what_waits_for_an_element_that_is_held_though_its_stage_is_done(kept: Launches, keeping: DevCluster):
     """A controller that died before it heard of the end starts the element again; where that fails, it is held."""
     broken = keeping.folder.parent / "broken"
-    kept.run("campaign=c", "fake.gnn=train:400:0.1", *ONE)
+    kept.run("campaign=c", "fake.gnn=train:9000:0.1", *ONE)
     gnn = job_of(kept, "gnn")
     spec = kept.wait_for("stages/gnn/*/metrics.jsonl").parent / "spec.json"
     try:
@@ -145,8 +146,9 @@ def test_what_waits_for_an_element_that_is_held_though_its_stage_is_done(kept: L
     finally:
         broken.unlink()
         keeping.restore_nodes()
+    kept.hurry()
     command = [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture"]
-    subprocess.run(command, env=dict(keeping.environment), check=True, timeout=120)
+    subprocess.run(command, env=dict(keeping.environment), check=True, timeout=400)
     assert kept.done("gnn") == 1
     (sample,) = (stage for stage in kept.states("c").values() if stage["id"].startswith("sample/"))
     assert sample["state"] == "waiting" and f"{gnn} is held" in sample["reason"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.slurm.availability import refused
 from tabgraphsyn.orchestration.slurm.cancellations import note_cancelled
 from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.verbs import cli
@@ -52,11 +53,11 @@ def test_without_an_answer_status_says_since_when_and_never_to_launch_again(
 ):
     bin_ = tmp_path / "bin"
     fake(bin_, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1", monkeypatch)
+    clocks = [time.strftime("%H:%M", time.localtime(time.time() + minutes * 60)) for minutes in range(5)]
     found, campaign = stages(output_dir, capsys)
     assert campaign["runner"] == "slurm" and campaign["counts"]["unknown"] == 2
-    clock = time.strftime("%H:%M", time.localtime())
     assert found["gnn"]["state"] == "unknown" and "Unable to contact" in found["gnn"]["reason"]
-    assert f"Slurm cannot be asked since {clock}" in found["prepare"]["reason"]
+    assert any(f"Slurm cannot be asked since {clock}" in found["prepare"]["reason"] for clock in clocks)
     assert "launch" not in found["gnn"]["reason"]
     mark = output_dir / "slurm" / "unreachable.json"
     mark.write_text(json.dumps({"since": time.time() - 7200}))  # two hours ago somebody looked
@@ -83,6 +84,48 @@ def test_after_ones_own_cancel_a_stage_is_cancelled(
     later = Submission("7", "c", "n", time.time() + 60, "me", True, {0: ["prepare/p"], 1: ["gnn/g"]}, script, "x")
     ledger.append(output_dir, later)
     assert stages(output_dir, capsys)[0]["gnn"]["state"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("PENDING", "job requeued in held state", "scontrol release"),
+        ("SUSPENDED", "None", "scontrol resume"),
+        ("PENDING", "Gr\\374\\337e", "Slurm says"),  # as printf takes it: a byte that is no UTF-8
+    ],
+)
+def test_what_an_administrator_does_to_a_job_is_said_as_such(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    state: str, reason: str, words: str,
+):  # fmt: skip
+    line = f"7_0|{state}|{reason}|{getpass.getuser()}|0:00|1:00||cpu|(null)|N/A|tgs-c"
+    fake(tmp_path / "bin", "squeue", f"printf '{line}\\n'", monkeypatch)
+    found = stages(output_dir, capsys)[0]["prepare"]
+    assert found["state"] == "waiting" and words in found["reason"], found
+
+
+def test_what_was_never_submitted_is_no_matter_of_a_limit_alone(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake(tmp_path / "bin", "squeue", "exit 0", monkeypatch)
+    script = str(output_dir / "slurm" / "launches" / "x" / "array-1.sh")
+    planned = Submission("", "c", "tgs-c-2", time.time(), getpass.getuser(), True, {0: ["sample/s"]}, script, "y.list")
+    ledger.append(output_dir, planned)
+    found = stages(output_dir, capsys)[0]["sample"]
+    assert found["state"] == "held back" and "or its launch stopped" in found["reason"], found
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        ("allocation failure: Required partition not available (inactive or drain)", "cluster.cpu_partition"),
+        ("sbatch: error: invalid partition specified: old\nInvalid partition name specified", "cluster.cpu_partition"),
+        ("allocation failure: Invalid qos specification", "what its resources ask for"),
+    ],
+)
+def test_a_partition_that_takes_no_jobs_is_not_the_fault_of_resources(refusal: str, advice: str):
+    assert "the scheduler refuses" in refused("gnn", refusal) and advice in refused("gnn", refusal)
+    assert ("resources" in refused("gnn", refusal)) == ("partition" not in refusal)
 
 
 def test_a_running_stage_that_was_cancelled_by_scancel_says_so(

@@ -45,7 +45,7 @@ class UserLaunches(Launches):
 
     def verb(self, *arguments: str, code: int = 0) -> str:
         process = self.popen("-m", "tabgraphsyn", *arguments, "--output-dir", str(self.out))
-        text, _ = process.communicate(timeout=120)
+        text, _ = process.communicate(timeout=280)
         assert process.returncode == code, text
         return text
 

@@ -86,6 +86,15 @@ def why_not_now(refusal: str, request: Request, partition: str | None, scheduler
     return f"no node for {_asks(request)} now: {names}{back}. It is queued and starts when one is back"
 
 
+def refused(name: str, refusal: str) -> str:
+    """Return in words that the scheduler refuses an array, and what to do where it is for its partition."""
+    word = refusal.lower()
+    if "invalid partition" in word or "partition not available" in word:
+        again = "Wait until it takes jobs, or launch again with another cluster.cpu_partition or cluster.gpu_partition."
+        return f"{name}: the scheduler refuses its partition: {refusal}. {again}"
+    return f"{name}: the scheduler refuses what its resources ask for: {refusal}"
+
+
 def read_nodes(scheduler: Scheduler, partition: str | None) -> list[Node]:
     """Return the nodes of a partition, each once; none where sinfo does not answer."""
     where = ("-p", partition) if partition else ()

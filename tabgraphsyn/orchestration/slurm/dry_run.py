@@ -11,7 +11,7 @@ from tabgraphsyn.errors import EXIT_DONE, ConfigError
 from tabgraphsyn.orchestration.lease import latest_attempt
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Key, Request
-from tabgraphsyn.orchestration.slurm.availability import partition_of, why_not_now
+from tabgraphsyn.orchestration.slurm.availability import partition_of, refused, why_not_now
 from tabgraphsyn.orchestration.slurm.capabilities import ask
 from tabgraphsyn.orchestration.slurm.cost import Cost, history, predicted, saved
 from tabgraphsyn.orchestration.slurm.launching import work_of
@@ -82,7 +82,7 @@ def _refused(work: Work, prepared: Prepared, scheduler: Scheduler) -> dict[Reque
                 write_text(path, script_of(work, array, Path(name), None))
                 refusal, _ = scheduler.verdict(str(path))
                 if refusal is not None and not _is_about_now(refusal, array.request, work, scheduler):
-                    found[array.request] = f"{array.name}: the scheduler refuses what its resources ask for: {refusal}"
+                    found[array.request] = refused(array.name, refusal)
     return found
 
 

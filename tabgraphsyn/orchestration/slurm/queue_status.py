@@ -28,8 +28,9 @@ from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus
 RUNNER = "slurm"
 _UNREACHABLE = "unreachable.json"
 _SAID_LETTERS = 160
-_HELD_BACK = "limit on queued jobs; tabgraphsyn repair submits it"
+_HELD_BACK = "not in the queue: a limit on queued jobs, or its launch stopped; tabgraphsyn repair submits it"
 _CAPS = frozenset({"cluster.max_preemptions", "cluster.max_failures"})
+SUSPENDED = "SUSPENDED"
 REASONS: Mapping[str, str] = {
     "None": "the scheduler has not looked at it yet",
     "Priority": "others come first",
@@ -54,6 +55,8 @@ REASONS: Mapping[str, str] = {
     "AssocGrpCpuLimit": "your account's limit of CPUs is reached",
     BEHIND_OTHERS: "others of its lane come first (cluster.lanes)",
     "launch": "starting it failed; it is held, tabgraphsyn repair lets it go",
+    "job requeued in held state": "it was requeued and held (scontrol requeuehold); scontrol release lets it go",
+    SUSPENDED: "its job is suspended; scontrol resume lets it go on",
     "JobHoldMaxRequeue": "it was requeued as often as the site allows; it is held, tabgraphsyn repair lets it go",
 }
 
@@ -251,6 +254,8 @@ def _stage(stage: StageStatus, found: StageJob, campaign: Campaign) -> StageStat
             )
             reason += f"; {names} held, because starting failed; tabgraphsyn repair lets go"
         return replace(stage, state=word, where=where, age_s=age, reason=reason, log=found.log)
+    if job.state == SUSPENDED:  # no process of it can say that it lives, and none may take over
+        return replace(stage, state="waiting", where=where, reason=REASONS[SUSPENDED], log=found.log)
     if stage.state == "running":
         return replace(stage, where=where)
     return replace(

@@ -146,6 +146,7 @@ class Scheduler:
                 command,
                 capture_output=True,
                 text=True,
+                errors="replace",
                 stdin=subprocess.DEVNULL,
                 timeout=timeout_s,
                 check=False,

@@ -18,7 +18,7 @@ from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy, copy_path, 
 from tabgraphsyn.orchestration.sharing import seal
 from tabgraphsyn.orchestration.slurm import bad_nodes, ledger
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Request, Unit, make_units
-from tabgraphsyn.orchestration.slurm.availability import not_before, partition_of, why_not_now
+from tabgraphsyn.orchestration.slurm.availability import not_before, partition_of, refused, why_not_now
 from tabgraphsyn.orchestration.slurm.bootstrap import python_path, write_bootstrap
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
 from tabgraphsyn.orchestration.slurm.identity import find_by_name, user_name
@@ -313,7 +313,7 @@ def _ask_first(work: Work, arrays: Sequence[JobArray], folder: Path, scheduler: 
         else:
             said = why_not_now(refusal, array.request, partition, scheduler)
             if said is None:
-                raise SubmissionError(f"{array.name}: the scheduler refuses what its resources ask for: {refusal}")
+                raise SubmissionError(refused(array.name, refusal))
         notes += [said] if said is not None and said not in notes else []
     return notes
 
