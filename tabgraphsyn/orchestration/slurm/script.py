@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,9 @@ def _setup(array: JobArray, list_file: Path, cluster: Mapping[str, Any]) -> list
     lines = [f"[ -e {shlex.quote(str(over_path(list_file)))} ] && exit 0"] if array.is_lane else []
     # Submitted by hand from inside an array, a job of its own must not take itself for an element of that array.
     lines += [] if array.is_array else ["unset SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID"]
-    lines += [f'export {_MARK}="$(mktemp -u)"', f'export {LOG_FROM}="$(stat -L -c %s /dev/stderr)"', *cluster["setup"]]
+    lines += [f'export {LOG_FROM}="$(stat -L -c %s /dev/stderr)"', *cluster["setup"]]
+    # A login node's folder for temporary files need not be on the nodes.
+    lines += ['[ -d "${TMPDIR:-/}" ] && [ -w "${TMPDIR:-/tmp}" ] || unset TMPDIR', f'export {_MARK}="$(mktemp -u)"']
     # srun refuses to start where an inherited one stands beside what this job asked for.
     return [*lines, '[ -n "${SLURM_MEM_PER_NODE:-}" ] && unset SLURM_MEM_PER_CPU SLURM_MEM_PER_GPU']
 
@@ -176,7 +179,8 @@ def _teardown(again: str, array: JobArray, folder: Path, campaign: str, cluster:
 
 
 def mark_done() -> None:
-    """Tell the batch script that every stage of the element is done."""
+    """Tell the batch script that every stage of the element is done; it asks the store where that cannot be told."""
     mark = os.environ.get(_MARK)
     if mark:
-        Path(mark).touch()
+        with suppress(OSError):
+            Path(mark).touch()
