@@ -20,7 +20,7 @@ from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
 from tabgraphsyn.orchestration.campaign.showing import names_in
 from tabgraphsyn.orchestration.campaign.verdicts import read_verdict
 from tabgraphsyn.orchestration.lease import ATTEMPTS, Attempt
-from tabgraphsyn.orchestration.packed import packed_attempts
+from tabgraphsyn.orchestration.packed import last_packed
 from tabgraphsyn.orchestration.running import read_runner
 from tabgraphsyn.orchestration.store import DONE, State, Store
 from tabgraphsyn.orchestration.wording import measured
@@ -116,13 +116,17 @@ class CampaignStatus:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a stage's folder says; ``ended`` and ``number`` of a done stage come without reading its attempts."""
+    """What a stage's folder says; ``ended`` and ``number`` of a done stage come without reading its attempts.
+
+    The log of a done stage whose records are packed is no file.
+    """
 
     state: State
     attempt: Attempt | None = None
     error: str = ""
     number: int = 0
     ended: float | None = None
+    is_packed: bool = False
 
 
 def campaign_status(campaign: Campaign) -> CampaignStatus:
@@ -168,8 +172,9 @@ def _read(store: Store, stage_id: str, folder: str, *, with_number: bool) -> _Se
     if not with_number:
         return _Seen(State.DONE, ended=ended)
     numbers = [int(name[:-5]) for name in names_in(f"{folder}/{ATTEMPTS}") if name[:-5].isdigit()]
-    numbers = numbers or [*packed_attempts(Path(folder))]
-    return _Seen(State.DONE, number=max(numbers, default=0), ended=ended)
+    if not numbers:
+        return _Seen(State.DONE, number=last_packed(folder), ended=ended, is_packed=True)
+    return _Seen(State.DONE, number=max(numbers), ended=ended)
 
 
 def _unfinished(store: Store, stage_id: str) -> _Seen:
@@ -234,7 +239,7 @@ def _stage(
         age_s=round(now - seen.ended, 1) if seen.ended is not None else None,
         progress=measured(folder) if folder is not None else "",
         reason=reason,
-        log=f"{store.root}/{stage_id}/{LOGS}/{log_path(Path(), seen.number).name}",
+        log="" if seen.is_packed else f"{store.root}/{stage_id}/{LOGS}/{log_path(Path(), seen.number).name}",
     )
 
 

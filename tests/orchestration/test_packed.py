@@ -13,8 +13,10 @@ from test_worker import spec_for
 
 from tabgraphsyn.orchestration import packed
 from tabgraphsyn.orchestration.attempt_log import attempt_lines, log_path
+from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
 from tabgraphsyn.orchestration.garbage import RECORDS, garbage
 from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, attempt_numbers, read_attempt
+from tabgraphsyn.orchestration.status import campaign_status
 from tabgraphsyn.orchestration.store import State, Store, discard, done_manifest
 from tabgraphsyn.orchestration.worker import run_stage
 from tabgraphsyn.verbs.gc import delete
@@ -118,6 +120,10 @@ def test_a_stage_packs_its_own_records_when_it_is_done(tmp_path: Path):
     assert (attempt.outcome, attempt.exit_code) == ("done", 0) and attempt.ended is not None
     lines = attempt_lines(folder, 1, 100)
     assert any("printed" in line for line in lines) and "done in" in lines[-1], lines
+    points = {"p": PointRecord([], {"sample": f"sample/{folder.name}"})}
+    campaign = Campaign(folder.parents[2] / "campaigns" / "c", points)
+    (stage,) = campaign_status(campaign).points[0].stages
+    assert (stage.state, stage.attempt, stage.log) == ("done", 1, "")
     stamp = (folder / "done.json").stat().st_mtime
     assert stamp <= attempt.ended, "when it was done, not when it was packed"
     assert run_stage(folder / "spec.json") == 0 and attempt_numbers(folder) == [1]

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -130,15 +129,16 @@ def test_a_wait_for_a_lock_says_for_whom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(ledger, "_SAY_AFTER_S", 0.1)
-    release = threading.Event()
+    taken, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with ledger.submission_lock(tmp_path):
+            taken.set()
             release.wait(20)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    time.sleep(0.2)
+    assert taken.wait(20)
     threading.Timer(0.6, release.set).start()
     with ledger.submission_lock(tmp_path):
         pass

@@ -139,11 +139,13 @@ def test_a_wrapper_that_prints_no_id_is_no_hindrance(launches: Launches, cluster
 @pytest.mark.parametrize(("number", "after"), [(signal.SIGINT, 1), (signal.SIGINT, 3), (signal.SIGTERM, 2)])
 def test_a_launch_stopped_in_mid_submission(launches: Launches, cluster: DevCluster, number: int, after: int):
     """Ctrl-C goes to the launch and to sbatch: repair alone finishes, cancel alone empties the queue."""
-    slow = f'$REAL "$@"; [ $N -ge {after} ] && {{ touch {launches.folder}/now; sleep 1; }}; exit 0'
+    now, go = launches.folder / "now", launches.folder / "go"
+    slow = f'$REAL "$@"; [ $N -ge {after} ] && {{ touch {now}; until [ -e {go} ]; do sleep 0.1; done; }}; exit 0'
     odd = shim(launches, launches.folder / "bin", "sbatch", slow)
     process = odd.start("-m", "seed=0,1", "campaign=c", "fake.prepare=train:3:0.1", *ONE)
-    wait_until((launches.folder / "now").exists, 60, "submission")
-    process.send_signal(number)
+    wait_until(now.exists, 60, "submission")
+    process.send_signal(number)  # it is pending before sbatch can come back
+    go.touch()
     text, _ = process.communicate(timeout=280)
     assert process.returncode == 75, text
     assert f"{after} of 5 arrays were submitted" in text and "tabgraphsyn repair c" in text, text
@@ -212,6 +214,12 @@ def test_repair_is_the_one_command_after_any_stop(launches: Launches, cluster: D
     assert set(launches.marks("computed").values()) == {1}
 
 
+def set_limits(cluster: DevCluster, *words: str) -> None:
+    """Change accounting's limits: the database tells the controller before it answers, and this waits longer still."""
+    cluster.call("sacctmgr", "-i", "-Q", *words)
+    time.sleep(2.0)
+
+
 def test_limits_count_with_what_is_queued(tmp_path: Path):
     """MaxSubmitJobs of a user, then of a QOS: what fits is submitted, the rest is held, repair goes on with it."""
     if shutil.which("slurmdbd", path=f"{os.environ['PATH']}:{SBIN}") is None or shutil.which("mariadbd") is None:
@@ -222,14 +230,12 @@ def test_limits_count_with_what_is_queued(tmp_path: Path):
         try:
             user = cluster.call("id", "-un")
             launches = Launches(tmp_path, write_conf(tmp_path / "conf"), cluster.environment)
-            cluster.call("sacctmgr", "-i", "-Q", "modify", "qos", "normal", "set", "MaxSubmitJobsPerUser=6")
-            time.sleep(1.0)
+            set_limits(cluster, "modify", "qos", "normal", "set", "MaxSubmitJobsPerUser=6")
             text = launches.run("-m", "seed=0,1", "campaign=q", "fake.prepare=hold", *ONE)
             assert "6 submitted" in text and "3 elements are held back" in text, text
             assert "0 submitted" in launches.verb("repair", "q")
-            cluster.call("sacctmgr", "-i", "-Q", "modify", "qos", "normal", "set", "MaxSubmitJobsPerUser=-1")
-            cluster.call("sacctmgr", "-i", "-Q", "modify", "user", user, "set", "MaxSubmitJobs=8")
-            time.sleep(1.0)
+            set_limits(cluster, "modify", "qos", "normal", "set", "MaxSubmitJobsPerUser=-1")
+            set_limits(cluster, "modify", "user", user, "set", "MaxSubmitJobs=8")
             assert "2 submitted" in launches.verb("repair", "q")
             assert "0 submitted" in launches.run("campaign=r", "seed=7", "fake.prepare=hold", *ONE)
             (launches.out / "release").touch()
@@ -239,9 +245,8 @@ def test_limits_count_with_what_is_queued(tmp_path: Path):
             launches.verb("repair", "r")
             launches.wait_done(14)
             # The QOS of a partition: it may hold back what the user's own lets through.
-            cluster.call("sacctmgr", "-i", "-Q", "modify", "user", user, "set", "MaxSubmitJobs=-1")
-            cluster.call("sacctmgr", "-i", "-Q", "add", "qos", "tight", "set", "MaxSubmitJobsPerUser=3")
-            time.sleep(1.0)
+            set_limits(cluster, "modify", "user", user, "set", "MaxSubmitJobs=-1")
+            set_limits(cluster, "add", "qos", "tight", "set", "MaxSubmitJobsPerUser=3")
             cluster.call("scontrol", "update", "PartitionName=low", "QOS=tight")
             text = launches.run("campaign=t", "seed=8", "cluster.cpu_partition=low", *ONE)
             assert "3 submitted" in text and "2 elements are held back" in text, text
