@@ -23,6 +23,7 @@ from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, SpecForm
 RECORD = "record"
 _DONE, _SPEC, _ATTEMPTS, _LOGS = "done.json", "spec.json", "attempts", "logs"
 _FURTHER = ("requeues.jsonl", "start_error.json")
+_METRICS = "metrics.jsonl"
 _MOST_BYTES = 1 << 20
 _MOST_ALL_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
@@ -63,10 +64,19 @@ def packable(folder: Path) -> list[Path]:
         return []
     found = [folder / _SPEC, *(folder / name for name in _FURTHER)]
     found += [*sorted((folder / _ATTEMPTS).glob("*.json"), key=_number), *sorted((folder / _LOGS).glob("attempt-*"))]
+    found += [] if _is_trained(folder) else [folder / _METRICS]
     found = [path for path in found if path.is_file() and not path.is_symlink()]
     sizes = [path.stat() for path in (folder / _DONE, *found)]
     is_small = all(size.st_size <= _MOST_BYTES for size in sizes) and sum(s.st_size for s in sizes) <= _MOST_ALL_BYTES
     return found if is_small and {size.st_uid for size in sizes} == {os.geteuid()} else []
+
+
+def _is_trained(folder: Path) -> bool:
+    """Return whether what a stage logged is more than its progress: those lines stay a file of their own."""
+    try:
+        return not (folder / _METRICS).is_file() or read_spec(folder).runtime.is_resumable
+    except DataError:
+        return True
 
 
 def _number(path: Path) -> tuple[int, str]:

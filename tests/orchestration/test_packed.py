@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from test_worker import spec_for
 
+from tabgraphsyn.evaluation.report.sources import _stage_record
 from tabgraphsyn.orchestration import packed
 from tabgraphsyn.orchestration.attempt_log import attempt_lines, log_path
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
@@ -127,6 +128,18 @@ def test_a_stage_packs_its_own_records_when_it_is_done(tmp_path: Path):
     stamp = (folder / "done.json").stat().st_mtime
     assert stamp <= attempt.ended, "when it was done, not when it was packed"
     assert run_stage(folder / "spec.json") == 0 and attempt_numbers(folder) == [1]
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_a_stage_logged_stays_a_file_where_it_trained(tmp_path: Path, trained: bool):
+    spec = spec_for(tmp_path, "", is_resumable=trained)
+    assert run_stage(spec) == 0
+    line = '{"step": 1, "progress": 0.5}\n'
+    (spec.parent / "metrics.jsonl").write_text(line)
+    packed.pack(spec.parent)
+    assert files(spec.parent) == ({"done.json", "metrics.jsonl"} if trained else {"done.json"})
+    assert _stage_record("sample", spec.parent).metrics == ({"step": 1, "progress": 0.5},)
+    assert packed.packable(spec.parent) == []
 
 
 def test_what_did_not_end_well_keeps_its_files(tmp_path: Path):

@@ -17,7 +17,7 @@ from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.evaluation.report.left_out import Codecs
-from tabgraphsyn.tracking.jsonl import whole_lines
+from tabgraphsyn.tracking.jsonl import step_lines, whole_lines
 
 #: Rows are drawn with this seed in every report, so that two reports show the same real rows.
 SAMPLING_SEED = 20_130_101
@@ -132,11 +132,13 @@ def _holdout_rows(folder: Path, schema: Schema) -> dict[str, int]:
 
 
 def _stage_record(role: str, folder: Path) -> StageRecord:
-    spec = _optional(folder / "spec.json")  # before done.json, into which it is packed
+    # Before done.json, into which they are packed.
+    spec, logged = _optional(folder / "spec.json"), whole_lines(folder / "metrics.jsonl")
     done = _optional(folder / "done.json")
+    packed = done.get("record", {})
     return StageRecord(
         role=role,
-        spec=spec or done.get("record", {}).get("spec", {}),
+        spec=spec or packed.get("spec", {}),
         done=done,
-        metrics=tuple(whole_lines(folder / "metrics.jsonl")),
+        metrics=tuple(logged or step_lines(packed.get("files", {}).get("metrics.jsonl", ""))),
     )
