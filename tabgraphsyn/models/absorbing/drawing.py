@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -41,16 +41,18 @@ class Stepper:
         dim, tokens, numbers = network.level_dim, len(units.tokens), len(units.layout.numerical)
         self.place = {unit: place for place, unit in enumerate(units.all)}
         self.token = {unit: place for place, unit in enumerate(units.tokens)}
-        self.levels: list[Tensor] = []
-        for place, levels in enumerate(network.token_levels):
-            first = network.token_start[place] + place
-            own = network.embedding.weight[first : first + levels + 1]
-            self.levels.append(own @ weight[:, dim * place : dim * (place + 1)].T)
         first = dim * tokens
         self.number_weight = [weight[:, first + FEATURES * n : first + FEATURES * (n + 1)].T for n in range(numbers)]
-        self.mask_weight = weight[:, first + FEATURES * numbers :].T
-        blank = network.stem.bias + self.mask_weight.sum(0)
-        self.blank = blank + sum((one[-1] for one in self.levels), torch.zeros_like(blank))
+        self.mask_weight = weight[:, first + FEATURES * numbers :].T.contiguous()
+        self.blank = network.stem.bias + self.mask_weight.sum(0)
+        self.levels: list[Tensor] = []
+        """For each token what its levels add to the first layer of rows where it was masked; the last row adds 0."""
+        for place, (unit, levels) in enumerate(zip(units.tokens, network.token_levels, strict=True)):
+            first = network.token_start[place] + place
+            own = network.embedding.weight[first : first + levels + 1] @ weight[:, dim * place : dim * (place + 1)].T
+            self.blank = self.blank + own[-1]
+            change = own - own[-1] - self.mask_weight[self.place[unit]]
+            self.levels.append(torch.cat([change[:-1], torch.zeros_like(change[-1:])]).detach())
 
     @torch.no_grad()
     def rows(
@@ -73,8 +75,7 @@ class Stepper:
             making.give(unit, *given)  # type: ignore[misc]
         groups = self.network.units.groups
         for number in torch.randperm(len(groups), generator=generator).tolist():
-            for unit in groups[number]:
-                making.draw(unit)
+            making.draw(groups[number])
         return making.rows
 
 
@@ -112,32 +113,47 @@ class _Making:
             self._reveal_number(unit.field, rows.numerical[:, unit.field], here)
         self.is_known[:, self.stepper.place[unit]] |= here
 
-    def draw(self, unit: Unit) -> None:
-        """Draw a unit where it is not known."""
+    def draw(self, group: Sequence[Unit]) -> None:
+        """Draw the units of a group where they are not known.
+
+        What a gate lets through is foretold as if the gate did, known or masked: the unit after a gate needs no look
+        of its own.
+        """
+        hidden = self._hidden()
+        for number, unit in enumerate(group):
+            if number > 1 or (number == 1 and group[0].kind != LEVEL):
+                hidden = self._hidden()
+            self._draw(unit, hidden)
+
+    def _hidden(self) -> Tensor:
+        with computing(self.stepper.precision, str(self.context.device)):
+            return self.network.hidden(self.stem, self.context).float()
+
+    def _draw(self, unit: Unit, hidden: Tensor) -> None:
         place = self.stepper.place[unit]
         here = ~self.is_known[:, place]
         if unit.kind != LEVEL:
             here &= self.is_present[:, unit.field]
-        uniform, normal = self._draws()
-        with computing(self.stepper.precision, str(self.context.device)):
-            hidden = self.network.hidden(self.stem, self.context)
-        hidden = hidden.float()
+        uniform = self._uniform()
         if unit.kind == NUMBER:
+            normal = torch.randn(len(uniform), generator=self.generator).to(uniform.device)
             self._reveal_number(unit.field, self._number(unit, hidden, uniform, normal), here)
         else:
             code = chosen_level(self._shares(unit, hidden), uniform)
             self._reveal_token(unit, code, here)
             if unit.kind == DIGIT and self._is_last(unit):
                 self._reveal_number(unit.field, self._within(unit, code), here)
-        # Of a unit without meaning it is known that it has none: its gate says so.
-        absent = ~self.is_known[:, place] & ~here
-        self.stem -= absent.unsqueeze(1) * self.stepper.mask_weight[place]
+        if unit.kind != LEVEL:
+            # Of a unit without meaning it is known that it has none: its gate says so.
+            self._unmask(place, ~self.is_known[:, place] & ~here)
         self.is_known[:, place] = True
 
-    def _draws(self) -> tuple[Tensor, Tensor]:
-        count, device = len(self.context), self.context.device
-        uniform = torch.rand(count, generator=self.generator).to(device)
-        return uniform, torch.randn(count, generator=self.generator).to(device)
+    def _unmask(self, place: int, rows: Tensor) -> None:
+        """Take a unit's mask out of the first layer of some rows, (rows,) bool."""
+        self.stem.addr_(rows.to(self.stem.dtype), self.stepper.mask_weight[place], alpha=-1)
+
+    def _uniform(self) -> Tensor:
+        return torch.rand(len(self.context), generator=self.generator).to(self.context.device)
 
     def _shares(self, unit: Unit, hidden: Tensor) -> Tensor:
         network, token = self.network, self.stepper.token[unit]
@@ -164,10 +180,7 @@ class _Making:
         return MixtureHead.draw(MixtureHead.parts(raw, shift), network.scale[unit.field], uniform, normal)
 
     def _reveal_token(self, unit: Unit, code: Tensor, here: Tensor) -> None:
-        token, place = self.stepper.token[unit], self.stepper.place[unit]
-        levels = self.stepper.levels[token]
-        change = levels[code] - levels[-1] - self.stepper.mask_weight[place]
-        self.stem += change * here.unsqueeze(1)
+        self.stem += self.stepper.levels[self.stepper.token[unit]][torch.where(here, code, unit.levels)]
         if unit.kind == LEVEL:
             self.rows.categorical[:, unit.field] = torch.where(here, code, self.rows.categorical[:, unit.field])
             gated = torch.eq(self.network.gates, unit.field)
@@ -184,15 +197,14 @@ class _Making:
         edges, _ = self.network.cells(unit.field)
         fine = code if unit.digit == 1 else torch.zeros_like(code)
         cell = edges[self.first_digit[:, unit.field], fine]
-        uniform, _ = self._draws()
-        return cell[:, 0] + uniform * (cell[:, 1] - cell[:, 0])
+        return cell[:, 0] + self._uniform() * (cell[:, 1] - cell[:, 0])
 
     def _reveal_number(self, number: int, value: Tensor, here: Tensor) -> None:
         self.rows.numerical[:, number] = torch.where(here, value, self.rows.numerical[:, number])
         own = self.rows.numerical[:, number : number + 1]
         seen = features(self.network.scale[number : number + 1], own, here.unsqueeze(1)).squeeze(1)
-        self.stem += seen @ self.stepper.number_weight[number]
+        self.stem.addmm_(seen, self.stepper.number_weight[number])
         place = self.network.units.revealed_by[number]
         if self.network.units.all[place].kind == NUMBER:
-            self.stem -= here.unsqueeze(1) * self.stepper.mask_weight[place]
+            self._unmask(place, here)
         self.number_known[:, number] |= here
