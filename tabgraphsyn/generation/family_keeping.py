@@ -19,9 +19,15 @@ def keep_families(
     rules: Sequence[Rule],
     pointers: Mapping[str, np.ndarray],
     protected: frozenset[str],
+    moves_rows: bool = False,
+    fixing: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
-    or numbers that follow from the least one. Two rows of one value stay where a rule asks for a rise.
+    numbers that follow from the least one, or, where its key fixes it, what the first of its rows holds. Two rows of
+    one value stay where a rule asks for a rise.
+
+    Where the file's order is all that a rise goes by, and rows may change places, whole rows do: what a row's columns
+    say of each other stays.
 
     Args:
         schema: of the table.
@@ -29,8 +35,15 @@ def keep_families(
         rules: those of ``FAMILY_KINDS`` are kept, numbers and gaps first, which a change of order leaves as they are.
         pointers: relation name -> (rows,) number of the parent, negative for none.
         protected: columns that stay as they are.
+        moves_rows: rows of a family may change places, for nothing but this family hangs on them.
+        fixing: column -> the relation whose key fixes it.
     """
     rows = RuleRows(schema, whole)
+    for name, relation in (fixing or {}).items():
+        if name not in protected:
+            rows.take(name, _first_of(pointers[relation]), pointers[relation] >= 0)
+    if moves_rows:
+        _in_file_order(rules, rows, pointers, protected)
     for rule in sorted(rules, key=lambda one: (isinstance(one, Rising), getattr(one, "by", None) is not None)):
         name = rule.operands[0].column
         if name in protected or not isinstance(rule, Numbered | EqualGap | Rising):
@@ -49,6 +62,30 @@ def keep_families(
             found[order] = np.repeat(value[order][opens], sizes) + rule.gap * rank
         rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
     return rows.table
+
+
+def _first_of(family: np.ndarray) -> np.ndarray:
+    """Return (rows,) int64: the first row of each row's family."""
+    _, first, number = np.unique(family, return_index=True, return_inverse=True)
+    return first[number].astype(np.int64)
+
+
+def _in_file_order(
+    rules: Sequence[Rule], rows: RuleRows, pointers: Mapping[str, np.ndarray], protected: frozenset[str]
+) -> None:
+    """Let whole rows of each family change places, so that the columns that rise in the order of the file do."""
+    rising = [one for one in rules if isinstance(one, Rising) and one.by is None and one.column.column not in protected]
+    if not rising:
+        return
+    family = pointers[rising[0].relation]
+    values = [rows.numbers(one.column) * (-1 if one.falling else 1) for one in rising]
+    here = np.flatnonzero((family >= 0) & ~np.isnan(values).any(axis=0))
+    source = np.arange(rows.count)
+    places = here[np.argsort(family[here], kind="stable")]
+    source[places] = here[np.lexsort((*(value[here] for value in reversed(values)), family[here]))]
+    for name in rows.table.column_names:
+        if name not in protected:
+            rows.take(name, source, source != np.arange(rows.count))
 
 
 def _rise(rule: Rising, rows: RuleRows, value: np.ndarray, family: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import torch
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.datetime import DatetimeCodec
+from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.prepared import Prepared
@@ -20,7 +21,9 @@ from tabgraphsyn.models.row_conditions import RowConditions
 
 MOST_WAYS = 12
 IN_ORDER = 0.95
-"""Share of neighbouring siblings whose times climb (or fall), from which on the rows of a file are in order."""
+"""Share of a column's changes from sibling to sibling that climb (or fall), from which on a file is sorted by it."""
+CHANGES_SHARE, CHANGES_LEAST = 0.05, 20
+"""Share of the steps between siblings that change a column, and their number, from which on they say something."""
 
 
 def ways_up(prepared: Prepared, table: str) -> list[tuple[str, ...]]:
@@ -97,9 +100,10 @@ def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.n
 
 
 def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarray, times: list[str]) -> np.ndarray:
-    """Return row numbers in the natural order of siblings, (rows,) int64: of a time, else of the file.
+    """Return row numbers in the natural order of siblings, (rows,) int64: of the file, else of a time.
 
-    A file whose siblings' times climb, or fall, is in order as it is.
+    A file that is sorted by any of its columns says something by its order: a shop's sales by department and week are
+    followed week by week of one department. Where it is not, a time puts siblings in order.
 
     Args:
         codec: of the table.
@@ -112,27 +116,58 @@ def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarr
     is_sibling = (parent_row[by_family][1:] == parent_row[by_family][:-1]) & (parent_row[by_family][1:] >= 0)
     if not is_sibling.any():
         return rows
+    keys = {column: _key(codec, encoded, column) for column in codec.columns}
+    if any(key is not None and _is_sorted(np.diff(key[by_family])[is_sibling]) for key in keys.values()):
+        return rows
     for column in times:
-        key = _time(codec, encoded, column)
-        if key is None:
-            continue
-        step = np.diff(key[by_family])[is_sibling]
-        if max((step >= 0).mean(), (step <= 0).mean()) >= IN_ORDER:
-            return rows
-        return np.lexsort((rows, key))
+        key = keys[column]
+        if key is not None and not np.isnan(key).any():
+            return np.lexsort((rows, key))
     return rows
+
+
+def _is_sorted(steps: np.ndarray) -> bool:
+    """Return whether steps from sibling to sibling, (steps,), climb, or fall, where there is a change.
+
+    Of a column that hardly ever changes among siblings nothing is known.
+    """
+    up, down = int((steps > 0).sum()), int((steps < 0).sum())
+    changes = up + down
+    return changes >= max(CHANGES_LEAST, CHANGES_SHARE * len(steps)) and max(up, down) >= IN_ORDER * changes
+
+
+def _key(codec: TableCodec, encoded: EncodedTable, column: str) -> np.ndarray | None:
+    """Return (rows,) numbers in the order of a column's values, NaN for a missing or rare one; None: without order."""
+    own = codec.columns[column]
+    numbers, categories = codec.places[column]
+    if isinstance(own, CategoricalCodec):
+        level = np.asarray(encoded.categorical[:, categories.start])
+        rank = np.append(_ranks(own.levels.array.to_numpy(zero_copy_only=False)), np.nan)
+        return rank[np.minimum(level, len(rank) - 1)]
+    if isinstance(own, NumericalCodec):
+        key = np.asarray(encoded.numerical[:, numbers.start], dtype=np.float64).mean(axis=1)
+        gate = codec.layout.numerical[numbers.start].gate
+        return key if gate is None else np.where(np.asarray(encoded.categorical[:, gate]) == 0, key, np.nan)
+    return _time(codec, encoded, column) if isinstance(own, DatetimeCodec) else None
+
+
+def _ranks(levels: np.ndarray) -> np.ndarray:
+    """Return each level's place among the sorted ones, (levels,) float64: as numbers where all are, NaN for none."""
+    missing = np.array([level is None or level != level for level in levels], dtype=bool)
+    rank = np.full(len(levels), np.nan)
+    known = levels[~missing]
+    try:
+        known = known.astype(np.float64)
+    except (TypeError, ValueError):
+        known = known.astype(str)
+    rank[~missing] = known.argsort(kind="stable").argsort()
+    return rank
 
 
 def _time(codec: TableCodec, encoded: EncodedTable, column: str) -> np.ndarray | None:
     """Return (rows,) numbers in the order of a column's times; None where some are missing or not in order."""
     own = codec.columns[column]
     numbers, categories = codec.places[column]
-    if isinstance(own, CategoricalCodec):
-        level = np.asarray(encoded.categorical[:, categories.start])
-        if (level >= len(own.levels)).any() or own.levels.array.null_count:
-            return None
-        order = np.asarray(own.levels.array.to_numpy(zero_copy_only=False)).argsort().argsort()
-        return order[level]
     if not isinstance(own, DatetimeCodec) or own.given is not None or not own.day.numerical_fields:
         return None
     gate = own.day.categorical_fields
@@ -142,7 +177,11 @@ def _time(codec: TableCodec, encoded: EncodedTable, column: str) -> np.ndarray |
     if not own.time.numerical_fields:
         return day
     time = np.asarray(encoded.numerical[:, numbers.start + 1], dtype=np.float64).mean(axis=1)
-    return np.lexsort((time, day)).argsort()
+    order = np.lexsort((time, day))
+    is_later = (np.diff(day[order], prepend=np.nan) != 0) | (np.diff(time[order], prepend=np.nan) != 0)
+    key = np.empty(len(order))
+    key[order] = is_later.cumsum()
+    return key
 
 
 def layouts_up(prepared: Prepared, table: str) -> Iterator[str]:

@@ -14,6 +14,8 @@ from shutil import rmtree
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.rules.kept import fixing_key
+from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError, StageError
 from tabgraphsyn.generation.bundle import Bundle
@@ -174,10 +176,23 @@ class Generation:
         keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng)
         made = keeper.kept(beside.added(batches))
         if rules.families:
-            pointers, stay = parents.skeleton.pointers, frozenset(protected)
-            whole = keep_families(beside.schema, pa.concat_tables(made), rules.families, pointers, stay)
+            pointers, stay = parents.skeleton.pointers, frozenset(protected) | beside.names
+            ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
+            whole = pa.concat_tables(made)
+            keys = {
+                one.follows[0]: fixing_key(one, prepared.schema) for one in rules.families if isinstance(one, Fixed)
+            }
+            whole = keep_families(
+                beside.schema,
+                whole,
+                rules.families,
+                pointers,
+                stay,
+                moves_rows=len(ends) == 1,
+                fixing={name: key.name for name, key in keys.items() if key is not None},
+            )
             # What follows from a column that moved moves with it.
-            stay |= {one.operands[0].column for one in rules.families} | beside.names
+            stay |= {one.operands[0].column for one in rules.families} | keys.keys()
             keeper = RuleKeeper(beside.schema, beside.rules, stay, tied, rng)
             step = self.config.batch_rows
             made = keeper.kept(whole.slice(first, step) for first in range(0, max(whole.num_rows, 1), step))

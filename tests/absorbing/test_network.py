@@ -67,8 +67,7 @@ def test_drawing_sees_what_training_sees() -> None:
     context = context_of(made, 200)
     making = _Making(Stepper(made), context, torch.Generator().manual_seed(2))
     for group in UNITS.groups:
-        for unit in group:
-            making.draw(unit)
+        making.draw(group)
         draft = made.draft(making.rows, making.is_known)
         assert torch.equal(draft.is_present[:, 0], making.is_present[:, 0])
         torch.testing.assert_close(making.stem, made.stem_of(draft), atol=1e-4, rtol=1e-4)

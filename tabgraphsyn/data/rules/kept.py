@@ -6,7 +6,7 @@ never of ids, text or what names a person. Files hold rules without their suppor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Combination, Fixed, Unique
+from tabgraphsyn.data.schema import Relation, Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
@@ -40,7 +41,7 @@ class RowRules:
     Attributes:
         table: its name.
         rules: them.
-        families: rules of ``FAMILY_KINDS``, kept over all rows.
+        families: rules of ``FAMILY_KINDS``, and columns that a key to a parent fixes, kept over all rows.
         lookups: place of a rule in ``rules`` -> what fixes its column -> the value, as text, None for null.
     """
 
@@ -86,7 +87,8 @@ class RowRules:
             if one.table != self.table or not is_of_a_row(one) or set(one.operands) - known:
                 found.append(f"rule {number + 1}: one about columns of each row of {self.table!r} expected")
         for one in self.families:
-            if one.table != self.table or not isinstance(one, FAMILY_KINDS) or set(one.operands) - known:
+            asked = {one.dependent} if isinstance(one, Fixed) else set(one.operands)
+            if one.table != self.table or not isinstance(one, (*FAMILY_KINDS, Fixed)) or asked - known:
                 found.append(f"families: rules among the rows of {self.table!r} expected")
         for number, pairs in self.lookups.items():
             rule = self.rules[number] if 0 <= number < len(self.rules) else None
@@ -117,6 +119,17 @@ def is_of_a_row(rule: Rule) -> bool:
     """Return whether a row keeps or breaks a rule by itself and its parents, whatever other rows hold."""
     is_habit = isinstance(rule, Fixed) and (rule.strength < 1 or rule.by_key)
     return not is_habit and not isinstance(rule, _NOT_OF_A_ROW)
+
+
+def fixing_key(rule: Rule, schema: Schema) -> Relation | None:
+    """Return the key to a parent that fixes a rule's column, so that all rows of a parent hold one value, else None."""
+    if not isinstance(rule, Fixed) or not rule.by_key or rule.strength < 1 or not rule.dependent.is_own:
+        return None
+    given = sorted(one.column for one in rule.determinant if one.is_own)
+    keys = schema.relations_of_child(rule.table)
+    return next(
+        (one for one in keys if len(given) == len(rule.determinant) and sorted(one.child_columns) == given), None
+    )
 
 
 def learn_row_rules(
@@ -155,9 +168,16 @@ def learn_row_rules(
     families = tuple(
         one.supported(Support())
         for one in rules
-        if one.table == table and not one.support.broken and isinstance(one, FAMILY_KINDS) and one.operands[0] in made
+        if one.table == table and not one.support.broken and _is_of_a_family(one, training.schema, made)
     )
     return RowRules(table, tuple(kept), {number: pairs for number, pairs in lookups.items() if pairs}, families)
+
+
+def _is_of_a_family(rule: Rule, schema: Schema, made: Container[Operand]) -> bool:
+    if isinstance(rule, Fixed):
+        key = fixing_key(rule, schema)
+        return key is not None and rule.dependent in made
+    return isinstance(rule, FAMILY_KINDS) and rule.operands[0] in made
 
 
 def determinants(rule: Fixed | Calendar, rows: RuleTables) -> list[pa.Array]:
