@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Count, Name, Size
 
 
 @dataclass(frozen=True)
@@ -18,16 +20,16 @@ class NumericalField:
         gate: index of the categorical field that is 0 where this number is meaningful, or None.
     """
 
-    name: str
-    gate: int | None = None
+    name: Name
+    gate: Count | None = None
 
 
 @dataclass(frozen=True)
 class CategoricalField:
     """One category per row, in ``0 .. levels - 1``."""
 
-    name: str
-    levels: int
+    name: Name
+    levels: Size
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class TableLayout(Plain):
 
     numerical: tuple[NumericalField, ...]
     categorical: tuple[CategoricalField, ...]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: gates that exist."""
+        gates = [field.gate for field in self.numerical if field.gate is not None]
+        yield all(gate < len(self.categorical) for gate in gates), "gates are categorical fields"
 
     @property
     def is_empty(self) -> bool:

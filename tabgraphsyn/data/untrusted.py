@@ -37,6 +37,7 @@ Share = Annotated[float, msgspec.Meta(ge=-1e-6, le=1 + 1e-6)]
 """A share or a rank; sums of shares miss 1 by a rounding."""
 Number = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 Spread = Annotated[float, msgspec.Meta(gt=0, le=1e308)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e308)]
 Scalar = None | bool | int | float | str
 
 

@@ -1,4 +1,4 @@
-"""What the json files of a bundle may hold, one form a file; ``data/codec/forms.py`` has those of the codecs.
+"""What the json files of a bundle may hold, one form a file; those of codecs are read off their classes.
 
 A stage that writes another key adds a line here. A bundle is read by these forms and by nothing else, so what they do
 not name is refused.
@@ -7,13 +7,16 @@ not name is refused.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from tabgraphsyn.data.codec.forms import ArrowType, LevelsForm, PatternForm
-from tabgraphsyn.data.codec.table_forms import TableCodecForm
-from tabgraphsyn.data.formats.forms import FormatForm
+from tabgraphsyn.data.codec.forms import TableCodecForm
+from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.declared import any_of, form_of
+from tabgraphsyn.data.formats import FORMATS
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.schema import SemanticType
 from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread, Text
 from tabgraphsyn.generators.base import FIRST_GENERATOR
@@ -26,6 +29,9 @@ Component = Annotated[dict[str, Setting], Meta(min_length=1, max_length=200)]
 """``_target_`` and keyword arguments; a nested component is one level down."""
 Rows = dict[Name, Count]
 Dim = Annotated[int, Meta(ge=0, le=2**20)]
+FormatForm: Any = any_of(*FORMATS.values())
+PatternForm: Any = form_of(Pattern)
+LevelsForm: Any = form_of(Levels)
 _WIDE = re.compile(r"%[-_0^#]*\d")
 
 

@@ -5,7 +5,7 @@ A stage that writes another key adds a line here. See ``bundle_forms``.
 
 from __future__ import annotations
 
-from tabgraphsyn.data.codec.table_forms import LayoutForm
+from tabgraphsyn.data.codec.forms import LayoutForm
 from tabgraphsyn.data.untrusted import Form, Name, Number, Share, Spread
 from tabgraphsyn.generation.bundle_forms import Component, Dim, SchemaForm, TrainingForm
 

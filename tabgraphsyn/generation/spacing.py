@@ -7,8 +7,8 @@ import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.codec.categorical import DerivedCodec
 from tabgraphsyn.data.codec.column import Draw
+from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.known.panel import Panel, microseconds
 
 DAY_COST = 0.1

@@ -9,9 +9,8 @@ import pyarrow as pa
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.codec.arithmetic import rules_to_dict
 from tabgraphsyn.data.codec.bands import BandRule
-from tabgraphsyn.data.codec.forms import ColumnForm
-from tabgraphsyn.data.codec.table import CODECS
-from tabgraphsyn.data.codec.table_forms import TableCodecForm
+from tabgraphsyn.data.codec.forms import ColumnForm, TableCodecForm
+from tabgraphsyn.data.codec.kinds import CODECS
 from tabgraphsyn.data.schema import Column, Table, TableSchema
 from tabgraphsyn.data.untrusted import decoded
 

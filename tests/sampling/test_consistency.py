@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.codec.categorical import DerivedCodec
+from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.generation.consistency import enforce, enforceable

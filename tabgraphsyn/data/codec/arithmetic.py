@@ -7,14 +7,16 @@ The rules are found in the training rows, must hold in all of them, and are rest
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.bands import BandRule
+from tabgraphsyn.data.plain import Plain, read
+from tabgraphsyn.data.untrusted import Name
 
 DAY_MIN = 1440
 COLUMNS_MAX = 40
@@ -22,7 +24,7 @@ ROWS_MIN = 50
 
 
 @dataclass(frozen=True)
-class SumRule:
+class SumRule(Plain):
     """``column = start + change`` in every row where all three are known.
 
     Attributes:
@@ -30,11 +32,12 @@ class SumRule:
         midnight: how midnight is written, 0 or 2400.
     """
 
-    column: str
-    start: str
-    change: str
+    kind_key, kind = "rule", "sum"
+    column: Name
+    start: Name
+    change: Name
     clock: bool = False
-    midnight: int = 0
+    midnight: Literal[0, 2400] = 0
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -66,11 +69,12 @@ class SumRule:
 
 
 @dataclass(frozen=True)
-class HourRule:
+class HourRule(Plain):
     """The hour of the time in ``column`` is the hour of ``clock``, a time of day written as hhmm."""
 
-    column: str
-    clock: str
+    kind_key, kind = "rule", "hour"
+    column: Name
+    clock: Name
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -139,23 +143,12 @@ def clocks(rules: Sequence[Rule]) -> tuple[str, ...]:
 
 def rules_to_dict(rules: Sequence[Rule]) -> list[dict[str, Any]]:
     """Return the json form."""
-    kinds = {HourRule: "hour", SumRule: "sum", BandRule: "band"}
-    return [
-        {"rule": kinds[type(rule)], **(rule.to_dict() if isinstance(rule, BandRule) else asdict(rule))}
-        for rule in rules
-    ]
+    return [rule.to_dict() for rule in rules]
 
 
 def rules_from_dict(raw: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     """Read the form that ``rules_to_dict`` writes."""
-    return tuple(_rule_from_dict(one) for one in raw)
-
-
-def _rule_from_dict(raw: Mapping[str, Any]) -> Rule:
-    if raw["rule"] == "band":
-        return BandRule.from_dict(raw)
-    given = {key: value for key, value in raw.items() if key != "rule"}
-    return HourRule(**given) if raw["rule"] == "hour" else SumRule(**given)
+    return tuple(read(one, Rule) for one in raw)
 
 
 def _candidates(

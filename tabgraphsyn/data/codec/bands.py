@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.formats import MixedFormat
+from tabgraphsyn.data.plain import Plain, Spelling
+from tabgraphsyn.data.untrusted import Name, Number, Text
 
 ROWS_MIN = 50
 BANDS_MIN = 2
@@ -22,6 +24,17 @@ _BELOW_WORDS, _ABOVE_WORDS = "<|<=|\u2264|under|below|up to|unter|bis", ">|>=|\u
 _BETWEEN = re.compile(rf"[\[(]?\s*{_NUMBER}\s*{_TO}\s*{_NUMBER}\s*[\])]?", re.IGNORECASE)
 _BELOW = re.compile(rf"(?:{_BELOW_WORDS})\s*{_NUMBER}|{_NUMBER}\s*(?:or less|and under)", re.IGNORECASE)
 _ABOVE = re.compile(rf"(?:{_ABOVE_WORDS})\s*{_NUMBER}|{_NUMBER}\s*(?:\+|or more|and over)", re.IGNORECASE)
+
+
+def _open_at(infinity: float) -> Spelling:
+    """Return how an end is spelt in json, which knows no infinity: null."""
+    return Spelling(
+        Number | None, lambda one: None if np.isinf(one) else one, lambda one: infinity if one is None else float(one)
+    )
+
+
+Low = Annotated[float, _open_at(-np.inf)]
+End = Annotated[float, _open_at(np.inf)]
 
 
 def band(label: str) -> tuple[float, float] | None:
@@ -46,7 +59,7 @@ def _float(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class BandRule:
+class BandRule(Plain):
     """``column`` is the band of ``start`` in every row where both are known.
 
     Attributes:
@@ -58,12 +71,19 @@ class BandRule:
         format: of the numbers, where words stand among them; empty where they are plain.
     """
 
-    column: str
-    start: str
-    lows: tuple[float, ...]
-    ends: tuple[float, ...]
-    labels: tuple[str, ...]
-    format: Mapping[str, Any] | None = None
+    kind_key, kind = "rule", "band"
+    column: Name
+    start: Name
+    lows: tuple[Low, ...]
+    ends: tuple[End, ...]
+    labels: tuple[Text, ...]
+    format: MixedFormat | None = None
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: bands in order."""
+        lows = [low for low in self.lows[1:] if low is not None]
+        yield len(self.lows) == len(self.ends) == len(self.labels) >= 1, "a low, an end and a label for each band"
+        yield len(lows) == len(self.lows) - 1 and lows == sorted(lows), "bands in ascending order"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -90,31 +110,16 @@ class BandRule:
     def _places(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Return the band of each number, (rows,) int64, and where there is one."""
         if self.format is not None:
-            values = MixedFormat.from_dict(self.format).numbers(values)
+            values = self.format.numbers(values)
         numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         place = np.searchsorted(np.asarray(self.lows), np.nan_to_num(numbers), side="right") - 1
         is_inside = (place >= 0) & (np.nan_to_num(numbers) < np.asarray(self.ends)[place])
         return np.maximum(place, 0), ~np.isnan(numbers) & is_inside
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form; an open first band begins at null."""
-        ends = [None if np.isinf(end) else end for end in self.ends]
-        lows = [None if np.isinf(low) else low for low in self.lows]
-        return {"column": self.column, "start": self.start, "lows": lows,
-            "ends": ends, "labels": list(self.labels),
-                "format": None if self.format is None else dict(self.format)}  # fmt: skip
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> BandRule:
-        """Read the form that ``to_dict`` writes."""
-        lows = tuple(-np.inf if low is None else float(low) for low in raw["lows"])
-        ends = tuple(np.inf if end is None else float(end) for end in raw["ends"])
-        return BandRule(raw["column"], raw["start"], lows, ends, tuple(raw["labels"]), raw["format"])
-
 
 def find_bands(
     categories: Mapping[str, Sequence[Any]],
-    numbers: Mapping[str, Mapping[str, Any] | None],
+    numbers: Mapping[str, MixedFormat | None],
     columns: Mapping[str, pa.Array],
 ) -> Iterator[BandRule]:
     """Yield the rules that hold in every row, one for each column of bands.

@@ -1,7 +1,8 @@
-"""Columns of categories, of constants, and columns that follow from another one."""
+"""Columns of categories, and of constants."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +12,10 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, empty_fields
 from tabgraphsyn.data.codec.levels import Levels
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.layout import CategoricalField
+from tabgraphsyn.data.untrusted import Count, Name
 from tabgraphsyn.errors import DataError, listing
 
 
@@ -34,13 +37,36 @@ class CategoricalCodec(ColumnCodec):
     """
 
     kind = "categorical"
-    column: str
+    says = "a list of {levels} values that enough entities hold{merged}"
+    column: Name
     levels: Levels
     rare: Levels
-    rare_counts: tuple[int, ...] = ()
-    level_counts: tuple[int, ...] = ()
-    merged_values: int = 0
-    merged_rows: int = 0
+    rare_counts: tuple[Count, ...] = ()
+    level_counts: tuple[Count, ...] = ()
+    merged_values: Count = 0
+    merged_rows: Count = 0
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: levels, and counts to draw them by."""
+        yield len(self.rare.values) == len(self.rare_counts), "one count for each rare value"
+        yield len(self.level_counts) in (0, len(self.levels.values)), "one count for each level"
+        filled = [n for n, one in zip(self.level_counts, self.levels.values, strict=False) if one is not None]
+        yield not self.level_counts or sum(filled) > 0, "levels that are drawn from occur"
+        yield not self.rare_counts or sum(self.rare_counts) > 0, "rare values occur"
+        yield len(self.levels.values) + len(self.rare.values) > 0, "at least one level"
+
+    @classmethod
+    def proposal(cls, series: Series) -> ColumnCodec | None:
+        """Return the codec of a category; one value in all rows is a constant."""
+        if series.nature != "category":
+            return None
+        distinct, _ = series.counts.with_null()
+        if len(distinct) == 1 and series.is_named:
+            return ConstantCodec(series.name, Levels.of(distinct))
+        config = series.config
+        if series.is_named:
+            return cls.fit(series.name, series.counts, config.min_count, config.min_entities)
+        return cls.fit(series.name, series.counts)
 
     @staticmethod
     def fit(column: str, values: ValueCounts, min_count: int = 1, min_entities: int = 1) -> CategoricalCodec:
@@ -132,8 +158,20 @@ class ConstantCodec(ColumnCodec):
     """A column with one value in all rows (null counts as one); it takes no field."""
 
     kind = "constant"
-    column: str
+    says = "one value, which every row holds"
+    calculates = False
+    column: Name
     value: Levels
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: one value."""
+        yield len(self.value.values) == 1, "one value"
+
+    @classmethod
+    def proposal(cls, series: Series) -> ConstantCodec | None:
+        """Return the codec of a column without any value."""
+        sample = series.sample
+        return cls(series.name, Levels.of(pa.nulls(1, sample.type))) if len(sample) == sample.null_count else None
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
@@ -142,54 +180,3 @@ class ConstantCodec(ColumnCodec):
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
         """Return the column's values, (rows,)."""
         return self.value.take(np.zeros(len(categorical), dtype=np.int64))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DerivedCodec(ColumnCodec):
-    """A column whose value follows from another column of the row; it takes no field.
-
-    Attributes:
-        column: column name.
-        given: the determinant column.
-        determinant: its values (null may be one).
-        dependent: the value of this column for each of them.
-    """
-
-    kind = "derived"
-    column: str
-    given: str
-    determinant: Levels
-    dependent: Levels
-
-    @staticmethod
-    def fit(
-        column: str, given: str, determinant_values: pa.Array, dependent_values: pa.Array, named: pa.Array | None = None
-    ) -> DerivedCodec:
-        """Read the mapping from rows in which it holds exactly.
-
-        Args:
-            column: column name.
-            given: the determinant column.
-            determinant_values, dependent_values: (rows,) of both.
-            named: the determinant values that may stand here; None for all.
-        """
-        if named is not None:
-            kept = pc.is_in(determinant_values, value_set=named)
-            determinant_values, dependent_values = determinant_values.filter(kept), dependent_values.filter(kept)
-        determinant = Levels.of(pc.unique(determinant_values))
-        row_of = np.empty(len(determinant), dtype=np.int64)
-        row_of[determinant.index(determinant_values)] = np.arange(len(determinant_values))
-        dependent = Levels.of(dependent_values.take(pa.array(row_of)))
-        return DerivedCodec(column=column, given=given, determinant=determinant, dependent=dependent)
-
-    def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
-        """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
-        return empty_fields(len(values))
-
-    def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
-        """Return the value that follows from ``draw.given``, any of them where that is a value from elsewhere."""
-        assert draw.given is not None
-        place = self.determinant.index(draw.given)
-        unknown = place < 0
-        place[unknown] = draw.rng.integers(0, len(self.dependent), size=int(unknown.sum()))
-        return self.dependent.take(place)

@@ -5,25 +5,28 @@ Plans stand on round minutes, which a number would blur; and an arrival is a dep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
-from tabgraphsyn.data.codec.arithmetic import DAY_MIN
+from tabgraphsyn.data.codec.arithmetic import DAY_MIN, clocks
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
-from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, Fitting
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.datetime import LAG_GAIN, PARTS, spread
+from tabgraphsyn.data.codec.datetime import LAG_GAIN, spread
 from tabgraphsyn.data.codec.digits import DigitsCodec, with_digits
-from tabgraphsyn.data.codec.numerical import NAMED_SHARE, NumericalCodec, number_codec
+from tabgraphsyn.data.codec.numerical import NAMED_SHARE, NumericalCodec, Part, number_codec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+from tabgraphsyn.data.untrusted import Name
 
 ROWS_PER_LAG = 20
-LAG_PARTS: dict[str, type[ColumnCodec]] = {**PARTS, DigitsCodec.kind: DigitsCodec}
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,28 @@ class ClockCodec(ColumnCodec):
     """
 
     kind = "clock"
-    column: str
-    type: str
+    says = "lists of hours and minutes that enough entities hold"
+    lists_values = False  # 1:20 is no value that an hour of 1 names
+    column: Name
+    type: ArrowType
     hour: CategoricalCodec
     minute: CategoricalCodec
-    maximum: int
+    maximum: Annotated[int, Meta(ge=0, le=2400)]
+
+    @classmethod
+    def beside(cls, fitting: Fitting) -> Mapping[str, ColumnCodec]:
+        """Return the codecs of what arithmetic found to be times of day; the first one is where others count from."""
+        rows, config = fitting.rows, fitting.config
+        names = [name for name in clocks(fitting.rules) if isinstance(fitting.codecs[name], NumericalCodec)]
+        start = rows.values(names[0]) if names else None
+        found: dict[str, ColumnCodec] = {}
+        for name in names:
+            values = rows.values(name)
+            if start is not None and name != names[0] and ClockLagCodec.suits(values, start):
+                found[name] = ClockLagCodec.fit(name, values, names[0], start, config, rows.entities)
+            elif (clock := cls.fit(name, values, config, rows.entities)) is not None:
+                found[name] = clock
+        return found
 
     @staticmethod
     def fit(
@@ -112,12 +132,13 @@ class ClockLagCodec(ColumnCodec):
     """
 
     kind = "clock_lag"
-    parts: ClassVar = {"lag": LAG_PARTS}
-    column: str
-    type: str
-    given: str
-    midnight: int
-    lag: ColumnCodec
+    says = "the minutes from another time of the row"
+    lists_values = False
+    column: Name
+    type: ArrowType
+    given: Name
+    midnight: Literal[0, 2400]
+    lag: Part | DigitsCodec
 
     @staticmethod
     def fit(
@@ -173,7 +194,7 @@ class ClockLagCodec(ColumnCodec):
         return pa.array(value, pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
 
 
-def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> ColumnCodec:
+def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> Part | DigitsCodec:
     """Return the codec of a lag: plans repeat theirs to the minute, so a number would blur it."""
     simple = number_codec(name, lags, config)
     if not isinstance(simple, NumericalCodec) or lags.counts.sum() < ROWS_PER_LAG * len(lags.counts):

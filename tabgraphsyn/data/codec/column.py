@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codec.arithmetic import Rule, find_rules
+from tabgraphsyn.data.codec.bands import BandRule
+from tabgraphsyn.data.codec.config import CodecConfig
+from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.training_rows import TrainingRows
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 from tabgraphsyn.data.plain import Plain
 
@@ -57,13 +64,34 @@ class Draw:
 class ColumnCodec(Plain, ABC):
     """A fitted codec. Gates of its numerical fields count from its own first categorical field.
 
+    A kind of codec is one class: which columns it suits (``proposal``, ``beside``), its fields with the ranges that a
+    bundle may hold (``declared``), encoding and decoding; and one line in ``kinds.py``.
+
     Attributes:
         kind: name in the json form.
+        says: in words, what its json says of the real data; see ``listed.in_words``.
+        settings: its fields that say nothing of a single value, beside those of all codecs (``listed``).
+        lists_values: False where it lists parts only, from which no value can be told.
+        calculates: False where its numbers or times take no part in the search for arithmetic between columns.
         given: the column that must be decoded before this one, or None.
     """
 
     kind: ClassVar[str]
+    says: ClassVar[str] = "what its codec holds"
+    settings: ClassVar[frozenset[str]] = frozenset()
+    lists_values: ClassVar[bool] = True
+    calculates: ClassVar[bool] = True
     given: str | None = None
+
+    @classmethod
+    def proposal(cls, series: Series) -> ColumnCodec | None:
+        """Return the codec of a column, taken by itself, or None where this kind does not suit it."""
+        return None
+
+    @classmethod
+    def beside(cls, fitting: Fitting) -> Mapping[str, ColumnCodec]:
+        """Return the codecs of columns that this kind suits better, now that all columns have one."""
+        return {}
 
     @property
     def numerical_fields(self) -> tuple[NumericalField, ...]:
@@ -86,6 +114,34 @@ class ColumnCodec(Plain, ABC):
         Shape:
             numerical: (rows, n_num) float. categorical: (rows, n_cat) int.
         """
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The columns of a table while their codecs are chosen.
+
+    Attributes:
+        rows: the training rows.
+        config: settings of all codecs.
+        codecs: column -> the codec it has so far.
+        bands: which categories are the bands of which numbers.
+    """
+
+    rows: TrainingRows
+    config: CodecConfig
+    codecs: dict[str, ColumnCodec]
+    bands: tuple[BandRule, ...] = ()
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The arithmetic between columns; what follows from another column is known when this is first asked."""
+        names = [
+            name for name, codec in self.codecs.items()
+            if codec.calculates and self.rows.table.schema.column(name).sdtype in ("numerical", "datetime")
+        ]  # fmt: skip
+        if self.config.dependencies == "ignore" or len(names) < 2:
+            return ()
+        return find_rules(self.rows.sampled(names))
 
 
 def empty_fields(rows: int) -> EncodedColumn:

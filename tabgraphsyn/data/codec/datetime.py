@@ -5,20 +5,24 @@ A time is never decomposed into year, month and day, so no impossible date can b
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
-from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
-from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, Fitting
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.groups import drawn_in
-from tabgraphsyn.data.codec.numerical import NumericalCodec, number_codec
+from tabgraphsyn.data.codec.numerical import NumericalCodec, Part, number_codec
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+from tabgraphsyn.data.untrusted import Int64, Name
 
 DAY_US = 86_400_000_000
 DAY_GRAIN = 3652.37
@@ -27,9 +31,6 @@ EPOCH_GRAIN_US = DAY_GRAIN * DAY_US
 MONDAY_OFFSET = 3  # day 0, 1970-01-01, was a Thursday
 INFORMATIVE_SHARE = 0.03
 LAG_GAIN = 0.7
-PARTS: dict[str, type[CategoricalCodec] | type[ConstantCodec] | type[NumericalCodec]] = {
-    codec.kind: codec for codec in (CategoricalCodec, ConstantCodec, NumericalCodec)
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +53,40 @@ class DatetimeCodec(ColumnCodec):
     """
 
     kind = "datetime"
-    parts: ClassVar = {"day": PARTS, "time": PARTS}
-    column: str
-    type: str
-    given: str | None
+    says = "groups of days, times of day, and bounds beyond which enough entities lie"
+    column: Name
+    type: ArrowType
+    given: Name | None
     weekday: bool
-    unit_us: int
-    minimum_us: int
-    maximum_us: int
-    day: ColumnCodec
-    time: ColumnCodec
+    unit_us: Annotated[int, Meta(ge=1, le=DAY_US)]
+    minimum_us: Int64
+    maximum_us: Int64
+    day: Part
+    time: Part
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: bounds in order."""
+        yield self.minimum_us <= self.maximum_us, "minimum_us is at most maximum_us"
+
+    @classmethod
+    def proposal(cls, series: Series) -> Part | None:
+        """Return what a column of times is by itself: constant, categorical, or a number until ``beside``."""
+        if series.nature != "number" or series.column.sdtype != "datetime":
+            return None
+        return number_codec(series.name, series.counts, series.config, EPOCH_GRAIN_US)
+
+    @classmethod
+    def beside(cls, fitting: Fitting) -> Mapping[str, ColumnCodec]:
+        """Return the codecs of continuous times; the first complete column is the anchor of the others."""
+        rows, schema = fitting.rows, fitting.rows.table.schema
+        numbers = [name for name, codec in fitting.codecs.items() if isinstance(codec, NumericalCodec)]
+        times = [name for name in numbers if schema.column(name).sdtype == "datetime"]
+        complete = next((name for name in times if not rows.values(name).null_count), None)
+        anchor = None if complete is None else (complete, rows.values(complete))
+        return {
+            name: cls.fit(name, rows.values(name), fitting.config, None if name == complete else anchor, rows.entities)
+            for name in times
+        }
 
     @staticmethod
     def fit(
@@ -179,7 +204,7 @@ def datetime_codec(
     config: CodecConfig,
     anchor: tuple[str, pa.ChunkedArray] | None = None,
     entities: np.ndarray | None = None,
-) -> ColumnCodec:
+) -> Part | DatetimeCodec:
     """Return the codec that suits a column of times: constant, categorical, or days and time of day.
 
     Shape:

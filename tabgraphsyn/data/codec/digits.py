@@ -11,13 +11,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeGuard
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
-from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, Fitting
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.layout import CategoricalField
 
@@ -35,7 +36,15 @@ class DigitsCodec(ColumnCodec):
     """
 
     kind = "digits"
+    says = "a list of {levels} values that enough entities hold{merged}"
     whole: CategoricalCodec
+
+    @classmethod
+    def beside(cls, fitting: Fitting) -> Mapping[str, ColumnCodec]:
+        """Return the codecs of categories of many levels of which the rest of the row tells much."""
+        wide = {name: one for name, one in fitting.codecs.items() if is_wide(one, fitting.config)}
+        others = fitting.rows.sampled(list(fitting.codecs)) if wide else {}
+        return {name: cls(codec) for name, codec in wide.items() if is_told(name, others)}
 
     @property
     def column(self) -> str:
@@ -92,7 +101,7 @@ def with_digits(codec: CategoricalCodec, config: CodecConfig) -> CategoricalCode
     return DigitsCodec(codec) if is_wide(codec, config) else codec
 
 
-def is_wide(codec: ColumnCodec, config: CodecConfig) -> bool:
+def is_wide(codec: ColumnCodec, config: CodecConfig) -> TypeGuard[CategoricalCodec]:
     """Return whether a codec is that of a category with more levels than ``config.digits_over``."""
     return isinstance(codec, CategoricalCodec) and codec.categorical_fields[0].levels > config.digits_over
 

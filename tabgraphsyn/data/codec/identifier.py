@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.groups import coarse_bounds
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import MAX_LENGTH, Pattern, permuted
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.counts import ValueCounts
+from tabgraphsyn.data.formats import Format
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.layout import CategoricalField
+from tabgraphsyn.data.untrusted import Count, Name
 
 MAX_HEAD = 1_000
 HEAD_GROUP = 10
@@ -35,7 +41,7 @@ WORDS = (
 class UnmodelledCodec(ColumnCodec):
     """A column whose values are made when decoding. Where it has nulls, one field tells which rows have a value."""
 
-    column: str
+    column: Name
     has_missing: bool
 
     @property
@@ -68,13 +74,35 @@ class IdentifierCodec(UnmodelledCodec):
     """
 
     kind = "identifier"
-    type: str
-    minimum: int = 0
-    span: int = 1
-    tail_ids: int = 0
-    tail_rows: int = 0
-    head: tuple[int, ...] = ()
+    says = "the shape of ids and how often they repeat, no id"
+    type: ArrowType
+    minimum: Annotated[int, Meta(ge=-(2**63))] = 0
+    span: Annotated[int, Meta(ge=1)] = 1
+    tail_ids: Count = 0
+    tail_rows: Count = 0
+    head: tuple[Count, ...] = ()
     pattern: Pattern | None = None
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: counts to draw by."""
+        yield not self.head or sum(self.head) + self.tail_rows > 0, "ids occur"
+
+    @classmethod
+    def proposal(cls, series: Series) -> IdentifierCodec | None:
+        """Return the codec of ids, and of codes that cannot be named."""
+        if series.nature not in ("key", "code"):
+            return None
+        sample, column = series.sample, series.column
+        codec = cls.fit(series.name, sample, sample.null_count > 0, column.regex_format)
+        return codec._within(column.format) if series.nature == "key" else codec
+
+    def _within(self, format: Format | None) -> IdentifierCodec:
+        """Return the codec of ids that stay within the whole numbers of the column's parquet type."""
+        if format is None or not pa.types.is_integer(format.arrow) or self.pattern is not None:
+            return self
+        room = np.iinfo(format.arrow.to_pandas_dtype())
+        least = max(self.minimum, int(room.min))
+        return replace(self, minimum=least, span=min(self.span, int(room.max) - least + 1))
 
     @staticmethod
     def fit(
@@ -175,10 +203,23 @@ class TextCodec(UnmodelledCodec):
     """
 
     kind = "text"
+    says = "{levels} texts that enough entities hold, and how many words the others have"
     vocabulary: Levels
-    counts: tuple[int, ...]
-    masked_rows: int
-    word_counts: tuple[int, ...]
+    counts: tuple[Count, ...]
+    masked_rows: Count
+    word_counts: Annotated[tuple[Count, ...], Meta(max_length=MAX_WORDS + 1)]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: counts to draw by."""
+        yield len(self.counts) == len(self.vocabulary.values), "one count for each text"
+
+    @classmethod
+    def proposal(cls, series: Series) -> TextCodec | None:
+        """Return the codec of text, and of categories of words that cannot be named."""
+        if series.nature not in ("text", "phrase"):
+            return None
+        counts = series.sample_counts if series.nature == "text" else series.counts
+        return cls.fit(series.name, counts, series.config, series.column.pii)
 
     @staticmethod
     def fit(column: str, values: ValueCounts, config: CodecConfig, pii: bool) -> TextCodec:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Scalar
+
+Value = Annotated[Scalar, Meta(description="a value of the column's type, which the whole list is held against")]
+FLOATS: dict[str, float] = {"halffloat": 65504.0, "float": 3.4028234e38, "double": 1e308}
+"""The largest number of each type of floats."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +32,18 @@ class Levels(Plain):
     [None, 'a']
     """
 
-    type: str
-    values: tuple[Any, ...]
+    type: ArrowType
+    values: tuple[Value, ...]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: values of the type, no infinite one."""
+        try:
+            array = Levels(self.type, tuple(self.values)).array
+        except (pa.ArrowException, OverflowError) as error:
+            raise ValueError(f"values are not of type {self.type} ({error})") from error
+        if self.type in FLOATS:
+            numbers = array.drop_null().to_numpy(zero_copy_only=False)
+            yield bool(np.isfinite(numbers.astype(np.float64)).all()), f"values of type {self.type} are finite"
 
     @staticmethod
     def of(values: pa.Array) -> Levels:

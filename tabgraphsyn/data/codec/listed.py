@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tabgraphsyn.data.codec.column import ColumnCodec
+from tabgraphsyn.data.codec.kinds import CODECS
+
 DAY_US = 86_400_000_000
 _SETTINGS = """
     step decimals low high offset span weights templates rare_counts level_counts merged_values merged_rows head
@@ -13,37 +16,21 @@ _SETTINGS = """
     has_missing person title is_reversed weekday mean deviation format
 """
 _NO_VALUES = frozenset(_SETTINGS.split())
-_PART_KINDS = frozenset({"clock", "clock_lag"})
-"""Codecs that list parts of values only: 1:20 is no value that an hour of 1, or a lag of 120 minutes, names."""
-_WORDS = {
-    "categorical": "a list of {levels} values that enough entities hold{merged}",
-    "digits": "a list of {levels} values that enough entities hold{merged}",
-    "constant": "one value, which every row holds",
-    "derived": "a list of {levels} values, each with the value that it follows from",
-    "numerical": "ends of {knots} groups of numbers, bounds and precision{atoms}",
-    "datetime": "groups of days, times of day, and bounds beyond which enough entities lie",
-    "clock": "lists of hours and minutes that enough entities hold",
-    "clock_lag": "the minutes from another time of the row",
-    "identifier": "the shape of ids and how often they repeat, no id",
-    "personal": "that it names a person by {person}; every value is made anew",
-    "text": "{levels} texts that enough entities hold, and how many words the others have",
-    "mixed": "groups of numbers, the forms that they are written in, and words that enough entities use",
-    "wide": "groups of large whole numbers and bounds beyond which enough entities lie",
-}
 
 
 def listed_values(raw: Any) -> Iterator[Any]:
     """Yield every value of its column that the json form of a codec holds.
 
     Settings, ranks and counts are none, nor are parts of values that come together only when decoded (hours, minutes,
-    minutes from another time: ``_PART_KINDS``), nor bounds that are no value's (``_coarse_bounds``).
+    minutes from another time: ``ColumnCodec.lists_values``), nor bounds that are no value's (``_coarse_bounds``).
     """
     if isinstance(raw, Mapping):
-        if raw.get("kind") in _PART_KINDS:
+        codec = CODECS.get(str(raw.get("kind")), ColumnCodec)
+        if not codec.lists_values:
             return
         coarse = _coarse_bounds(raw)
         for key, value in raw.items():
-            if key not in _NO_VALUES:
+            if key not in _NO_VALUES | codec.settings:
                 yield from (one for one in listed_values(value) if one not in coarse)
     elif isinstance(raw, list):
         for value in raw:
@@ -86,7 +73,7 @@ def in_words(raw: Mapping[str, Any]) -> str:
     ranks = raw.get("normalisation", {}).get("ranks", {})
     merged = inner.get("merged_values", 0)
     atoms = len(raw.get("atoms", {}).get("values", ()))
-    return _WORDS.get(str(raw["kind"]), "what its codec holds").format(
+    return CODECS.get(str(raw["kind"]), ColumnCodec).says.format(
         levels=len(levels.get("values", ())),
         merged=f"; {merged} values of fewer ({inner.get('merged_rows')} rows) are left out" if merged else "",
         knots=max(len(ranks.get("values", ())) - 1, 1),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,16 +12,17 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.datetime import PARTS, DatetimeCodec, datetime_codec
+from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
 from tabgraphsyn.data.codec.groups import drawn_in
 from tabgraphsyn.data.codec.levels import Levels
-from tabgraphsyn.data.codec.numerical import number_codec
+from tabgraphsyn.data.codec.numerical import Part, number_codec
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.formats import MixedFormat
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+from tabgraphsyn.data.untrusted import Int64, Name, Number
 
-_INNER: dict[str, Any] = {**PARTS, DatetimeCodec.kind: DatetimeCodec}
-_WORDS: dict[str, Any] = {CategoricalCodec.kind: CategoricalCodec, ConstantCodec.kind: ConstantCodec}
+Bound = Int64 | Number
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,25 @@ class MixedCodec(ColumnCodec):
     """
 
     kind = "mixed"
-    parts: ClassVar = {"inner": _INNER, "word": _WORDS}
-    column: str
+    says = "groups of numbers, the forms that they are written in, and words that enough entities use"
+    column: Name
     format: MixedFormat
-    inner: ColumnCodec
+    inner: Part | DatetimeCodec
     word: CategoricalCodec | ConstantCodec
-    bounds: tuple[tuple[float, float], ...]
+    bounds: tuple[tuple[Bound, Bound], ...]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: bounds in order, of each form."""
+        yield len(self.bounds) == len(self.format.forms), "bounds of each form"
+        yield all(low <= high for low, high in self.bounds), "bounds ascend"
+
+    @classmethod
+    def proposal(cls, series: Series) -> MixedCodec | None:
+        """Return the codec of numbers, or times, of several formats or among words."""
+        format = series.column.format
+        if series.nature != "number" or not isinstance(format, MixedFormat):
+            return None
+        return cls.fit(series.name, format, series.whole, series.config, series.rows.entities)
 
     @staticmethod
     def fit(
@@ -54,7 +68,7 @@ class MixedCodec(ColumnCodec):
         """Fit to training values as they are written, (rows,)."""
         numbers, form = format.split(values)
         if pa.types.is_timestamp(numbers.type):
-            inner = datetime_codec(column, pa.chunked_array([numbers]), config, None, entities)
+            inner: Part | DatetimeCodec = datetime_codec(column, pa.chunked_array([numbers]), config, None, entities)
         else:
             inner = number_codec(column, ValueCounts.of(numbers, entities), config)
         is_left = pc.is_null(numbers)

@@ -8,9 +8,11 @@ distributional transform").
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Self
+from itertools import pairwise
+from typing import ClassVar, Self, get_args
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -18,6 +20,7 @@ from scipy.special import ndtr, ndtri
 from tabgraphsyn.data.codec.column import NEUTRAL
 from tabgraphsyn.data.codec.groups import Knots
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Number, Share, Spread
 
 TAIL = 0.13
 """The outermost tie ends at this share of its rank. Uniform draws down to there have the mean of the normal tail."""
@@ -49,9 +52,14 @@ class Ranks(Plain):
     and ends of groups of values (``groups.py``).
     """
 
-    values: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    values: tuple[Number, ...]
+    low: tuple[Share, ...]
+    high: tuple[Share, ...]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: knots in order."""
+        yield len(self.values) == len(self.low) == len(self.high) > 0, "as many ranks as values, at least one"
+        yield all(one <= other for one, other in pairwise(self.values)), "values ascend"
 
     @staticmethod
     def of(knots: Knots) -> Ranks:
@@ -112,8 +120,8 @@ class Ranked(Normalisation):
 class Scaled(Normalisation):
     """What knows the mean and deviation of the values."""
 
-    mean: float
-    deviation: float
+    mean: Number
+    deviation: Spread
 
     @classmethod
     def fit(cls, knots: Knots) -> Self:
@@ -191,7 +199,6 @@ class Unchanged(Scaled):
         return self.mean - NEUTRAL * self.deviation, self.mean + NEUTRAL * self.deviation
 
 
-NORMALISATIONS: dict[str, type[Ranked] | type[Scaled]] = {
-    normalisation.kind: normalisation for normalisation in (QuantileNormal, UniformCdf, Standard, Unchanged)
-}
+AnyNormalisation = QuantileNormal | UniformCdf | Standard | Unchanged
+NORMALISATIONS: dict[str, type[AnyNormalisation]] = {one.kind: one for one in get_args(AnyNormalisation)}
 """The classes by the word that config and json use for them."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,14 @@ from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.groups import knots
-from tabgraphsyn.data.codec.levels import Levels
-from tabgraphsyn.data.codec.normalisation import NORMALISATIONS, Normalisation
+from tabgraphsyn.data.codec.levels import FLOATS, Levels
+from tabgraphsyn.data.codec.normalisation import NORMALISATIONS, AnyNormalisation
 from tabgraphsyn.data.codec.precision import Precision
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+from tabgraphsyn.data.untrusted import Name
 
 MIN_ATOM_ROWS = 5
 """A value that fewer rows share is no atom, whatever its share: in a small table each row is a large share."""
@@ -49,13 +53,30 @@ class NumericalCodec(ColumnCodec):
     """
 
     kind = "numerical"
-    parts: ClassVar = {"normalisation": NORMALISATIONS}
-    column: str
-    type: str
+    says = "ends of {knots} groups of numbers, bounds and precision{atoms}"
+    column: Name
+    type: ArrowType
     atoms: Levels
-    missing: str
+    missing: Literal["none", "category", "factor"]
     precision: Precision
-    normalisation: Normalisation
+    normalisation: AnyNormalisation
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: bounds within the type."""
+        low, high = self.precision.minimum, self.precision.maximum
+        if self.type in FLOATS:
+            most = FLOATS[self.type]
+            yield max(abs(low), abs(high)) <= most, f"numbers of type {self.type} are at most {most:.3g}"
+        else:
+            yield self.type.lstrip("u").startswith("int"), "a type of numbers"
+            limits = np.iinfo(self.type)
+            # The ends are floats: the largest whole number of 64 bits is rounded up to one beyond.
+            yield limits.min <= low and high <= float(limits.max), f"numbers of type {self.type}"
+
+    @classmethod
+    def proposal(cls, series: Series) -> Part | None:
+        """Return the codec that suits a column of numbers: constant, categorical or continuous."""
+        return number_codec(series.name, series.counts, series.config) if series.nature == "number" else None
 
     @staticmethod
     def fit(column: str, values: ValueCounts, config: CodecConfig, grain: float | None = None) -> NumericalCodec:
@@ -135,6 +156,10 @@ class NumericalCodec(ColumnCodec):
         return pa.array(whole, arrow_type, mask=is_null)
 
 
+Part = CategoricalCodec | ConstantCodec | NumericalCodec
+"""What a number may become, by itself or within another codec."""
+
+
 def atom_mask(counts: np.ndarray, atom_share: float) -> np.ndarray:
     """Return which distinct values are atoms: ``atom_share`` of the filled rows and at least five of them.
 
@@ -185,7 +210,7 @@ def _clipped(values: ValueCounts, quantile: float) -> ValueCounts:
     return ValueCounts(values.distinct[low : high + 1], counts, values.null_count, of_rows, values.entity)
 
 
-def number_codec(column: str, values: ValueCounts, config: CodecConfig, grain: float | None = None) -> ColumnCodec:
+def number_codec(column: str, values: ValueCounts, config: CodecConfig, grain: float | None = None) -> Part:
     """Return the codec that suits a column of numbers: constant, categorical or continuous.
 
     ``grain``: see ``groups.knots``.

@@ -6,13 +6,15 @@ import math
 import re
 import string
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import NotNegative
 from tabgraphsyn.errors import DataError, listing
 
 MAX_TEMPLATES = 64
@@ -33,6 +35,9 @@ CATEGORIES = {
     "CATEGORY_SPACE": " ",
 }
 
+Alphabet = Annotated[str, Meta(min_length=1, max_length=1_200_000)]
+Template = Annotated[tuple[Alphabet, ...], Meta(max_length=MAX_POSITIONS)]
+
 
 @dataclass(frozen=True)
 class Pattern(Plain):
@@ -43,8 +48,13 @@ class Pattern(Plain):
         weights: share of each shape.
     """
 
-    templates: tuple[tuple[str, ...], ...]
-    weights: tuple[float, ...]
+    templates: Annotated[tuple[Template, ...], Meta(min_length=1, max_length=MAX_TEMPLATES)]
+    weights: tuple[NotNegative, ...]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: weights that shapes can be drawn by."""
+        yield len(self.templates) == len(self.weights), "one weight for each template"
+        yield 0 < sum(self.weights) < math.inf, "weights above 0"
 
     @staticmethod
     def learn(values: Sequence[str], open_after: int = MAX_LENGTH) -> Pattern:

@@ -6,18 +6,23 @@ that first name, last name, full name and e-mail of a row go together, and none 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, UnmodelledCodec, head_and_tail, repeated_index
 from tabgraphsyn.data.codec.pattern import permuted
-from tabgraphsyn.data.personal import PersonalKind
+from tabgraphsyn.data.codec.series import NAMED_SHARE, Series, named_share
+from tabgraphsyn.data.formats.arrow_types import ArrowType
+from tabgraphsyn.data.personal import PersonalKind, personal_kind
+from tabgraphsyn.data.untrusted import Count
 
 LOCALE = "en_US"
 SEED = 20_231_107
@@ -46,15 +51,32 @@ class PersonalCodec(UnmodelledCodec):
     """
 
     kind = "personal"
+    says = "that it names a person by {person}; every value is made anew"
     person: PersonalKind
-    type: str
-    title: str = ""
+    type: ArrowType
+    title: Annotated[str, Meta(max_length=20)] = ""
     is_reversed: bool = False
-    tail_ids: int = 0
-    tail_rows: int = 0
-    offset: int = 0
-    head: tuple[int, ...] = ()
+    tail_ids: Count = 0
+    tail_rows: Count = 0
+    offset: Annotated[int, Meta(ge=0, le=2**60)] = 0
+    head: tuple[Count, ...] = ()
     shape: IdentifierCodec | None = None
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: counts to draw by."""
+        yield not self.head or sum(self.head) + self.tail_rows > 0, "persons occur"
+
+    @classmethod
+    def proposal(cls, series: Series) -> PersonalCodec | None:
+        """Return the codec of a column that names a person, if such columns are to be made anew."""
+        column, sample = series.column, series.sample
+        if series.config.personal == "ignore" or column.regex_format is not None:
+            return None
+        person = personal_kind(series.rows.table.schema.name, column.name, sample, column.pii)
+        # What its owner calls personal is made anew in its kind also where many share a value: words would say nothing.
+        if person is None or person == "birth_date" or (not column.pii and _is_shared(person, series)):
+            return None
+        return cls.fit(column.name, person, sample)
 
     @staticmethod
     def fit(column: str, person: PersonalKind, sample: pa.ChunkedArray) -> PersonalCodec:
@@ -113,6 +135,11 @@ class PersonalCodec(UnmodelledCodec):
                 return names + "@" + domain
         whole = last + ", " + first if self.is_reversed else first + " " + last
         return (f"{self.title} " if self.title else "") + whole + again
+
+
+def _is_shared(person: PersonalKind, series: Series) -> bool:
+    """Return whether most rows of a postcode are shared by enough entities: then it is a place, like a city."""
+    return person == "postcode" and named_share(series.sample_counts, series.config.min_entities) >= NAMED_SHARE
 
 
 def _shape(column: str, person: PersonalKind, filled: pa.ChunkedArray) -> IdentifierCodec:

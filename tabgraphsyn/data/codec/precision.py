@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from tabgraphsyn.data.codec.groups import Knots
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import NotNegative, Number
 
 MAX_DECIMALS = 12
 MAX_SUPPORT = 5_000
@@ -32,12 +37,19 @@ class Precision(Plain):
         offset: where the lattice stands, in ``[0, step)``.
     """
 
-    minimum: float
-    maximum: float
-    step: float = 0.0
-    decimals: int | None = None
-    support: tuple[float, ...] = ()
-    offset: float = 0.0
+    minimum: Number
+    maximum: Number
+    step: NotNegative = 0.0
+    decimals: Annotated[int, Meta(ge=0, le=MAX_DECIMALS)] | None = None
+    support: tuple[Number, ...] = ()
+    offset: Number = 0.0
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: a lattice within bounds, values in order."""
+        yield 0 <= self.offset <= self.step, "offset is within a step"
+        yield self.minimum <= self.maximum, "minimum is at most maximum"
+        ordered = pairwise([self.minimum, *self.support, self.maximum])
+        yield all(one <= other for one, other in ordered), "support ascends from minimum to maximum"
 
     @staticmethod
     def fit(distinct: np.ndarray, counts: np.ndarray, knots: Knots) -> Precision:

@@ -11,45 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codec.arithmetic import HourRule, Rule, clocks, find_rules, rules_from_dict, rules_to_dict
+from tabgraphsyn.data.codec.arithmetic import HourRule, Rule, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.bands import BandRule, band, find_bands
-from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec, DerivedCodec
-from tabgraphsyn.data.codec.choice import column_codec
-from tabgraphsyn.data.codec.clock import ClockCodec, ClockLagCodec
-from tabgraphsyn.data.codec.column import ColumnCodec, Draw
+from tabgraphsyn.data.codec.categorical import CategoricalCodec
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, Fitting
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
-from tabgraphsyn.data.codec.digits import DigitsCodec, is_told, is_wide
-from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
+from tabgraphsyn.data.codec.derived import DerivedCodec
+from tabgraphsyn.data.codec.kinds import CODECS, KINDS
 from tabgraphsyn.data.codec.mixed import MixedCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
-from tabgraphsyn.data.codec.personal import PersonalCodec
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.codec.training_rows import TrainingRows
-from tabgraphsyn.data.codec.wide import WideCodec
 from tabgraphsyn.data.counts import plain_zero
-from tabgraphsyn.data.dependencies import exact_within
 from tabgraphsyn.data.layout import EncodedTable, NumericalField, TableLayout
 from tabgraphsyn.data.schema import Table
 from tabgraphsyn.errors import DataError, listing
-
-CODECS: dict[str, type[ColumnCodec]] = {
-    codec.kind: codec
-    for codec in (
-        CategoricalCodec,
-        ClockCodec,
-        ClockLagCodec,
-        ConstantCodec,
-        DatetimeCodec,
-        DerivedCodec,
-        DigitsCodec,
-        IdentifierCodec,
-        MixedCodec,
-        NumericalCodec,
-        PersonalCodec,
-        TextCodec,
-        WideCodec,
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -84,27 +60,11 @@ class TableCodec:
             entities: (training rows,) int64, the entity of each; None: every row is one.
         """
         rows = TrainingRows(table, is_training, entities)
-        codecs = {name: column_codec(rows, table.schema.column(name), config) for name in columns}
-        bands = _bands(rows, codecs) if config.dependencies == "keep" else ()
-        derived = _derived(rows, codecs) if config.dependencies == "keep" else {}
-        # A band is its number's before it is any category's, and it is known only when the number is.
-        told = {rule.column for rule in bands}
-        derived = {name: given for name, given in derived.items() if not {name, given} & told}
-        for name, determinant in derived.items():
-            known = codecs[determinant]
-            assert isinstance(known, CategoricalCodec)
-            named = pa.concat_arrays([known.levels.array, known.rare.array])
-            codecs[name] = DerivedCodec.fit(name, determinant, rows.whole(determinant), rows.whole(name), named)
-        times = [name for name, codec in codecs.items() if codec is None]
-        codecs |= _fit_times(rows, times, config)
-        rules = _rules(rows, codecs) if config.dependencies == "keep" else ()
-        for name in [name for name, codec in codecs.items() if codec is not None and is_wide(codec, config)]:
-            others = rows.sampled([other for other in columns if codecs[other] is not None])
-            if is_told(name, others):
-                codecs[name] = DigitsCodec(codecs[name])  # type: ignore[arg-type]
-        codecs |= _fit_clocks(rows, [n for n in clocks(rules) if isinstance(codecs[n], NumericalCodec)], config)
-        rules = (*rules, *bands)
-        return TableCodec(table.schema.name, {name: codecs[name] for name in columns}, rules)  # type: ignore[misc]
+        codecs = {name: _proposed(Series(rows, table.schema.column(name), config)) for name in columns}
+        fitting = Fitting(rows, config, codecs, _bands(rows, codecs) if config.dependencies == "keep" else ())
+        for kind in KINDS:
+            codecs |= kind.beside(fitting)
+        return TableCodec(table.schema.name, codecs, (*fitting.rules, *fitting.bands))
 
     @cached_property
     def layout(self) -> TableLayout:
@@ -215,20 +175,13 @@ class TableCodec:
         return TableCodec(raw["table"], columns, rules_from_dict(raw["rules"]))
 
 
-def _derived(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> dict[str, str]:
-    determinants = [name for name, codec in codecs.items() if isinstance(codec, CategoricalCodec)]
-    modelled = [name for name, codec in codecs.items() if codec is None or isinstance(codec, NumericalCodec)]
-    dependents = [name for name in codecs if name in determinants or name in modelled]
-    return exact_within(rows.table, rows.is_training, determinants, dependents)
+def _proposed(series: Series) -> ColumnCodec:
+    """Return the codec of a column by itself, from the first kind that suits it."""
+    found = (kind.proposal(series) for kind in KINDS)
+    return next(codec for codec in found if codec is not None)
 
 
-def _rules(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> tuple[Rule, ...]:
-    own = [name for name, codec in codecs.items() if not isinstance(codec, ConstantCodec | DerivedCodec)]
-    names = [name for name in own if rows.table.schema.column(name).sdtype in ("numerical", "datetime")]
-    return find_rules(rows.sampled(names)) if len(names) > 1 else ()
-
-
-def _bands(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> tuple[BandRule, ...]:
+def _bands(rows: TrainingRows, codecs: Mapping[str, ColumnCodec]) -> tuple[BandRule, ...]:
     """Return which categories are the bands of which numbers."""
     categories = {
         name: codec.levels.values for name, codec in codecs.items()
@@ -236,36 +189,12 @@ def _bands(rows: TrainingRows, codecs: Mapping[str, ColumnCodec | None]) -> tupl
     }  # fmt: skip
     categories = {name: values for name, values in categories.items() if any(band(str(one)) for one in values)}
     numbers = {
-        name: codec.format.to_dict() if isinstance(codec, MixedCodec) else None for name, codec in codecs.items()
+        name: codec.format if isinstance(codec, MixedCodec) else None for name, codec in codecs.items()
         if isinstance(codec, NumericalCodec | MixedCodec) and rows.table.schema.column(name).sdtype == "numerical"
     }  # fmt: skip
     if not categories or not numbers:
         return ()
     return tuple(find_bands(categories, numbers, rows.sampled([*categories, *numbers])))
-
-
-def _fit_times(rows: TrainingRows, columns: list[str], config: CodecConfig) -> dict[str, ColumnCodec]:
-    """Fit columns of continuous times; the first complete one is the anchor of the others."""
-    codecs: dict[str, ColumnCodec] = {}
-    complete = [name for name in columns if not rows.values(name).null_count]
-    anchor = (complete[0], rows.values(complete[0])) if complete else None
-    for name in columns:
-        start = anchor if anchor and anchor[0] != name else None
-        codecs[name] = datetime_codec(name, rows.values(name), config, start, rows.entities)
-    return codecs
-
-
-def _fit_clocks(rows: TrainingRows, columns: list[str], config: CodecConfig) -> dict[str, ColumnCodec]:
-    """Fit columns of times of day; the first one is where the others count from, if that is tighter."""
-    codecs: dict[str, ColumnCodec] = {}
-    anchor = rows.values(columns[0]) if columns else None
-    for name in columns:
-        values = rows.values(name)
-        if name != columns[0] and ClockLagCodec.suits(values, anchor):
-            codecs[name] = ClockLagCodec.fit(name, values, columns[0], anchor, config, rows.entities)
-        elif (clock := ClockCodec.fit(name, values, config, rows.entities)) is not None:
-            codecs[name] = clock
-    return codecs
 
 
 def _whole(values: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 from tabgraphsyn.data.codec.categorical import ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.datetime import PARTS
 from tabgraphsyn.data.codec.levels import Levels
-from tabgraphsyn.data.codec.numerical import number_codec
+from tabgraphsyn.data.codec.numerical import Part, is_discrete, number_codec
+from tabgraphsyn.data.codec.series import Series
 from tabgraphsyn.data.counts import ValueCounts
+from tabgraphsyn.data.formats import WideFormat
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
+from tabgraphsyn.data.plain import Spelling
+from tabgraphsyn.data.untrusted import Name
 
 EXACT_BITS = 52
 EXACT = 2**53
 _DRAWN_BITS = 32
 _NOTHING = ConstantCodec("", Levels("int64", (None,)))
+LongText = Annotated[str, Meta(pattern=r"^-?\d{1,100}$")]
+LongNumber = Annotated[int, Meta(description="of any size")]
+# As text: most readers of json lose digits of a number beyond 64 bits.
+Long = Annotated[int, Spelling(LongText | LongNumber, str, int)]
+Stored = Literal["int64", "string"]
 
 
 @dataclass(frozen=True)
@@ -35,22 +44,42 @@ class WideCodec(ColumnCodec):
         column: column name.
         type: arrow type of the column: ``int64``, or ``string`` for text of digits.
         scale: decimals of the text.
+        bits: how many bits are drawn.
         base: where the lattice begins, in units of the last decimal; numbers of a few lie below.
         step: distance of the lattice on which all values lie.
         most: greatest number; numbers of a few lie above.
-        bits: how many bits are drawn.
         inner: codec of the leading bits.
     """
 
     kind = "wide"
-    column: str
-    type: str
-    scale: int
-    base: int
-    step: int
-    most: int
-    bits: int
-    inner: ColumnCodec
+    says = "groups of large whole numbers and bounds beyond which enough entities lie"
+    column: Name
+    type: Stored
+    scale: Annotated[int, Meta(ge=-100, le=100)]
+    bits: Annotated[int, Meta(ge=0, le=400)]
+    base: Long
+    step: Long
+    most: Long
+    inner: Part
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: a lattice."""
+        yield int(self.step) >= 1 and int(self.most) >= 0, "a step above 0 and numbers of at least 0"
+
+    @classmethod
+    def proposal(cls, series: Series) -> WideCodec | None:
+        """Return the codec of numbers of more digits than a float holds; a few of them are a category."""
+        if series.nature != "number":
+            return None
+        if isinstance(series.column.format, WideFormat):
+            scale = series.column.format.scale
+        elif series.column.sdtype == "numerical" and beyond_floats(series.counts.distinct):
+            scale = 0
+            if len(series.counts.counts) < 2 or is_discrete(series.counts, series.config):
+                return None
+        else:
+            return None
+        return cls.fit(series.name, series.whole, scale, series.config, series.rows.entities)
 
     @staticmethod
     def fit(
@@ -64,7 +93,8 @@ class WideCodec(ColumnCodec):
         base = least - (least - filled[0]) % step
         most = max((largest - base) // step, 0)
         bits = max(most.bit_length() - EXACT_BITS, 0)
-        codec = WideCodec(column, str(values.type), scale, base, step, most, bits, _NOTHING)
+        stored = next(one for one in get_args(Stored) if one == str(values.type))
+        codec = WideCodec(column, stored, scale, bits, base, step, most, _NOTHING)
         inner = number_codec(column, ValueCounts.of(codec._leading(wholes), entities), config)
         return replace(codec, inner=inner)
 
@@ -100,20 +130,6 @@ class WideCodec(ColumnCodec):
             return pa.array(wholes, pa.int64())
         texts = [None if one is None else f"{Decimal(one).scaleb(-self.scale):f}" for one in wholes]
         return pa.array(texts, pa.string())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        plain = {key: getattr(self, key) for key in ("column", "type", "scale", "bits")}
-        # As text: most readers of json lose digits of a number beyond 64 bits.
-        long = {key: str(getattr(self, key)) for key in ("base", "step", "most")}
-        return {"kind": self.kind, **plain, **long, "inner": self.inner.to_dict()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> WideCodec:
-        """Read the form that ``to_dict`` writes."""
-        plain: dict[str, Any] = {key: raw[key] for key in ("column", "type", "scale", "bits")}
-        long: dict[str, Any] = {key: int(raw[key]) for key in ("base", "step", "most")}
-        return cls(**plain, **long, inner=PARTS[raw["inner"]["kind"]].from_dict(raw["inner"]))
 
 
 def beyond_floats(values: pa.Array | pa.ChunkedArray) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 TIMESTAMP = pa.timestamp("us")
 DAY_US = 86_400_000_000
@@ -15,6 +17,15 @@ _DECIMAL = re.compile(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)")
 _ZONED = re.compile(r"timestamp\[(s|ms|us|ns), tz=(.+)\]")
 _DICTIONARY = re.compile(r"dictionary<values=(.+), indices=(\w+), ordered=([01])>")
 _DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
+
+ArrowType = Annotated[
+    str,
+    Meta(
+        pattern=r"^(null|bool|u?int(8|16|32|64)|halffloat|float|double|(large_)?string|date32\[day\]|date64\[ms\]"
+        r"|timestamp\[(s|ms|us|ns)\]|time32\[(s|ms)\]|time64\[(us|ns)\]|duration\[(s|ms|us|ns)\])$"
+    ),
+]
+"""Types of columns, as arrow writes them, in files of which a stranger may be the author."""
 
 
 @lru_cache(maxsize=256)

@@ -7,18 +7,24 @@ are written. The format is decided once, over the whole column, and writes every
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 from tabgraphsyn.data.formats.arrow_types import type_of
+from tabgraphsyn.data.plain import Plain
+
+Short = Annotated[str, Meta(max_length=300)]
+"""Text of a format, which stands in every value."""
+Small = Annotated[int, Meta(ge=-2_000, le=2_000)]
+"""Widths, decimals, minutes of a zone."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format(ABC):
+class Format(Plain, ABC):
     """How the values of one column are written.
 
     Attributes:
@@ -27,7 +33,8 @@ class Format(ABC):
     """
 
     kind: ClassVar[str]
-    type: str = ""
+    leaves_out_defaults = True
+    type: Short = ""
 
     @property
     @abstractmethod
@@ -81,21 +88,6 @@ class Format(ABC):
     def in_words(self) -> str:
         """Return the format in words, for reasons; empty where there is nothing to say."""
         return ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form; what has its default is left out."""
-        raw: dict[str, Any] = {"kind": self.kind}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value != field.default:
-                raw[field.name] = value
-        return raw
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the form that ``to_dict`` writes."""
-        given: dict[str, Any] = {key: value for key, value in raw.items() if key != "kind"}
-        return cls(**given)
 
 
 def matched(text: pa.Array, pattern: str, told: str) -> dict[str, pa.Array]:

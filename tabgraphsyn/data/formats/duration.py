@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.formats.base import Format, each, matched
+from tabgraphsyn.data.formats.base import Format, Short, Small, each, matched
 
 _SECOND = 1_000_000
 _ISO_US = {"W": 7 * 86_400 * _SECOND, "D": 86_400 * _SECOND, "H": 3_600 * _SECOND, "M": 60 * _SECOND, "S": _SECOND}
@@ -31,10 +31,10 @@ class DurationFormat(Format):
     """
 
     kind = "duration"
-    style: str = "clock"
-    width: int = 1
-    parts: str = "HMS"
-    decimals: int = 0
+    style: Short = "clock"
+    width: Small = 1
+    parts: Short = "HMS"
+    decimals: Small = 0
 
     @property
     def stored(self) -> pa.DataType:

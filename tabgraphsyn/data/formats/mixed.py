@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 from tabgraphsyn.data.formats.base import Format
 from tabgraphsyn.data.formats.moment import DatetimeFormat
 from tabgraphsyn.data.formats.number import NumberFormat
+
+Shape = Annotated[str, Meta(max_length=2_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +28,13 @@ class MixedFormat(Format):
     """
 
     kind = "mixed"
-    forms: tuple[NumberFormat | DatetimeFormat, ...] = ()
-    shapes: tuple[str, ...] = ()
+    forms: Annotated[tuple[NumberFormat | DatetimeFormat, ...], Meta(min_length=1, max_length=100)]
+    shapes: tuple[Shape, ...]
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: a shape for each form, and text in parquet."""
+        yield len(self.forms) == len(self.shapes), "one shape for each form"
+        yield not self.type, "text in parquet, of no other type"
 
     @property
     def stored(self) -> pa.DataType:
@@ -87,14 +95,3 @@ class MixedFormat(Format):
         )
         what = "times" if pa.types.is_timestamp(self.values_type) else "numbers"
         return f"{what} written like {ways}, perhaps with words among them"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "forms": [one.to_dict() for one in self.forms], "shapes": list(self.shapes)}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> MixedFormat:
-        """Read the form that ``to_dict`` writes."""
-        kinds = {one.kind: one for one in (NumberFormat, DatetimeFormat)}
-        forms = tuple(kinds[one["kind"]].from_dict(one) for one in raw["forms"])
-        return cls(forms=forms, shapes=tuple(raw["shapes"]))

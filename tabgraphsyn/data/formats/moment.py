@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data import datetimes
 from tabgraphsyn.data.formats.arrow_types import DAY_US, TIMESTAMP
-from tabgraphsyn.data.formats.base import Format
+from tabgraphsyn.data.formats.base import Format, Short, Small
 
 _NANOS_MIX = 40_503  # spreads the digits below a microsecond, which no model learns
 
@@ -31,13 +31,13 @@ class DatetimeFormat(Format):
     """
 
     kind = "datetime"
-    pattern: str
-    least: int = 6
-    most: int = 6
-    zone: str = ""
-    offset_min: int = 0
+    pattern: Short
+    least: Small = 6
+    most: Small = 6
+    zone: Short = ""
+    offset_min: Small = 0
     nanos: bool = False
-    case: str = ""
+    case: Short = ""
 
     @property
     def stored(self) -> pa.DataType:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.formats.base import Format, each, matched
+from tabgraphsyn.data.formats.base import Format, Short, Small, each, matched
 
 MINUS = "\u2212"
 
@@ -33,16 +33,16 @@ class NumberFormat(Format):
 
     kind = "number"
     whole: bool = False
-    least: int = 0
-    most: int = 0
-    mark: str = "."
-    thousands: str = ""
-    prefix: str = ""
-    suffix: str = ""
-    negative: str = "-"
+    least: Small = 0
+    most: Small = 0
+    mark: Short = "."
+    thousands: Short = ""
+    prefix: Short = ""
+    suffix: Short = ""
+    negative: Short = "-"
     sign_first: bool = True
     plus: bool = False
-    exponent: str = ""
+    exponent: Short = ""
 
     @property
     def stored(self) -> pa.DataType:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.formats.arrow_types import plain_array, type_of
-from tabgraphsyn.data.formats.base import Format, each
+from tabgraphsyn.data.formats.base import Format, Short, Small, each
 from tabgraphsyn.errors import DataError
 
 
@@ -18,8 +18,8 @@ class BooleanFormat(Format):
     """True and false in the words of the file."""
 
     kind = "boolean"
-    true: str = "True"
-    false: str = "False"
+    true: Short = "True"
+    false: Short = "False"
 
     @property
     def stored(self) -> pa.DataType:
@@ -44,7 +44,7 @@ class TypedFormat(Format):
     """Values of an arrow type that casts to a plain one and back: int32, float16, dictionaries, large strings."""
 
     kind = "typed"
-    plain: str = "string"
+    plain: Short = "string"
 
     @property
     def stored(self) -> pa.DataType:
@@ -92,7 +92,7 @@ class WideFormat(Format):
     """
 
     kind = "wide"
-    scale: int = 0
+    scale: Small = 0
 
     @property
     def stored(self) -> pa.DataType:
