@@ -84,7 +84,7 @@ def test_what_is_written_passes_the_form_that_is_read_off_the_fields() -> None:
     for one in (ROUND, Spare("y", ROUND), Spare()):
         raw = json.dumps(one.to_dict()).encode()
         form = decoded(raw, any_of(Round, Spare), "x")
-        assert builtins(form) == one.to_dict()
+        assert json.loads(json.dumps(builtins(form))) == one.to_dict()
         assert type(one).from_dict(builtins(form)) == one
     assert ROUND.to_dict()["large"] == str(2**80) and Spare().to_dict() == {"kind": "spare"}
 
@@ -118,7 +118,7 @@ def test_what_no_field_says_is_refused(change) -> None:
 def test_no_field_may_be_missing(name) -> None:
     raw = {key: value for key, value in ROUND.to_dict().items() if key != name}
     with pytest.raises(DataError):
-        decoded(json.dumps(raw).encode(), form_of(Round), "x")
+        decoded(json.dumps(raw).encode(), any_of(Round, Spare), "x")
 
 
 @pytest.mark.parametrize("hint", [int, str, float, dict, object, tuple[int, ...], Plain, "Annotated[int, 'words']"])
