@@ -81,9 +81,9 @@ def spelling(hint: Any) -> Spelling | None:
 
 
 def _fields_written(value: Any) -> dict[str, Any]:
-    left_out = getattr(value, "leaves_out_defaults", False)
-    defaults = {one.name: one.default for one in fields(value)} if left_out else {}
-    pairs = [(name, getattr(value, name), hint) for name, hint in hints_of(type(value)).items()]
+    of: Any = type(value)
+    defaults = {one.name: one.default for one in fields(of)} if getattr(of, "leaves_out_defaults", False) else {}
+    pairs = [(name, getattr(value, name), hint) for name, hint in hints_of(of).items()]
     return {name: _written(item, hint) for name, item, hint in pairs if item != defaults.get(name, MISSING)}
 
 
