@@ -22,7 +22,7 @@ READER = """
         options_ = pyarrow.csv.ParseOptions(delimiter="|")
         written = path.with_name(f".{path.stem}.read")
         pq.write_table(pyarrow.csv.read_csv(path, parse_options=options_), written)
-        return [ParquetTable(name=path.stem, path=written, limits=options.limits)]
+        return [ParquetTable(name=path.stem, path=written, options=options)]
 """
 
 

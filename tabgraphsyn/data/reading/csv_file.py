@@ -17,8 +17,8 @@ import pyarrow.csv as arrow_csv
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.reading.csv_faults import CsvSource, binary_kind, explain, unclosed_quote
 from tabgraphsyn.data.reading.layout import Found, Given, chosen, find_layout, total_problem
-from tabgraphsyn.data.reading.limits import Meter, metered
-from tabgraphsyn.data.schema import Relation
+from tabgraphsyn.data.reading.limits import metered
+from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError
 
 _BLOCK_BYTES = 8 << 20
@@ -36,7 +36,7 @@ def csv_tables(path: Path, options: DatasetOptions) -> list[CsvTable]:
     for suffix in (".gz", ".bz2", ".zst", ".csv", ".tsv", ".txt"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
-    return [CsvTable(name, path, options)]
+    return [CsvTable(name=name, path=path, options=options)]
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,12 @@ class _Sample:
     layout: Found
 
 
-@dataclass(frozen=True)
-class CsvTable:
+@dataclass(frozen=True, kw_only=True)
+class CsvTable(TableReader):
     """One CSV file."""
 
-    name: str
-    path: Path
-    options: DatasetOptions
-    as_written: bool = True
-    has_null_words: bool = True
-    primary_key: tuple[str, ...] = ()
-    foreign_keys: tuple[Relation, ...] = ()
-
-    @property
-    def location(self) -> str:
-        """The file's name."""
-        return self.path.name
+    as_written = True
+    has_null_words = True
 
     @property
     def has_decimal_comma(self) -> bool:
@@ -112,7 +102,7 @@ class CsvTable:
             self.path, encoding, delimiter, skipped, None if comment is None else str(comment), given.skip_footer or 0
         )
         numbered = _rows("".join(kept), delimiter, complete)
-        self._meter.columns(len(numbered[0][1]) if numbered else 0, is_all=complete or len(numbered) > 1)
+        self.meter.columns(len(numbered[0][1]) if numbered else 0, is_all=complete or len(numbered) > 1)
         is_known = separator is not None or comment is not None
         found = find_layout(
             [row for _, row in numbered],
@@ -148,21 +138,17 @@ class CsvTable:
     def _given(self) -> Given:
         return given_layout(self.options, self.name)
 
-    @property
-    def _meter(self) -> Meter:
-        return Meter(self.location, self.options.limits, self.path.stat().st_size)
-
     def columns(self) -> list[str]:
         """Return the names in the first line; an empty one becomes ``Unnamed: <position>`` as in pandas."""
         sample = self._sample
         with self._failures_explained(sample.source), self._open({}) as reader:
             names = reader.schema.names
-        self._meter.columns(len(names))
+        self.meter.columns(len(names))
         return [name if name.strip() else f"Unnamed: {position}" for position, name in enumerate(names)]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, every column a string."""
-        yield from metered(self._with_last_row_checked(), self._meter)
+        yield from metered(self._with_last_row_checked(), self.meter)
 
     def _with_last_row_checked(self) -> Iterator[pa.RecordBatch]:
         names = self.columns()
@@ -197,7 +183,7 @@ class CsvTable:
         width = len(sample.rows[0]) if sample.rows else 0
         generated = None if sample.layout.has_names else [f"column_{number}" for number in range(1, width + 1)]
         return arrow_csv.open_csv(
-            sample.source.open_bytes(self._meter),
+            sample.source.open_bytes(self.meter),
             read_options=arrow_csv.ReadOptions(
                 block_size=_BLOCK_BYTES,
                 encoding=sample.source.arrow_encoding,

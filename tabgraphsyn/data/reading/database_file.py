@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.duckdb_file import DuckdbTable, duckdb_tables
-from tabgraphsyn.data.reading.sqlite_file import SqliteTable, sqlite_tables
+from tabgraphsyn.data.reading.duckdb_file import duckdb_tables
+from tabgraphsyn.data.reading.sqlite_file import sqlite_tables
+from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError
 
 
-def database_tables(path: Path, options: DatasetOptions) -> list[SqliteTable] | list[DuckdbTable]:
+def database_tables(path: Path, options: DatasetOptions) -> Sequence[TableReader]:
     """Return the tables of a SQLite or DuckDB file.
 
     Raises:

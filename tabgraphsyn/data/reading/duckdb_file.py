@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.limits import BATCH_BYTES, Meter, ReadLimits, metered
+from tabgraphsyn.data.reading.limits import BATCH_BYTES, metered
 from tabgraphsyn.data.reading.names import quoted
-from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
+from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import DataError, listing
 
@@ -30,8 +30,8 @@ _CLOSED = {
 _CHUNK_ROWS = 2048  # DuckDB computes so many rows at a time, whatever is asked for
 
 
-@dataclass(frozen=True)
-class DuckdbTable:
+@dataclass(frozen=True, kw_only=True)
+class DuckdbTable(TableReader):
     """One table of a DuckDB file.
 
     Attributes:
@@ -39,18 +39,9 @@ class DuckdbTable:
         texts: those of them that hold text.
     """
 
-    name: str
-    path: Path
-    limits: ReadLimits
     names: tuple[str, ...]
     texts: tuple[str, ...] = ()
     schema_name: str = "main"
-    primary_key: tuple[str, ...] = ()
-    foreign_keys: tuple[Relation, ...] = ()
-    as_written: bool = False
-    has_null_words: bool = False
-    has_decimal_comma: bool = False
-    notes: tuple[str, ...] = ()
 
     @property
     def location(self) -> str:
@@ -63,14 +54,13 @@ class DuckdbTable:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
-        meter = Meter(self.location, self.limits, self.path.stat().st_size)
-        yield from metered(self._batches(meter), meter)
+        yield from metered(self._batches(), self.meter)
 
-    def _batches(self, meter: Meter) -> Iterator[pa.RecordBatch]:
+    def _batches(self) -> Iterator[pa.RecordBatch]:
         with closing(_connected(self.path)) as connection:
             try:
                 place = _place(connection, self.schema_name, self.name)
-                rows, width = self._asked(connection, place, meter)
+                rows, width = self._asked(connection, place)
                 select = f"SELECT {', '.join(map(quoted, self.names))} FROM {place}"
                 if width * _CHUNK_ROWS <= 8 * BATCH_BYTES:
                     yield from connection.sql(select).to_arrow_reader(
@@ -85,11 +75,11 @@ class DuckdbTable:
             except (duckdb.Error, pa.ArrowException) as error:
                 raise DataError(f"{self.location}: cannot be read: {str(error)[:300]}") from error
 
-    def _asked(self, connection: duckdb.DuckDBPyConnection, place: str, meter: Meter) -> tuple[int, int]:
+    def _asked(self, connection: duckdb.DuckDBPyConnection, place: str) -> tuple[int, int]:
         """Return the largest row number and the most bytes of a row; texts are measured before they are read."""
         ((rows,),) = connection.execute(f"SELECT coalesce(max(rowid), -1) + 1 FROM {place}").fetchall()
         width = 8 * len(self.names)
-        trial = Meter(meter.location, meter.limits, meter.file_bytes)
+        trial = self.meter
         trial.add(rows * width, rows * len(self.names))
         for name in self.texts:
             column = quoted(name)
@@ -154,13 +144,13 @@ def _table(
     return DuckdbTable(
         name=key[1],
         path=path,
-        limits=options.limits,
+        options=options,
         names=stored,
         texts=tuple(row[2] for row in own if row[3] == "VARCHAR" and not row[4]),
         schema_name=key[0],
         primary_key=primary if set(primary) <= set(stored) else (),
         foreign_keys=foreign,
-        notes=(note,) if generated else (),
+        passed_over=(note,) if generated else (),
     )
 
 

@@ -22,7 +22,7 @@ from tabgraphsyn.data.reading.csv_file import given_layout
 from tabgraphsyn.data.reading.excel_parts import check_parts
 from tabgraphsyn.data.reading.layout import Found, Given, find_layout, total_problem
 from tabgraphsyn.data.reading.limits import Meter, metered
-from tabgraphsyn.data.schema import Relation
+from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError
 
 _FAILURES = (
@@ -40,9 +40,11 @@ def excel_tables(path: Path, options: DatasetOptions) -> list[ExcelTable]:
         check_parts(path, Meter(path.name, options.limits, path.stat().st_size))
     with closing(_open(path)) as workbook:
         sheets = [sheet.title for sheet in workbook.worksheets]
-    if len(sheets) == 1:
-        return [ExcelTable(path.stem, path, sheets[0], options)]
-    return [ExcelTable(sheet, path, sheet, options) for sheet in sheets]
+    names = [path.stem] if len(sheets) == 1 else sheets
+    return [
+        ExcelTable(name=name, path=path, sheet=sheet, options=options)
+        for name, sheet in zip(names, sheets, strict=True)
+    ]
 
 
 class _damage_explained:
@@ -74,19 +76,13 @@ def _open(path: Path) -> Any:
         raise DataError(f"{path.name}: no Excel workbook ({error}). Give it the suffix of its format.") from error
 
 
-@dataclass(frozen=True)
-class ExcelTable:
+@dataclass(frozen=True, kw_only=True)
+class ExcelTable(TableReader):
     """One sheet."""
 
-    name: str
-    path: Path
+    as_written = True
+    has_null_words = True
     sheet: str
-    options: DatasetOptions
-    as_written: bool = True
-    has_null_words: bool = True
-    has_decimal_comma: bool = False
-    primary_key: tuple[str, ...] = ()
-    foreign_keys: tuple[Relation, ...] = ()
 
     @property
     def location(self) -> str:
@@ -102,10 +98,6 @@ class ExcelTable:
     @property
     def _given(self) -> Given:
         return given_layout(self.options, self.name)
-
-    @property
-    def _meter(self) -> Meter:
-        return Meter(self.location, self.options.limits, self.path.stat().st_size)
 
     def columns(self) -> list[str]:
         """Return the cells of the first row that is not empty; without a row of names ``column_1``, ...
@@ -142,7 +134,7 @@ class ExcelTable:
         """
         names = self.columns()
         blocks = bounded_blocks(self._body(len(names)))
-        yield from metered((text_batch(names, block, self.location) for block in blocks), self._meter)
+        yield from metered((text_batch(names, block, self.location) for block in blocks), self.meter)
 
     def _body(self, width: int) -> Iterator[list[Any]]:
         """Yield the rows under the names, ``width`` cells each."""
@@ -179,7 +171,7 @@ class ExcelTable:
         """
         from openpyxl.worksheet._reader import WorkSheetParser
 
-        meter = self._meter
+        meter = self.meter
         with _damage_explained(self.location), closing(_open(self.path)) as workbook:
             sheet = workbook[self.sheet]
             with sheet._get_source() as source:

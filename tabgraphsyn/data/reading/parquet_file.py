@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.limits import BATCH_BYTES, Meter, ReadLimits, decoded_bytes, is_text, metered
-from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
-from tabgraphsyn.data.schema import Relation
+from tabgraphsyn.data.reading.limits import BATCH_BYTES, decoded_bytes, is_text, metered
+from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
 from tabgraphsyn.errors import DataError
 
 _FAILURES = (pa.ArrowException, OSError, ValueError)
@@ -20,27 +19,12 @@ _FAILURES = (pa.ArrowException, OSError, ValueError)
 
 def parquet_tables(path: Path, options: DatasetOptions) -> list[ParquetTable]:
     """Return the one table that a parquet file holds."""
-    return [ParquetTable(name=path.stem, path=path, limits=options.limits)]
+    return [ParquetTable(name=path.stem, path=path, options=options)]
 
 
-@dataclass(frozen=True)
-class ParquetTable:
+@dataclass(frozen=True, kw_only=True)
+class ParquetTable(TableReader):
     """One parquet file."""
-
-    name: str
-    path: Path
-    limits: ReadLimits
-    as_written: bool = False
-    has_null_words: bool = False
-    has_decimal_comma: bool = False
-    primary_key: tuple[str, ...] = ()
-    foreign_keys: tuple[Relation, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def location(self) -> str:
-        """The file's name."""
-        return self.path.name
 
     def columns(self) -> list[str]:
         """Return the column names."""
@@ -51,21 +35,20 @@ class ParquetTable:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; texts that a dictionary repeats are measured before they are written out."""
-        meter = Meter(self.location, self.limits, self.path.stat().st_size)
         try:
             declared = pq.read_schema(self.path)  # a reader that makes dictionaries of texts declares dictionaries
             texts = [field.name for field in declared if is_text(field.type)]
             with pq.ParquetFile(self.path, read_dictionary=texts) as file:
-                self._ask_footer(file.metadata, meter)
-                for batch in metered(self._decoded(file, declared), meter):
+                self._ask_footer(file.metadata)
+                for batch in metered(self._decoded(file, declared), self.meter):
                     batch.validate(full=True)  # text that is not UTF-8
                     yield batch
         except _FAILURES as error:
             raise self._unreadable(error) from error
 
-    def _ask_footer(self, metadata: pq.FileMetaData, meter: Meter) -> None:
+    def _ask_footer(self, metadata: pq.FileMetaData) -> None:
         """Ask for the size of the pages as they are before compression, and for the cells."""
-        trial = Meter(meter.location, meter.limits, meter.file_bytes)
+        trial = self.meter
         trial.columns(metadata.num_columns)
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         trial.add(sum(group.total_byte_size for group in groups), metadata.num_rows * metadata.num_columns)

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.reading.cells import bounded_blocks, text_batch
-from tabgraphsyn.data.reading.limits import Meter, ReadLimits, metered
+from tabgraphsyn.data.reading.limits import ReadLimits, metered
 from tabgraphsyn.data.reading.names import quoted
+from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import DataError, listing
 
@@ -26,19 +27,11 @@ _COMPUTING_S = 30.0
 _STEPS_BETWEEN = 100_000
 
 
-@dataclass(frozen=True)
-class SqliteTable:
+@dataclass(frozen=True, kw_only=True)
+class SqliteTable(TableReader):
     """One table of a SQLite file. SQLite types values, not columns, so values come as text."""
 
-    name: str
-    path: Path
-    limits: ReadLimits
-    primary_key: tuple[str, ...] = ()
-    foreign_keys: tuple[Relation, ...] = ()
-    as_written: bool = True
-    has_null_words: bool = False
-    has_decimal_comma: bool = False
-    notes: tuple[str, ...] = ()
+    as_written = True
 
     @property
     def location(self) -> str:
@@ -47,7 +40,7 @@ class SqliteTable:
 
     def columns(self) -> list[str]:
         """Return the names of all columns, generated ones too."""
-        with closing(_connected(self.path, self.limits)) as connection:
+        with closing(_connected(self.path, self.options.limits)) as connection:
             try:
                 return [name for name, _ in _columns(connection, self.name)]
             except sqlite3.Error as error:
@@ -55,16 +48,15 @@ class SqliteTable:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows as text, every column by its name."""
-        meter = Meter(self.location, self.limits, self.path.stat().st_size)
-        yield from metered(self._batches(meter), meter)
+        yield from metered(self._batches(), self.meter)
 
-    def _batches(self, meter: Meter) -> Iterator[pa.RecordBatch]:
-        with closing(_connected(self.path, self.limits)) as connection:
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        with closing(_connected(self.path, self.options.limits)) as connection:
             try:
                 columns = _columns(connection, self.name)
                 names = [name for name, _ in columns]
                 if any(hidden == _COMPUTED for _, hidden in columns):
-                    self._ask_what_is_computed(connection, names, meter)
+                    self._ask_what_is_computed(connection, names)
                 wanted = ", ".join(map(quoted, names))
                 rows = connection.execute(f"SELECT {wanted} FROM main.{quoted(self.name)}")
                 for block in bounded_blocks(rows):
@@ -72,12 +64,12 @@ class SqliteTable:
             except (sqlite3.Error, OverflowError, UnicodeError) as error:
                 raise self._unreadable(error) from error
 
-    def _ask_what_is_computed(self, connection: sqlite3.Connection, names: list[str], meter: Meter) -> None:
+    def _ask_what_is_computed(self, connection: sqlite3.Connection, names: list[str]) -> None:
         """Raise where columns that the file computes are too large or take too long, before any row is kept."""
         started = time.monotonic()
         connection.set_progress_handler(lambda: time.monotonic() - started > _COMPUTING_S, _STEPS_BETWEEN)
         lengths = " + ".join(f"coalesce(length({quoted(name)}), 0)" for name in names)
-        trial = Meter(meter.location, meter.limits, meter.file_bytes)
+        trial = self.meter
         try:
             for (length,) in connection.execute(f"SELECT {lengths} FROM main.{quoted(self.name)}"):
                 trial.add(length)
@@ -90,8 +82,8 @@ class SqliteTable:
         text = str(error)
         if "too big" in text:
             return DataError(
-                f"{self.location}: a value of over {self.limits.max_value_length:,} letters. Shorten it, remove the "
-                f"column, or raise dataset.max_value_length."
+                f"{self.location}: a value of over {self.options.limits.max_value_length:,} letters. Shorten it, remove "
+                f"the column, or raise dataset.max_value_length."
             )
         if text == "interrupted":
             return DataError(
@@ -124,12 +116,12 @@ def sqlite_tables(path: Path, options: DatasetOptions) -> list[SqliteTable]:
             )
             return [
                 SqliteTable(
-                    name,
-                    path,
-                    options.limits,
-                    primary[name],
-                    _foreign_keys(connection, name, primary),
-                    notes=(note,) if views and name == names[0] else (),
+                    name=name,
+                    path=path,
+                    options=options,
+                    primary_key=primary[name],
+                    foreign_keys=_foreign_keys(connection, name, primary),
+                    passed_over=(note,) if views and name == names[0] else (),
                 )
                 for name in names
             ]

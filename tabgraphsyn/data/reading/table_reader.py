@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 
+from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.reading.limits import Meter
 from tabgraphsyn.data.schema import Relation
 
 BATCH_ROWS = 65_536
 
 
-class TableReader(Protocol):
-    """One table inside a file."""
+@dataclass(frozen=True, kw_only=True)
+class TableReader(ABC):
+    """One table inside a file.
 
-    @property
-    def name(self) -> str:
-        """The table's name."""
+    Attributes:
+        name: the table's name.
+        path: the file.
+        options: of the data set.
+        primary_key: the primary key that the file itself declares, or nothing.
+        foreign_keys: foreign keys that the file itself declares.
+        passed_over: what of the file was passed over, in words.
+        as_written: True where values come as text, so that their types must be found from the values.
+        has_null_words: True where the format has no missing value of its own and words such as NA stand for it.
+    """
+
+    name: str
+    path: Path
+    options: DatasetOptions
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[Relation, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    as_written: ClassVar[bool] = False
+    has_null_words: ClassVar[bool] = False
 
     @property
     def location(self) -> str:
-        """What messages call it, e.g. ``'flights.csv'`` or ``'db.sqlite: flights'``."""
-
-    @property
-    def as_written(self) -> bool:
-        """True where values come as text, so that their types must be found from the values."""
-
-    @property
-    def has_null_words(self) -> bool:
-        """True where the format has no missing value of its own and words such as NA stand for it."""
+        """What messages call it: the file's name, or ``'db.sqlite: flights'``."""
+        return self.path.name
 
     @property
     def has_decimal_comma(self) -> bool:
         """True where numbers may be written 1,5."""
-
-    @property
-    def primary_key(self) -> tuple[str, ...]:
-        """The primary key that the file itself declares, or nothing."""
-
-    @property
-    def foreign_keys(self) -> tuple[Relation, ...]:
-        """Foreign keys that the file itself declares."""
+        return False
 
     @property
     def notes(self) -> Sequence[str]:
         """What of the file was passed over, in words."""
+        return self.passed_over
 
+    @property
+    def meter(self) -> Meter:
+        """A new meter of what is read of the file."""
+        return Meter(self.location, self.options.limits, self.path.stat().st_size)
+
+    @abstractmethod
     def columns(self) -> list[str]:
         """Return the column names, without reading rows.
 
@@ -54,6 +69,7 @@ class TableReader(Protocol):
             DataError: the file cannot be read.
         """
 
+    @abstractmethod
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order.
 
