@@ -184,7 +184,7 @@ def _shared_levels(levels: Levels, values: pa.ChunkedArray, entities: np.ndarray
     rare = [place for place, one in enumerate(real) if one not in shared]
     if not rare:
         return levels
-    made = list(levels.values)
+    made: list[Any] = list(levels.values)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         tries = Pattern.learn([str(one) for one in real]).make(np.arange(len(rare) + len(real))).tolist()
         fresh = iter([one for one in dict.fromkeys(tries) if one not in set(real)])

@@ -160,7 +160,7 @@ def _candidates(
                 if len({column, start, change}) < 3:
                     continue
                 clock = column in clocks and start in clocks
-                midnight = 2400 if clock and np.nanmax(values[column]) == 2400 else 0
+                midnight: Literal[0, 2400] = 2400 if clock and np.nanmax(values[column]) == 2400 else 0
                 rule = SumRule(column, start, change, clock, midnight)
                 if _always(rule, values):
                     yield rule

@@ -79,11 +79,11 @@ class SqliteTable(TableReader):
             connection.set_progress_handler(None, 0)
 
     def _unreadable(self, error: Exception) -> DataError:
-        text = str(error)
+        text, letters = str(error), self.options.limits.max_value_length
         if "too big" in text:
             return DataError(
-                f"{self.location}: a value of over {self.options.limits.max_value_length:,} letters. Shorten it, remove "
-                f"the column, or raise dataset.max_value_length."
+                f"{self.location}: a value of over {letters:,} letters. Shorten it, remove the column, or raise "
+                f"dataset.max_value_length."
             )
         if text == "interrupted":
             return DataError(
