@@ -54,6 +54,10 @@ def any_of(*kinds: Any) -> Any:
     return reduce(or_, map(form_of, kinds))
 
 
+def _row_of(kind: Any) -> Any:
+    return tuple[tuple(_declared(hint, f"{kind.__name__}.{name}") for name, hint in hints_of(kind).items())]  # type: ignore[misc]
+
+
 def _check_of(kind: Any) -> Any:
     rules = getattr(kind, "together", None)
 
@@ -86,6 +90,8 @@ def _declared(hint: Any, where: str) -> Any:
         return tuple[tuple(_declared(one, where) for one in inner)]  # type: ignore[misc]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return dict[_declared(inner[0], where), _declared(inner[1], where)]  # type: ignore[misc]
+    if origin is frozenset:
+        return list[_declared(inner[0], where)]  # type: ignore[misc]
     if isinstance(hint, type) and is_dataclass(hint):
-        return form_of(hint)
+        return _row_of(hint) if getattr(hint, "is_row", False) else form_of(hint)
     raise TypeError(f"{where}: a type that says what a file may hold expected, found {hint}")

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from msgspec import Meta
 
 from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.counts import even_sample, training_batches, training_values
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Database, Schema, Table
 from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.data.untrusted import Count, Name, Share
 
 MIN_STRENGTH = 0.98
 MIN_GAIN = 0.8
@@ -47,11 +50,11 @@ class Dependency(Plain):
         kept: True where the codec keeps it by construction.
     """
 
-    table: str
-    determinant: tuple[str, ...]
-    dependent: str
-    strength: float
-    support_rows: int
+    table: Name
+    determinant: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    dependent: Name
+    strength: Share
+    support_rows: Count
     kept: bool = False
 
 

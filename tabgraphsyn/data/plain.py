@@ -30,16 +30,18 @@ class Spelling:
 class Plain:
     """A dataclass that is written as its fields in their order, after its ``kind`` where it has one.
 
-    Fields hold plain values, tuples, mappings, and other classes of this form. A field that may hold one of several
-    classes is a union of them: a closed list. Its base class would be an open one and is refused.
+    Fields hold plain values, tuples, sets, mappings, and other classes of this form. A field that may hold one of
+    several classes is a union of them: a closed list. Its base class would be an open one and is refused.
 
     Attributes:
         kind_key: the key under which json names the kind.
         leaves_out_defaults: fields that have their default are not written.
+        is_row: inside another class it is a list of its values, without names.
     """
 
     kind_key: ClassVar[str] = "kind"
     leaves_out_defaults: ClassVar[bool] = False
+    is_row: ClassVar[bool] = False
 
     def together(self) -> Iterator[tuple[bool, str]]:
         """Yield what must hold of several fields, each with the rule in words; asked of what a file holds.
@@ -91,6 +93,8 @@ def _written(value: Any, hint: Any) -> Any:
     spelt = spelling(hint)
     if spelt is not None:
         return spelt.write(value)
+    if getattr(value, "is_row", False):
+        return list(_fields_written(value).values())
     if hasattr(value, "to_dict"):
         return value.to_dict()
     if is_dataclass(value):
@@ -99,6 +103,8 @@ def _written(value: Any, hint: Any) -> Any:
         each = get_args(hint)
         item = each[0] if len(each) == 2 and each[1] is Ellipsis else None
         return [_written(one, item) for one in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
     return {key: _written(item, None) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
@@ -121,6 +127,10 @@ def read(value: Any, hint: Any) -> Any:
         return tuple(read(item, one) for item, one in zip(value, each, strict=True))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {key: read(item, inner[1]) for key, item in value.items()}
+    if origin is frozenset:
+        return frozenset(value)
+    if getattr(hint, "is_row", False):
+        value = dict(zip(hints_of(hint), value, strict=True))
     if hasattr(hint, "from_dict"):
         return hint.from_dict(value)
     if isinstance(hint, type) and is_dataclass(hint):

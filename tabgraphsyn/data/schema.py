@@ -5,28 +5,32 @@ No row is read here except on request; a ``Table`` is parquet on disk or an arro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Meta
 
 from tabgraphsyn.data.files import read_json
-from tabgraphsyn.data.formats import Format, format_from_dict
+from tabgraphsyn.data.formats import AnyFormat
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Name, Text
 from tabgraphsyn.errors import DataError, listing, nearest
 
 SemanticType = Literal["numerical", "categorical", "boolean", "datetime", "id", "text"]
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 SEMANTIC_TYPES: tuple[str, ...] = get_args(SemanticType)
+_WIDE = re.compile(r"%[-_0^#]*\d")
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Plain):
     """One column of a table.
 
     Attributes:
@@ -39,13 +43,18 @@ class Column:
         format: how values are written, None where arrow's own spelling is the file's.
     """
 
-    name: str
+    leaves_out_defaults = True
+    name: Name
     sdtype: SemanticType
-    computer_representation: str | None = None
-    datetime_format: str | None = None
-    regex_format: str | None = None
+    computer_representation: Literal["Int64", "Float"] | None = None
+    datetime_format: Annotated[str, Meta(max_length=200)] | None = None
+    regex_format: Text | None = None
     pii: bool = False
-    format: Format | None = None
+    format: AnyFormat | None = None
+
+    def together(self) -> Iterator[tuple[bool, str]]:
+        """Yield what must hold: no width in a format of times, which would make a file of any size."""
+        yield not (self.datetime_format and _WIDE.search(self.datetime_format)), "a datetime_format without widths"
 
 
 @dataclass(frozen=True)
@@ -90,10 +99,10 @@ class TableSchema:
 class Relation(Plain):
     """A foreign key: ``child_columns`` of the child refer to ``parent_columns`` of the parent."""
 
-    child_table: str
-    child_columns: tuple[str, ...]
-    parent_table: str
-    parent_columns: tuple[str, ...]
+    child_table: Name
+    child_columns: tuple[Name, ...]
+    parent_table: Name
+    parent_columns: tuple[Name, ...]
 
     @property
     def name(self) -> str:
@@ -201,7 +210,7 @@ class Schema:
                     "primary_key": list(table.primary_key),
                     **({"alternate_keys": list(table.alternate_keys)} if table.alternate_keys else {}),
                     **({} if table.reference is None else {"reference": table.reference}),
-                    "columns": [_without_defaults(column) for column in table.columns],
+                    "columns": [column.to_dict() for column in table.columns],
                 }
                 for table in self.tables
             ],
@@ -217,30 +226,13 @@ class Schema:
                 name=table["name"],
                 primary_key=tuple(table["primary_key"]),
                 alternate_keys=tuple(table.get("alternate_keys", ())),
-                columns=tuple(_column(column) for column in table["columns"]),
+                columns=tuple(Column.from_dict(column) for column in table["columns"]),
                 reference=table.get("reference"),
             )
             for table in raw["tables"]
         )
         relations = tuple(Relation.from_dict(relation) for relation in raw["relations"])
         return Schema(tables, relations, tuple(Relation.from_dict(relation) for relation in raw.get("dropped", ())))
-
-
-def _without_defaults(column: Column) -> dict[str, Any]:
-    raw: dict[str, Any] = {"name": column.name, "sdtype": column.sdtype}
-    for key in ("computer_representation", "datetime_format", "regex_format"):
-        if getattr(column, key) is not None:
-            raw[key] = getattr(column, key)
-    if column.pii:
-        raw["pii"] = True
-    if column.format is not None:
-        raw["format"] = column.format.to_dict()
-    return raw
-
-
-def _column(raw: Mapping[str, Any]) -> Column:
-    format = format_from_dict(raw["format"]) if "format" in raw else None
-    return Column(**{**raw, "format": format})
 
 
 PARQUET: Final = "parquet"

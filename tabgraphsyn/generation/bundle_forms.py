@@ -6,19 +6,21 @@ not name is refused.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
 from tabgraphsyn.data.codec.forms import TableCodecForm
-from tabgraphsyn.data.codec.levels import Levels
-from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.declared import any_of, form_of
-from tabgraphsyn.data.formats import FORMATS
+from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.formats.arrow_types import ArrowType
-from tabgraphsyn.data.schema import SemanticType
-from tabgraphsyn.data.untrusted import Count, Form, Int64, Name, Number, Scalar, Share, Size, Spread, Text
+from tabgraphsyn.data.known.coarse import CoarseMarginals
+from tabgraphsyn.data.known.inherited import InheritedColumn
+from tabgraphsyn.data.known.panel import Panel
+from tabgraphsyn.data.schema import Column, Relation
+from tabgraphsyn.data.untrusted import Count, Form, Name, Number, Scalar, Share, Size, Spread, Text
+from tabgraphsyn.generation.key_values import AnyMaker
+from tabgraphsyn.generation.structure.base import KeyPlan
 from tabgraphsyn.generators.base import FIRST_GENERATOR
 
 MOST_TABLES = 10_000
@@ -29,10 +31,15 @@ Component = Annotated[dict[str, Setting], Meta(min_length=1, max_length=200)]
 """``_target_`` and keyword arguments; a nested component is one level down."""
 Rows = dict[Name, Count]
 Dim = Annotated[int, Meta(ge=0, le=2**20)]
-FormatForm: Any = any_of(*FORMATS.values())
-PatternForm: Any = form_of(Pattern)
-LevelsForm: Any = form_of(Levels)
-_WIDE = re.compile(r"%[-_0^#]*\d")
+# Read off the classes whose json stands in a bundle.
+ColumnForm: Any = form_of(Column)
+RelationForm: Any = form_of(Relation)
+DependencyForm: Any = form_of(Dependency)
+KeyPlanForm: Any = form_of(KeyPlan)
+MakerForm: Any = any_of(*get_args(AnyMaker))
+InheritedForm: Any = form_of(InheritedColumn)
+PanelForm: Any = form_of(Panel)
+CoarseForm: Any = form_of(CoarseMarginals)
 
 
 class ProvenanceForm(Form):
@@ -63,22 +70,6 @@ class ManifestForm(Form):
     generator: Component = field(default_factory=lambda: dict(FIRST_GENERATOR))
 
 
-class ColumnForm(Form):
-    """``Column``."""
-
-    name: Name
-    sdtype: SemanticType
-    computer_representation: Literal["Int64", "Float"] | None = None
-    datetime_format: Annotated[str, Meta(max_length=200)] | None = None
-    regex_format: Text | None = None
-    pii: bool = False
-    format: FormatForm | None = None
-
-    def __post_init__(self) -> None:
-        if self.datetime_format and _WIDE.search(self.datetime_format):
-            raise ValueError("a datetime_format without widths")
-
-
 class TableForm(Form):
     """``TableSchema``."""
 
@@ -87,15 +78,6 @@ class TableForm(Form):
     columns: Annotated[list[ColumnForm], Meta(min_length=1, max_length=100_000)]
     alternate_keys: list[Name] = field(default_factory=list)
     reference: bool | None = None
-
-
-class RelationForm(Form):
-    """``Relation``."""
-
-    child_table: Name
-    child_columns: list[Name]
-    parent_table: Name
-    parent_columns: list[Name]
 
 
 class SchemaForm(Form):
@@ -119,31 +101,6 @@ class PlanForm(Form):
     min_entities: Count = 5
 
 
-class DependencyForm(Form):
-    """One entry of ``dependencies.json``."""
-
-    table: Name
-    determinant: Annotated[list[Name], Meta(min_length=1)]
-    dependent: Name
-    strength: Share
-    support_rows: Count
-    kept: bool
-
-
-class KeyPlanForm(Form):
-    """``KeyPlan``."""
-
-    tables: list[Name]
-    links: list[tuple[Name, Name, Name, list[Name]]]
-    driver: dict[Name, Name | None]
-    reference: list[Name]
-    real_rows: Rows
-    unique: list[tuple[Name, list[Name]]]
-    equalities: list[tuple[Name, list[Name], list[Name], bool]]
-    acyclic: list[Name]
-    never_null: list[Name]
-
-
 class StructureStateForm(Form):
     """State of a structure model; ``censored`` and ``fields`` are those of ``DegreesStructure``."""
 
@@ -153,37 +110,11 @@ class StructureStateForm(Form):
     fields: dict[Name, list[Name]] | None = None
 
 
-class GridForm(Form, tag="grid", tag_field="kind"):
-    """``GridMaker``."""
-
-    type: ArrowType
-    start: Int64
-    step: Int64
-    size: Count
-    is_ranked: bool
-
-
-class PatternMakerForm(Form, tag="pattern", tag_field="kind"):
-    """``PatternMaker``."""
-
-    type: ArrowType
-    pattern: PatternForm
-    size: Count
-
-
-class LevelMakerForm(Form, tag="levels", tag_field="kind"):
-    """``LevelMaker``."""
-
-    levels: LevelsForm
-    size: Count
-    is_ranked: bool
-
-
 class KeysForm(Form):
     """``KeySpec``."""
 
     types: dict[Name, dict[Name, ArrowType]]
-    makers: list[tuple[Name, Name, GridForm | PatternMakerForm | LevelMakerForm]]
+    makers: list[tuple[Name, Name, MakerForm]]
 
 
 class StructureForm(Form):
@@ -223,22 +154,6 @@ class KnownForm(Form):
     columns: list[KnownColumnForm]
 
 
-class InheritedForm(Form):
-    """One entry of ``known/<table>.inherited.json``."""
-
-    column: Name
-    relation: Name
-    parent_column: Name
-
-
-class CoarseForm(Form):
-    """``known/<table>.coarse.json``."""
-
-    shares: list[list[Share]]
-    middle: list[Number]
-    width: list[Annotated[float, Meta(ge=0, le=1e308)]]
-
-
 RulePart = Scalar | dict[Name, Scalar | dict[Name, Scalar]]
 
 
@@ -251,16 +166,6 @@ class RulesForm(Form):
     rules: Annotated[list[RuleForm], Meta(max_length=10_000)]
     lookups: list[tuple[Count, Annotated[list[tuple[list[Text], Text | None]], Meta(max_length=20_000)]]]
     families: Annotated[list[RuleForm], Meta(max_length=10_000)]
-
-
-class PanelForm(Form):
-    """One entry of ``known/<table>.panels.json``."""
-
-    column: Name
-    relation: Name
-    start: Int64
-    step: Annotated[int, Meta(ge=1, le=2**62)]
-    periods: Size
 
 
 FORMS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +14,9 @@ from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Count, Int64
 
 PATTERN_EXAMPLES = 10_000
 # A grid with more steps than this per distinct value is no grid: its values are spaced at will.
@@ -48,10 +49,10 @@ class GridMaker(KeyMaker):
     """``start + step * number``: whole numbers, times (microseconds) or floats."""
 
     kind = "grid"
-    type: str
-    start: int
-    step: int
-    size: int
+    type: ArrowType
+    start: Int64
+    step: Int64
+    size: Count
     is_ranked: bool
 
     def make(self, number: np.ndarray) -> pa.Array:
@@ -64,18 +65,14 @@ class PatternMaker(KeyMaker):
     """Strings of the shape that the real ids have."""
 
     kind = "pattern"
-    type: str
+    is_ranked = True
+    type: ArrowType
     pattern: Pattern
-    size: int
-    is_ranked: bool = True
+    size: Count
 
     def make(self, number: np.ndarray) -> pa.Array:
         """Return ids of the pattern, (rows,)."""
         return pa.array(self.pattern.make(number), pa.string()).cast(pa.type_for_alias(self.type))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {"kind": self.kind, "type": self.type, "pattern": self.pattern.to_dict(), "size": self.size}
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class LevelMaker(KeyMaker):
 
     kind = "levels"
     levels: Levels
-    size: int
+    size: Count
     is_ranked: bool
     may_exceed = False
 
@@ -93,14 +90,8 @@ class LevelMaker(KeyMaker):
         return self.levels.take(number)
 
 
-_MAKERS: dict[str, type[GridMaker | PatternMaker | LevelMaker]] = {
-    one.kind: one for one in (GridMaker, PatternMaker, LevelMaker)
-}
-
-
-def maker_from_dict(raw: Mapping[str, Any]) -> KeyMaker:
-    """Read what ``to_dict`` of a maker wrote."""
-    return _MAKERS[raw["kind"]].from_dict(raw)
+AnyMaker = GridMaker | PatternMaker | LevelMaker
+"""All kinds of makers, a closed list."""
 
 
 def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMaker:

@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.codes import tuple_codes
+from tabgraphsyn.data.plain import read
 from tabgraphsyn.data.pointers import rank_within, through
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.errors import DataError, StageError, listing, raise_collected
-from tabgraphsyn.generation.key_values import KeyMaker, maker_from_dict, part_maker, row_number_maker
+from tabgraphsyn.generation.key_values import AnyMaker, KeyMaker, part_maker, row_number_maker
 from tabgraphsyn.generation.structure.base import Skeleton
 
 ColumnName = tuple[str, str]
@@ -88,7 +89,7 @@ class KeySpec:
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> KeySpec:
         """Read the form that ``to_dict`` writes."""
-        return KeySpec(raw["types"], {(table, column): maker_from_dict(one) for table, column, one in raw["makers"]})
+        return KeySpec(raw["types"], {(table, column): read(one, AnyMaker) for table, column, one in raw["makers"]})
 
 
 def generated_columns(schema: Schema, table: str) -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import get_args
 
 from tabgraphsyn.data.formats.base import Format
 from tabgraphsyn.data.formats.duration import DurationFormat
@@ -12,15 +11,9 @@ from tabgraphsyn.data.formats.moment import DatetimeFormat
 from tabgraphsyn.data.formats.number import NumberFormat
 from tabgraphsyn.data.formats.plain import BooleanFormat, TypedFormat, WideFormat
 
-FORMATS: dict[str, type[Format]] = {
-    one.kind: one
-    for one in (BooleanFormat, DatetimeFormat, DurationFormat, MixedFormat, NumberFormat, TypedFormat, WideFormat)
-}
+AnyFormat = BooleanFormat | DatetimeFormat | DurationFormat | MixedFormat | NumberFormat | TypedFormat | WideFormat
+"""All kinds of formats, a closed list."""
+FORMATS: dict[str, type[Format]] = {one.kind: one for one in get_args(AnyFormat)}
 
-__all__ = ["FORMATS", "BooleanFormat", "DatetimeFormat", "DurationFormat", "Format", "MixedFormat", "NumberFormat",
-           "TypedFormat", "WideFormat", "format_from_dict"]  # fmt: skip
-
-
-def format_from_dict(raw: Mapping[str, Any]) -> Format:
-    """Read what ``to_dict`` of a format wrote."""
-    return FORMATS[raw["kind"]].from_dict(raw)
+__all__ = ["FORMATS", "AnyFormat", "BooleanFormat", "DatetimeFormat", "DurationFormat", "Format", "MixedFormat",
+           "NumberFormat", "TypedFormat", "WideFormat"]  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import NotNegative, Number, Share
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class CoarseMarginals(Plain):
         width: per numerical field the standard deviation there.
     """
 
-    shares: tuple[tuple[float, ...], ...]
-    middle: tuple[float, ...]
-    width: tuple[float, ...]
+    shares: tuple[tuple[Share, ...], ...]
+    middle: tuple[Number, ...]
+    width: tuple[NotNegative, ...]
 
     @staticmethod
     def fit(numerical: np.ndarray, categorical: np.ndarray, levels: Sequence[int]) -> CoarseMarginals:

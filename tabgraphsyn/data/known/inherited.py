@@ -7,7 +7,7 @@ the parent. The parent's value is copied instead, and the row is generated under
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,9 @@ from tabgraphsyn.data.codec.column import ColumnCodec, EncodedColumn
 from tabgraphsyn.data.codec.table import TableCodec
 from tabgraphsyn.data.counts import training_values
 from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Database, Relation
+from tabgraphsyn.data.untrusted import Name
 from tabgraphsyn.errors import DataError
 
 ROWS_MIN = 50
@@ -31,7 +33,7 @@ KINDS = ("categorical", "digits", "numerical", "datetime")
 
 
 @dataclass(frozen=True)
-class InheritedColumn:
+class InheritedColumn(Plain):
     """A column whose value is that of the row's parent.
 
     Attributes:
@@ -40,9 +42,9 @@ class InheritedColumn:
         parent_column: the column of the parent table.
     """
 
-    column: str
-    relation: str
-    parent_column: str
+    column: Name
+    relation: Name
+    parent_column: Name
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,13 @@ def find_inherited(
 
 def save_inherited(folder: Path, table: str, columns: Sequence[InheritedColumn]) -> None:
     """Write ``<table>.inherited.json``."""
-    write_json(folder / f"{table}.inherited.json", [asdict(one) for one in columns])
+    write_json(folder / f"{table}.inherited.json", [one.to_dict() for one in columns])
 
 
 def load_inherited(folder: Path, table: str) -> list[InheritedColumn]:
     """Read what ``save_inherited`` wrote; none where it wrote nothing."""
     path = folder / f"{table}.inherited.json"
-    return [InheritedColumn(**one) for one in read_json(path)] if path.exists() else []
+    return [InheritedColumn.from_dict(one) for one in read_json(path)] if path.exists() else []
 
 
 def _candidates(codec: TableCodec, *, is_determinant_allowed: bool) -> list[str]:

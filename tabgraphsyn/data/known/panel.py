@@ -7,16 +7,20 @@ training rows, and generated rows are moved to periods of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from msgspec import Meta
 
 from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.table import TableCodec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Int64, Name, Size
 
 PERIODS_MIN = 8
 SPARE_PERIODS = 1.1
@@ -27,7 +31,7 @@ DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(Plain):
     """A column of times that rows of one parent never share.
 
     Attributes:
@@ -38,11 +42,11 @@ class Panel:
         periods: number of periods.
     """
 
-    column: str
-    relation: str
-    start: int
-    step: int
-    periods: int
+    column: Name
+    relation: Name
+    start: Int64
+    step: Annotated[int, Meta(ge=1, le=2**62)]
+    periods: Size
 
     @property
     def cycle(self) -> int:
@@ -132,13 +136,13 @@ def find_panels(
 
 def save_panels(folder: Path, table: str, panels: Sequence[Panel]) -> None:
     """Write ``<table>.panels.json``."""
-    write_json(folder / f"{table}.panels.json", [asdict(one) for one in panels])
+    write_json(folder / f"{table}.panels.json", [one.to_dict() for one in panels])
 
 
 def load_panels(folder: Path, table: str) -> list[Panel]:
     """Read what ``save_panels`` wrote; none where it wrote nothing."""
     path = folder / f"{table}.panels.json"
-    return [Panel(**one) for one in read_json(path)] if path.exists() else []
+    return [Panel.from_dict(one) for one in read_json(path)] if path.exists() else []
 
 
 def microseconds(values: pa.Array | pa.ChunkedArray) -> np.ndarray:

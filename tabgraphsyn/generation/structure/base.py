@@ -9,15 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from tabgraphsyn.data.plain import Plain
+from tabgraphsyn.data.untrusted import Count, Name
 from tabgraphsyn.errors import DataError
 
 
 @dataclass(frozen=True)
-class Link:
+class Link(Plain):
     """A foreign key without its values.
 
     Attributes:
@@ -27,22 +29,24 @@ class Link:
         columns: columns of the child that form the key.
     """
 
-    name: str
-    child: str
-    parent: str
-    columns: tuple[str, ...]
+    is_row = True
+    name: Name
+    child: Name
+    parent: Name
+    columns: tuple[Name, ...]
 
 
 @dataclass(frozen=True)
-class UniqueLinks:
+class UniqueLinks(Plain):
     """Foreign keys of one table whose tuple of parents occurs at most once (rows with a null key are exempt)."""
 
-    table: str
-    links: tuple[str, ...]
+    is_row = True
+    table: Name
+    links: tuple[Name, ...]
 
 
 @dataclass(frozen=True)
-class Equality:
+class Equality(Plain):
     """Two ways from a table up to one ancestor that end in the same row, in every real row.
 
     A flight's origin is the origin of its weather record: ``left = ("flights.origin--airports",)`` and
@@ -55,14 +59,15 @@ class Equality:
             would break a foreign key.
     """
 
-    table: str
-    left: tuple[str, ...]
-    right: tuple[str, ...]
+    is_row = True
+    table: Name
+    left: tuple[Name, ...]
+    right: tuple[Name, ...]
     is_shared_column: bool = False
 
 
 @dataclass(frozen=True)
-class KeyPlan:
+class KeyPlan(Plain):
     """What holds for the keys of a database, whatever its size.
 
     Attributes:
@@ -77,15 +82,15 @@ class KeyPlan:
         never_null: foreign keys without a null in the real data.
     """
 
-    tables: tuple[str, ...]
+    tables: tuple[Name, ...]
     links: tuple[Link, ...]
-    driver: Mapping[str, str | None]
-    reference: frozenset[str]
-    real_rows: Mapping[str, int]
+    driver: Mapping[Name, Name | None]
+    reference: frozenset[Name]
+    real_rows: Mapping[Name, Count]
     unique: tuple[UniqueLinks, ...] = ()
     equalities: tuple[Equality, ...] = ()
-    acyclic: frozenset[str] = frozenset()
-    never_null: frozenset[str] = frozenset()
+    acyclic: frozenset[Name] = frozenset()
+    never_null: frozenset[Name] = frozenset()
 
     @cached_property
     def link(self) -> Mapping[str, Link]:
@@ -111,38 +116,10 @@ class KeyPlan:
             return None
         return self.link[name]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the json form."""
-        return {
-            "tables": list(self.tables),
-            "links": [[link.name, link.child, link.parent, list(link.columns)] for link in self.links],
-            "driver": dict(self.driver),
-            "reference": sorted(self.reference),
-            "real_rows": dict(self.real_rows),
-            "unique": [[item.table, list(item.links)] for item in self.unique],
-            "equalities": [
-                [item.table, list(item.left), list(item.right), item.is_shared_column] for item in self.equalities
-            ],
-            "acyclic": sorted(self.acyclic),
-            "never_null": sorted(self.never_null),
-        }
-
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> KeyPlan:
-        """Read the form that ``to_dict`` writes."""
-        plan = KeyPlan(
-            tables=tuple(raw["tables"]),
-            links=tuple(Link(name, child, parent, tuple(columns)) for name, child, parent, columns in raw["links"]),
-            driver=dict(raw["driver"]),
-            reference=frozenset(raw["reference"]),
-            real_rows=dict(raw["real_rows"]),
-            unique=tuple(UniqueLinks(table, tuple(links)) for table, links in raw["unique"]),
-            equalities=tuple(
-                Equality(table, tuple(left), tuple(right), shared) for table, left, right, shared in raw["equalities"]
-            ),
-            acyclic=frozenset(raw["acyclic"]),
-            never_null=frozenset(raw["never_null"]),
-        )
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the form that ``to_dict`` writes; for the errors see ``check_names``."""
+        plan = super().from_dict(raw)
         plan.check_names()
         return plan
 
