@@ -10,7 +10,7 @@ from typing import Any
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.files import is_unicode
 from tabgraphsyn.data.reading.names import column_name_problem, table_name_problem
-from tabgraphsyn.data.schema import SEMANTIC_TYPES, Column, Relation, Schema, TableSchema
+from tabgraphsyn.data.schema import SEMANTIC_TYPES, Column, Relation, Representation, Schema, TableSchema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 
 MULTI_TABLE = "MULTI_TABLE_V1"
@@ -25,7 +25,7 @@ PII_TYPES = (
     "street_address", "street_name", "swift11", "swift8", "url", "user_agent_string", "user_name", "vin", "zipcode",
 )  # fmt: skip
 _SDTYPES = (*SEMANTIC_TYPES, "unknown", *PII_TYPES)
-_REPRESENTATIONS = {
+_REPRESENTATIONS: dict[str, Representation] = {
     **dict.fromkeys(("Int64", "Int32", "Int16", "Int8", "UInt64", "UInt32", "UInt16", "UInt8"), "Int64"),
     "Float": "Float",
     "Float64": "Float",
@@ -153,7 +153,7 @@ class _Parser:
             pii=pii,
         )
 
-    def representation(self, where: str, sdtype: str, spec: Mapping[str, Any]) -> str | None:
+    def representation(self, where: str, sdtype: str, spec: Mapping[str, Any]) -> Representation | None:
         value = self.text(where, "computer_representation", spec)
         if value is None or sdtype != "numerical":
             return None

@@ -25,6 +25,7 @@ from tabgraphsyn.errors import DataError, listing, nearest
 
 SemanticType = Literal["numerical", "categorical", "boolean", "datetime", "id", "text"]
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+Representation = Literal["Int64", "Float"]
 SEMANTIC_TYPES: tuple[str, ...] = get_args(SemanticType)
 _WIDE = re.compile(r"%[-_0^#]*\d")
 
@@ -46,7 +47,7 @@ class Column(Plain):
     leaves_out_defaults = True
     name: Name
     sdtype: SemanticType
-    computer_representation: Literal["Int64", "Float"] | None = None
+    computer_representation: Representation | None = None
     datetime_format: Annotated[str, Meta(max_length=200)] | None = None
     regex_format: Text | None = None
     pii: bool = False

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data import datetimes
-from tabgraphsyn.data.formats import Format
+from tabgraphsyn.data.formats import AnyFormat, Format
 from tabgraphsyn.data.ingest.column_scan import TRUE_WORDS, ColumnScan
 from tabgraphsyn.data.ingest.raw_table import RawTable
 from tabgraphsyn.errors import DataError, listing, nearest
@@ -27,10 +27,10 @@ class Target:
     """
 
     type: pa.DataType
-    format: Format | None = None
+    format: AnyFormat | None = None
 
     @staticmethod
-    def of(format: Format) -> Target:
+    def of(format: AnyFormat) -> Target:
         """Return the target of a format."""
         return Target(format.stored, format)
 
