@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,16 +19,18 @@ from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known.children import Composition, load_compositions, save_compositions
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn, load_inherited, save_inherited
-from tabgraphsyn.data.known.panel import Panel, load_panels, save_panels
+from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
+from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
+from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import load_rules, save_rules
 from tabgraphsyn.data.schema import Schema
 
 ENCODED_KINDS = ("numerical", "categorical")
+_Listed = TypeVar("_Listed", bound=Plain)
 
 
 class Prepared:
@@ -177,11 +179,12 @@ class Prepared:
 
     def marginals(self, table: str) -> CoarseMarginals | None:
         """Return what a table too small to learn is drawn from, None for any other table."""
-        return CoarseMarginals.load(self.folder / self.KNOWN, table)
+        path = self._known_file(table, "coarse")
+        return CoarseMarginals.from_dict(read_json(path)) if path.exists() else None
 
     def keep_marginals(self, table: str, marginals: CoarseMarginals) -> None:
         """Write what a table too small to learn is drawn from."""
-        marginals.save(self.folder / self.KNOWN, table)
+        write_json(self._known_file(table, "coarse"), marginals.to_dict())
 
     # What keys say of a table's rows before they are generated.
 
@@ -207,21 +210,30 @@ class Prepared:
 
     def inherited(self, table: str) -> list[InheritedColumn]:
         """Return the columns that a table's rows have from their parents."""
-        return load_inherited(self.folder / self.KNOWN, table)
+        return self._listed(table, "inherited", InheritedColumn)
 
     def keep_inherited(self, table: str, columns: Sequence[InheritedColumn]) -> None:
         """Write them, where there are any."""
-        if columns:
-            save_inherited(self.folder / self.KNOWN, table, columns)
+        self._keep_listed(table, "inherited", columns)
 
     def panels(self, table: str) -> list[Panel]:
         """Return the columns of times that rows of one parent never share."""
-        return load_panels(self.folder / self.KNOWN, table)
+        return self._listed(table, "panels", Panel)
 
     def keep_panels(self, table: str, panels: Sequence[Panel]) -> None:
         """Write them, where there are any."""
-        if panels:
-            save_panels(self.folder / self.KNOWN, table, panels)
+        self._keep_listed(table, "panels", panels)
+
+    def _known_file(self, table: str, what: str) -> Path:
+        return self.folder / self.KNOWN / f"{table}.{what}.json"
+
+    def _listed(self, table: str, what: str, kind: type[_Listed]) -> list[_Listed]:
+        path = self._known_file(table, what)
+        return [kind.from_dict(one) for one in read_json(path)] if path.exists() else []
+
+    def _keep_listed(self, table: str, what: str, listed: Sequence[Plain]) -> None:
+        if listed:
+            write_json(self._known_file(table, what), [one.to_dict() for one in listed])
 
     def row_rules(self, table: str) -> RowRules:
         """Return the rules about single rows that sampling keeps."""

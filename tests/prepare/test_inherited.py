@@ -14,9 +14,8 @@ from tabgraphsyn.data.known.inherited import (
     InheritedColumn,
     ParentColumn,
     find_inherited,
-    load_inherited,
-    save_inherited,
 )
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 
 ORDERS, ITEMS = 60, 400
@@ -93,9 +92,9 @@ def test_columns_of_the_parent_are_found_also_under_another_name_and_with_nulls(
     expected = [("money", "currency"), ("rate", "rate"), ("bought", "placed")]
     columns = found(data, pointer)
     assert sorted((one.column, one.parent_column) for one in columns) == sorted(expected)
-    save_inherited(tmp_path, "items", columns)
-    assert load_inherited(tmp_path, "items") == columns
-    assert load_inherited(tmp_path, "orders") == []
+    Prepared(tmp_path).keep_inherited("items", columns)
+    assert Prepared(tmp_path).inherited("items") == columns
+    assert Prepared(tmp_path).inherited("orders") == []
 
 
 @pytest.mark.parametrize("column", ["money", "rate", "bought"])

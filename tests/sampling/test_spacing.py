@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
-from tabgraphsyn.data.known.panel import DAY_US, Panel, find_panels, load_panels, microseconds, save_panels
+from tabgraphsyn.data.known.panel import DAY_US, Panel, find_panels, microseconds
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation import spacing
 from tabgraphsyn.generation.spacing import spaced
@@ -77,9 +78,9 @@ def test_columns_tied_to_others_are_left_alone(tmp_path: Path) -> None:
         table_codec({"at": columns["at"]}, {"at": "datetime"}), {"at": columns["at"]}, {"r": pointer, "s": pointer}, []
     )
     assert [(one.column, one.relation) for one in alone] == [("at", "r")]
-    save_panels(tmp_path, "t", alone)
-    assert load_panels(tmp_path, "t") == alone
-    assert load_panels(tmp_path, "other") == []
+    Prepared(tmp_path).keep_panels("t", alone)
+    assert Prepared(tmp_path).panels("t") == alone
+    assert Prepared(tmp_path).panels("other") == []
 
 
 def family(rng: np.random.Generator, rows: int = 48) -> tuple[pa.Table, np.ndarray]:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.untrusted import NotNegative, Number, Share
 
@@ -52,16 +50,6 @@ class CoarseMarginals(Plain):
         levels = [_drawn(np.asarray(shares), rows, rng) for shares in self.shares]
         categorical = np.stack(levels, axis=1) if levels else np.zeros((rows, 0), np.int64)
         return numerical.astype(np.float32), categorical
-
-    def save(self, folder: Path, table: str) -> None:
-        """Write ``<table>.coarse.json``."""
-        write_json(folder / f"{table}.coarse.json", self.to_dict())
-
-    @staticmethod
-    def load(folder: Path, table: str) -> CoarseMarginals | None:
-        """Read what ``save`` wrote, None where it wrote nothing."""
-        path = folder / f"{table}.coarse.json"
-        return CoarseMarginals.from_dict(read_json(path)) if path.exists() else None
 
 
 def _drawn(shares: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:

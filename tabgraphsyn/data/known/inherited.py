@@ -6,9 +6,8 @@ the parent. The parent's value is copied instead, and the row is generated under
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,6 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.column import ColumnCodec, EncodedColumn
 from tabgraphsyn.data.codec.table import TableCodec
 from tabgraphsyn.data.counts import training_values
-from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Database, Relation
 from tabgraphsyn.data.untrusted import Name
@@ -141,17 +139,6 @@ def find_inherited(
                     found.append(InheritedColumn(name, relation.name, parent_column))
                     break
     return found
-
-
-def save_inherited(folder: Path, table: str, columns: Sequence[InheritedColumn]) -> None:
-    """Write ``<table>.inherited.json``."""
-    write_json(folder / f"{table}.inherited.json", [one.to_dict() for one in columns])
-
-
-def load_inherited(folder: Path, table: str) -> list[InheritedColumn]:
-    """Read what ``save_inherited`` wrote; none where it wrote nothing."""
-    path = folder / f"{table}.inherited.json"
-    return [InheritedColumn.from_dict(one) for one in read_json(path)] if path.exists() else []
 
 
 def _candidates(codec: TableCodec, *, is_determinant_allowed: bool) -> list[str]:

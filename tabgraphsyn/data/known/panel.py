@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -18,7 +17,6 @@ from msgspec import Meta
 from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.table import TableCodec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
-from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.untrusted import Int64, Name, Size
 
@@ -132,17 +130,6 @@ def find_panels(
         )
         found.extend([panel for panel in panels if panel is not None][:1])
     return found
-
-
-def save_panels(folder: Path, table: str, panels: Sequence[Panel]) -> None:
-    """Write ``<table>.panels.json``."""
-    write_json(folder / f"{table}.panels.json", [one.to_dict() for one in panels])
-
-
-def load_panels(folder: Path, table: str) -> list[Panel]:
-    """Read what ``save_panels`` wrote; none where it wrote nothing."""
-    path = folder / f"{table}.panels.json"
-    return [Panel.from_dict(one) for one in read_json(path)] if path.exists() else []
 
 
 def microseconds(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
