@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, empty_fields
 from tabgraphsyn.data.codec.levels import Levels
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.layout import CategoricalField
 from tabgraphsyn.data.untrusted import Count, Name
@@ -56,7 +56,7 @@ class CategoricalCodec(ColumnCodec):
         yield len(self.levels.values) + len(self.rare.values) > 0, "at least one level"
 
     @classmethod
-    def proposal(cls, series: Series) -> ColumnCodec | None:
+    def proposal(cls, series: TrainingSeries) -> ColumnCodec | None:
         """Return the codec of a category; one value in all rows is a constant."""
         if series.nature != "category":
             return None
@@ -168,7 +168,7 @@ class ConstantCodec(ColumnCodec):
         yield len(self.value.values) == 1, "one value"
 
     @classmethod
-    def proposal(cls, series: Series) -> ConstantCodec | None:
+    def proposal(cls, series: TrainingSeries) -> ConstantCodec | None:
         """Return the codec of a column without any value."""
         sample = series.sample
         return cls(series.name, Levels.of(pa.nulls(1, sample.type))) if len(sample) == sample.null_count else None

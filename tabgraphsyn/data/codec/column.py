@@ -14,7 +14,7 @@ import pyarrow as pa
 from tabgraphsyn.data.codec.arithmetic import Rule, find_rules
 from tabgraphsyn.data.codec.bands import BandRule
 from tabgraphsyn.data.codec.config import CodecConfig
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.codec.training_rows import TrainingRows
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
 from tabgraphsyn.data.plain import Plain
@@ -84,7 +84,7 @@ class ColumnCodec(Plain, ABC):
     given: str | None = None
 
     @classmethod
-    def proposal(cls, series: Series) -> ColumnCodec | None:
+    def proposal(cls, series: TrainingSeries) -> ColumnCodec | None:
         """Return the codec of a column, taken by itself, or None where this kind does not suit it."""
         return None
 

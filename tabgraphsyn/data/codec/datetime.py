@@ -18,7 +18,7 @@ from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, Fitt
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.groups import drawn_in
 from tabgraphsyn.data.codec.numerical import NumericalCodec, Part, number_codec
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
@@ -69,7 +69,7 @@ class DatetimeCodec(ColumnCodec):
         yield self.minimum_us <= self.maximum_us, "minimum_us is at most maximum_us"
 
     @classmethod
-    def proposal(cls, series: Series) -> Part | None:
+    def proposal(cls, series: TrainingSeries) -> Part | None:
         """Return what a column of times is by itself: constant, categorical, or a number until ``beside``."""
         if series.nature != "number" or series.column.sdtype != "datetime":
             return None

@@ -17,7 +17,7 @@ from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.groups import coarse_bounds
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import MAX_LENGTH, Pattern, permuted
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.formats import Format
 from tabgraphsyn.data.formats.arrow_types import ArrowType
@@ -88,7 +88,7 @@ class IdentifierCodec(UnmodelledCodec):
         yield not self.head or sum(self.head) + self.tail_rows > 0, "ids occur"
 
     @classmethod
-    def proposal(cls, series: Series) -> IdentifierCodec | None:
+    def proposal(cls, series: TrainingSeries) -> IdentifierCodec | None:
         """Return the codec of ids, and of codes that cannot be named."""
         if series.nature not in ("key", "code"):
             return None
@@ -214,7 +214,7 @@ class TextCodec(UnmodelledCodec):
         yield len(self.counts) == len(self.vocabulary.values), "one count for each text"
 
     @classmethod
-    def proposal(cls, series: Series) -> TextCodec | None:
+    def proposal(cls, series: TrainingSeries) -> TextCodec | None:
         """Return the codec of text, and of categories of words that cannot be named."""
         if series.nature not in ("text", "phrase"):
             return None

@@ -16,7 +16,7 @@ from tabgraphsyn.data.codec.datetime import DatetimeCodec, datetime_codec
 from tabgraphsyn.data.codec.groups import drawn_in
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.numerical import Part, number_codec
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.formats import MixedFormat
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
@@ -54,7 +54,7 @@ class MixedCodec(ColumnCodec):
         yield all(low <= high for low, high in self.bounds), "bounds ascend"
 
     @classmethod
-    def proposal(cls, series: Series) -> MixedCodec | None:
+    def proposal(cls, series: TrainingSeries) -> MixedCodec | None:
         """Return the codec of numbers, or times, of several formats or among words."""
         format = series.column.format
         if series.nature != "number" or not isinstance(format, MixedFormat):

@@ -17,7 +17,7 @@ from tabgraphsyn.data.codec.groups import knots
 from tabgraphsyn.data.codec.levels import FLOATS, Levels
 from tabgraphsyn.data.codec.normalisation import NORMALISATIONS, AnyNormalisation
 from tabgraphsyn.data.codec.precision import Precision
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
@@ -74,7 +74,7 @@ class NumericalCodec(ColumnCodec):
             yield limits.min <= low and high <= float(limits.max), f"numbers of type {self.type}"
 
     @classmethod
-    def proposal(cls, series: Series) -> Part | None:
+    def proposal(cls, series: TrainingSeries) -> Part | None:
         """Return the codec that suits a column of numbers: constant, categorical or continuous."""
         return number_codec(series.name, series.counts, series.config) if series.nature == "number" else None
 

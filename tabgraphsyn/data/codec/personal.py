@@ -19,7 +19,7 @@ from msgspec import Meta
 from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, UnmodelledCodec, head_and_tail, repeated_index
 from tabgraphsyn.data.codec.pattern import permuted
-from tabgraphsyn.data.codec.series import NAMED_SHARE, Series, named_share
+from tabgraphsyn.data.codec.series import NAMED_SHARE, TrainingSeries, named_share
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.personal import PersonalKind, personal_kind
 from tabgraphsyn.data.untrusted import Count
@@ -67,7 +67,7 @@ class PersonalCodec(UnmodelledCodec):
         yield not self.head or sum(self.head) + self.tail_rows > 0, "persons occur"
 
     @classmethod
-    def proposal(cls, series: Series) -> PersonalCodec | None:
+    def proposal(cls, series: TrainingSeries) -> PersonalCodec | None:
         """Return the codec of a column that names a person, if such columns are to be made anew."""
         column, sample = series.column, series.sample
         if series.config.personal == "ignore" or column.regex_format is not None:
@@ -137,7 +137,7 @@ class PersonalCodec(UnmodelledCodec):
         return (f"{self.title} " if self.title else "") + whole + again
 
 
-def _is_shared(person: PersonalKind, series: Series) -> bool:
+def _is_shared(person: PersonalKind, series: TrainingSeries) -> bool:
     """Return whether most rows of a postcode are shared by enough entities: then it is a place, like a city."""
     return person == "postcode" and named_share(series.sample_counts, series.config.min_entities) >= NAMED_SHARE
 

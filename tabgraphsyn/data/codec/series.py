@@ -22,7 +22,7 @@ Nature = Literal["key", "code", "text", "phrase", "number", "category"]
 
 
 @dataclass(frozen=True)
-class Series:
+class TrainingSeries:
     """One column of some training rows; what is read of it is read when first asked for, and once.
 
     Attributes:

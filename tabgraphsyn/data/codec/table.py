@@ -20,7 +20,7 @@ from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.codec.kinds import CODECS, KINDS
 from tabgraphsyn.data.codec.mixed import MixedCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.codec.training_rows import TrainingRows
 from tabgraphsyn.data.counts import plain_zero
 from tabgraphsyn.data.layout import EncodedTable, NumericalField, TableLayout
@@ -60,7 +60,7 @@ class TableCodec:
             entities: (training rows,) int64, the entity of each; None: every row is one.
         """
         rows = TrainingRows(table, is_training, entities)
-        codecs = {name: _proposed(Series(rows, table.schema.column(name), config)) for name in columns}
+        codecs = {name: _proposed(TrainingSeries(rows, table.schema.column(name), config)) for name in columns}
         fitting = Fitting(rows, config, codecs, _bands(rows, codecs) if config.dependencies == "keep" else ())
         for kind in KINDS:
             codecs |= kind.beside(fitting)
@@ -175,7 +175,7 @@ class TableCodec:
         return TableCodec(raw["table"], columns, rules_from_dict(raw["rules"]))
 
 
-def _proposed(series: Series) -> ColumnCodec:
+def _proposed(series: TrainingSeries) -> ColumnCodec:
     """Return the codec of a column by itself, from the first kind that suits it."""
     found = (kind.proposal(series) for kind in KINDS)
     return next(codec for codec in found if codec is not None)

@@ -18,7 +18,7 @@ from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.numerical import Part, is_discrete, number_codec
-from tabgraphsyn.data.codec.series import Series
+from tabgraphsyn.data.codec.series import TrainingSeries
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.formats import WideFormat
 from tabgraphsyn.data.layout import CategoricalField, NumericalField
@@ -67,7 +67,7 @@ class WideCodec(ColumnCodec):
         yield int(self.step) >= 1 and int(self.most) >= 0, "a step above 0 and numbers of at least 0"
 
     @classmethod
-    def proposal(cls, series: Series) -> WideCodec | None:
+    def proposal(cls, series: TrainingSeries) -> WideCodec | None:
         """Return the codec of numbers of more digits than a float holds; a few of them are a category."""
         if series.nature != "number":
             return None
