@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
@@ -86,7 +86,8 @@ def _fields_written(value: Any) -> dict[str, Any]:
     of: Any = type(value)
     defaults = {one.name: one.default for one in fields(of)} if getattr(of, "leaves_out_defaults", False) else {}
     pairs = [(name, getattr(value, name), hint) for name, hint in hints_of(of).items()]
-    return {name: _written(item, hint) for name, item, hint in pairs if item != defaults.get(name, MISSING)}
+    kept = [one for one in pairs if one[0] not in defaults or one[1] != defaults[one[0]]]
+    return {name: _written(item, hint) for name, item, hint in kept}
 
 
 def _written(value: Any, hint: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 import pytest
 
 from tabgraphsyn.data.declared import any_of, form_of
@@ -87,6 +88,12 @@ def test_what_is_written_passes_the_form_that_is_read_off_the_fields() -> None:
         assert json.loads(json.dumps(builtins(form))) == one.to_dict()
         assert type(one).from_dict(builtins(form)) == one
     assert ROUND.to_dict()["large"] == str(2**80) and Spare().to_dict() == {"kind": "spare"}
+
+
+def test_fields_that_are_arrays_are_handed_on() -> None:
+    """A score's detail may hold one; json is written of it elsewhere."""
+    array = np.arange(3)
+    assert Leaf(("a",), array).to_dict()["pairs"] is array  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
