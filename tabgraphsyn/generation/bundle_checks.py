@@ -214,9 +214,9 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
         if rules := forms.get(f"known/{table}.rules.json"):
             where = f"known/{table}.rules.json"
             read = RowRules.from_dict(table, builtins(rules), where)
-            yield from (
-                f"{where}: {text}." for text in read.problems(_operands(table, forms["plan.json"], schema), own)
-            )
+            operands, below = _operands(table, forms["plan.json"], schema), schema.relations_of_parent(table)
+            found = read.problems(operands, own, [one.name for one in below])
+            yield from (f"{where}: {text}." for text in found)
         for ending in (".inherited.json", ".panels.json"):
             if entries := forms.get(f"known/{table}{ending}"):
                 named[ending] = {one.relation for one in entries}, {one.column for one in entries}

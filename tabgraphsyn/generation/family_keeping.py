@@ -1,4 +1,4 @@
-"""Rules among the rows of one parent kept in made rows: numbered, equally far apart, rising from row to row."""
+"""Rules among rows kept in made ones: unique, numbered, equally far apart, by the row above, rising."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, Rising
+from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
+from tabgraphsyn.data.rules.row_kinds import Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.value_kinds import Unique
 from tabgraphsyn.data.schema import TableSchema
+from tabgraphsyn.generation.family_unique import keep_unique
 from tabgraphsyn.generation.rule_rows import RuleRows
 
 
@@ -19,12 +22,13 @@ def keep_families(
     rules: Sequence[Rule],
     pointers: Mapping[str, np.ndarray],
     protected: frozenset[str],
+    rng: np.random.Generator,
     moves_rows: bool = False,
     fixing: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
-    numbers that follow from the least one, or, where its key fixes it, what the first of its rows holds. Two rows of
-    one value stay where a rule asks for a rise.
+    numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
+    holds. Two rows of one value stay where a rule asks for a rise.
 
     Where the file's order is all that a rise goes by, and rows may change places, whole rows do: what a row's columns
     say of each other stays.
@@ -32,9 +36,11 @@ def keep_families(
     Args:
         schema: of the table.
         whole: all of its rows.
-        rules: those of ``FAMILY_KINDS`` are kept, numbers and gaps first, which a change of order leaves as they are.
+        rules: those of ``FAMILY_KINDS`` are kept, what a change of order breaks last: rows of one parent that change
+            places stay unique, numbered and equally far apart.
         pointers: relation name -> (rows,) number of the parent, negative for none.
         protected: columns that stay as they are.
+        rng: chooses other values.
         moves_rows: rows of a family may change places, for nothing but this family hangs on them.
         fixing: column -> the relation whose key fixes it.
     """
@@ -46,7 +52,19 @@ def keep_families(
         _in_file_order(rules, rows, pointers, protected)
     for rule in sorted(rules, key=lambda one: (isinstance(one, Rising), getattr(one, "by", None) is not None)):
         name = rule.operands[0].column
-        if name in protected or not isinstance(rule, Numbered | EqualGap | Rising):
+        if isinstance(rule, Unique):
+            keep_unique(rule, rows, pointers, protected, rng)
+            continue
+        if name in protected or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | Total):
+            continue
+        if isinstance(rule, Total):
+            _one_more_than_above(rule, rows, pointers)
+            continue
+        if isinstance(rule, ParentTotal):
+            if rule.of is None:
+                pointer = pointers[rule.relation]
+                count = np.bincount(pointer[pointer >= 0], minlength=rows.count).astype(np.float64)
+                rows.put_numbers(name, count, ~(count == rows.numbers(rule.column)))
             continue
         value, family = rows.numbers(rule.operands[0]), pointers[rule.relation]
         if isinstance(rule, Rising):
@@ -58,8 +76,9 @@ def keep_families(
         found = np.full(rows.count, np.nan)
         if isinstance(rule, Numbered):
             found[order] = rank + rule.start
-        elif rule.gap is not None:
-            found[order] = np.repeat(value[order][opens], sizes) + rule.gap * rank
+        else:
+            gap = _usual_gap(value[order], opens, sizes) if rule.gap is None else np.full(len(opens), rule.gap)
+            found[order] = np.repeat(value[order][opens], sizes) + np.repeat(gap, sizes) * rank
         rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
     return rows.table
 
@@ -86,6 +105,30 @@ def _in_file_order(
     for name in rows.table.column_names:
         if name not in protected:
             rows.take(name, source, source != np.arange(rows.count))
+
+
+def _usual_gap(value: np.ndarray, opens: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return (families,) the middle one of the gaps between sorted values of each, 0 for a family of one."""
+    gap, owner = np.diff(value, prepend=np.nan), np.repeat(np.arange(len(opens)), sizes)
+    gap[opens] = -np.inf  # sorted before all gaps of its family
+    order = np.lexsort((gap, owner))
+    middle = gap[order][opens + np.minimum((sizes - 1) // 2 + (sizes > 1), sizes - 1)]
+    return np.where(sizes > 1, middle, 0.0)
+
+
+def _one_more_than_above(rule: Total, rows: RuleRows, pointers: Mapping[str, np.ndarray]) -> None:
+    """Compute a column from the row above along a key into the table itself, from the top down; a ring stays."""
+    assert rule.result is not None
+    (term,) = rule.terms
+    pointer, value = pointers[str(term.operand.through)], rows.numbers(rule.result)
+    found, is_done = value.copy(), pointer < 0
+    for _ in range(rows.count):
+        now = ~is_done & is_done[np.maximum(pointer, 0)]
+        if not now.any():
+            break
+        found[now] = rule.constant + term.factor * found[pointer[now]]
+        is_done |= now
+    rows.put_numbers(rule.result.column, found, np.isfinite(found) & ~(found == value))
 
 
 def _rise(rule: Rising, rows: RuleRows, value: np.ndarray, family: np.ndarray) -> None:

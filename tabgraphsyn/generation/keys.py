@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tabgraphsyn.data.codes import tuple_codes
 from tabgraphsyn.data.plain import read
@@ -174,13 +175,22 @@ class Keys:
         spec: types and makers.
         skeleton: row counts and pointers.
         rng: decides which values of its range a family leaves out.
+        given: values that rows of a root column have: their numbers, (n,) int64, and the values, (n,).
     """
 
-    def __init__(self, schema: Schema, spec: KeySpec, skeleton: Skeleton, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        spec: KeySpec,
+        skeleton: Skeleton,
+        rng: np.random.Generator,
+        given: Mapping[ColumnName, tuple[np.ndarray, pa.Array]] | None = None,
+    ) -> None:
         self._schema = schema
         self._spec = spec
         self._skeleton = skeleton
         self._rng = rng
+        self._given = given or {}
         self._numbers: dict[ColumnName, np.ndarray] = {}
         self._values: dict[ColumnName, pa.Array] = {}
         self._root: dict[ColumnName, ColumnName] = {}
@@ -199,11 +209,25 @@ class Keys:
         root = self._root[table, column]
         if root not in self._values:
             made = self._number(*root, ())
-            self._values[root] = self._spec.makers[root].make(np.arange(int(made.max(initial=-1)) + 1))
+            self._values[root] = self._made(root, int(made.max(initial=-1)) + 1)
         indices = pa.array(np.maximum(numbers, 0), pa.int64(), mask=numbers < 0)
         values = self._values[root].take(indices)
         wanted = pa.type_for_alias(self._spec.types[table][column])
         return values if values.type == wanted else values.cast(wanted)
+
+    def _made(self, root: ColumnName, count: int) -> pa.Array:
+        """Return the values of a root by number, (count,): the given ones in their places, and none of them twice."""
+        maker = self._spec.makers[root]
+        if root not in self._given:
+            return maker.make(np.arange(count))
+        numbers, given = self._given[root]
+        values = maker.make(np.arange(count + len(given)))
+        given = given.cast(values.type)
+        is_taken = pc.is_in(values, value_set=given).to_numpy(zero_copy_only=False)
+        place = np.arange(count)
+        place[is_taken[:count]] = np.flatnonzero(~is_taken[count:])[: int(is_taken[:count].sum())] + count
+        place[numbers] = len(values) + np.arange(len(given))
+        return pa.concat_arrays([values, given]).take(pa.array(place))
 
     def _number(self, table: str, column: str, within: tuple[ColumnName, ...]) -> np.ndarray:
         """Return the number of each row's value in its root, (rows,) int64, -1 null."""

@@ -28,6 +28,7 @@ class Parents:
         inherited: table -> its inherited columns.
         parent_of: relation name -> parent table.
         asked: columns of parents that rules of later tables read.
+        below: table -> columns that totals of its parents are made of.
         values: table -> column -> values of all its rows, once the table is made.
     """
 
@@ -36,16 +37,17 @@ class Parents:
     inherited: Mapping[str, list[InheritedColumn]]
     parent_of: Mapping[str, str]
     asked: tuple[Operand, ...] = ()
+    below: Mapping[str, set[str]] = field(default_factory=dict)
     values: dict[str, dict[str, pa.Array]] = field(default_factory=dict)
 
     @staticmethod
-    def of(bundle: Bundle, skeleton: Skeleton) -> Parents:
+    def of(bundle: Bundle, skeleton: Skeleton, below: Mapping[str, set[str]] | None = None) -> Parents:
         """Return the state before the first table."""
         prepared = bundle.prepared
         parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
         inherited = {table: prepared.inherited(table) for table in bundle.tables}
         asked = tuple(one for table in bundle.tables for one in prepared.row_rules(table).through)
-        return Parents(prepared, skeleton, inherited, parent_of, asked)
+        return Parents(prepared, skeleton, inherited, parent_of, asked, below or {})
 
     def read(self, operand: Operand) -> pa.Array:
         """Return a column of the parents of a table's rows, null where there is none; (rows,)."""
@@ -73,6 +75,7 @@ class Parents:
         """Yield a table's batches and keep the columns that later tables inherit or ask for; one row each."""
         inheriting = [one for columns in self.inherited.values() for one in columns]
         wanted = {one.parent_column for one in inheriting if self.parent_of[one.relation] == table}
+        wanted |= self.below.get(table, set())
         wanted |= {one.column for one in self.asked if one.through and self.parent_of[one.through] == table}
         parts = []
         for batch in batches:

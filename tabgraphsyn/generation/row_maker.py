@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.fixing.demands import Demands
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.generation.structure.base import Skeleton
@@ -34,6 +35,8 @@ class Making:
         threads: pieces of work that may run side by side on a CPU; they must change no bit.
         allow_targets: packages besides tabgraphsyn whose components may be built.
         log: where progress goes.
+        demands: table -> what a user fixed in its rows.
+        say: what a user should know of them is said here.
     """
 
     bundle: Bundle
@@ -45,6 +48,8 @@ class Making:
     threads: int
     allow_targets: tuple[str, ...]
     log: logging.Logger
+    demands: Mapping[str, Demands] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda _: None
 
     @property
     def prepared(self) -> Prepared:
@@ -59,7 +64,15 @@ class Making:
 
 
 class RowMaker(ABC):
-    """Makes the rows of one synthetic database, table by table, in the order of ``bundle.tables`` (parents first)."""
+    """Makes the rows of one synthetic database, table by table, in the order of ``bundle.tables`` (parents first).
+
+    Attributes:
+        meets_demands: ``rows`` heeds ``making.demands``; what a user fixes is refused otherwise.
+        holds_cells: it conditions on single values; otherwise it draws rows until some meet the demands.
+    """
+
+    meets_demands: ClassVar[bool] = False
+    holds_cells: ClassVar[bool] = False
 
     def __init__(self, making: Making) -> None:
         """Open the models; nothing is drawn yet."""
@@ -72,6 +85,14 @@ class RowMaker(ABC):
         Keys, columns that are looked up, dependencies and files are not its business. What takes long happens before
         the first batch is asked for; at most ``config.batch_rows`` rows a batch.
         """
+
+    def settled(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Yield a table's rows as they are written, (rows,) in all; rules may have changed what ``rows`` returned.
+
+        A generator that conditions later tables on this one may remember them.
+        """
+        del table
+        yield from batches
 
     def kept(self, table: str, rows: pa.Table) -> Iterator[pa.Table]:
         """Return what ``rows`` does, for a table whose rows were made without a model (published, or too few to learn).

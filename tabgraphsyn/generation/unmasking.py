@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,21 @@ BATCH_ROWS = 1024
 """Rows, or families side by side, that are unmasked together: in one column order, in a processor's cache."""
 
 
+class Wanted(Protocol):
+    """Units that must come out in some way: drawn before the others, so that those are drawn for them."""
+
+    def settled(
+        self,
+        stepper: Stepper,
+        context: Tensor,
+        generator: torch.Generator,
+        before: Before | None,
+        stands: tuple[EncodedBatch, Tensor] | None,
+        rows: Tensor,
+    ) -> tuple[EncodedBatch, Tensor] | None:
+        """Return ``stands`` with these units of rows, (n,) int64, in it: values and (n, units) bool."""
+
+
 def unmasked_rows(
     network: AbsorbingNetwork,
     surroundings: Surroundings,
@@ -32,6 +48,7 @@ def unmasked_rows(
     precision: str = "float32",
     allowed: Allowed | None = None,
     given: tuple[EncodedBatch, Tensor] | None = None,
+    wanted: Wanted | None = None,
 ) -> EncodedBatch:
     """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
 
@@ -46,6 +63,7 @@ def unmasked_rows(
         precision: in which the network multiplies, ``float32`` or ``bf16``.
         allowed: see ``drawing.Allowed``.
         given: rows of which some units stand, and which: (rows, units) bool.
+        wanted: units that are drawn first, until they are accepted.
     """
     network = network.to(device).eval()
     stepper = Stepper(network, anything if allowed is None else allowed, precision)
@@ -57,7 +75,7 @@ def unmasked_rows(
 
     def run(number: int) -> None:
         generator = torch.Generator().manual_seed(derive_seed(seed, "unmasking", number))
-        _families(stepper, surroundings, families, parts[number], generator, device, made, given, window)
+        _families(stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted)
 
     with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
         for _ in pool.map(run, range(len(parts))):
@@ -76,6 +94,7 @@ def _families(
     made: EncodedBatch,
     given: tuple[EncodedBatch, Tensor] | None,
     window: int,
+    wanted: Wanted | None,
 ) -> None:
     """Fill the rows of some families, the largest first, into ``made``."""
     network, history = stepper.network, stepper.network.history
@@ -89,7 +108,10 @@ def _families(
         around = to_device(surroundings.take(rows, rank, size, generator), device)
         before = None if remembered is None else remembered.before(position, active)
         stands = None if given is None else (_rows(given[0], rows, device), given[1][rows].to(device))
-        new = stepper.rows(network.context(around, before), generator, before, stands)
+        context = network.context(around, before)
+        if wanted is not None:
+            stands = wanted.settled(stepper, context, generator, before, stands, rows)
+        new = stepper.rows(context, generator, before, stands)
         if remembered is not None:
             remembered.add(new)
         made.numerical[rows], made.categorical[rows] = new.numerical.cpu(), new.categorical.cpu()

@@ -84,7 +84,7 @@ def _csv(
     written = pa.schema([pa.field(name, kind) for name, kind in zip(names, types, strict=True)])
 
     def write(batch: pa.Table) -> None:
-        columns = [_as_written(table.column(name), batch.column(name)) for name in batch.column_names]
+        columns = [as_written(table.column(name), batch.column(name)) for name in batch.column_names]
         for place, (name, values) in enumerate(zip(batch.column_names, columns, strict=True)):
             if pa.types.is_string(values.type) and name not in has_format:
                 columns[place] = safe(values)
@@ -109,7 +109,7 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_boolean(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind) else kind
 
 
-def _as_written(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+def as_written(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """Return a column as the text that its original file has: in its format; nulls stay null."""
     if column.format is not None:
         return mapped(values, column.format.write)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import ConfigError, StageError
 from tabgraphsyn.python.database import Database
 from tabgraphsyn.python.overrides import overrides
 from tabgraphsyn.python.tables import Tables
+
+if TYPE_CHECKING:
+    from tabgraphsyn.generation.fixing.typed import ReadTable
 
 BUNDLE = "bundle"
 
@@ -43,7 +47,9 @@ class Model:
         *,
         rows: Mapping[str, int] | None = None,
         seed: int | None = None,
-        given: Any = None,
+        given: Mapping[str, Any] | None = None,
+        where: str | Sequence[str] = (),
+        balance: str | Sequence[str] = (),
         device: str = "auto",
         allow_targets: Sequence[str] = (),
     ) -> Tables:
@@ -53,18 +59,16 @@ class Model:
             scale: size relative to the real database; None for what the model was fitted with.
             rows: rows of some tables, in place of ``scale``.
             seed: another one gives other rows; None for that of the fit.
-            given: rows to keep and to sample the rest around.
+            given: table -> data frame of rows that stand in the sample; empty cells are drawn (docs/fixing.md).
+            where: conditions that rows meet: ``"users.age>=60"``, ``"users.city in Ulm, Bonn"``.
+            balance: columns whose values are to be as frequent: ``"users.country"``.
             device: ``cpu``, ``cuda`` or ``auto``.
             allow_targets: packages besides tabgraphsyn whose components the bundle may build.
 
         Raises:
-            ConfigError: a size or device that cannot be, or ``given``, which this generator does not take.
-            DataError: a bundle that is incomplete or was changed.
+            ConfigError: a size or device that cannot be, or something fixed that cannot be met.
+            DataError: a bundle that is incomplete or was changed, or given rows that do not fit it.
         """
-        if given is not None:
-            raise ConfigError(
-                "given: this generator cannot keep rows and sample around them. Sample without, or filter."
-            )
         import pyarrow.parquet as pq
 
         from tabgraphsyn.data.files import vanishing_folder
@@ -81,8 +85,40 @@ class Model:
                 formats=["parquet"],
                 device=device,
                 allow_targets=tuple(allow_targets),
+                given=_read(given, "given") if given is not None else (),
+                where=[where] if isinstance(where, str) else where,
+                balance=[balance] if isinstance(balance, str) else balance,
+                say=warned,
             )
             made = {name: pq.read_table(folder / "tables" / f"{name}.parquet", memory_map=False) for name in counts}
+        return Tables(made, self)
+
+    def impute(
+        self,
+        tables: Mapping[str, Any],
+        *,
+        seed: int | None = None,
+        device: str = "auto",
+        allow_targets: Sequence[str] = (),
+    ) -> Tables:
+        """Return tables whose missing values are filled; all other values are what they were.
+
+        Args:
+            tables: table -> data frame, with their keys.
+            seed: another one gives other values; None for that of the fit.
+            device: ``cpu``, ``cuda`` or ``auto``.
+            allow_targets: packages besides tabgraphsyn whose components the bundle may build.
+
+        Raises:
+            ConfigError: a generator that cannot fill tables, or a device that is not there.
+            DataError: tables that do not fit the bundle, or a bundle that was changed.
+        """
+        from tabgraphsyn.python.running import process_kept
+        from tabgraphsyn.verbs.sample import impute
+
+        with process_kept():
+            read = _read(tables, "tables")
+            made = impute(self.bundle, read, None, seed, device, tuple(allow_targets), warned)
         return Tables(made, self)
 
     def save(self, path: Path | str) -> Path:
@@ -130,6 +166,21 @@ class Model:
         if self.folder is None or not (self.folder / name).is_file():
             raise StageError(f"{self.bundle}: no {name} beside this bundle; only a fit with its store has one.")
         return self.folder / name
+
+
+def warned(text: str) -> None:
+    """Say something of what was fixed as a warning, which a notebook shows."""
+    warnings.warn(text, stacklevel=4)
+
+
+def _read(frames: Mapping[str, Any], where: str) -> list[ReadTable]:
+    """Return data frames as tables that somebody gives."""
+    from tabgraphsyn.generation.fixing.typed import ReadTable
+    from tabgraphsyn.python.frames import arrow_tables
+
+    if not isinstance(frames, Mapping):
+        raise ConfigError(f"{where}: {{table: data frame}} expected, found {type(frames).__name__}.")
+    return [ReadTable(name, name, table) for name, table in arrow_tables(frames).items()]
 
 
 def fit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import pyarrow as pa
@@ -10,6 +10,8 @@ import torch
 
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.fixing.demands import Cells, Demands
+from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import RowMaker, first_levels
@@ -24,6 +26,9 @@ from tabgraphsyn.stages.build import build
 class AbsorbingRows(RowMaker):
     """Keeps the encoded rows of every table made so far: later ones are conditioned on them."""
 
+    meets_demands = True
+    holds_cells = True
+
     @cached_property
     def _settings(self) -> Absorbing:
         found: Absorbing = build(self.making.settings, Absorbing, allow_targets=self.making.allow_targets)
@@ -35,8 +40,38 @@ class AbsorbingRows(RowMaker):
 
     def rows(self, table: str) -> Iterator[pa.Table]:
         """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
-        self._encoded[table] = self._new(table)
-        return self._decoded(table, self.making.parents.fixed(table))
+        fixed = dict(self.making.parents.fixed(table))
+        self._encoded[table], stood = self._new(table)
+        fixed |= {name: (cells.has, cells.values) for name, cells in _over(stood, fixed).items()}
+        return self._decoded(table, fixed)
+
+    def settled(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """See ``RowMaker``: later tables are told the (rows,) that keep the rules, not those that were drawn."""
+        prepared, first = self.making.prepared, 0
+        rules = prepared.row_rules(table)
+        parts: list[EncodedTensors] = []
+        for batch in batches:
+            if rules.rules or rules.families:
+                parts.append(self._again(table, batch, first))
+                first += batch.num_rows
+            yield batch
+        if parts:
+            numerical, categorical = (
+                torch.cat([getattr(one, k) for one in parts]) for k in ("numerical", "categorical")
+            )
+            self._encoded[table] = EncodedTensors(numerical, categorical)
+
+    def _again(self, table: str, batch: pa.Table, first: int) -> EncodedTensors:
+        """Return rows as they are encoded after rules changed them, as they were drawn where a value has no level."""
+        drawn, rows = self._encoded[table], slice(first, first + batch.num_rows)
+        try:
+            made = EncodedTensors.from_encoded(self.making.prepared.codec(table).encode(batch))
+        except DataError:  # a rule computed a value that no training row holds
+            return EncodedTensors(drawn.numerical[rows], drawn.categorical[rows])
+        # A number that no rule moved stays the very number that was drawn.
+        inside = (drawn.numerical[rows] >= made.numerical[..., :1]) & (drawn.numerical[rows] <= made.numerical[..., 1:])
+        numerical = torch.where(inside, drawn.numerical[rows], made.numerical)
+        return EncodedTensors(numerical, made.categorical.to(drawn.categorical.dtype))
 
     def kept(self, table: str, rows: pa.Table) -> Iterator[pa.Table]:
         """See ``RowMaker``: as many rows as ``rows`` has, in tables of batch_rows."""
@@ -47,14 +82,15 @@ class AbsorbingRows(RowMaker):
         self._encoded[table] = EncodedTensors.from_encoded(codec.encode(whole))
         return self._decoded(table, {})
 
-    def _new(self, table: str) -> EncodedTensors:
-        """Return a table's new rows, encoded."""
+    def _new(self, table: str) -> tuple[EncodedTensors, dict[str, Cells]]:
+        """Return a table's new rows, encoded, and the cells that a user fixed in them."""
         making, skeleton, prepared = self.making, self.making.skeleton, self.making.prepared
         rows = skeleton.rows[table]
         network = load_network(making.bundle.folder / "absorbing", prepared, table, self._settings, table)
         if network is None or rows == 0:
             numerical, categorical = first_levels(prepared.codec(table), rows)
-            return _certain(EncodedBatch(torch.from_numpy(numerical), torch.from_numpy(categorical)))
+            blank = _certain(EncodedBatch(torch.from_numpy(numerical), torch.from_numpy(categorical)))
+            return blank, dict(making.demands[table].cells) if table in making.demands else {}
         pointer = skeleton.pointers.__getitem__
         keys = NewKeys(prepared.schema, skeleton, skeleton.pointers, making.parents)
         told = conditions(prepared, keys, table, rows)
@@ -64,6 +100,10 @@ class AbsorbingRows(RowMaker):
                 f"absorbing/{table}.json: facts: {around.width} expected, as the keys of the bundle say, found "
                 f"{network.told}. Copy the whole bundle again."
             )
+        demands = making.demands.get(table, Demands(rows))
+        demands = demands.balanced(numpy_generator(making.seed, "sample", table, "balance"))
+        codec, units = prepared.codec(table), network.units
+        asked = Conditioned(codec, units, demands, making.seed) if demands.conditions else None
         made = unmasked_rows(
             network,
             around,
@@ -73,13 +113,24 @@ class AbsorbingRows(RowMaker):
             device=making.device,
             threads=making.threads,
             precision=making.config.precision,
+            allowed=None if asked is None else asked.allowed,
+            given=standing(codec, units, demands),
+            wanted=asked,
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(
                 f"{table}: its network gives numbers that are not finite. Lower the learning rate and train it again; "
                 "do not use a bundle that somebody else made."
             )
-        return _certain(made)
+        cells = dict(demands.cells)
+        if asked is not None:
+            cells |= {name: cells[name].over(own) if name in cells else own for name, own in asked.cells().items()}
+            if asked.borrowed:
+                making.say(
+                    f"--where: {table}: {asked.borrowed:,} of {rows:,} rows have the values of another row that meets "
+                    f"the conditions: {asked.accepted / max(asked.drawn, 1):.2%} of the draws do."
+                )
+        return _certain(made), cells
 
     def _decoded(self, table: str, fixed: Fixed) -> Iterator[pa.Table]:
         making, encoded = self.making, self._encoded[table].middle()
@@ -90,6 +141,12 @@ class AbsorbingRows(RowMaker):
             given = {name: (has[here], values[here]) for name, (has, values) in fixed.items()}
             numerical, categorical = encoded.numerical[here].numpy(), encoded.categorical[here].numpy()
             yield codec.decode(numerical, categorical, rng, first_row=first, fixed=given)
+
+
+def _over(cells: Mapping[str, Cells], fixed: Fixed) -> dict[str, Cells]:
+    """Return what a user fixed over what rows have from their parents."""
+    below = {name: Cells(*fixed[name]) for name in cells if name in fixed}
+    return {name: own.over(below.get(name)) for name, own in cells.items()}
 
 
 def _certain(rows: EncodedBatch) -> EncodedTensors:

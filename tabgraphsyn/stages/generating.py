@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -15,13 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.rules.kept import fixing_key
-from tabgraphsyn.data.rules.value_kinds import Fixed
-from tabgraphsyn.data.seeding import derive_seed, numpy_generator
-from tabgraphsyn.errors import DataError, StageError
+from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
+from tabgraphsyn.data.seeding import numpy_generator
+from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.generation.bundle import Bundle
 from tabgraphsyn.generation.consistency import enforce, enforceable
 from tabgraphsyn.generation.family_keeping import keep_families
-from tabgraphsyn.generation.keys import Keys
+from tabgraphsyn.generation.family_totals import HeldTables
+from tabgraphsyn.generation.fixing.demands import Demands, asked_columns, kept_by_pattern, with_cells
+from tabgraphsyn.generation.fixing.filling import TablesFilled
+from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
+from tabgraphsyn.generation.fixing.rejection import redrawn
+from tabgraphsyn.generation.fixing.wishes import Wishes
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
@@ -57,6 +62,9 @@ class Generation:
         threads: pieces of a table that are denoised side by side on a CPU; they change no result.
         allow_targets: packages besides tabgraphsyn whose components may be built.
         log: where progress goes.
+        wishes: what a user fixed in the sample.
+        filled: in place of wishes: tables whose nulls are filled.
+        say: where a user is told what became of wishes.
     """
 
     bundle: Bundle
@@ -66,6 +74,9 @@ class Generation:
     threads: int = 1
     allow_targets: tuple[str, ...] = ()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("tabgraphsyn"))
+    wishes: Wishes = field(default_factory=Wishes)
+    filled: Mapping[str, pa.Table] | None = None
+    say: Callable[[str], None] = lambda _: None
 
     def run(self, folder: Path, report: Callable[[TableReport], None] = lambda _: None) -> dict[str, int]:
         """Write every table into ``folder``; return the number of rows of each.
@@ -75,58 +86,105 @@ class Generation:
         schema = self.bundle.prepared.schema
         structure, spec = load_structure(self.bundle.folder, allow_targets=self.allow_targets)
         start = time.monotonic()
-        skeleton = structure.grow(
-            scale=self.config.scale, rows=self.config.rows, seed=derive_seed(self.seed, "sample", "structure")
-        )
+        fixing = self._fixing()
+        skeleton = fixing.grown(structure)
         self.log.info("sample: keys of %d rows in %.1f s", sum(skeleton.rows.values()), time.monotonic() - start)
-        keys = Keys(schema, spec, skeleton, numpy_generator(self.seed, "sample", "keys"))
+        keys = fixing.keys(schema, spec, skeleton)
+        held = HeldTables(self.bundle.prepared)
         making = Making(
             bundle=self.bundle,
             config=self.config,
             seed=self.seed,
             skeleton=skeleton,
-            parents=Parents.of(self.bundle, skeleton),
+            parents=Parents.of(self.bundle, skeleton, held.asked(self.bundle.tables) if self.config.keep_rules else {}),
             device=self.device,
             threads=self.threads,
             allow_targets=self.allow_targets,
             log=self.log,
+            demands=fixing.demands,
+            say=self.say,
         )
         maker: RowMaker = named(self.bundle.generator.rows)(making)
         with _files_together(folder) as aside:
             for table in self.bundle.tables:
                 start = time.monotonic()
-                kept = self._kept(table, skeleton)
+                kept = self._kept(table, skeleton, fixing.demands.get(table))
                 made = maker.rows(table) if kept is None else maker.kept(table, kept)
                 between = time.monotonic()
-                batches = self._ruled(table, self.rows(table, made, keys, skeleton, kept), kept, making.parents)
+                demands = fixing.demands.get(table)
+                batches = self.rows(table, made, keys, skeleton, kept)
+                batches = fixing.imposed(table, self._ruled(table, batches, kept, making.parents, demands))
+                if self.config.keep_rules and kept is None:
+                    batches = maker.settled(table, batches)
                 batches = making.parents.remembered(table, _with_finite(table, batches))
-                rows = write_table(
-                    schema.table(table),
-                    batches,
-                    aside,
-                    self.config.formats,
-                    csv_formulas=self.config.csv_formulas,
-                )
+                if self.config.keep_rules and held.rules(table) and kept is None:
+                    held.waiting[table] = pa.concat_tables(batches)
+                    rows = held.waiting[table].num_rows
+                else:
+                    rows = self._write(table, batches, aside)
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
                 report(done)
+            self._write_held(held, fixing, making.parents, aside)
         return dict(skeleton.rows)
 
-    def _kept(self, table: str, skeleton: Skeleton) -> pa.Table | None:
+    def _write_held(self, held: HeldTables, fixing: Fixing, parents: Parents, folder: Path) -> None:
+        """Write the tables that waited for the rows that their columns add up, rows before what they belong to."""
+        held.values = parents.values
+
+        def ruled(table: str, whole: pa.Table, stay: frozenset[str]) -> pa.Table:
+            return pa.concat_tables(self._ruled(table, iter([whole]), None, parents, fixing.demands.get(table), stay))
+
+        for table in reversed([*held.waiting]):
+            whole = held.finished(table, parents.skeleton.pointers, ruled)
+            self._write(table, _with_finite(table, fixing.imposed(table, iter([whole]))), folder)
+
+    def _write(self, table: str, batches: Iterator[pa.Table], folder: Path) -> int:
+        described = self.bundle.prepared.schema.table(table)
+        return write_table(described, batches, folder, self.config.formats, csv_formulas=self.config.csv_formulas)
+
+    def _fixing(self) -> Fixing:
+        maker: type[RowMaker] = named(self.bundle.generator.rows)
+        if self.filled is not None:
+            fixing: Fixing = TablesFilled(self.bundle, self.config, self.seed, self.say, self.filled)
+        else:
+            fixing = fixing_of(self.bundle, self.config, self.seed, self.wishes, self.say)
+        if type(fixing) is not Fixing and not maker.meets_demands:
+            raise ConfigError(
+                "--given, --where, --balance, --impute: the generator of this bundle, "
+                f"{self.bundle.generator.__name__}, cannot fix anything. Train with model=absorbing, or filter "
+                "its samples."
+            )
+        return fixing
+
+    def _kept(self, table: str, skeleton: Skeleton, demands: Demands | None = None) -> pa.Table | None:
         """Return rows made without a model: published ones, or those of a table too small to learn; else None."""
         marginals = self.bundle.prepared.marginals(table)
         if marginals is not None:
             rng = numpy_generator(self.seed, "sample", table, "marginals")
             codec, rows = self.bundle.prepared.codec(table), skeleton.rows[table]
+            if demands is not None:
+                drawn = redrawn(
+                    table,
+                    codec,
+                    replace(demands, cells={}),  # columns are drawn apart: cells say nothing of others
+                    lambda _: codec.decode(*marginals.draw(rows, rng), rng),
+                    lambda _: None,
+                    rng,
+                    lambda _: None,
+                )
+                return with_cells(drawn, demands)
             made = codec.decode(*marginals.draw(rows, rng), rng)
             return made if made.num_columns else None
+        if self.filled is not None:
+            return None
         if self.config.reference_tables != "keep" or table not in skeleton.templates:
             return None
         reference = self.bundle.prepared.reference(table)
         return None if reference is None else reference.take(pa.array(skeleton.templates[table]))
 
     def rows(
-        self, table: str, made: Iterator[pa.Table], keys: Keys, skeleton: Skeleton, kept: pa.Table | None
+        self, table: str, made: Iterator[pa.Table], keys: KeyValues, skeleton: Skeleton, kept: pa.Table | None
     ) -> Iterator[pa.Table]:
         """Yield a table's rows in batches, keys and attributes, dependencies enforced: as many as the skeleton has."""
         values, count = keys.table(table), skeleton.rows[table]
@@ -154,9 +212,15 @@ class Generation:
             yield whole.slice(first, self.config.batch_rows)
 
     def _ruled(
-        self, table: str, batches: Iterator[pa.Table], kept: pa.Table | None, parents: Parents
+        self,
+        table: str,
+        batches: Iterator[pa.Table],
+        kept: pa.Table | None,
+        parents: Parents,
+        demands: Demands | None = None,
+        stay: frozenset[str] = frozenset(),
     ) -> Iterator[pa.Table]:
-        """Yield rows that keep the rules about single rows; published rows are as they are."""
+        """Yield rows that keep the rules about single rows; published rows, and columns that stay, are as they are."""
         prepared = self.bundle.prepared
         rules = prepared.row_rules(table)
         is_published = kept is not None and prepared.marginals(table) is None
@@ -170,13 +234,23 @@ class Generation:
             strength = self.config.dependency_min_strength
             found = enforceable(prepared.schema, prepared.dependencies, table, strength)
             protected |= {one.dependent for one in found}
+        protected |= asked_columns(demands) | stay
         beside = BesideParents(prepared.schema, rules, parents.read)
         tied = tuple(prepared.codec(table).derived.items())
         rng = numpy_generator(self.seed, "sample", table, "rules")
         keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng)
         made = keeper.kept(beside.added(batches))
-        if rules.families:
-            pointers, stay = parents.skeleton.pointers, frozenset(protected) | beside.names
+        if demands is not None and demands.cells:
+
+            def keeper_of(columns: frozenset[str]) -> RuleKeeper:
+                stay = frozenset(protected) | beside.names | columns
+                return RuleKeeper(beside.schema, beside.rules, stay, tied, rng)
+
+            made, broken = kept_by_pattern(pa.concat_tables(beside.added(batches)), demands, keeper_of)
+            if broken:
+                self.say(f"{table}: {broken} rows break a rule of the data set as they were given.")
+        if rules.families and not stay:
+            pointers, left = parents.skeleton.pointers, frozenset(protected) | beside.names
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
             whole = pa.concat_tables(made)
             keys = {
@@ -187,13 +261,15 @@ class Generation:
                 whole,
                 rules.families,
                 pointers,
-                stay,
-                moves_rows=len(ends) == 1,
+                left,
+                rng,
+                moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
                 fixing={name: key.name for name, key in keys.items() if key is not None},
             )
             # What follows from a column that moved moves with it.
-            stay |= {one.operands[0].column for one in rules.families} | keys.keys()
-            keeper = RuleKeeper(beside.schema, beside.rules, stay, tied, rng)
+            left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | keys.keys()
+            left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}
+            keeper = RuleKeeper(beside.schema, beside.rules, left, tied, rng)
             step = self.config.batch_rows
             made = keeper.kept(whole.slice(first, step) for first in range(0, max(whole.num_rows, 1), step))
         yield from beside.removed(made)

@@ -14,6 +14,8 @@ from tabgraphsyn.data.known.rows import known_rows
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.diffusion.sampler.base import Sampler
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.fixing.demands import Demands
+from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import Making, RowMaker, first_levels
@@ -30,6 +32,8 @@ from tabgraphsyn.stages.diffusion import load_table_model, table_families
 class LatentRows(RowMaker):
     """Keeps the latents of every table made so far: the graph network conditions later tables on them."""
 
+    meets_demands = True
+
     def __init__(self, making: Making) -> None:
         """Load the graph network and lay the keys out for it."""
         super().__init__(making)
@@ -45,9 +49,33 @@ class LatentRows(RowMaker):
     def rows(self, table: str) -> Iterator[pa.Table]:
         """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
         autoencoder = self._autoencoder(table)
-        self._latents[table] = self._new_latents(table, autoencoder)
         is_conditioned = self._conditions.encoder.condition_dim > 0
-        return self._decoded(table, autoencoder, self.making.parents.fixed(table) if is_conditioned else {})
+        fixed = self.making.parents.fixed(table) if is_conditioned else {}
+        if table in self.making.demands:
+            return self._asked(table, autoencoder, fixed, self.making.demands[table])
+        self._latents[table] = self._new_latents(table, autoencoder)
+        return self._decoded(table, autoencoder, fixed)
+
+    def _asked(self, table: str, autoencoder: Autoencoder, fixed: Fixed, demands: Demands) -> Iterator[pa.Table]:
+        """Yield rows that meet demands, each from the first draw that does; siblings may come from other draws."""
+        latents: Tensor | None = None
+
+        def draw(number: int) -> pa.Table:
+            self._latents[table] = self._new_latents(table, autoencoder, number)
+            return pa.concat_tables(self._decoded(table, autoencoder, fixed, number))
+
+        def kept(good: np.ndarray) -> None:
+            nonlocal latents
+            new, taken = self._latents[table], torch.from_numpy(good).unsqueeze(1)
+            latents = new if latents is None else torch.where(taken, new, latents)
+
+        making = self.making
+        rng = numpy_generator(making.seed, "sample", table, "balance")
+        rows = redrawn(table, making.prepared.codec(table), demands, draw, kept, rng, making.say)
+        assert latents is not None
+        self._latents[table] = latents
+        for first in range(0, max(rows.num_rows, 1), making.config.batch_rows):
+            yield rows.slice(first, making.config.batch_rows)
 
     def kept(self, table: str, rows: pa.Table) -> Iterator[pa.Table]:
         """See ``RowMaker``: as many rows as ``rows`` has, in tables of batch_rows."""
@@ -69,8 +97,8 @@ class LatentRows(RowMaker):
         batch = EncodedTensors.from_encoded(codec.encode(rows)).middle()
         return autoencoder.cpu().encode(batch)
 
-    def _new_latents(self, table: str, autoencoder: Autoencoder) -> Tensor:
-        """Return the latents of a table's new rows, (rows, latent_dim)."""
+    def _new_latents(self, table: str, autoencoder: Autoencoder, again: int = 0) -> Tensor:
+        """Return the latents of a table's new rows, (rows, latent_dim); others for each ``again``."""
         making, skeleton = self.making, self.making.skeleton
         rows = skeleton.rows[table]
         model = load_table_model(making.bundle.folder / "diffusion", table, autoencoder, making.allow_targets)
@@ -91,7 +119,7 @@ class LatentRows(RowMaker):
                 sampler=sampler,
                 condition=RowConditions.of(self._conditions.condition(table, {**self._latents, **made}), facts, levels),
                 siblings=families,
-                seed=derive_seed(making.seed, "sample", table),
+                seed=derive_seed(making.seed, "sample", table, *_which(again)),
                 batch_rows=making.config.batch_rows,
                 device=making.device,
                 threads=making.threads,
@@ -100,13 +128,14 @@ class LatentRows(RowMaker):
         return made[table]
 
     @torch.no_grad()
-    def _decoded(self, table: str, autoencoder: Autoencoder, fixed: Fixed) -> Iterator[pa.Table]:
+    def _decoded(self, table: str, autoencoder: Autoencoder, fixed: Fixed, again: int = 0) -> Iterator[pa.Table]:
         making, latents = self.making, self._latents[table]
         codec = making.prepared.codec(table)
         # Decoding is little work beside denoising and stays on the CPU, whose draws are the same on every machine.
         autoencoder = autoencoder.cpu()
-        rng = numpy_generator(making.seed, "sample", table, "decode")
-        generator = torch.Generator().manual_seed(derive_seed(making.seed, "sample", table, "categories"))
+        rng = numpy_generator(making.seed, "sample", table, "decode", *_which(again))
+        categories = derive_seed(making.seed, "sample", table, "categories", *_which(again))
+        generator = torch.Generator().manual_seed(categories)
         for first in range(0, max(len(latents), 1), making.config.batch_rows):
             part = latents[first : first + making.config.batch_rows]
             numerical, categorical = _encoded(autoencoder, part, generator)
@@ -114,6 +143,11 @@ class LatentRows(RowMaker):
             here = slice(first, first + len(part))
             given = {name: (has[here], values[here]) for name, (has, values) in fixed.items()}
             yield codec.decode(numerical, categorical, rng, first_row=first, fixed=given)
+
+
+def _which(again: int) -> tuple[int, ...]:
+    """Return what tells the seed of a later draw from that of the first."""
+    return (again,) if again else ()
 
 
 def _check_finite(table: str, numbers: Tensor) -> None:

@@ -116,8 +116,11 @@ def _keep_row_rules(table: Table, training: RuleTables, entities: np.ndarray, ma
     least, order = made.plan.min_entities, made.plan.order
     earlier = order[: order.index(name)]
     before = [one.name for one in made.schema.relations_of_child(name) if one.parent_table in earlier]
+    itself = [one.name for one in made.schema.relations_of_child(name) if one.is_self_reference]
     made.keep_row_rules(
-        learn_row_rules(name, own, training, entities, least, attributes=attributes, public=public, before=before)
+        learn_row_rules(
+            name, own, training, entities, least, attributes=attributes, public=public, before=before, itself=itself
+        )
     )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabgraphsyn.errors import ConfigError, listing
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.fixing.typed import ReadTable
+    from tabgraphsyn.generation.fixing.wishes import Wishes
     from tabgraphsyn.generation.sampling_config import SamplingConfig
 
 MOST_UNASKED_ROWS = 20_000_000
@@ -25,6 +30,10 @@ def sample(
     device: str = "auto",
     precision: str | None = None,
     allow_targets: Sequence[str] = (),
+    given: Sequence[ReadTable] = (),
+    where: Sequence[str] = (),
+    balance: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, int]:
     """Write a synthetic database and return the number of rows of each table.
 
@@ -38,10 +47,15 @@ def sample(
         device: ``cpu``, ``cuda`` or ``auto``.
         precision: ``float32`` or ``bf16``; None for what the bundle was made with.
         allow_targets: packages besides tabgraphsyn whose components the bundle may build.
+        given: rows that stand in the sample, see ``given_tables``.
+        where: conditions, ``table.column=value``.
+        balance: columns whose levels are to be as frequent, ``table.column``.
+        say: what the user should know of what was fixed is said here.
 
     Raises:
-        DataError: a bundle that is incomplete or was changed.
-        ConfigError: a size or device that cannot be, or a folder that holds the tables in a format not asked for.
+        DataError: a bundle that is incomplete or was changed, or given rows that do not fit it.
+        ConfigError: a size or device that cannot be, wishes that cannot be met, or a folder that holds the tables in a
+            format not asked for.
     """
     # Imported here: a command line that only shows its help must not load torch.
     from tabgraphsyn.data.untrusted import blamed
@@ -63,6 +77,9 @@ def sample(
     config: SamplingConfig = build(settings, SamplingConfig, allow_targets=tuple(allow_targets))
     if scale is None and rows is None:
         _refuse_many_rows(opened.prepared.plan.real_rows, config)
+    wishes = read_wishes(opened, config, given, where, balance)
+    for note in wishes.notes:
+        say(note)
     folder = Path("synthetic") if out is None else out
     _refuse_leftovers(folder, opened.tables, config.formats)
     generation = Generation(
@@ -72,10 +89,139 @@ def sample(
         device=_resolved(device),
         threads=cpu_count(),
         allow_targets=tuple(allow_targets),
+        wishes=wishes,
+        say=say,
     )
     # No message of numpy, arrow or torch is for the user; what they say here they say of the bundle.
     with blamed(str(bundle)), arithmetic_on_one_thread():
-        return generation.run(folder)
+        rows_made = generation.run(folder)
+    for table, standing in wishes.given.items():
+        say(
+            f"{table}: {standing.rows.num_rows:,} given rows stand in the sample as they are, on purpose: whatever "
+            "compares it with real data finds them there."
+        )
+    return rows_made
+
+
+def read_wishes(
+    bundle: Bundle, config: SamplingConfig, given: Sequence[ReadTable], where: Sequence[str], balance: Sequence[str]
+) -> Wishes:
+    """Return what a user fixes, typed and held against the bundle.
+
+    Raises:
+        DataError, ConfigError: all that does not fit it.
+    """
+    from tabgraphsyn.generation.fixing.condition import parse_condition
+    from tabgraphsyn.generation.fixing.wishes import Wishes, WishReader, parse_balance
+    from tabgraphsyn.generators.base import named
+
+    if not given and not where and not balance:
+        return Wishes()
+    maker = named(bundle.generator.rows)
+    publishes = config.reference_tables == "keep"
+    reader = WishReader(bundle.prepared, holds_cells=maker.holds_cells, publishes=publishes)
+    return reader.read(given, [parse_condition(one) for one in where], [parse_balance(one) for one in balance])
+
+
+def given_tables(texts: Sequence[str]) -> list[ReadTable]:
+    """Return the rows of ``--given``: files or folders, or ``TABLE=FILE`` for a file of another name.
+
+    Raises:
+        ConfigError: a path that leads nowhere. DataError: files that cannot be read.
+    """
+    from dataclasses import replace
+
+    from tabgraphsyn.generation.fixing.typed import read_tables
+
+    found = []
+    for text in texts:
+        table, sign, name = text.partition("=")
+        path = Path(text).expanduser()
+        is_named = bool(sign) and not path.exists()
+        path = Path(name).expanduser() if is_named else path
+        if not path.exists():
+            raise ConfigError(f"--given: FILE, FOLDER or TABLE=FILE expected, {str(path)!r} does not exist.")
+        read = read_tables(path, "--given")
+        if is_named and len(read) != 1:
+            raise ConfigError(f"--given: {text!r}: one table in the file expected, found {len(read)}.")
+        found += [replace(read[0], name=table)] if is_named else read
+    return found
+
+
+def impute(
+    bundle: Path,
+    tables: Sequence[ReadTable],
+    out: Path | None,
+    seed: int | None = None,
+    device: str = "auto",
+    allow_targets: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, pa.Table]:
+    """Fill the nulls of foreign tables and return them, (rows,) each, in their own types.
+
+    Args:
+        bundle: folder of a bundle whose generator conditions on single values.
+        tables: what is filled, with its keys.
+        out: folder for the files, under their own names; None to write nothing.
+        seed: another seed gives other values; None for the one the bundle was made with.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        allow_targets: packages besides tabgraphsyn whose components the bundle may build.
+        say: what the user should know is said here.
+
+    Raises:
+        DataError: a bundle that is incomplete or was changed, or tables that do not fit it.
+        ConfigError: a generator that cannot, a device that is not there, or ``out`` that holds the tables themselves.
+    """
+    import pyarrow.parquet as pq
+
+    from tabgraphsyn.data.files import vanishing_folder
+    from tabgraphsyn.data.untrusted import blamed
+    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.fixing.filling import tables_to_fill
+    from tabgraphsyn.generation.fixing.write_back import filled_rows, write_filled
+    from tabgraphsyn.generation.sampling_config import SamplingConfig
+    from tabgraphsyn.generators.base import named
+    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread, cpu_count
+    from tabgraphsyn.stages.build import build
+    from tabgraphsyn.stages.generating import Generation
+
+    with blamed(str(bundle)):
+        opened = Bundle.open(bundle, allow_targets)
+    if not named(opened.generator.rows).holds_cells:
+        raise ConfigError(
+            f"--impute: the generator of this bundle, {opened.generator.__name__}, cannot draw single values for given "
+            "ones. Train with model=absorbing."
+        )
+    if out is not None and any(one.path is not None and one.path.parent.resolve() == out.resolve() for one in tables):
+        raise ConfigError(f"--out: {str(out)!r} holds the tables themselves. Choose another folder.")
+    filled = tables_to_fill(opened.prepared, tables, say)
+    config: SamplingConfig = build(
+        {**opened.manifest["sampling"], "formats": ["parquet"], "rows": {}},
+        SamplingConfig,
+        allow_targets=tuple(allow_targets),
+    )
+    generation = Generation(
+        bundle=opened,
+        config=config,
+        seed=int(opened.manifest["provenance"]["seed"]) if seed is None else seed,
+        device=_resolved(device),
+        threads=cpu_count(),
+        allow_targets=tuple(allow_targets),
+        filled=filled,
+        say=say,
+    )
+    done = {}
+    with blamed(str(bundle)), vanishing_folder() as folder, arithmetic_on_one_thread():
+        generation.run(folder)
+        for one in tables:
+            made = pq.read_table(folder / f"{one.name}.parquet", memory_map=False)
+            schema = opened.prepared.schema.table(one.name)
+            if out is None:
+                done[one.name] = filled_rows(one, made, schema)
+            else:
+                out.mkdir(parents=True, exist_ok=True)
+                done[one.name] = write_filled(one, made, schema, out)
+    return done
 
 
 def _refuse_many_rows(real_rows: Mapping[str, int], config: SamplingConfig) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tabgraphsyn.errors import ConfigError, nearest
-from tabgraphsyn.verbs.sample import first_seed, parse_rows
+from tabgraphsyn.errors import ConfigError, listing, nearest
+from tabgraphsyn.verbs.sample import first_seed, given_tables, parse_rows
+from tabgraphsyn.verbs.sample import impute as fill
 from tabgraphsyn.verbs.sample import sample as write_samples
 
 PLAIN, SYNTHERELA = "plain", "syntherela"
@@ -54,6 +55,22 @@ def sample(
     samples: Annotated[
         int, typer.Option(help="Databases to draw, each with the next seed; more than one in a layout.", min=1)
     ] = 1,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Rows that stand in the sample: FILE or TABLE=FILE or a folder; empty cells are drawn. Repeatable."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="'TABLE.COLUMN=VALUE', also != < <= > >= and 'TABLE.COLUMN in A, B'. May be repeated."),
+    ] = None,
+    balance: Annotated[
+        list[str] | None, typer.Option(help="TABLE.COLUMN: each of its values as often. May be repeated.")
+    ] = None,
+    impute: Annotated[
+        Path | None, typer.Option(help="Fill the empty cells of the tables in this folder or file, nothing else.")
+    ] = None,
     describe: Annotated[
         bool, typer.Option("--describe", help="Only say in words what the bundle holds of the real data.")
     ] = False,
@@ -66,6 +83,11 @@ def sample(
 
         print("\n".join(described(Bundle.open(bundle, allow_targets or ()))))
         return
+    if impute is not None:
+        refuse_beside_impute(scale, rows, formats, given, where, balance, samples)
+        _impute(bundle, impute.expanduser(), out, seed, device, tuple(allow_targets or ()))
+        return
+    standing = given_tables(given or [])
     places = sample_places(layout, out, dataset=dataset, method=method, run=run, samples=samples)
     for number, place in enumerate(places):
         started = time.monotonic()
@@ -79,10 +101,43 @@ def sample(
             device=device,
             precision=precision,
             allow_targets=tuple(allow_targets or ()),
+            given=standing,
+            where=where or (),
+            balance=balance or (),
+            say=lambda text: print(f"note: {text}"),
         )
         for table, count in made.items():
             print(f"{count:12,} rows  {table}")
         print(f"{sum(made.values()):12,} rows in {time.monotonic() - started:.1f} s: {place.resolve()}")
+
+
+def _impute(
+    bundle: Path, tables: Path, out: Path, seed: int | None, device: str, allow_targets: tuple[str, ...]
+) -> None:
+    from tabgraphsyn.generation.fixing.typed import read_tables
+
+    if not tables.exists():
+        raise ConfigError(f"--impute: a folder of tables or one file expected, {str(tables)!r} does not exist.")
+    read, started = read_tables(tables, "--impute"), time.monotonic()
+    done = fill(bundle, read, out, seed, device, allow_targets, lambda text: print(f"note: {text}"))
+    for one in read:
+        empty, left = (
+            sum(rows.column(name).null_count for name in rows.column_names) for rows in (one.rows, done[one.name])
+        )
+        print(f"{empty - left:12,} of {empty:,} empty cells filled  {one.name}")
+    print(f"{time.monotonic() - started:.1f} s: {out.resolve()}")
+
+
+def refuse_beside_impute(*others: object) -> None:
+    """Refuse options that say nothing where tables are filled.
+
+    Raises:
+        ConfigError: one of them is there.
+    """
+    names = ("--scale", "--rows", "--format", "--given", "--where", "--balance", "--samples")
+    used = [name for name, value in zip(names, others, strict=True) if value not in (None, [], 1)]
+    if used:
+        raise ConfigError(f"--impute: {listing(used)} beside it: filled tables keep their rows and formats. Drop them.")
 
 
 def sample_places(layout: str, out: Path, *, dataset: str, method: str, run: str, samples: int) -> list[Path]:

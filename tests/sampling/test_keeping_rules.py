@@ -342,7 +342,7 @@ def test_the_rows_of_a_parent_are_numbered_spaced_and_rise() -> None:
         rule("equal_gap", column="at", gap=14 * 86_400.0, is_time=True, **through),
         rule("rising", column="at", strict=True, **through),
     ]
-    made = keep_families(child, rows, rules, {relation.name: pointer}, frozenset({"k"}))
+    made = keep_families(child, rows, rules, {relation.name: pointer}, frozenset({"k"}), np.random.default_rng(0))
     parents = Table(schema.table("p"), pa.table({"k": np.arange(60)}))
     read = RuleTables(Database(schema, {"t": Table(child, made), "p": parents}), {relation.name: pointer})
     for one in rules:
@@ -365,8 +365,8 @@ def test_what_rises_in_the_order_of_the_file_takes_its_whole_row_along() -> None
     rows = pa.table({"k": pa.array(pointer, mask=pointer < 0), "code": code, "sold": sold})
     rules = [rule("rising", column="code", relation=relation.name)]
     pointers, stay = {relation.name: pointer}, frozenset({"k"})
-    moved = keep_families(child, rows, rules, pointers, stay, moves_rows=True)
-    alone = keep_families(child, rows, rules, pointers, stay)
+    moved = keep_families(child, rows, rules, pointers, stay, rng, moves_rows=True)
+    alone = keep_families(child, rows, rules, pointers, stay, rng)
     for made in (moved, alone):
         order = np.lexsort((np.arange(ROWS), pointer))
         same = (np.diff(pointer[order]) == 0) & (pointer[order][1:] >= 0)
@@ -396,7 +396,7 @@ def test_what_a_key_to_a_parent_fixes_is_one_value_a_parent() -> None:
     assert fixing_key(replace(found[0], by_key=False), schema) is None
     drawn = pa.table({"k": pointer, "rate": rng.random(ROWS), "zone": pa.array(rng.integers(0, 5, ROWS).astype(str))})
     fixing = dict.fromkeys(("rate", "zone"), relation.name)
-    made = keep_families(child, drawn, learnt.families, {relation.name: pointer}, frozenset({"k"}), fixing=fixing)
+    made = keep_families(child, drawn, learnt.families, {relation.name: pointer}, frozenset({"k"}), rng, fixing=fixing)
     whole_families = Table(child, made)
     for one in learnt.families:
         checked = one.check(RuleTables(Database(schema, {"t": whole_families, "p": parents}), {relation.name: pointer}))

@@ -205,7 +205,15 @@ def aggregated(tables: RuleTables, relation: str, of: str | None, how: str) -> n
     parents, pointer = tables.num_rows(one.parent_table), tables.pointer(relation)
     if of is None:
         return np.bincount(pointer[pointer >= 0], minlength=parents).astype(np.float64)
-    value = tables.numbers(one.child_table, Operand(of))
+    return aggregate(how, tables.numbers(one.child_table, Operand(of)), pointer, parents)
+
+
+def aggregate(how: str, value: np.ndarray, pointer: np.ndarray, parents: int) -> np.ndarray:
+    """Return (parents,) float64: the ``how`` of the values of each parent's rows; NaN values do not count.
+
+    Shape:
+        value, pointer: (rows,), a number and the parent of each row, negative for none.
+    """
     has = (pointer >= 0) & ~np.isnan(value)
     if how in ("sum", "mean"):
         total = np.bincount(pointer[has], weights=value[has], minlength=parents)

@@ -20,6 +20,7 @@ from tabgraphsyn.data.holders import are_held
 from tabgraphsyn.data.rules.calendar_kind import Calendar, part_of
 from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Total
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
@@ -28,8 +29,8 @@ from tabgraphsyn.data.schema import Relation, Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
-FAMILY_KINDS = (Numbered, Rising, EqualGap)
-"""Kinds about the rows of one parent that sampling keeps."""
+FAMILY_KINDS = (Numbered, Rising, EqualGap, Unique, ParentTotal)
+"""Kinds about several rows that sampling keeps."""
 _NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal)
 Key = tuple[str, ...]
 
@@ -78,17 +79,22 @@ class RowRules:
         """Columns of parents that the rules read."""
         return sorted({each for one in self.rules for each in one.operands if not each.is_own})
 
-    def problems(self, operands: Iterable[Operand], relations: Iterable[str] = ()) -> list[str]:
-        """Return what is no rule of rows with these columns and relations, in words."""
-        if {name for one in self.families for name in one.relations} - set(relations):
-            return [f"families: relations of {self.table!r} expected"]
+    def problems(
+        self, operands: Iterable[Operand], relations: Iterable[str] = (), below: Iterable[str] = ()
+    ) -> list[str]:
+        """Return what is no rule of rows with these columns, relations to parents and relations of rows, in words."""
+        operands, above, under = tuple(operands), set(relations), set(below)
+        for one in self.families:
+            if set(one.relations) - (under if isinstance(one, ParentTotal) else above):
+                return [f"families: relations of {self.table!r} expected"]
         known, found = set(operands), []
         for number, one in enumerate(self.rules):
             if one.table != self.table or not is_of_a_row(one) or set(one.operands) - known:
                 found.append(f"rule {number + 1}: one about columns of each row of {self.table!r} expected")
         for one in self.families:
-            asked = {one.dependent} if isinstance(one, Fixed) else set(one.operands)
-            if one.table != self.table or not isinstance(one, (*FAMILY_KINDS, Fixed)) or asked - known:
+            operands = [one.dependent] if isinstance(one, Fixed) else one.operands
+            is_known = isinstance(one, (*FAMILY_KINDS, Fixed)) or is_from_above(one)
+            if one.table != self.table or not is_known or {Operand(each.column) for each in operands} - known:
                 found.append(f"families: rules among the rows of {self.table!r} expected")
         for number, pairs in self.lookups.items():
             rule = self.rules[number] if 0 <= number < len(self.rules) else None
@@ -132,6 +138,12 @@ def fixing_key(rule: Rule, schema: Schema) -> Relation | None:
     )
 
 
+def is_from_above(rule: Rule) -> bool:
+    """Return whether a column of a row follows from one column of the row that a key leads to."""
+    is_sum = isinstance(rule, Total) and rule.result is not None and rule.result.is_own and len(rule.terms) == 1
+    return is_sum and isinstance(rule, Total) and not rule.terms[0].operand.is_own
+
+
 def learn_row_rules(
     table: str,
     rules: Iterable[Rule],
@@ -142,6 +154,7 @@ def learn_row_rules(
     attributes: Iterable[str],
     public: Iterable[str],
     before: Iterable[str] = (),
+    itself: Iterable[str] = (),
 ) -> RowRules:
     """Return the rules of a table that sampling keeps.
 
@@ -154,6 +167,7 @@ def learn_row_rules(
         attributes: columns that are made by a model; a rule about keys alone is the structure's.
         public: columns whose values may be written down.
         before: relations to parents that are made before the table.
+        itself: relations of the table to itself.
     """
     made, shown = {Operand(name) for name in attributes}, {Operand(name) for name in public}
     earlier = {None, *before}
@@ -168,15 +182,19 @@ def learn_row_rules(
     families = tuple(
         one.supported(Support())
         for one in rules
-        if one.table == table and not one.support.broken and _is_of_a_family(one, training.schema, made)
+        if one.table == table and not one.support.broken and _is_of_a_family(one, training, made, set(itself))
     )
     return RowRules(table, tuple(kept), {number: pairs for number, pairs in lookups.items() if pairs}, families)
 
 
-def _is_of_a_family(rule: Rule, schema: Schema, made: Container[Operand]) -> bool:
+def _is_of_a_family(rule: Rule, training: RuleTables, made: Container[Operand], itself: set[str]) -> bool:
     if isinstance(rule, Fixed):
-        key = fixing_key(rule, schema)
+        key = fixing_key(rule, training.schema)
         return key is not None and rule.dependent in made
+    if isinstance(rule, Unique):
+        return any(one in made for one in rule.columns) and all(one.is_own for one in rule.columns)
+    if is_from_above(rule):
+        return rule.operands[0] in made and {str(one.through) for one in rule.operands[1:]} <= itself
     return isinstance(rule, FAMILY_KINDS) and rule.operands[0] in made
 
 

@@ -61,6 +61,7 @@ class Stepper:
         generator: torch.Generator,
         before: Before | None = None,
         given: tuple[EncodedBatch, Tensor] | None = None,
+        only: frozenset[Unit] | None = None,
     ) -> EncodedBatch:
         """Return new rows under a context.
 
@@ -69,13 +70,15 @@ class Stepper:
             generator: on the CPU, so that every device draws the same numbers.
             before: what came before, where rows follow their siblings.
             given: clean rows and (rows, units) bool, which units of them stand.
+            only: units that are drawn; the groups of all others stay masked. None: all.
         """
         making = _Making(self, context, generator, before)
         for unit in making.network.units.all if given is not None else ():
             making.give(unit, *given)  # type: ignore[misc]
         groups = self.network.units.groups
         for number in torch.randperm(len(groups), generator=generator).tolist():
-            making.draw(groups[number])
+            if only is None or not only.isdisjoint(groups[number]):
+                making.draw(groups[number])
         return making.rows
 
 

@@ -1,0 +1,91 @@
+"""Rows that repeat the values of another although a rule says that they never do: they take other made values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tabgraphsyn.data.codes import MISSING, column_codes, tuple_codes
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.value_kinds import Unique
+from tabgraphsyn.generation.rule_rows import RuleRows
+
+_ROUNDS = 30
+
+
+def keep_unique(
+    rule: Unique,
+    rows: RuleRows,
+    pointers: Mapping[str, np.ndarray],
+    protected: frozenset[str],
+    rng: np.random.Generator,
+) -> None:
+    """Change one column of rows that repeat others: to the value of any row, else to the nearest free number.
+
+    Values are drawn as often as rows hold them, so the column keeps its distribution as far as there is room.
+
+    Args:
+        rule: about own columns, keys among them.
+        rows: all of a table, changed in place.
+        pointers: relation name -> (rows,) number of the parent, negative for none.
+        protected: columns that stay.
+        rng: chooses.
+    """
+    free = [one.column for one in rule.columns if one.is_own and one.column not in protected]
+    if not free:
+        return
+    codes = {one.column: column_codes(rows.column(one.column), null_code=False) for one in rule.columns}
+    name = max(free, key=lambda one: int(codes[one].max(initial=-1)))
+    others = [codes[one.column] for one in rule.columns if one.column != name]
+    if rule.relation is not None:
+        others.append(np.maximum(pointers[rule.relation], MISSING))
+    group = tuple_codes(others, rows=rows.count) if others else np.zeros(rows.count, dtype=np.int64)
+    value = codes[name].copy()
+    asked = (group >= 0) & (value >= 0)
+    donors, source = np.flatnonzero(value >= 0), np.arange(rows.count)
+    for _ in range(_ROUNDS):
+        again = _repeated(group, value, asked, source)
+        if not len(again):
+            break
+        source[again] = rng.choice(donors, len(again))
+        value[again] = codes[name][source[again]]
+    again = _repeated(group, value, asked, source)
+    source[again] = again  # what found no room keeps its own value, or moves to a number of its own
+    rows.take(name, source, source != np.arange(rows.count))
+    if len(again):
+        _move(name, rows, group, again)
+
+
+def _repeated(group: np.ndarray, value: np.ndarray, asked: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Return rows that hold what another holds: one before them, or one that has its own value still.
+
+    Shape:
+        group, value, asked, source: (rows,). Returned: (repeated rows,) int64.
+    """
+    here = np.flatnonzero(asked)
+    order = here[np.lexsort((here, source[here] != here, value[here], group[here]))]
+    same = (group[order][1:] == group[order][:-1]) & (value[order][1:] == value[order][:-1])
+    return np.asarray(order[1:][same])
+
+
+def _move(name: str, rows: RuleRows, group: np.ndarray, again: np.ndarray) -> None:
+    """Give rows the nearest number of the column's step that no row of their group holds."""
+    numbers = rows.numbers(Operand(name))
+    distinct = np.unique(numbers[np.isfinite(numbers)])
+    if len(distinct) < 2:
+        return
+    gaps, counts = np.unique(np.diff(distinct), return_counts=True)
+    step = float(gaps[counts.argmax()])
+    held: dict[int, set[float]] = {}
+    is_again = np.zeros(rows.count, dtype=bool)
+    is_again[again] = True
+    for row in np.flatnonzero(np.isin(group, group[again]) & ~is_again & np.isfinite(numbers)):
+        held.setdefault(int(group[row]), set()).add(round(numbers[row] / step, 3))
+    found = np.full(rows.count, np.nan)
+    for row in again[np.isfinite(numbers[again])]:
+        own, start = held.setdefault(int(group[row]), set()), round(numbers[row] / step, 3)
+        away = next(k for n in range(1, 2 * len(own) + 3) for k in (n, -n) if round(start + k, 3) not in own)
+        own.add(round(start + away, 3))
+        found[row] = numbers[row] + away * step
+    rows.put_numbers(name, found, np.isfinite(found))

@@ -1,0 +1,164 @@
+"""Rules among several rows kept in hand-made ones: unique values, gaps of each parent, totals, levels of a tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.store import rule_from_dict
+from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
+from tabgraphsyn.generation.family_keeping import keep_families
+from tabgraphsyn.generation.family_totals import HeldTables
+
+ROWS, PARENTS = 500, 60
+RELATION = Relation("t", ("k",), "p", ("id",))
+ITSELF = Relation("t", ("above",), "t", ("own",))
+
+
+def rule(kind: str, table: str = "t", **values: Any) -> Rule:
+    return rule_from_dict({"kind": kind, "table": table, **values}, "test")
+
+
+@dataclass
+class Case:
+    schema: Schema
+    rows: pa.Table
+    pointers: dict[str, np.ndarray]
+
+    def kept(self, *rules: Rule, protected: frozenset[str] = frozenset({"k"})) -> pa.Table:
+        rng = np.random.default_rng(0)
+        made = keep_families(self.schema.table("t"), self.rows, rules, self.pointers, protected, rng)
+        assert made.schema == self.rows.schema and made.num_rows == ROWS
+        assert made.column("k") == self.rows.column("k")
+        return made
+
+    def broken(self, rows: pa.Table, one: Rule) -> tuple[int, int]:
+        parents = Table(self.schema.table("p"), pa.table({"id": np.arange(PARENTS)}))
+        tables = {"t": Table(self.schema.table("t"), rows), "p": parents}
+        return one.check(RuleTables(Database(self.schema, tables), self.pointers)).counts
+
+
+def case(**columns: Any) -> Case:
+    rng = np.random.default_rng(5)
+    pointer = rng.integers(-1, PARENTS, ROWS)
+    rows = pa.table({"k": pa.array(pointer, mask=pointer < 0), **columns})
+    child = TableSchema("t", tuple(Column(name, "numerical") for name in rows.column_names), ())
+    schema = Schema((TableSchema("p", (Column("id", "id"),), ("id",)), child), (RELATION,))
+    return Case(schema, rows, {RELATION.name: pointer})
+
+
+def some(seed: int, most: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, most, ROWS)
+
+
+def days(numbers: np.ndarray) -> pa.Array:
+    return (
+        pa.array(1_600_000_000 // 86_400 * 86_400 + numbers * 86_400).cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "asked"),
+    [
+        (pa.array(some(1, 40)), {"columns": ["a"], "relation": RELATION.name}),
+        (days(some(2, 30)), {"columns": ["a"], "relation": RELATION.name}),
+        (pa.array([f"word {n}" for n in some(3, 60)]), {"columns": ["k", "a"]}),
+        (pa.array(some(4, 5)), {"columns": ["a"], "relation": RELATION.name}),  # more rows than values: beyond them
+        (pa.array(some(5, 300) * 1.5, mask=some(6, 10) == 0), {"columns": ["a"]}),
+    ],
+)
+def test_repeated_values_become_others(column: pa.Array, asked: dict[str, Any]) -> None:
+    one, rows = rule("unique", **asked), case(a=column)
+    made = rows.kept(one)
+    before, after = rows.broken(rows.rows, one), rows.broken(made, one)
+    assert before[1] > 20 and after == (before[0], 0), (before, after)
+    assert made["a"].null_count == column.null_count
+    stood = sum(x == y for x, y in zip(made["a"].to_pylist(), column.to_pylist(), strict=True))
+    assert stood >= ROWS - before[1], "rows that repeated nothing changed"
+
+
+def test_tuples_across_keys_keep_what_is_protected() -> None:
+    one, rows = rule("unique", columns=["k", "a", "b"]), case(a=some(1, 3), b=some(2, 9))
+    made = rows.kept(one, protected=frozenset({"k", "a"}))
+    assert rows.broken(made, one)[1] == 0 and made["a"] == rows.rows["a"]
+    stays = rows.kept(one, protected=frozenset({"k", "a", "b"}))
+    assert stays.equals(rows.rows)
+
+
+def test_each_parent_has_a_gap_of_its_own() -> None:
+    rows = case(at=days(some(3, 400)), n=some(4, 90))
+    for one in (
+        rule("equal_gap", column="at", is_time=True, relation=RELATION.name),
+        rule("equal_gap", column="n", relation=RELATION.name),
+    ):
+        made = rows.kept(one)
+        assert rows.broken(rows.rows, one)[1] > 100 and rows.broken(made, one)[1] == 0
+    starts = made.filter(pa.array(rows.pointers[RELATION.name] == 3))["n"]
+    real = rows.rows.filter(pa.array(rows.pointers[RELATION.name] == 3))["n"]
+    assert min(starts.to_pylist()) == min(real.to_pylist())
+
+
+def test_levels_of_a_tree_are_one_more_than_above() -> None:
+    rows = case(own=np.arange(ROWS), above=some(1, 9), level=some(2, 7))
+    pointer = np.array([-1 if n < 5 else int(np.random.default_rng(n).integers(0, n)) for n in range(ROWS)])
+    pointer[400:403] = [401, 402, 400]  # a ring
+    rows.pointers[ITSELF.name] = pointer
+    one = rule("sum", result="level", terms=[{"column": "level", "through": ITSELF.name}], constant=1)
+    learnt = learn_row_rules("t", [one], None, np.zeros(0), 5, attributes=["level"], public=[], itself=[ITSELF.name])  # type: ignore[arg-type]
+    assert learnt.families == (one,) and not learnt.rules
+    assert not learnt.problems([Operand("level")], [ITSELF.name])
+    level = rows.kept(one)["level"].to_numpy()
+    below = (pointer >= 0) & (np.arange(ROWS) < 400)
+    assert (level[below] == level[pointer[below]] + 1).all()
+    assert level[:5].tolist() == rows.rows["level"].to_numpy()[:5].tolist()
+
+
+class FewRules:
+    """A prepared database of which only rules and schema are asked."""
+
+    def __init__(self, schema: Schema, rules: dict[str, RowRules]) -> None:
+        self.schema, self._rules = schema, rules
+
+    def row_rules(self, table: str) -> RowRules:
+        return self._rules.get(table, RowRules(table))
+
+
+@pytest.mark.parametrize("how", ["sum", "min", "max", "mean"])
+def test_a_parent_says_what_its_rows_add_up_to(how: str) -> None:
+    rng, pointer = np.random.default_rng(0), np.random.default_rng(1).integers(-1, PARENTS - 5, ROWS)
+    amount = np.round(rng.gamma(2, 20, ROWS), 2)
+    names = ("id", "total", "lines")
+    parents = pa.table(
+        {"id": np.arange(PARENTS), "total": np.round(rng.gamma(2, 90, PARENTS), 2), "lines": some(3, 9)[:PARENTS]}
+    )
+    schema = Schema(
+        (TableSchema("p", tuple(Column(name, "numerical") for name in names), ("id",)),
+         TableSchema("t", (Column("k", "id"), Column("amount", "numerical")), ())),
+        (RELATION,),
+    )  # fmt: skip
+    total = rule("parent_total", "p", column="total", relation=RELATION.name, of="amount", how=how, tolerance=0.006)
+    count = rule("parent_total", "p", column="lines", relation=RELATION.name, how="count")
+    known = RowRules("p", families=(total, count))
+    assert known.problems([Operand(name) for name in names], [], [RELATION.name]) == []
+    assert known.problems([Operand(name) for name in names], [RELATION.name])
+    pointers = {RELATION.name: pointer}
+    counted = keep_families(schema.table("p"), parents, known.families, pointers, frozenset({"id"}), rng)
+    held = HeldTables(FewRules(schema, {"p": known}), {"p": counted}, {"t": {"amount": pa.array(amount)}})  # type: ignore[arg-type]
+    assert held.asked(["p", "t"]) == {"t": {"amount"}}
+    made = held.finished("p", pointers, lambda _, rows, stay: rows if stay == {"total"} else rows.slice(0, 0))
+    children = pa.table({"k": pa.array(pointer, mask=pointer < 0), "amount": amount})
+    read = RuleTables(
+        Database(schema, {"p": Table(schema.table("p"), made), "t": Table(schema.table("t"), children)}), pointers
+    )
+    for one in (total, count):
+        asked, broken = one.check(read).counts
+        assert asked >= PARENTS - 10 and broken == 0, one.statement()
+    assert not held.waiting
