@@ -9,15 +9,11 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PersonalKind = Literal[
-    "name", "first_name", "last_name", "user_name", "email", "phone", "street", "postcode", "iban", "card", "code",
-    "ip", "birth_date",
-]  # fmt: skip
+from tabgraphsyn.data.personal_words import PersonalKind, is_id_of_person, is_person_table, named_kind
 
 SAMPLE = 500
 SHARE = 0.9
@@ -25,51 +21,25 @@ SHARE = 0.9
 NAME_SHARE = 0.6
 SINGLE_NAME_SHARE = 0.85
 SINGLE_NAMES_MIN = 15
-
-_WORDS: dict[PersonalKind, str] = {
-    "email": "email|e mail|mail|emailaddress|courriel|correo|mailadresse",
-    "phone": "phone|telephone|telefon|telefono|tel|mobile|cell|cellphone|handy|fax|msisdn|phonenumber|rufnummer",
-    "birth_date": "birth|birthdate|birthday|birth date|date of birth|dateofbirth|dob|born|geburtsdatum|geboren"
-    "|geburtstag|naissance|date naissance|nacimiento|fecha nacimiento|nascita",
-    "first_name": "first name|firstname|given name|givenname|forename|vorname|prenom|nombre|middle name|middlename",
-    "last_name": "last name|lastname|surname|family name|familyname|maiden name|nachname|familienname|apellido"
-    "|apellidos|cognome|nom famille",
-    "name": "full name|fullname|person name|patient name|customer name|client name|contact name|employee name|contact"
-    "|contact person|next of kin|account holder|cardholder|holder name|guardian|physician|doctor|doctor name"
-    "|arzt|hausarzt|teacher name",
-    "user_name": "username|user name|login|loginname|screen name|nickname|handle|benutzername",
-    "street": "street|street address|address|addr|address line|address line 1|address 1|address1|home address"
-    "|strasse|straße|anschrift|adresse|rue|direccion|calle|indirizzo|via",
-    "postcode": "zip|zipcode|zip code|postcode|post code|postal code|postalcode|plz|postleitzahl|code postal"
-    "|codigo postal|cap|pincode|pin code|eircode",
-    "iban": "iban|bban|bank account|bankaccount|account iban|kontonummer",
-    "card": "credit card|creditcard|card number|cardnumber|credit card number|pan number|kreditkarte",
-    "code": "ssn|social security|social security number|national id|nationalid|national insurance|nino|passport"
-    "|passport number|passport no|tax id|taxid|tin|steuernummer|sozialversicherungsnummer|bsn|cpf|dni|nif|nie"
-    "|curp|aadhaar|pesel|personnummer|codice fiscale|drivers license|driver license|driving licence|licence plate"
-    "|license plate|kennzeichen|vin|nhs number|mrn|medical record number|health card|insurance number"
-    "|versichertennummer",
-    "ip": "ip|ip address|ipaddress|ipv4|ipv6",
+LEAST_PERSONS = 20
+"""Different values of a code, at least, before it tells persons apart."""
+_DIGITS: dict[PersonalKind, str] = {
+    "phone": "6,15", "postcode": "3,10", "card": "12,19", "code": "5,", "iban": "8,"
 }  # fmt: skip
-_KIND_OF = {words: kind for kind, all_words in _WORDS.items() for words in all_words.split("|")}
-_PERSON_WORDS = """
-    person people patient customer client user member employee staff student pupil teacher doctor physician nurse
-    contact subscriber passenger guest tenant borrower donor applicant candidate participant subject resident citizen
-    individual author actor driver player owner beneficiary insured policyholder cardholder account
-    kunde kunden patienten personen mitarbeiter personne personnes cliente clientes persona personas
-"""
-_PERSON_TABLES = frozenset(_PERSON_WORDS.split())
-_NAME_WORDS = frozenset(("name", "nom", "nome", "namen"))
+"""How many digits whole numbers of a kind have: a ``phone`` of 0 and 1 says whether there is one."""
+
 _STREET = r"(?i)(\b(road|rd|street|st|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|place|square|rue|via|calle|plaza|platz|allee|gasse|weg)\b|stra(ss|ß)e|str\.)"  # noqa: E501
 _CONTENT: tuple[tuple[PersonalKind, str], ...] = (
-    ("email", r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"),
+    ("email", r"^[^@\s]+@[^@\s]+\.[^@\s.]+$|^[^@]* ?<[^@\s]+@[^@\s]+\.[^@\s.]+>$"),
     ("iban", r"^[A-Z]{2}\d{2} ?([A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}$"),
     ("code", r"^\d{3}-\d{2}-\d{4}$"),
-    ("ip", r"^(\d{1,3}\.){3}\d{1,3}$"),
+    ("code", r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$"),
+    ("ip", r"^(\d{1,3}\.){3}\d{1,3}$|^([0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}$"),
     ("phone", r"^\+\d[\d ()./-]{6,20}$|^\(\d{2,5}\) ?\d[\d -]{4,14}$"),
     ("card", r"^(\d{4}[ -]){3}\d{4}$"),
 )
 _TITLE = r"^(Dr|Prof|Mr|Mrs|Ms|Miss|Herr|Frau|Mme|Sra?|Dott)\.? +\p{Lu}"
+_INITIALS = r"^(\p{Lu}\. ?){1,3}\p{Lu}[\p{L}'\x{2019}-]+$|^\p{Lu}[\p{L}'\x{2019}-]+,? (\p{Lu}\. ?){1,3}$"
 _FULL_NAME = r"^\p{L}[\p{L}'\x{2019}.-]*,?( \p{L}[\p{L}'\x{2019}.-]*){1,3}$"
 
 
@@ -84,12 +54,12 @@ def personal_kind(
         values: some of its values.
         pii: whether its owner says that it names a person.
     """
-    named = _named(table, column)
+    named = named_kind(table, column)
     kind = values.type
     if pa.types.is_temporal(kind):
         return "birth_date" if named == "birth_date" else None
     if pa.types.is_integer(kind):
-        return named if named in ("phone", "postcode", "card", "code", "iban") else None
+        return _of_digits(named, column, values)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return None
     sample = _sample(values)
@@ -98,45 +68,46 @@ def personal_kind(
     for found, expression in _CONTENT:
         if _share(sample, expression) >= SHARE:
             return found
-    if named is not None and _fits(named, sample):
+    if _share(sample, r"^\d{13,19}$") >= SHARE and _are_cards(sample):
+        return "card"
+    if named is not None and (_repeats_enough(sample) if is_id_of_person(column) else _fits(named, sample)):
         return named
     return _name_by_content(sample, named is not None or pii or is_person_table(table))
 
 
-def words_of(name: str) -> str:
-    """Return a name as words in lower case.
-
-    >>> words_of("customerFirst_Name2")
-    'customer first name'
-    """
-    parted = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", " ", name)
-    return " ".join(re.findall(r"[^\W\d_]+", parted.lower()))
+def is_personal_key(column: str, values: pa.Array | pa.ChunkedArray) -> bool:
+    """Return whether a column tells persons apart by a number or code: ``patient_id``; values are (rows,)."""
+    if not is_id_of_person(column) or not (pa.types.is_integer(values.type) or pa.types.is_string(values.type)):
+        return False
+    return _repeats_enough(_sample(values))
 
 
-def _named(table: str, column: str) -> PersonalKind | None:
-    words = words_of(column).split()
-    for start in range(len(words)):  # customer_first_name, home_phone: the end of a name says what it is
-        found = _KIND_OF.get(" ".join(words[start:]))
-        if found is not None:
-            return found
-    for end in range(len(words), 0, -1):  # email_1, phone_home
-        found = _KIND_OF.get(" ".join(words[:end]))
-        if found is not None and len(words) - end <= 1 and found not in ("name", "street", "postcode"):
-            return found
-    if words and words[-1] in _NAME_WORDS:
-        owner = words[-2] if len(words) > 1 else ""
-        if _is_person_word(owner) or (not owner and is_person_table(table)):
-            return "name"
-    return None
+def _of_digits(named: PersonalKind | None, column: str, values: pa.Array | pa.ChunkedArray) -> PersonalKind | None:
+    """Return how whole numbers lead to a person: by their name and enough digits, or as cards by their check digits."""
+    sample = _sample(values).cast(pa.string())
+    if not len(sample):
+        return named if named in _DIGITS else None
+    if _share(sample, r"^\d{13,19}$") >= SHARE and _are_cards(sample):
+        return "card"
+    if is_id_of_person(column):
+        return "code" if _repeats_enough(sample) else None
+    return named if named in _DIGITS and _share(sample, rf"^\d{{{_DIGITS[named]}}}$") >= SHARE else None
 
 
-def is_person_table(table: str) -> bool:
-    """Return whether a table's name says that its rows are persons."""
-    return any(_is_person_word(word) for word in words_of(table).split()[-1:])
+def _repeats_enough(sample: pa.Array) -> bool:
+    return len(pc.unique(sample)) >= LEAST_PERSONS
 
 
-def _is_person_word(word: str) -> bool:
-    return word in _PERSON_TABLES or (word.endswith("s") and word[:-1] in _PERSON_TABLES)
+def _are_cards(sample: pa.Array) -> bool:
+    """Return whether (nearly) all numbers pass Luhn's check: one in ten does by chance."""
+    texts = pc.unique(sample).to_pylist()
+    passed = sum(_passes_luhn(text) for text in texts)
+    return len(texts) >= LEAST_PERSONS and passed >= SHARE * len(texts)
+
+
+def _passes_luhn(text: str) -> bool:
+    digits = [int(one) for one in reversed(text)]
+    return sum(sum(divmod(2 * one, 10)) if place % 2 else one for place, one in enumerate(digits)) % 10 == 0
 
 
 def _fits(kind: PersonalKind, sample: pa.Array) -> bool:
@@ -147,13 +118,14 @@ def _fits(kind: PersonalKind, sample: pa.Array) -> bool:
         "street": lambda: _share(sample, r"\p{L}") >= 0.5 and len(pc.unique(sample)) > 5,
         "name": lambda: _share(sample, r"^\p{L}.*\p{L}") >= 0.5 and len(pc.unique(sample)) > 5,
         "ip": lambda: _share(sample, r"[.:]") >= 0.5,
+        "birth_date": lambda: _share(sample, r"\d") >= 0.5,
     }
     return tests[kind]() if kind in tests else True
 
 
 def _name_by_content(sample: pa.Array, is_expected: bool) -> PersonalKind | None:
     texts = pc.unique(sample).to_pylist()
-    if len(texts) > 1 and _share(sample, _TITLE) >= 0.5:
+    if len(texts) > 1 and (_share(sample, _TITLE) >= 0.5 or _share(sample, _INITIALS) >= SHARE):
         return "name"
     if _share(sample, r"\d") > 0.1 and _share(sample, _STREET) >= 0.6 and _share(sample, r"\d") >= 0.6:
         return "street"

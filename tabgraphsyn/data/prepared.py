@@ -52,6 +52,7 @@ class Prepared:
     ENCODED: ClassVar[str] = "encoded"
     HOLDOUT: ClassVar[str] = "holdout"
     POINTERS: ClassVar[str] = "pointers"
+    PERSONS: ClassVar[str] = "persons"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -135,6 +136,17 @@ class Prepared:
         """Write one relation's pointers, (child rows,) int64."""
         save_array(self.folder / self.POINTERS / f"{relation}.npy", pointer)
         self._pointers[relation] = pointer
+
+    def persons(self) -> dict[str, np.ndarray]:
+        """Return table -> (training rows,) int64, the first row of the same person, where a column tells persons."""
+        files = sorted((self.folder / self.PERSONS).glob("*.npy"))
+        return {path.stem: np.asarray(np.load(path, allow_pickle=False)) for path in files}
+
+    def keep_persons(self, first: Mapping[str, np.ndarray], is_training: Mapping[str, np.ndarray]) -> None:
+        """Write the first row of each row's person, table -> (rows,) int64; masks are (rows,) bool."""
+        for table, rows in first.items():
+            kept = is_training[table]
+            save_array(self.folder / self.PERSONS / f"{table}.npy", (np.cumsum(kept) - 1)[rows[kept]])
 
     # One table.
 

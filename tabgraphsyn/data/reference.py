@@ -16,7 +16,8 @@ from tabgraphsyn.data.dependencies import column_codes
 from tabgraphsyn.data.holders import some_members
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
-from tabgraphsyn.data.personal import is_person_table, personal_kind
+from tabgraphsyn.data.personal import is_personal_key, personal_kind
+from tabgraphsyn.data.personal_words import is_id_of_person, is_person_table
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
 SMALL_ROWS = 20
@@ -47,11 +48,13 @@ def entity_numbers(
     driver: Mapping[str, Relation | None],
     shared: Collection[str],
     pointers: Mapping[str, np.ndarray],
+    persons: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return per table (rows,) int64: which entity a row belongs to, numbered over the whole database.
 
     An entity is a row without a driver parent (or whose driver parent lies in a shared table), with its descendants
-    along the drivers: what the holdout keeps together.
+    along the drivers: what the holdout keeps together. Rows of one person (``patient_id``, where no file holds the
+    patients themselves) are one entity, too.
 
     Args:
         order: tables, parents first.
@@ -59,11 +62,13 @@ def entity_numbers(
         driver: table -> the relation along which its rows are created.
         shared: tables whose rows belong to everybody.
         pointers: relation name -> (child rows,) row of the parent, negative for none.
+        persons: table -> (rows,) the first row of the same person, see ``person_rows``.
     """
     found: dict[str, np.ndarray] = {}
     start = 0
     for table in order:
-        own = start + np.arange(rows[table], dtype=np.int64)
+        first = None if persons is None else persons.get(table)
+        own = start + (np.arange(rows[table], dtype=np.int64) if first is None else first)
         start += rows[table]
         relation = driver[table]
         if relation is not None and relation.parent_table not in shared and relation.parent_table in found:
@@ -72,6 +77,38 @@ def entity_numbers(
             own = np.where(parent >= 0, above[np.maximum(parent, 0)], own) if len(above) else own
         found[table] = own
     return found
+
+
+def person_rows(database: Database) -> dict[str, np.ndarray]:
+    """Return for tables with a column that tells persons apart (rows,) int64: the first row of each row's person.
+
+    Such a column is no foreign key, and no primary key by itself: a table of visits with ``patient_id``, alone.
+    """
+    found = {}
+    schema = database.schema
+    for one in schema.tables:
+        foreign = {column for relation in schema.relations_of_child(one.name) for column in relation.child_columns}
+        for column in one.columns:
+            if column.name in foreign or one.primary_key == (column.name,) or not is_id_of_person(column.name):
+                continue
+            values = database[one.name].column(column.name)
+            if is_personal_key(column.name, values):
+                found[one.name] = _first_rows(column_codes(values, null_code=False))
+                break
+    return found
+
+
+def _first_rows(codes: np.ndarray) -> np.ndarray:
+    """Return the first row of each row's code, the row itself where there is none.
+
+    >>> _first_rows(np.array([0, 1, 0, -1])).tolist()
+    [0, 1, 0, 3]
+    """
+    rows = np.arange(len(codes), dtype=np.int64)
+    first = np.full(int(codes.max(initial=-1)) + 1, len(codes), dtype=np.int64)
+    has = codes >= 0
+    np.minimum.at(first, codes[has], rows[has])
+    return np.where(has, first[np.maximum(codes, 0)], rows) if len(first) else rows
 
 
 def decisions(
@@ -93,7 +130,7 @@ def decisions(
     schema = database.schema
     rows = {name: database[name].num_rows for name in schema.table_names}
     declared = {one.name for one in schema.tables if one.reference}
-    entities = entity_numbers(order, rows, driver, declared, pointers)
+    entities = entity_numbers(order, rows, driver, declared, pointers, person_rows(database))
     found = {}
     for one in schema.tables:
         if one.reference is not None:

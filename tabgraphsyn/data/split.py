@@ -38,16 +38,19 @@ def holdout_masks(
     pointers: Mapping[str, np.ndarray],
     config: HoldoutConfig,
     crowded: Mapping[str, np.ndarray] | None = None,
+    persons: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return per table which rows are held out.
 
     An entity is a row without a driver parent, or whose driver parent lies in a reference table. The drawn entities
     take their descendants along the drivers with them. Rows of reference tables are never held out, and neither are
-    crowded ones: without a row that a tenth of another table hangs on, the rest is another database.
+    crowded ones: without a row that a tenth of another table hangs on, the rest is another database. Rows of one person
+    stay together.
 
     Shape:
         pointers: by relation name, (child rows,) int64 over all real rows.
         crowded: by table (rows,) bool.
+        persons: by table (rows,) int64, the first row of the same person.
         each value: (rows,) bool over all real rows.
     """
     masks: dict[str, np.ndarray] = {}
@@ -63,8 +66,11 @@ def holdout_masks(
             is_entity = parent_row < 0
             held[~is_entity] = masks[relation.parent_table][parent_row[~is_entity]]
         may_be_drawn = is_entity if crowded is None or table not in crowded else is_entity & ~crowded[table]
+        first = None if persons is None else persons.get(table)
+        if first is not None:
+            may_be_drawn = may_be_drawn & (first == np.arange(rows[table]))
         held[_drawn(np.flatnonzero(may_be_drawn), config, table)] = True
-        masks[table] = held
+        masks[table] = held if first is None else np.where(is_entity, held[first], held)
     return masks
 
 

@@ -154,7 +154,7 @@ def _entities(prepared: Prepared, table: str, shared: Collection[str]) -> np.nda
     plan, schema = prepared.plan, prepared.schema
     driver = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
     pointers = prepared.pointers(one for one in plan.driver.values() if one is not None)
-    return entity_numbers(plan.order, plan.training_rows, driver, shared, pointers)[table]
+    return entity_numbers(plan.order, plan.training_rows, driver, shared, pointers, prepared.persons())[table]
 
 
 def _families(prepared: Prepared, table: str, encoded: EncodedTable, window: int) -> Families:

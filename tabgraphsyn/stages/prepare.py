@@ -24,7 +24,7 @@ from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
 from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.prepared import ENCODED_KINDS, Prepared
-from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers
+from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers, person_rows
 from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.find import find_rules
 from tabgraphsyn.data.rules.kept import learn_row_rules
@@ -235,7 +235,8 @@ def _split(
     for name, one in decided.items():
         context.log.info("prepare: %s is %s: %s", name, "published" if one.is_published else "made anew", one.reason)
     shared = tuple(name for name in rows if name in published or rows[name] < SMALL_ROWS)
-    held = holdout_masks(order, rows, driver, shared, pointers, config, crowded_masks(schema.relations, pointers, rows))
+    persons, crowded = person_rows(database), crowded_masks(schema.relations, pointers, rows)
+    held = holdout_masks(order, rows, driver, shared, pointers, config, crowded, persons)
     plan = Plan(
         order=order,
         driver={table: None if relation is None else relation.name for table, relation in driver.items()},
@@ -248,10 +249,11 @@ def _split(
     )
     made.keep_plan(plan)
     made.keep_holdout(held)
+    made.keep_persons(persons, {table: ~mask for table, mask in held.items()})
     for relation in schema.relations:
         kept = training_pointers(pointers[relation.name], held[relation.child_table], held[relation.parent_table])
         made.keep_pointer(relation.name, kept)
-    return held, entity_numbers(order, rows, driver, published, pointers)
+    return held, entity_numbers(order, rows, driver, published, pointers, persons)
 
 
 def _encode(training: TrainingRows, config: CodecConfig, made: Prepared, context: StageContext, step: int) -> None:

@@ -36,7 +36,7 @@ def run(context: StageContext) -> None:
     database = Database.ingested(context.input("ingest"))
     plan, schema = prepared.plan, prepared.schema
     drivers = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
-    entities = entity_numbers(plan.order, plan.training_rows, drivers, plan.published, pointers)
+    entities = entity_numbers(plan.order, plan.training_rows, drivers, plan.published, pointers, prepared.persons())
     keys = KeySpec.learn(database, prepared.is_training(), pointers, entities, plan.min_entities)
     rules = learn_rules(prepared.schema, prepared.plan, pointers)
     for item in rules.unique:

@@ -21,6 +21,9 @@ MAX_TEMPLATES = 64
 MAX_LENGTH = 64
 MAX_POSITIONS = 1_000
 """Characters of an id; a pattern of more is refused."""
+MOST_SHAPES = 32
+SHAPED_SHARE = 0.5
+MANY_EXAMPLES = 50
 EXAMPLES_MIN = 5
 """Examples that must share a length, or a letter in its place, before the pattern names it."""
 LARGEST_CLASS = 1_000
@@ -60,8 +63,10 @@ class Pattern(Plain):
     def learn(values: Sequence[str], open_after: int = MAX_LENGTH) -> Pattern:
         """Return the pattern of example ids: per length, per position a character class.
 
-        A position that never changes in enough examples keeps its character; others take the whole class (digits, lower
-        or upper case letters) of every character seen there, so no id is needed to describe the pattern.
+        Ids of one length whose separators stand in several places are as many shapes (96/105 and 109/87). A position
+        that never changes in enough examples keeps its character; others take the whole class (digits, lower or upper
+        case letters) of every character seen there, so no id is needed to describe the pattern. Where no
+        number of many examples begins with 0, none does.
 
         Args:
             values: the examples.
@@ -73,14 +78,17 @@ class Pattern(Plain):
         examples = np.asarray([value[:MAX_LENGTH] for value in values if value], dtype=np.str_)
         if not len(examples):
             return Pattern(((string.digits,) * 8,), (1.0,))
-        lengths, counts = np.unique(np.char.str_len(examples), return_counts=True)
-        kept = np.argsort(-counts, kind="stable")[:16]
-        if counts[kept[0]] >= EXAMPLES_MIN:
-            kept = kept[counts[kept] >= EXAMPLES_MIN]
-        templates = tuple(
-            _template(examples[np.char.str_len(examples) == lengths[place]], open_after) for place in kept
+        groups = _alike(examples)
+        groups.sort(key=len, reverse=True)
+        if len(groups[0]) >= EXAMPLES_MIN:
+            groups = [group for group in groups if len(group) >= EXAMPLES_MIN]
+        groups = groups[:MOST_SHAPES]
+        total = sum(map(len, groups))
+        has_zeros = len(examples) < MANY_EXAMPLES or any(re.search(r"(?<!\d)0\d", one) for one in examples.tolist())
+        return Pattern(
+            tuple(_template(group, open_after, has_zeros) for group in groups),
+            tuple(len(group) / total for group in groups),
         )
-        return Pattern(templates, tuple((counts[kept] / counts[kept].sum()).tolist()))
 
     @staticmethod
     def from_regex(regex: str) -> Pattern:
@@ -187,7 +195,28 @@ def _hash(index: np.ndarray, place: int) -> np.ndarray:
     return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(33)).astype(np.int64)
 
 
-def _template(examples: np.ndarray, open_after: int) -> tuple[str, ...]:
+def _alike(examples: np.ndarray) -> list[np.ndarray]:
+    """Return the examples by length, and by where their separators stand.
+
+    Where separators come in one order (three dots) all shapes are their own; where they may be anywhere, like letters,
+    shapes are told apart only if most examples share theirs with some others.
+    """
+    lengths = np.char.str_len(examples)
+    found = []
+    for length in np.unique(lengths):
+        group = examples[lengths == length]
+        bare = np.asarray([re.sub(r"[^\W_]", "x", one) for one in group.tolist()])
+        shapes, shape, counts = np.unique(bare, return_inverse=True, return_counts=True)
+        is_kept = counts >= EXAMPLES_MIN
+        is_ordered = len({shape.replace("x", "") for shape in shapes}) == 1
+        if len(shapes) > 1 and is_kept.any() and (is_ordered or counts[is_kept].sum() >= SHAPED_SHARE * len(group)):
+            found += [group[shape == number] for number in np.flatnonzero(is_kept)]
+        else:
+            found.append(group)
+    return found
+
+
+def _template(examples: np.ndarray, open_after: int, has_zeros: bool) -> tuple[str, ...]:
     length = len(examples[0])
     characters = np.ascontiguousarray(examples.astype(f"U{length}")).view("U1").reshape(len(examples), length)
     seen = [np.unique(characters[:, place]) for place in range(length)]
@@ -196,7 +225,12 @@ def _template(examples: np.ndarray, open_after: int) -> tuple[str, ...]:
     if classes is not CLASSES and length == UUID_LENGTH and len(examples) >= FEW_HEXADECIMAL:
         variant = "".join(seen[UUID_VARIANT])
         alphabets[UUID_VARIANT] = variant if len(variant) <= 4 else alphabets[UUID_VARIANT]
-    return tuple(string.digits if at >= open_after and one.isdigit() else one for at, one in enumerate(alphabets))
+    opened = [string.digits if at >= open_after and one.isdigit() else one for at, one in enumerate(alphabets)]
+    if has_zeros:
+        return tuple(opened)
+    is_number = [False, *(one.isdigit() for one in opened), False]
+    begins = [is_number[at + 1] and is_number[at + 2] and not is_number[at] for at in range(length)]
+    return tuple(one.replace("0", "") or one if begins[at] else one for at, one in enumerate(opened))
 
 
 def _hexadecimal(characters: np.ndarray, seen: list[np.ndarray]) -> tuple[str, ...]:

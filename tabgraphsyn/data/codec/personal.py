@@ -21,7 +21,8 @@ from tabgraphsyn.data.codec.identifier import IdentifierCodec, UnmodelledCodec, 
 from tabgraphsyn.data.codec.pattern import permuted
 from tabgraphsyn.data.codec.series import NAMED_SHARE, TrainingSeries, named_share
 from tabgraphsyn.data.formats.arrow_types import ArrowType
-from tabgraphsyn.data.personal import PersonalKind, personal_kind
+from tabgraphsyn.data.personal import personal_kind
+from tabgraphsyn.data.personal_words import PersonalKind
 from tabgraphsyn.data.untrusted import Count
 
 LOCALE = "en_US"
@@ -153,7 +154,32 @@ def _shape(column: str, person: PersonalKind, filled: pa.ChunkedArray) -> Identi
     texts = filled.cast(pa.string())
     if person == "card":  # the last digit checks the others
         texts = pc.utf8_slice_codeunits(texts, 0, -1)
-    return IdentifierCodec.fit(column, texts, False, None, open_after=PREFIX if person != "code" else 0)
+    found = IdentifierCodec.fit(column, texts, False, None, open_after=PREFIX if person != "code" else 0)
+    if person == "ip" and found.pattern is not None:
+        made = tuple(_within_255(template) for template in found.pattern.templates)
+        return replace(found, pattern=replace(found.pattern, templates=made))
+    return found
+
+
+def _within_255(template: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the shape of addresses of four numbers with no number above 255; other shapes are left.
+
+    >>> _within_255(("0123456789",) * 3 + (".", "2", "0123456789", "0123456789"))
+    ('1', '0123456789', '0123456789', '.', '2', '01234', '0123456789')
+    """
+    found = list(template)
+    for start in [0, *(at + 1 for at, one in enumerate(template) if one == ".")]:
+        if (
+            "." not in template
+            or any(not one.isdigit() for one in template[start : start + 3])
+            or start + 3 > len(found)
+        ):
+            continue
+        if found[start] == "2":
+            found[start + 1] = "".join(one for one in found[start + 1] if one <= "4") or "0"
+        else:
+            found[start] = "1"
+    return tuple(found)
 
 
 def _share(values: pa.ChunkedArray, expression: str) -> float:

@@ -17,7 +17,8 @@ from tabgraphsyn.data.ingest.number_formats import FEW_VALUES, LEAST_SHARE, MOST
 MOST_ZONES = 40
 LEAST_DISTINCT = 20
 _DATE_WORDS = {"date", "day", "dob", "birth", "birthday", "born", "datum", "dt", "tag", "fecha", "data", "jour", "ymd",
-               "yyyymmdd", "ddmmyyyy", "mmddyyyy", "month", "monat", "period", "seen", "since", "until"}  # fmt: skip
+               "yyyymmdd", "ddmmyyyy", "mmddyyyy", "month", "monat", "period", "seen", "since", "until", "yymmdd",
+               "ddmmyy", "mmddyy"}  # fmt: skip
 _CODE_ENDINGS = ("id", "key", "no", "nr", "code", "number", "zip", "plz", "sku", "uuid", "isbn", "ean")
 _YEARS = (1900, 2100)
 

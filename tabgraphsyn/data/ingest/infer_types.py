@@ -109,4 +109,6 @@ def _text(name: str, scan: ColumnScan, values: ColumnValues, shape: TextShape) -
         return Column(name, "id"), f"codes without spaces, {share:.0%} distinct"
     if filled <= 200 and share < 1.0:
         return Column(name, "categorical"), f"{values.distinct} distinct texts in a small table{aside}"
+    if shape.coded > 0.95:
+        return Column(name, "id"), f"codes, {share:.0%} distinct"
     return Column(name, "text"), f"texts, {share:.0%} distinct"

@@ -85,7 +85,8 @@ def _not_modelled(
         return f"an alternate key: made anew, each value once ({why})"
     if column.sdtype == "id":
         return f"an id: made anew in the pattern of the real ones ({why})"
-    sample = pa.array(queries.some_values(table.name, column.name, 500) if type_ == pa.string() else [], type_)
+    is_read = type_ in (pa.string(), pa.int64())
+    sample = pa.array(queries.some_values(table.name, column.name, 500) if is_read else [], pa.string()).cast(type_)
     kind = personal_kind(table.name, column.name, sample, column.pii) if column.regex_format is None else None
     if kind is not None and kind != "birth_date":
         return f"leads to a person ({kind.replace('_', ' ')}): made anew ({why})"

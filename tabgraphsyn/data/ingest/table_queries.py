@@ -30,6 +30,15 @@ class ColumnValues:
     maximum: Any
 
 
+_WORD = r"\p{{L}}\p{{L}}\p{{Ll}}|\p{{L}}\p{{Ll}}\p{{L}}|\p{{Ll}}\p{{L}}\p{{L}}|\p{{L}}{{7}}"
+_CODED = (
+    "(length({0}) <= 40 AND (regexp_matches({0}, '[0-9]') OR length({0}) <= 6) AND "
+    f"(NOT regexp_matches({{0}}, '{_WORD}') OR regexp_full_match({{0}}, '([^ ]*[0-9])?[^ ]*') AND "
+    "regexp_matches({0}, '[0-9]') AND NOT regexp_matches({0}, '\\p{{L}}{{5}}')))"
+)
+"""Short, with a digit or in a few letters, and without a word: 'PG 94 92 68 C', 'Nr. 12', '3.0.20', 'x7f-22'."""
+
+
 @dataclass(frozen=True)
 class TextShape:
     """How the text of a column looks, as shares of the values in its first 100,000 rows."""
@@ -40,6 +49,7 @@ class TextShape:
     uuid: float
     url: float
     phone: float
+    coded: float
 
 
 class TableQueries:
@@ -104,6 +114,7 @@ class TableQueries:
             "avg(regexp_full_match({0}, '[0-9a-fA-F]{{8}}-([0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}')::INT)",
             "avg(({0} LIKE 'http%://%')::INT)",
             "avg(regexp_full_match({0}, '[+]?[0-9() .-]{{7,18}}')::INT)",
+            f"avg({_CODED}::INT)",
         )
         found = self._aggregates(table, columns, shapes, f"{self._views[table]} WHERE row < {_TEXT_ROWS}")
         return {column: TextShape(*(value or 0.0 for value in row)) for column, row in found.items()}

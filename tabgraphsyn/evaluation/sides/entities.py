@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tabgraphsyn.data.reference import person_rows
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.evaluation.sides.side import FeatureDatabase
 
@@ -37,13 +38,16 @@ def split_relations(
 def entity_numbers(whole: FeatureDatabase, relations: Sequence[Relation]) -> dict[str, np.ndarray]:
     """Return per table (rows,) int64: the number of the entity that a row belongs to.
 
-    A row belongs to its parent by the first of its keys in ``relations``, and so on upwards. Walks are followed by
+    A row belongs to its parent by the first of its keys in ``relations``, and so on upwards; rows of one person
+    (``patient_id``, without a table of patients) belong together. Walks are followed by
     doubling, so that a long chain of self-references, or a circle, ends after some twenty steps.
     """
     names = whole.schema.table_names
     sizes = [whole.num_rows[name] for name in names]
     start = dict(zip(names, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
     above = np.arange(sum(sizes))
+    for name, first in person_rows(whole.database).items():
+        above[start[name] + np.arange(len(first))] = start[name] + first
     for name in names:
         relation = next((each for each in relations if each.child_table == name), None)
         if relation is None:
