@@ -5,7 +5,7 @@ A code is an int64 array (rows,), 0 and above without gaps, or ``MISSING``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -60,41 +60,40 @@ def hashed(values: pa.Array) -> np.ndarray:
     if pa.types.is_floating(kind):
         return pc.add(values.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False).view(np.uint64)
     if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
+        if kind in (pa.date32(), pa.time32("s"), pa.time32("ms")):
+            values = values.cast(pa.int32())
         return values.cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False).view(np.uint64)
     import pandas as pd
 
     return pd.util.hash_array(values.cast(pa.string()).to_numpy(zero_copy_only=False), categorize=False)
 
 
-def repeats(columns: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (rows,) bool each: which rows hold a tuple, and which of them one that a row before them holds.
+def mixed_in(mixed: np.ndarray, part: np.ndarray) -> None:
+    """Take one more column into a hash of rows, in place; (rows,) uint64 and (rows,) whole numbers."""
+    mixed ^= part.astype(np.uint64, copy=False)
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
 
-    Numbers are sorted, not hashed: ten million rows take three arrays of theirs and no table.
+
+def repeated(hashes: np.ndarray, has: np.ndarray) -> np.ndarray:
+    """Return (rows,) bool: which rows hold a hash that a row before them holds.
+
+    Numbers are sorted, not hashed again: ten million rows take three arrays of theirs and no table.
 
     Args:
-        columns: (rows,) integers each, negative for no value.
-        rows: number of rows.
+        hashes: (rows,) uint64.
+        has: (rows,) bool, which rows are asked.
 
-    >>> repeats([np.array([4, 4, -1, 4, -1]), np.array([0, 1, 1, 0, 1])], 5)[1].tolist()
-    [False, False, False, True, False]
+    >>> repeated(np.array([4, 4, 1, 4], dtype=np.uint64), np.array([True, True, True, False])).tolist()
+    [False, True, False, False]
     """
-    has = np.ones(rows, dtype=bool)
-    number, span = np.zeros(len(has), dtype=np.int64), 1
-    for column in columns:
-        has &= column >= 0
-        width = int(column.max(initial=0)) + 1
-        if span > _SPAN_MAX // width:
-            number, span = dense_codes(number), max(len(has), 1)
-        number *= width
-        number += column
-        span *= width
-    order = np.argsort(number, kind="stable")
+    order = np.argsort(hashes, kind="stable")
     if not has.all():
         order = order[has[order]]  # numbers of rows without a value mean nothing
-    number = number[order]
+    ordered = hashes[order]
     found = np.zeros(len(has), dtype=bool)
-    found[order[1:][number[1:] == number[:-1]]] = True
-    return has, found
+    found[order[1:][ordered[1:] == ordered[:-1]]] = True
+    return found
 
 
 def tuple_codes(columns: Sequence[np.ndarray], *, is_missing: bool = True, rows: int | None = None) -> np.ndarray:

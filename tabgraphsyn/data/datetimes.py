@@ -13,11 +13,14 @@ import pyarrow.compute as pc
 TIMESTAMP = pa.timestamp("us")
 
 _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y",
-         "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%Y.%m.%d", "%d.%m.%y", "%d-%b-%y")  # fmt: skip
+         "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%Y.%m.%d", "%d.%m.%y", "%d-%b-%y",
+         "%d. %m. %Y")  # fmt: skip
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", " %H:%M:%S,%f",
           " %I:%M %p", " %I:%M:%S %p")  # fmt: skip
 _ZONED_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y")
 _ZONES = (" %H:%M:%S%z", "T%H:%M:%S%z", "T%H:%M:%S.%f%z", " %H:%M:%S.%f%z", " %H:%M:%S %z", " %H:%M%z", "T%H:%M%z")
+_WEEKDAYS = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y", "%a %d %b %Y",
+             "%A, %B %d, %Y", "%A, %d %B %Y", "%a, %d.%m.%Y", "%a %Y-%m-%d")  # fmt: skip
 CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 MONTHS = ("%Y-%m", "%m/%Y")
 DIGITS = {6: ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m"), 8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
@@ -28,6 +31,7 @@ DIGITS = {6: ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m"), 8: ("%Y%m%d", "%d%m%Y", "%m
 KNOWN_FORMATS: tuple[str, ...] = (
     *(day + time for time, day in product(_TIMES, _DAYS)),
     *(day + zone for zone, day in product(_ZONES, _ZONED_DAYS)),
+    *_WEEKDAYS,
     *CLOCKS,
     *MONTHS,
 )
@@ -36,6 +40,7 @@ _GROUPS = {
     "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})",
     "H": r"(?P<H>\d{1,2})", "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
     "f": r"(?P<f>\d{1,9})", "b": r"(?P<b>[A-Za-z]{3})", "B": r"(?P<B>[A-Za-z]{3,9})", "p": r"(?P<p>[AaPp][Mm])",
+    "a": r"(?P<a>[A-Za-z]{3})", "A": r"(?P<A>[A-Za-z]{6,9})",
     "z": r"(?P<z>Z|[+-]\d{2}:?\d{2})",
 }  # fmt: skip
 _SHORTHANDS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%D": "%m/%d/%y", "%R": "%H:%M"}
@@ -122,6 +127,10 @@ def _assemble(parts: dict[str, pa.Array]) -> pa.Array:
         micros = pc.utf8_slice_codeunits(pc.utf8_rpad(parts["f"], 6, "0"), 0, 6)
         text = pc.binary_join_element_wise(text, micros, ".")
     stamps = text.cast(TIMESTAMP)
+    for name in {"a", "A"} & parts.keys():
+        same = pc.equal(pc.utf8_lower(pc.strftime(stamps, f"%{name}")), pc.utf8_lower(parts[name]))
+        if pc.all(same).as_py() is False:
+            raise pa.ArrowInvalid("not the weekday of the date")
     return pc.subtract(stamps, _offset(parts["z"])) if "z" in parts else stamps
 
 

@@ -19,10 +19,12 @@ from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
 from tabgraphsyn.data.personal import is_personal_key, personal_kind
 from tabgraphsyn.data.personal_words import is_id_of_person, is_person_table
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
+from tabgraphsyn.data.sharers import COUNTED, by_sharers
 
 SMALL_ROWS = 20
 """A table of fewer rows is too small to learn from: what is not published of it is drawn from coarse marginals."""
 CROWDED_SHARE = 0.10
+COUNTED_ROWS = 5_000_000
 HANDFUL = 5
 """Values that one row alone holds, at most, in a table that is published unasked."""
 
@@ -35,11 +37,14 @@ class Decision:
         is_published: real rows keep their attributes.
         reason: why, or why not.
         is_declared: the data set's yaml or metadata says so.
+        shared_by: how many entities share the row that the fewest share, where this alone decides; at most
+            ``COUNTED`` are told apart.
     """
 
     is_published: bool
     reason: str
     is_declared: bool = False
+    shared_by: int | None = None
 
 
 def entity_numbers(
@@ -138,8 +143,11 @@ def decisions(
             found[one.name] = Decision(one.reference, reason, is_declared=True)
         elif any(not relation.is_self_reference for relation in schema.relations_of_parent(one.name)):
             against = _objection(database[one.name], schema, pointers, entities, min_entities)
-            unasked = f"every row is shared by {min_entities} entities or more, and nothing in it is personal"
-            found[one.name] = Decision(not against, against or unasked)
+            found[one.name] = (
+                against
+                if isinstance(against, Decision)
+                else Decision(*by_sharers(against, min_entities), False, against)
+            )
     return found
 
 
@@ -159,11 +167,11 @@ def _objection(
     pointers: Mapping[str, np.ndarray],
     entities: Mapping[str, np.ndarray],
     min_entities: int,
-) -> str:
-    """Return why a table is not published unasked, empty where nothing speaks against it."""
+) -> Decision | int:
+    """Return why a table is not published unasked, or how many entities share its least shared row."""
     name = table.schema.name
     if is_person_table(name):
-        return "its name says that its rows are persons"
+        return Decision(False, "its name says that its rows are persons")
     rows = table.read(list(schema.attribute_columns(name)))
     personal = [
         f"{column} ({kind.replace('_', ' ')})"
@@ -171,16 +179,14 @@ def _objection(
         if (kind := personal_kind(name, column, rows[column], table.schema.column(column).pii))
     ]
     if personal:
-        return f"it holds what leads to a person: {', '.join(personal[:3])}"
+        return Decision(False, f"it holds what leads to a person: {', '.join(personal[:3])}")
     if any(column.pii for column in table.schema.columns):
-        return "its metadata says that it holds personal values (pii)"
+        return Decision(False, "its metadata says that it holds personal values (pii)")
     free = sum(_values_of_one_row(rows[column]) for column in rows.column_names)
     if free > HANDFUL:
-        return f"{free} of its values belong to one row alone"
-    fewest = _fewest_entities(name, table.num_rows, schema, pointers, entities, min_entities)
-    if fewest < min_entities:
-        return f"some row is shared by {fewest} {'entity' if fewest == 1 else 'entities'}, fewer than {min_entities}"
-    return ""
+        return Decision(False, f"{free} of its values belong to one row alone")
+    most = max(min_entities, min(COUNTED, COUNTED_ROWS // max(table.num_rows, 1)))
+    return _fewest_entities(name, table.num_rows, schema, pointers, entities, most)
 
 
 def _values_of_one_row(values: pa.ChunkedArray) -> int:

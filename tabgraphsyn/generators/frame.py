@@ -23,7 +23,7 @@ _INGEST, _PREPARE, _SAMPLE = StageInput("ingest"), StageInput("prepare"), StageI
 BEFORE = (
     StageKind(
         name="ingest",
-        version=3,
+        version=4,
         module="tabgraphsyn.stages.ingest",
         config_keys=("dataset",),
         # The content says what was read, whatever it is called, wherever it lies, and however much was allowed.
@@ -42,7 +42,7 @@ BEFORE = (
     ),
     StageKind(
         name="structure",
-        version=4,
+        version=5,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_INGEST, _PREPARE),
@@ -61,7 +61,7 @@ AFTER = (
     ),
     StageKind(
         name="evaluate",
-        version=5,
+        version=6,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_INGEST, _PREPARE, _SAMPLE),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import read_json, vanishing_folder, write_json
+from tabgraphsyn.data.sharers import by_sharers
 from tabgraphsyn.data.untrusted import plain_json
 from tabgraphsyn.errors import DataError, Interrupted, StageError, TabGraphSynError
 from tabgraphsyn.generators.kinds import Catalog
@@ -80,7 +81,7 @@ def read_source(
     quick = module.quick_key(dataset) if is_large else None
     known = _known(quick, config, catalog, store) if quick is not None else None
     if known is not None:
-        return _read(known.content or "", store, known, was_done=True)
+        return _read(known.content or "", store, known, config, was_done=True)
     if quick is not None and not is_local:
         return Source(quick, module.table_names(dataset), source_stage(config, quick, catalog), False, job_mb=size_mb)
     content = module.content_key(dataset)
@@ -92,11 +93,11 @@ def read_source(
         if not was_done:
             _run(stage, store, runtime)
         _remember(quick, content, store.folder(stage.id))
-        return _read(content, store, stage, was_done=was_done)
+        return _read(content, store, stage, config, was_done=was_done)
     with vanishing_folder() as folder:
         trial = Store(folder / "stages")
         _run(stage, trial, runtime)
-        return _read(content, trial, stage, was_done=False)
+        return _read(content, trial, stage, config, was_done=False)
 
 
 def _known(quick: str, config: Mapping[str, Any], catalog: Catalog, store: Store) -> Stage | None:
@@ -125,12 +126,14 @@ def _remember(quick: str | None, content: str, folder: Path) -> None:
         write_json(path, {"quick": quick, "content": content})
 
 
-def _read(content: str, store: Store, stage: Stage, *, was_done: bool) -> Source:
+def _read(content: str, store: Store, stage: Stage, config: Mapping[str, Any], *, was_done: bool) -> Source:
     artifacts = store.artifacts(stage.id)
-    return Source(content, _tables(artifacts), stage, was_done, notices=_notices(artifacts))
+    codec = config.get("codec")
+    least = codec.get("min_entities") if isinstance(codec, Mapping) else None
+    return Source(content, _tables(artifacts), stage, was_done, notices=_notices(artifacts, least))
 
 
-def _notices(artifacts: Path) -> tuple[str, ...]:
+def _notices(artifacts: Path, min_entities: int | None) -> tuple[str, ...]:
     path = artifacts / "profile.json"
     profile = read_json(path) if path.exists() else {}
     keys = [
@@ -140,16 +143,18 @@ def _notices(artifacts: Path) -> tuple[str, ...]:
         if not one["reason"].startswith(_SETTLED)
     ]
     left = [f"not modelled: {one['table']}.{one['column']}: {one['reason']}" for one in profile.get("not_modelled", ())]
-    kept = [
-        f"{'rows published' if one['published'] else 'rows made anew'}: {one['table']}: {one['reason']}"
-        + (
-            ""
-            if one["declared"]
-            else f"; dataset.reference={{{one['table']}: {str(not one['published']).lower()}}} turns it"
-        )
-        for one in profile.get("rows_kept", ())
-    ]
+    kept = [_row_notice(one, min_entities) for one in profile.get("rows_kept", ())]
     return (*keys, *kept, *left, *(f"note: {note}" for note in profile.get("notes", ())))
+
+
+def _row_notice(one: Mapping[str, Any], min_entities: int | None) -> str:
+    """Return what becomes of a table's real rows, with the launch's ``codec.min_entities``."""
+    published, reason = one["published"], one["reason"]
+    shared_by = one.get("shared_by")
+    if shared_by is not None and min_entities is not None:
+        published, reason = by_sharers(shared_by, min_entities)
+    turns = "" if one["declared"] else f"; dataset.reference={{{one['table']}: {str(not published).lower()}}} turns it"
+    return f"{'rows published' if published else 'rows made anew'}: {one['table']}: {reason}{turns}"
 
 
 def _run(stage: Stage, store: Store, runtime: Runtime) -> None:

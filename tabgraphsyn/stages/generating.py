@@ -14,6 +14,7 @@ from shutil import rmtree
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.codec.bands import BandRule
 from tabgraphsyn.data.rules.kept import fixing_key
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
@@ -236,7 +237,10 @@ class Generation:
             protected |= {one.dependent for one in found}
         protected |= asked_columns(demands) | stay
         beside = BesideParents(prepared.schema, rules, parents.read)
-        tied = tuple(prepared.codec(table).derived.items())
+        codec = prepared.codec(table)
+        bands = [one for one in codec.rules if isinstance(one, BandRule)]  # a band is its number's before anything else
+        protected |= {one.column for one in bands}
+        tied = (*codec.derived.items(), *((one.start, one.column) for one in bands))
         rng = numpy_generator(self.seed, "sample", table, "rules")
         keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng)
         made = keeper.kept(beside.added(batches))

@@ -18,7 +18,7 @@ from tabgraphsyn.data.reading.suffixes import data_files
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.stages.context import StageContext
 
-VERSION = "3"
+VERSION = "4"
 _BLOCK_BYTES = 1 << 20
 QUICK = "quick-"
 """How a key begins that stands for files too large to be read on a login node."""

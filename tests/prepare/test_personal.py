@@ -21,6 +21,13 @@ def names(join="{a} {b}"):
     return [join.format(a=a, b=b) for a, b in pairs]
 
 
+def with_luhn(number):
+    """Return the number with one more digit, which makes it a card's."""
+    digits = [int(one) for one in reversed(str(number))]
+    total = sum(sum(divmod(2 * one, 10)) if place % 2 == 0 else one for place, one in enumerate(digits))
+    return 10 * number + -total % 10
+
+
 CASES = {
     "full name": ("person", "full_name", names(), "name"),
     "name of a customer": ("customers", "name", names(), "name"),
@@ -42,6 +49,20 @@ CASES = {
     "passport": ("t", "passport_no", [f"C{n:08d}" for n in range(ROWS)], "code"),
     "card": ("t", "card_number", [f"{4000000000000000 + 10 * n}" for n in range(ROWS)], "card"),
     "login": ("t", "username", [f"user{n}" for n in range(ROWS)], "user_name"),
+    "Nazwisko": ("t", "Nazwisko", [LAST[n % 10] for n in range(ROWS)], "last_name"),
+    "Фамилия": ("t", "Фамилия", [LAST[n % 10] for n in range(ROWS)], "last_name"),
+    "Förnamn": ("t", "Förnamn", [FIRST[n % 12] for n in range(ROWS)], "first_name"),
+    "姓名": ("t", "姓名", names(), "name"),
+    "Telefonnr of digits": ("t", "Telefonnr", [31600000000 + 17 * n for n in range(ROWS)], "phone"),
+    "電話番号": ("t", "電話番号", [f"03-{n % 9999:04d}-{n:04d}" for n in range(ROWS)], "phone"),
+    "Διεύθυνση": ("t", "Διεύθυνση", [f"Odos {n}" for n in range(ROWS)], "street"),
+    "card by its check digit": ("t", "pan", [with_luhn(400000000000000 + 977 * n) for n in range(ROWS)], "card"),
+    "sender": ("t", "absender", [f"Ada Kolova <a{n}@firm.example>" for n in range(ROWS)], "email"),
+    "initials and surname": ("t", "sig", [f"{FIRST[n % 12][0]}. {LAST[n % 10]}" for n in range(ROWS)], "name"),
+    "hardware address": ("t", "hw", [f"0a:1b:2c:{n % 97:02x}:{n % 89:02x}:{n % 251:02x}" for n in range(ROWS)], "code"),
+    "IPv6": ("t", "peer", [f"2001:db8:0:{n:x}:0:0:0:{n % 7:x}" for n in range(ROWS)], "ip"),
+    "patients without a table": ("lab", "patient_id", [n % 60 for n in range(ROWS)], "code"),
+    "KundenNr": ("bestellung", "KundenNr", [f"K{n % 60:03d}" for n in range(ROWS)], "code"),
 }
 NOT_PERSONAL = {
     "product": ("product", "name", [f"Steel bolt {n}" for n in range(ROWS)]),
@@ -52,6 +73,13 @@ NOT_PERSONAL = {
     "number of phones": ("t", "phones_sold", [float(n) for n in range(40)]),
     "date": ("t", "taken", pa.array(range(40), pa.int64()).cast(pa.timestamp("us"))),
     "model": ("planes", "model", [f"A{300 + n}-{n % 5}00" for n in range(40)]),
+    "has a phone": ("t", "phone", [n % 2 for n in range(ROWS)]),
+    "few players": ("t", "player_no", [n % 11 for n in range(ROWS)]),
+    "microseconds": ("t", "stamp", [1_600_000_000_000_000 + 1_234_567 * n for n in range(ROWS)]),
+    "place of birth": ("t", "birth", ["Bern", "Graz", "Ulm"] * 40),
+    "product id": ("t", "product_id", [n % 60 for n in range(ROWS)]),
+    "clock": ("t", "at", [f"{n % 24:02d}:{n % 60:02d}:{n % 59:02d}" for n in range(ROWS)]),
+    "species": ("t", "species", [f"E. coli {n}" for n in range(40)]),
     "city": ("t", "city", ["New York", "Los Angeles", "Salt Lake City", "San Antonio", "Fort Worth"] * 9),
 }
 
@@ -149,3 +177,18 @@ def test_a_postcode_that_many_share_stays_a_place():
 def test_it_can_be_left_alone():
     codec = codec_of({"full_name": [LAST[n % 10] + " Anna" for n in range(ROWS)]}, personal="ignore")
     assert codec.columns["full_name"].kind == "text" and "Martova Anna" in json.dumps(codec.to_dict())
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{n % 223 + 1}.{n * 7 % 256}.{n * 13 % 256}.{n % 254 + 1}" for n in range(ROWS)],
+        [f"10.{n % 3}.{n * 13 % 256}.{n % 254 + 1}" for n in range(ROWS)],
+        [f"192.168.{n % 100 + 100}.{n % 154 + 100}" for n in range(ROWS)],
+    ],
+)
+def test_made_addresses_are_addresses(texts):
+    codec, _ = codec_of({"client_ip": texts}, table="t")
+    addresses = [text.split(".") for text in made(codec, 2_000)["client_ip"].to_pylist()]
+    assert all(len(parts) == 4 and all(0 <= int(part) <= 255 for part in parts) for parts in addresses)
+    assert not {".".join(parts) for parts in addresses} & set(texts[:1])

@@ -4,11 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
-from tabgraphsyn.data.reference import decisions
+from tabgraphsyn.data.reference import decisions, entity_numbers, person_rows
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
+from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
 from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.orchestration.source import _notices
 
 
 def table(name, key, reference=None, **columns):
@@ -174,3 +178,56 @@ def test_ingest_writes_the_proposal_with_its_reason(tmp_path, monkeypatch):
     import yaml
 
     assert DatasetOptions.from_mapping(yaml.safe_load(text)).reference == {}
+
+
+def lab(**columns):
+    """Results of 60 patients whose own table is not there, ten rows each."""
+    rows = 600
+    order = np.random.default_rng(3).permutation(rows) % 60
+    return table("lab", "lab_id", lab_id=np.arange(rows), **{"patient_id": order, **columns})
+
+
+@pytest.mark.parametrize("name", ["patient_id", "KundenNr", "customerid", "user_no"])
+def test_rows_of_one_person_are_one_entity_without_a_table_of_persons(name):
+    one = lab()
+    source = one.source.rename_columns(
+        [name if column == "patient_id" else column for column in one.source.column_names]
+    )
+    kinds = tuple(Column(column, "id" if column == "lab_id" else "categorical") for column in source.column_names)
+    schema = TableSchema("lab", kinds, ("lab_id",))
+    database = Database(Schema((schema,), ()), {"lab": Table(schema, source)})
+    persons = person_rows(database)
+    entities = entity_numbers(["lab"], {"lab": 600}, {"lab": None}, (), {}, persons)["lab"]
+    who = source.column(name).to_numpy()
+    assert len(np.unique(entities)) == 60 and all(len(np.unique(entities[who == one])) == 1 for one in range(60))
+    held = holdout_masks(["lab"], {"lab": 600}, {"lab": None}, (), {}, HoldoutConfig(), None, persons)["lab"]
+    assert held.sum() == 60 and not set(who[held]) & set(who[~held]), "a person is held out with all rows or with none"
+
+
+def test_what_one_person_has_in_many_rows_is_not_named():
+    one = lab()
+    who = one.source.column("patient_id").to_numpy()
+    diagnoses = np.where(who == 7, "Fabry disease", np.where(who % 2 == 0, "flu", "cold"))
+    rows = one.source.append_column("diagnosis", pa.array(diagnoses))
+    schema = TableSchema("lab", (*one.schema.columns, Column("diagnosis", "categorical")), ("lab_id",))
+    database = Database(Schema((schema,), ()), {"lab": Table(schema, rows)})
+    entities = entity_numbers(["lab"], {"lab": 600}, {"lab": None}, (), {}, person_rows(database))["lab"]
+    codec = TableCodec.fit(database["lab"], np.ones(600, bool), ["patient_id", "diagnosis"], CodecConfig(), entities)
+    assert "Fabry" not in str(codec.to_dict()) and "flu" in str(codec.to_dict())
+    assert codec.columns["patient_id"].kind == "personal", "numbers of persons are made anew"
+
+
+@pytest.mark.parametrize("name", ["product_id", "patients", "patient_age"])
+def test_other_columns_do_not_tell_persons(name):
+    one = table("t", "k", k=np.arange(300), **{name: np.arange(300) % 60})
+    assert not person_rows(Database(Schema((one.schema,), ()), {"t": one}))
+
+
+@pytest.mark.parametrize(("k", "is_published"), [(2, True), (12, True), (13, False), (101, False)])
+def test_a_launch_says_what_the_settings_make_of_it(rng, tmp_path, k, is_published):
+    found = decided(*hospital(rng, patients=12, unit=["mmol", "mg", "mg"]))["test"]
+    assert found.shared_by == 12
+    one = {"table": "test", "published": True, "declared": False, "reason": "as usual", "shared_by": found.shared_by}
+    write_json(tmp_path / "profile.json", {"rows_kept": [one]})
+    (said,) = _notices(tmp_path, k)
+    assert said.startswith("rows published: test" if is_published else "rows made anew: test") and f" {k}" in said

@@ -212,7 +212,7 @@ def _alike(examples: np.ndarray) -> list[np.ndarray]:
         if len(shapes) > 1 and is_kept.any() and (is_ordered or counts[is_kept].sum() >= SHAPED_SHARE * len(group)):
             found += [group[shape == number] for number in np.flatnonzero(is_kept)]
         else:
-            found.append(group)
+            found.append(group[shape == counts.argmax()] if is_ordered else group)
     return found
 
 

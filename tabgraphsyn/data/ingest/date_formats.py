@@ -142,7 +142,7 @@ def _text_type(view: ColumnView) -> str:
 
 _WIDTHS = {"d": "[9Z]{1,2}", "m": "[9Z]{1,2}", "H": "[9Z]{1,2}", "I": "[9Z]{1,2}", "M": "[9Z]{1,2}",
            "S": "[9Z]{1,2}", "Y": "[9Z]{4}", "y": "[9Z]{2}", "b": r"[^\W\d_]{3}", "B": r"[^\W\d_]+", "p": "[AaPp][Mm]",
-           "f": "[9Z]+", "z": r"(?:Z|[+-][9Z]{2}:?[9Z]{2})"}  # fmt: skip
+           "f": "[9Z]+", "a": r"[^\W\d_]{3}", "A": r"[^\W\d_]+", "z": r"(?:Z|[+-][9Z]{2}:?[9Z]{2})"}  # fmt: skip
 
 
 def refined(pattern: str, shapes: list[str]) -> DatetimeFormat:
@@ -159,10 +159,10 @@ def refined(pattern: str, shapes: list[str]) -> DatetimeFormat:
     for name in "dmHIMS":
         if 1 in widths.get(name, ()):
             spelled = spelled.replace(f"%{name}", f"%-{name}")
-    names = {parts[name] for parts in found for name in ("b", "B", "p") if name in widths and parts[name]}
+    names = {parts[name] for parts in found for name in ("a", "A", "b", "B", "p") if name in widths and parts[name]}
     case = "upper" if names and all(one.isupper() for one in names) else ""
     case = "lower" if names and all(one.islower() for one in names) else case
-    if set("bB") & set(widths) == set() and case == "upper":
+    if set("aAbB") & set(widths) == set() and case == "upper":
         case = ""  # AM and PM are upper case anyway
     if "f" not in widths:
         return DatetimeFormat(pattern=spelled, case=case)
@@ -187,9 +187,15 @@ def mixed_dates(view: ColumnView, habits: Habits) -> Decision | None:
     families = view.evidence.families
     if view.evidence.is_open or len(view.evidence.values) <= FEW_VALUES or len(families) > MOST_WORDS:
         return None
-    found = {family: formats for family in families if "9" in family and (formats := _formats_of(view, family))}
+    patterns = {family: _family_pattern(family) for family in families if "9" in family}
+    found = {family: formats for family in patterns if (formats := _formats_of(view, family, patterns[family]))}
+    for family in patterns.keys() - found.keys():  # 0000-00-00 among dates is a word for none
+        patterns[family] = _family_pattern(family, is_zero=False)
+        formats = [one for one in _formats_of(view, family, patterns[family]) if one[:2] in ("%Y", "%d", "%m")]
+        found |= {family: formats} if formats else {}
     rows = sum(families[family] for family in found)
-    if not found or rows < LEAST_SHARE * view.evidence.rows or (len(found) == 1 and len(families) == 1):
+    is_one = len(found) == 1 and len(families) == 1 and patterns[next(iter(found))] == _family_pattern(*found)
+    if not found or rows < LEAST_SHARE * view.evidence.rows or is_one:
         return None
     forms, shapes = [], []
     for family, formats in sorted(found.items(), key=lambda item: -families[item[0]]):
@@ -198,7 +204,7 @@ def mixed_dates(view: ColumnView, habits: Habits) -> Decision | None:
             return None
         own = [shape for shape in view.evidence.shapes if _family_of(shape) == family]
         forms.append(replace(refined(chosen, own), type=""))
-        shapes.append(_family_pattern(family))
+        shapes.append(patterns[family])
     format = MixedFormat(forms=tuple(forms), shapes=tuple(shapes))
     if any("%z" in one.pattern for one in forms) or not splits(view, format):
         return None
@@ -214,12 +220,12 @@ def _by_habit(formats: list[str], habits: Habits) -> str | None:
     return next(one for one in (formats[0], other) if one.startswith("%d") == habits.is_day_first)
 
 
-def _formats_of(view: ColumnView, family: str) -> list[str]:
-    """Return the datetime formats that all texts of one family are written in."""
+def _formats_of(view: ColumnView, family: str, pattern: str) -> list[str]:
+    """Return the datetime formats that all texts of one family, and of a pattern, are written in."""
     formats: list[str] | None = None
     for batch in view.raw.batches([view.name]):
         text = trimmed(batch.column(0)).drop_null()
-        own = text.filter(pc.equal(families_of(text), family))
+        own = text.filter(pc.and_(pc.equal(families_of(text), family), pc.match_substring_regex(text, pattern)))
         if not len(own):
             continue
         tried = datetimes.KNOWN_FORMATS if formats is None else formats
@@ -234,6 +240,8 @@ def _family_of(text: str) -> str:
     return re.sub("[0-9]+", "9", re.sub(r"[^\W\d_]+", "a", re.sub("Z(?=[9:./-]|$)", "9", text)))
 
 
-def _family_pattern(family: str) -> str:
+def _family_pattern(family: str, *, is_zero: bool = True) -> str:
     escaped = re.escape(family).replace("9", "[0-9]+")
+    if not is_zero:  # the first number of a date is never 0
+        escaped = escaped.replace("[0-9]+", "[0-9]*[1-9][0-9]*", 1)
     return "^" + re.sub("a", r"\\pL+", escaped) + "$"

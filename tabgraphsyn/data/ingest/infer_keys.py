@@ -31,6 +31,7 @@ _ENOUGH_FOR_PRIMARY = 3
 _MAX_COMBINATIONS = 30
 _MAX_ROWS_FOR_COMBINATIONS = 5_000_000
 _LEAST_INCLUSION = 0.5
+_ALIKE_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def infer_keys(
         if not keys.primary[table.name]:
             _infer_composite(table, queries, keys)
     _infer_composite_foreign(tables, queries, keys)
+    _note_shared_sets(tables, queries, keys)
     return keys
 
 
@@ -202,7 +204,7 @@ def _infer_foreign(table: TableFacts, tables: Sequence[TableFacts], queries: Tab
         if share < _LEAST_INCLUSION:
             keys.notes.append(
                 f"{table.name}.{column}: named like a key to {relation.parent_table}, but only {share:.0%} of its "
-                f"values stand there; not taken as a foreign key."
+                f"values stand there; not taken as a foreign key.{_spelled_otherwise(relation, type_, queries)}"
             )
             continue
         others = sorted({f"{found[3].parent_table}.{found[3].parent_columns[0]}" for found in candidates
@@ -213,6 +215,17 @@ def _infer_foreign(table: TableFacts, tables: Sequence[TableFacts], queries: Tab
                 f"(taken) or to {listing(others)}; dataset.keys={{{table.name}.{column}: {others[0]}}} says otherwise."
             )
         keys.relations[relation] = reason
+
+
+def _spelled_otherwise(relation: Relation, type_: pa.DataType, queries: TableQueries) -> str:
+    """Return that values would match but for case and spaces, and what to do, or nothing."""
+    if type_ != pa.string():
+        return ""
+    ends = relation.child_table, relation.child_columns, relation.parent_table, relation.parent_columns
+    total, matched = queries.inclusion(*ends, is_loose=True)
+    if matched < _ALIKE_SHARE * total:
+        return ""
+    return f" But for case and spaces around them {matched / total:.0%} do: write both columns alike to keep the key."
 
 
 def _foreign_candidate(
@@ -346,3 +359,31 @@ def _infer_composite_foreign(tables: Sequence[TableFacts], queries: TableQueries
                 del keys.relations[relation]
             reason = f"same names as the key of {parent.name}; all {total} combinations stand there"
             keys.relations[Relation(child.name, primary, parent.name, primary)] = reason
+
+
+def _note_shared_sets(tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
+    """Ask about columns that, together, are unique in one table and stand in another one under the same names.
+
+    Only that is said: columns of a key are made new, so (year, month) would no longer be modelled.
+    """
+    for parent in tables:
+        if keys.primary[parent.name] or parent.rows > _MAX_ROWS_FOR_COMBINATIONS:
+            continue
+        for child in tables:
+            shared = [one for one in parent.types if child is not parent and _may_be_part(one, parent, child, keys)]
+            if not 2 <= len(shared) <= 3 or not queries.is_unique(parent.name, shared):
+                continue
+            total, matched = queries.inclusion(child.name, shared, parent.name, shared)
+            if total and matched == total and total < child.rows:
+                names = ", ".join(shared)
+                keys.notes.append(
+                    f"{child.name}: ({names}) may together be a key to {parent.name}, where they are unique and all "
+                    f"{total} combinations stand; not taken. If they are one, say so in the metadata: primary_key "
+                    f"[{names}] of {parent.name}, and a relationship."
+                )
+
+
+def _may_be_part(column: str, parent: TableFacts, child: TableFacts, keys: InferredKeys) -> bool:
+    alike = child.types.get(column) == parent.types[column] and parent.types[column] in (pa.int64(), pa.string())
+    is_filled = alike and parent.values[column].nulls == 0 and parent.values[column].distinct > 1
+    return is_filled and not _is_foreign(child.name, column, keys) and not _is_foreign(parent.name, column, keys)

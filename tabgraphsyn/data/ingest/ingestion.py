@@ -108,10 +108,14 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
 
 
 def _rows_kept(database: Database) -> list[dict[str, Any]]:
-    """Return what becomes of the real rows of every table that others refer to, with the usual ``min_entities``."""
+    """Return what becomes of the real rows of every table that others refer to, with the usual ``min_entities``.
+
+    ``shared_by`` says what another one makes of it.
+    """
     found = proposals(database, CodecConfig().min_entities)
     return [
         {"table": name, "published": one.is_published, "declared": one.is_declared, "reason": one.reason}
+        | ({} if one.shared_by is None else {"shared_by": one.shared_by})
         for name, one in found.items()
     ]
 

@@ -192,10 +192,16 @@ class TableQueries:
         ).fetchall()
         return [row[0] if len(row) == 1 else row for row in found]
 
-    def inclusion(self, child: str, columns: Sequence[str], parent: str, keys: Sequence[str]) -> tuple[int, int]:
-        """Return how many distinct keys the child has, and how many of them the parent has."""
-        child_keys = ", ".join(self._column(child, column) for column in columns)
-        parent_keys = ", ".join(self._column(parent, key) for key in keys)
+    def inclusion(
+        self, child: str, columns: Sequence[str], parent: str, keys: Sequence[str], *, is_loose: bool = False
+    ) -> tuple[int, int]:
+        """Return how many distinct keys the child has, and how many of them the parent has.
+
+        ``is_loose`` leaves case, and spaces around texts, aside.
+        """
+        form = "lower(trim({}))" if is_loose else "{}"
+        child_keys = ", ".join(form.format(self._column(child, column)) for column in columns)
+        parent_keys = ", ".join(form.format(self._column(parent, key)) for key in keys)
         names = ", ".join(f"k{position}" for position in range(len(columns)))
         total, matched = self._one(
             f"WITH c({names}) AS (SELECT DISTINCT {child_keys} FROM {self._views[child]} "

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codes import tuple_codes
+from tabgraphsyn.data.codes import hashed, mixed_in, tuple_codes
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
@@ -23,6 +23,8 @@ SCREEN_ROWS = 2_000
 OTHERS_MAX = 3
 EQUAL_MIN = 0.05
 PAIR_COLUMNS_MAX = 60
+SHARED_ROWS = 20_000
+"""Rows, about, that share some values: a pair of columns is held against these before all rows."""
 
 
 def find_unique_alone(search: Search) -> Iterator[Unique]:
@@ -55,7 +57,7 @@ def find_unique(search: Search) -> Iterator[Unique]:
             yield Unique(table=search.table, columns=tuple(map(Operand, one)), relation=relation.name)
     plain = [name for name in rest if name not in key_columns]
     pairs = search.rows**2 / 2
-    alike = {name: _alike_share(search.tables.codes(search.table, Operand(name))) for name in plain}
+    alike = {name: _alike_share(search.judged.codes(search.table, Operand(name))) for name in plain}
     for pair in combinations(plain, 2):
         if pairs * alike[pair[0]] * alike[pair[1]] < BY_CHANCE_MIN or any(each <= set(pair) for each in found):
             continue
@@ -107,7 +109,7 @@ def _unique_within(
     if len(np.unique(family)) > 0.9 * len(family):
         return
     codes = {name: inside.sample.codes(search.table, Operand(name)) for name in columns}
-    alike = {name: _alike_share(search.tables.codes(search.table, Operand(name))) for name in columns}
+    alike = {name: _alike_share(search.judged.codes(search.table, Operand(name))) for name in columns}
     sizes = np.bincount(np.maximum(search.tables.family(relation), -1) + 1)[1:].astype(np.float64)
     pairs = float((sizes * (sizes - 1)).sum() / 2)
     columns = [name for name in columns if pairs * alike[name] >= BY_CHANCE_MIN]
@@ -125,16 +127,28 @@ def _unique_within(
 
 def _alike_share(codes: np.ndarray) -> float:
     """Return the share of pairs of rows that have the same value: what chance would repeat is a product of these."""
-    return float(np.square(np.bincount(codes + 1)[1:] / max(len(codes), 1)).sum())
+    counts, rows = np.bincount(codes + 1)[1:].astype(np.float64), max(len(codes), 2)
+    return float((counts * (counts - 1)).sum() / (rows * (rows - 1.0)))
 
 
 def _is_unique(search: Search, pair: tuple[str, str]) -> bool:
     """Return whether a pair never repeats among the rows that share some values of its first column."""
-    codes = search.tables.codes(search.table, Operand(pair[0]))
-    one_in = max(1, -(-len(codes) // 20_000))
-    kept = np.flatnonzero((codes >= 0) & (codes % one_in == 0))
-    other = search.tables.codes(search.table, Operand(pair[1]))
-    return len(kept) >= BY_CHANCE_MIN and _repeats([codes[kept], other[kept]]) == 0
+    one_in = np.uint64(max(1, -(-search.rows // SHARED_ROWS)))
+    found, some = [], None
+    for batch in search.tables.pieces(search.table, pair):
+        has = np.asarray(pc.and_(*map(pc.is_valid, batch)).to_numpy(zero_copy_only=False), dtype=bool)
+        own = hashed(batch[0].filter(pa.array(has)))
+        if not len(own):
+            continue
+        some = own[0] if some is None else some  # a value that is there, however few there are
+        mixed = np.zeros(len(own), dtype=np.uint64)
+        mixed_in(mixed, own)
+        is_kept = (own == some) | (mixed % one_in == 0)
+        mixed = mixed[is_kept]
+        mixed_in(mixed, hashed(batch[1].filter(pa.array(has)).filter(pa.array(is_kept))))
+        found.append(mixed)
+    hashes = np.concatenate(found) if found else np.zeros(0, dtype=np.uint64)
+    return len(hashes) >= BY_CHANCE_MIN and len(np.unique(hashes)) == len(hashes)
 
 
 def _repeats(parts: Sequence[np.ndarray]) -> int:
@@ -142,8 +156,7 @@ def _repeats(parts: Sequence[np.ndarray]) -> int:
     has = np.ones(len(parts[0]), dtype=bool)
     for part in parts:  # a hash will do: a repetition that it invents costs one look at all rows at most
         has &= part >= 0
-        mixed = (mixed ^ part.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
+        mixed_in(mixed, part)
     kept = mixed[has]
     return len(kept) - len(np.unique(kept)) if len(kept) >= BY_CHANCE_MIN else -1
 

@@ -7,7 +7,7 @@ never held whole.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from threading import Lock
 from typing import TypeVar
@@ -127,6 +127,15 @@ class RuleTables:
         """Return (rows,) int64: equal where values are, -1 where there is none; not comparable between columns."""
         return self._along(table, operand, "codes", _codes, -1).astype(np.int64)
 
+    def hashes(self, table: str, operand: Operand) -> np.ndarray:
+        """Return (rows,) uint64: equal where values are, anything where there is none; no table of values is made."""
+        return self._along(table, operand, "hashes", _hashes, 0)
+
+    def pieces(self, table: str, columns: Sequence[str]) -> Iterator[list[pa.Array]]:
+        """Yield batches of own columns side by side, (batch rows,) each."""
+        for batch in training_batches(self.database[table], list(dict.fromkeys(columns)), self.mask(table)):
+            yield [batch.column(name) for name in columns]
+
     def joint(self, table: str, operands: Sequence[Operand]) -> list[np.ndarray]:
         """Return codes of several columns that are equal where values are, across these columns too."""
         arrays = [self._array(table, operand) for operand in operands]
@@ -212,7 +221,7 @@ class RuleTables:
 
     def repeats(self, table: str, column: str) -> bool:
         """Return whether a value of a table's own column stands in two rows, by hashes of 64 bits, batch by batch."""
-        parts = [hashed(chunk.drop_null()) for chunk in self._chunks(table, column).chunks]
+        parts = [hashed(one.drop_null()) for (one,) in self.pieces(table, [column])]
         hashes = np.sort(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.uint64)
         return bool((hashes[1:] == hashes[:-1]).any())
 
@@ -222,10 +231,10 @@ class RuleTables:
 
     def _made(self, table: str, column: str, make: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
         """Return what ``make`` makes of a column: codes of all of it, else piece by piece."""
-        values = self._chunks(table, column)
         if make is _codes:
-            return make(values)
-        return np.concatenate([make(one) for one in values.chunks or [pa.array([], values.type)]])
+            return make(self._chunks(table, column))
+        found = [make(one) for (one,) in self.pieces(table, [column])]
+        return np.concatenate(found) if found else make(pa.array([], _column_types(self.database[table])[column]))
 
     def _chunks(self, table: str, column: str) -> pa.ChunkedArray:
         """Return a column's rows of this part; a table on disk is never in memory twice."""
@@ -284,6 +293,12 @@ def _numbers(values: pa.Array) -> np.ndarray:
 
 def _filled(values: pa.Array) -> np.ndarray:
     return pc.is_valid(values).to_numpy(zero_copy_only=False).astype(bool)
+
+
+def _hashes(values: pa.Array) -> np.ndarray:
+    found = np.zeros(len(values), dtype=np.uint64)
+    found[_filled(values)] = hashed(values.drop_null())
+    return found
 
 
 def _codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:

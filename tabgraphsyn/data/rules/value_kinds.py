@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codes import column_codes, repeats, tuple_codes
+from tabgraphsyn.data.codes import column_codes, mixed_in, repeated, tuple_codes
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Checked, Rule
 from tabgraphsyn.data.rules.tables import RuleTables, as_text
@@ -243,15 +242,16 @@ class Unique(Rule):
 
     def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
         """Return rows that repeat one before them; rows in which a value is missing are not asked."""
-        applies, repeated = repeats(self._parts(tables), tables.num_rows(self.table))
-        return Checked.of(applies, ~repeated)
-
-    def _parts(self, tables: RuleTables) -> Iterator[np.ndarray]:
-        """Yield (rows,) int64 codes, one column in memory at a time."""
+        rows = tables.num_rows(self.table)
+        has, mixed = np.ones(rows, dtype=bool), np.zeros(rows, dtype=np.uint64)
         if self.relation is not None:
-            yield np.maximum(tables.family(self.relation), -1)
+            family = tables.family(self.relation)
+            has &= family >= 0
+            mixed_in(mixed, family)
         for one in self.columns:
-            yield tables.codes(self.table, one)
+            has &= tables.filled(self.table, one)
+            mixed_in(mixed, tables.hashes(self.table, one))
+        return Checked.of(has, ~repeated(mixed, has))
 
     def statement(self) -> str:
         """Return the rule in plain words."""
