@@ -48,7 +48,7 @@ COLUMNS: dict[str, tuple[list[str], str, str]] = {
     ),
     "bp": ([f"{number(90, 180)}/{number(50, 119)}" for _ in DAYS], "id", r"\d{2,3}/\d{2,3}"),
     "version": ([f"{number(1, 9)}.{number(0, 19)}.{number(0, 99)}" for _ in DAYS], "id", r"\d\.\d{1,2}\.\d{1,2}"),
-    "excel_code": ([f"'{number(1, 999)}" for _ in DAYS], "id", r"'\d{1,3}"),
+    "excel_text": ([f"'{number(1, 999)}" for _ in DAYS], "id", r"'\d{1,3}"),
     "seat": ([f"Nr. {number(1, 400)}" for _ in DAYS], "id", r"Nr\. \d{1,3}"),
 }
 

@@ -115,12 +115,12 @@ class PersonalCodec(UnmodelledCodec):
             index = repeated_index(self.head, self.tail_ids, self.tail_rows, rows, draw.rng)
         else:
             index = np.arange(draw.first_row, draw.first_row + rows)
-        return pa.array(self._made(index + self.offset), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
+        return pa.array(self._made(index), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
 
     def _made(self, index: np.ndarray) -> np.ndarray:
         if self.person == "street":
-            return _streets(index)
-        first, last, round_ = _persons(index)
+            return _streets(index + self.offset)
+        first, last, round_ = _persons(index, self.offset)
         again = np.where(round_ > 0, np.char.add(" ", (round_ + 1).astype(str)), "").astype(object)
         match self.person:
             case "first_name":
@@ -207,11 +207,11 @@ def _lists() -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-def _persons(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _persons(index: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return first names, last names, and how often the pair was used before; some 600,000 pairs are made once each."""
     first, last = _lists()
     size = len(first) * len(last)
-    number = permuted(index % size, size)
+    number = permuted((index + offset) % size, size)
     return first[number % len(first)], last[number // len(first)], index // size
 
 

@@ -33,7 +33,7 @@ class LeftOut:
         tiny: tables of one or two rows.
         coarse: tables drawn column by column.
         skipped: tables that were not judged.
-        published: tables kept as they are.
+        published: tables kept as they are, each with who says so.
         broken_keys: validity of foreign keys where it is below 1.
         dropped: foreign keys that the data declare and that could not be kept.
     """
@@ -65,7 +65,7 @@ class LeftOut:
                 self.skipped if names_unjudged else (),
                 'Whether rows were copied was <span class="warn">not judged</span> in {}.',
             ),
-            (self.published, 'Real rows are <span class="warn">published by choice</span> in {}.'),
+            (self.published, 'Real rows are <span class="warn">published by choice</span>, as they are: {}.'),
         ):
             if tables:
                 yield Markup(words).format(_names(tables))
@@ -92,7 +92,7 @@ class LeftOut:
             if tables:
                 yield Markup(words + ".").format(_names(tables))
         if self.merged:
-            yield Markup("{} held a value of fewer than five persons, which stands nowhere in the output.").format(
+            yield Markup("{} of the real data held a category of too few entities to be drawn.").format(
                 "One row" if self.merged == 1 else f"{self.merged:,} rows"
             )
 
@@ -143,6 +143,7 @@ def left_out(
     keys = book.at("keys", "database", "database")
     rows: Mapping[str, Mapping[str, int]] = metrics.get("rows", {})
     published = tuple(found.published)
+    reasons = tuple(f"{name} ({why})" if why else name for name, why in found.published.items())
     return LeftOut(
         broken=sorted(_broken(book), key=lambda pair: -pair[1]),
         made_anew=tuple(one for one in codecs.made_anew if one.split(".", 1)[0] not in published),
@@ -150,7 +151,7 @@ def left_out(
         tiny=tuple(name for name, one in rows.items() if one.get("real", FEWEST_ROWS) < FEWEST_ROWS),
         coarse=tuple(metrics.get("coarse", ())),
         skipped=tuple(found.skipped),
-        published=published,
+        published=reasons,
         dropped=[
             f"{one.child_table}.{'+'.join(one.child_columns)} to {one.parent_table}.{'+'.join(one.parent_columns)}"
             for one in dropped

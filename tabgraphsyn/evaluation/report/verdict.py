@@ -82,7 +82,7 @@ def _closeness(book: ScoreBook, judged: Score | None, beyond: LeftOut) -> str:
     if excess <= 0.03 and beyond.forbids_praise:
         return "In the columns that were judged, a classifier does not tell synthetic rows from real ones."
     if excess <= 0.03:
-        return "Synthetic rows cannot be told from real ones."
+        return "Synthetic rows cannot be told from real ones by the classifier that tried."
     if excess <= 0.1:
         return "Synthetic rows are close to real ones."
     if excess <= 0.25:
@@ -141,9 +141,10 @@ def _copying_sentence(found: Copying) -> Markup:
         return Markup(text).format(found.note)
     if not found.signs:
         tables = "table" if len(found.judged) == 1 else f"{len(found.judged)} tables"
-        return Markup('<span class="good">No sign of copying</span> in the {} that {} judged.').format(
-            tables, "was" if len(found.judged) == 1 else "were"
-        )
+        return Markup(
+            '<span class="good">No sign of copying</span> in the {} that {} judged. That speaks of copies, and is no '
+            "proof that nothing can be concluded about a person."
+        ).format(tables, "was" if len(found.judged) == 1 else "were")
     sign = found.signs[0]
     lead = "Copying was found" if found.severity == "bad" else "There are signs of copying"
     more = f" ({len(found.signs) - 1} more below)" if len(found.signs) > 1 else ""
