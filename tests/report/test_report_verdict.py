@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tabgraphsyn.data.schema import Relation
-from tabgraphsyn.evaluation.report.copying import copying
+from tabgraphsyn.evaluation.report.copying import Sign, copying
 from tabgraphsyn.evaluation.report.left_out import Codecs, LeftOut, left_out
 from tabgraphsyn.evaluation.report.scores import MetricText, ScoreBook, distance_from_ideal
 from tabgraphsyn.evaluation.report.verdict import tiles, verdict, worst_columns
@@ -162,6 +162,18 @@ def test_what_was_left_out_is_named_where_nothing_speaks_against_the_rows() -> N
     assert "not judged</span> in small" in text and "by choice</span>, as they are: airports" in text
     assert "7 rows of the real data held a category" in text
     assert text.index("airports") < text.index("cannot be told")
+
+
+def test_the_worst_is_said_first_and_copies_are_not_praised() -> None:
+    unjudged = str(
+        verdict(book(*NEAR), replace(GOOD, severity="warn", word="not judged"), None, LeftOut(skipped=["u"]))
+    )
+    assert unjudged.index("not judged</span> in u") < unjudged.index("No sign of copying")
+    copied = str(verdict(book(*NEAR), replace(GOOD, severity="bad", signs=(Sign("t", "bad", "copies"),)), None))
+    assert (
+        copied.index("Copying was found") < copied.index("A classifier does not tell")
+        and "cannot be told" not in copied
+    )
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower"])

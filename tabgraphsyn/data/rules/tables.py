@@ -24,6 +24,8 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
 CACHE_BYTES = 200_000_000
+PART_OF_BUDGET = 4
+"""A part of the rows keeps so many times less in memory: it is there beside the whole."""
 
 Made = TypeVar("Made", np.ndarray, pa.Array)
 
@@ -79,7 +81,7 @@ class RuleTables:
             masks are (rows,) bool.
         """
         smaller = {**self._rows, **{table: mask & self.mask(table) for table, mask in rows.items()}}
-        return RuleTables(self.database, self._pointers, smaller, self._budget)
+        return RuleTables(self.database, self._pointers, smaller, self._budget // PART_OF_BUDGET)
 
     def shuffled(self, table: str, operand: Operand, generator: np.random.Generator) -> RuleTables:
         """Return the same rows with one operand shuffled among them."""

@@ -48,10 +48,13 @@ def _sentences(
     if found.severity == "bad":
         yield _copying_sentence(found)
         yield Markup("What follows is how close a copy is.")
-    if found.severity == "warn":
+    is_sign = bool(found.signs) or not found.judged
+    if found.severity == "warn" and is_sign:
         yield _copying_sentence(found)
     yield from beyond.about_copying(names_unjudged=bool(found.judged))
-    yield Markup("<strong>{}</strong>").format(_closeness(book, judged, beyond))
+    if found.severity == "warn" and not is_sign:  # the worst stands first: what was not judged, before what was
+        yield _copying_sentence(found)
+    yield Markup("<strong>{}</strong>").format(_closeness(book, judged, beyond, is_copied=found.severity == "bad"))
     if judged:
         yield _told_apart(book, judged)
     yield from _families(book)
@@ -75,10 +78,12 @@ def _worst(place: str, score: Score, why: str) -> Markup:
     return text.format(place, score_text(score.value), f"{why[:1].lower()}{why[1:]}")
 
 
-def _closeness(book: ScoreBook, judged: Score | None, beyond: LeftOut) -> str:
+def _closeness(book: ScoreBook, judged: Score | None, beyond: LeftOut, *, is_copied: bool) -> str:
     if judged is None:
         return "How close the rows are was not judged: this evaluation has no C2ST score."
     excess = max(judged.value - _floor(book, judged), judged.value - 0.6 if judged.value > 0.95 else 0.0)
+    if excess <= 0.03 and is_copied:
+        return "A classifier does not tell the rows from real ones, as it would not tell copies."
     if excess <= 0.03 and beyond.forbids_praise:
         return "In the columns that were judged, a classifier does not tell synthetic rows from real ones."
     if excess <= 0.03:
