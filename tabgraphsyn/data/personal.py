@@ -153,7 +153,7 @@ def _share(sample: pa.Array, expression: str) -> float:
 def _sample(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     filled = values.drop_null()
     step = max(1, len(filled) // SAMPLE)
-    whole = filled.take(pa.array(range(0, len(filled), step)))
+    whole = filled.take(pa.array(range(0, len(filled), step), pa.int64()))
     return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
 
 

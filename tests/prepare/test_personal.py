@@ -199,3 +199,11 @@ def test_made_addresses_are_addresses(texts):
 def test_persons_that_repeat_have_plain_names(column):
     codec = codec_of({column: [f"{FIRST[n % 12]} {LAST[n % 10]}" for n in range(ROWS)]}, table="t")
     assert not [name for name in made(codec)[column].to_pylist() if any(map(str.isdigit, name))]
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.string(), pa.timestamp("us")])
+def test_a_column_without_values_says_nothing(kind):
+    assert (
+        personal_kind("t", "anything", pa.nulls(3, kind)) is None
+        and personal_kind("t", "x", pa.array([], kind)) is None
+    )
