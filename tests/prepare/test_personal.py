@@ -189,7 +189,7 @@ def test_it_can_be_left_alone():
     ],
 )
 def test_made_addresses_are_addresses(texts):
-    codec, _ = codec_of({"client_ip": texts}, table="t")
+    codec = codec_of({"client_ip": texts}, table="t")
     addresses = [text.split(".") for text in made(codec, 2_000)["client_ip"].to_pylist()]
     assert all(len(parts) == 4 and all(0 <= int(part) <= 255 for part in parts) for parts in addresses)
     assert not {".".join(parts) for parts in addresses} & set(texts[:1])
