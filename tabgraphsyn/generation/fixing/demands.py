@@ -36,7 +36,7 @@ class Cells:
         return Cells(self.has | other.has, pc.if_else(pa.array(self.has), self.values, other.values))
 
     def put(self, values: pa.Array, rows: slice = slice(None)) -> pa.Array:
-        """Return a column with the cells in their places; ``values`` are those of ``rows``."""
+        """Return a column with the cells in their places, (rows,); ``values`` are those of ``rows``."""
         return pc.if_else(pa.array(self.has[rows]), self.values[rows].cast(values.type), values)
 
 

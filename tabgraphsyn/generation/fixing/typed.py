@@ -99,7 +99,7 @@ class Types:
         return {**{one.name: one.type for one in made.schema}, **keys}
 
     def table(self, read: ReadTable, columns: Sequence[str], where: str) -> pa.Table:
-        """Return some columns of a foreign table in their stored types.
+        """Return some columns of a foreign table in their stored types, one row each.
 
         Raises:
             DataError: all values of other types, column by column.
