@@ -41,7 +41,9 @@ def progress_bar(title: str = "") -> Iterator[Callable[[Part], None]]:
         task = bar.add_task(title, total=None)
 
         def begins(part: Part) -> None:
-            bar.update(task, completed=part.done, total=part.total or None, description=f"{part.name} {title}".strip())
+            told = f"{part.name} {title}".strip()
+            # Drawn at once: a short part would else be seen or not as the machine's load has it.
+            bar.update(task, completed=part.done, total=part.total or None, description=told, refresh=True)
 
         yield begins
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -91,7 +92,9 @@ def test_a_launch_makes_it_says_how_or_keeps_quiet(recorded: Path, monkeypatch: 
 
     campaign = read_campaign(recorded, "mine")
     page = campaign.folder / "report.html"
-    assert closing_line(campaign, is_done=False).endswith(f"tabgraphsyn report mine --output-dir {recorded}")
+    assert closing_line(campaign, is_done=False).endswith(
+        f"tabgraphsyn report mine --output-dir {shlex.quote(str(recorded))}"
+    )
     assert not page.exists()
     assert closing_line(campaign, is_done=True) == f"Campaign report: {page}"
     assert page.is_file()

@@ -15,13 +15,11 @@ from tabgraphsyn.evaluation.run import Part
 from tabgraphsyn.verbs.evaluate_progress import progress_bar
 
 SCRIPT = """
-import time
 from tabgraphsyn.evaluation.run import Part
 from tabgraphsyn.verbs.evaluate_progress import progress_bar
 with progress_bar("shop/SDV/1/sample1") as begins:
     for done, name in enumerate(["reading tables", "c2st (synthetic)", "null_rates (copy)", "keys (copy)", ""]):
         begins(Part(done, 4 if done else 0, name))
-        time.sleep(0.25)
 """
 
 
@@ -54,9 +52,9 @@ def _read(descriptor: int) -> bytes:
 def test_a_terminal_shows_metric_percentage_and_time_and_is_left_clean(width):
     drawn = on_a_terminal(width)
     lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in re.split(r"[\r\n]+", drawn)]
-    assert any(re.search(r"25% 0:00:0\d .*c2st \(synthetic\) shop", line) for line in lines), lines
-    assert any(re.search(r"75% 0:00:0\d .*keys \(copy\) shop", line) for line in lines), lines
-    assert any("0:00:00" in line and "reading tables" in line and "%" not in line for line in lines), lines
+    assert any(re.search(r"25% \d:\d\d:\d\d .*c2st \(synthetic\) shop", line) for line in lines), lines
+    assert any(re.search(r"75% \d:\d\d:\d\d .*keys \(copy\) shop", line) for line in lines), lines
+    assert any(re.search(r"\d:\d\d:\d\d .*reading tables", line) and "%" not in line for line in lines), lines
     assert max(map(len, lines)) <= width
     assert drawn.rstrip().endswith("\x1b[2K")  # the bar's line is erased
 
@@ -67,10 +65,10 @@ def test_a_file_gets_a_plain_line_per_part(capsys):
         for done, name in enumerate(["keys (synthetic)", "keys (copy)", "c2st (copy)", ""]):
             begins(Part(done, 3, name))
     captured = capsys.readouterr()
-    assert captured.err.splitlines() == [
-        "0:00:00 reading tables shop",
-        "0:00:00   0 % keys (synthetic) shop",
-        "0:00:00  33 % keys (copy) shop",
-        "0:00:00  66 % c2st (copy) shop",
+    assert [re.sub(r"^\d:\d\d:\d\d ", "", line) for line in captured.err.splitlines()] == [
+        "reading tables shop",
+        "  0 % keys (synthetic) shop",
+        " 33 % keys (copy) shop",
+        " 66 % c2st (copy) shop",
     ]
     assert captured.out == ""

@@ -56,7 +56,7 @@ def _ingest(context: StageContext) -> None:
     (context.artifacts / "out.txt").write_text("ingest")
 
 
-def _train(context: StageContext) -> None:
+def _train(context: StageContext, held_at: int | None = None) -> None:
     """Count to 20 with a checkpoint a step, as a training loop does."""
     context.checkpoints.mkdir(exist_ok=True)
     path = context.checkpoints / "step.json"
@@ -71,6 +71,13 @@ def _train(context: StageContext) -> None:
         aside = path.with_suffix(".part")
         aside.write_text(json.dumps({"step": step}))
         aside.replace(path)
+        if step == held_at and _once(context, "held"):
+            _hold(context)
+
+
+def _train_held(context: StageContext) -> None:
+    """Train, and stand still in the middle of the first attempt until asked to stop, or let go."""
+    _train(context, held_at=10)
 
 
 def _once(context: StageContext, name: str) -> bool:
@@ -118,7 +125,8 @@ def _sleep(context: StageContext) -> None:
 
 
 def _sleep_long(context: StageContext) -> None:
-    time.sleep(60.0)
+    _once(context, "asleep")
+    time.sleep(300.0)
 
 
 def _gpu(context: StageContext) -> None:
@@ -132,10 +140,10 @@ def _gpu(context: StageContext) -> None:
 
 
 def _hold(context: StageContext) -> None:
-    """Wait until the test lets go."""
+    """Wait until the test lets go, or somebody asks to stop."""
     release = context.folder.parents[2] / "release"
-    end = time.monotonic() + 60
-    while not release.exists() and time.monotonic() < end:
+    end = time.monotonic() + 120
+    while not release.exists() and not context.interrupt.requested and time.monotonic() < end:
         time.sleep(0.05)
 
 
@@ -156,6 +164,7 @@ def _tattle(context: StageContext) -> None:
 ACTIONS = {
     "tattle": _tattle,
     "train": _train,
+    "train_held": _train_held,
     "die_once": _die_once,
     "fail": _fail,
     "fail_once": _fail_once,

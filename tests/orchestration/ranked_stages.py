@@ -43,7 +43,7 @@ class SmallTask(PartedTask):
 
 
 def run(context: StageContext) -> None:
-    """Do what the config says: ``train:<pause>:<rows that fit>``, ``untrained`` or ``fail_beside``."""
+    """Do what the config says: ``train:<pause, or FAKE_PAUSE_S>:<rows that fit>``, ``untrained`` or ``fail_beside``."""
     action, *arguments = context.config["fake"][context.stage].split(":")
     (context.folder / f"here-{os.getpid()}").touch()
     if action == "fail_beside" and type(context).__name__ == "FollowerContext":
@@ -56,7 +56,7 @@ def run(context: StageContext) -> None:
 
 def train_small(context: StageContext, pause_s: str = "0", room: str = "99") -> None:
     """Train and write ``weights.safetensors`` and ``summary.json``."""
-    task = SmallTask(float(pause_s), int(room))
+    task = SmallTask(float(os.environ.get("FAKE_PAUSE_S", pause_s)), int(room))
     summary = train(
         task,
         LoopConfig(steps=STEPS, batch_rows=25, learning_rate=0.01, log_every=5, save_every_s=0.05),

@@ -35,7 +35,7 @@ def test_of_many_processes_one_gets_the_lease(tmp_path: Path):
         racers = [context.Process(target=race, args=(str(folder), barrier, queue)) for _ in range(6)]
         for racer in racers:
             racer.start()
-        won = [queue.get(timeout=30) for _ in racers]
+        won = [queue.get(timeout=120) for _ in racers]
         for racer in racers:
             racer.join()
         assert sorted(number for number in won if number is not None) == [1]
@@ -68,25 +68,25 @@ def test_a_reused_process_id_is_not_the_owner(tmp_path: Path):
 
 
 def test_silence_loses_it_and_a_heartbeat_keeps_it(tmp_path: Path):
-    lease = acquire(tmp_path, other_owner(), 0.5)
+    lease = acquire(tmp_path, other_owner(), 600)
     assert lease is not None
-    time.sleep(0.4)
+    path = tmp_path / "attempts" / "1.json"
+    os.utime(path, (time.time() - 700,) * 2)
     lease.beat()
-    time.sleep(0.3)
-    assert acquire(tmp_path, Owner.current(), 0.5) is None
-    time.sleep(0.4)
-    later = acquire(tmp_path, Owner.current(), 0.5)
+    assert acquire(tmp_path, Owner.current(), 600) is None
+    os.utime(path, (time.time() - 700,) * 2)
+    later = acquire(tmp_path, Owner.current(), 600)
     assert later is not None
     assert (lease.is_held(), later.is_held()) == (False, True)
 
 
-@pytest.mark.parametrize("ahead_s", [61, 40 * 365 * 86_400])
+@pytest.mark.parametrize("ahead_s", [600, 40 * 365 * 86_400])
 def test_a_heartbeat_from_the_future_is_none(tmp_path: Path, ahead_s: int):
     """A clock that jumped, or a file that was touched, must not hold a stage until that day has come."""
     first = acquire(tmp_path, other_owner(), 60)
     assert first is not None
     path = tmp_path / "attempts" / "1.json"
-    os.utime(path, (time.time() + 30,) * 2)  # clocks that differ by less than the time-out
+    os.utime(path, (time.time() + 45,) * 2)  # clocks that differ by less than the time-out
     assert acquire(tmp_path, Owner.current(), 60) is None
     os.utime(path, (time.time() + ahead_s,) * 2)
     later = acquire(tmp_path, Owner.current(), 60)

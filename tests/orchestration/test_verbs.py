@@ -97,7 +97,7 @@ def test_a_launch_in_the_background_is_seen_and_cancelled(launches: Launches, ca
     states = {stage["label"]: stage["reason"] for stage in campaign["points"][0]["stages"]}
     assert states["gnn"].startswith("for autoencoder/")
     assert "asked process" in verb(capsys, "cancel", "mine", *place)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while campaign["runner"] == "alive" and time.monotonic() < end:
         time.sleep(0.2)
         (campaign,) = json.loads(verb(capsys, "status", "mine", "--json", *place))["campaigns"]

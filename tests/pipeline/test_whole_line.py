@@ -188,7 +188,7 @@ def test_a_launch_in_the_background_is_found_by_status(line: Line):
     ended = line.shell.launch(*line.command, "report.bins=10", "campaign=background", "wait=false")
     assert "background as process" in ended.out
     campaign: dict[str, Any] = {}
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while campaign.get("counts") != {"done": 15} and time.monotonic() < end:
         time.sleep(0.3)
         raw = json.loads(line.shell.verb("status", "--json", "--output-dir", str(line.outputs)).out)

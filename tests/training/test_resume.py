@@ -19,6 +19,8 @@ import pytest
 SCRIPT = Path(__file__).with_name("killable.py")
 ROOT = Path(__file__).parents[2]
 EXIT_INTERRUPTED = 75
+PAUSE_S = 0.2
+"""A pause a step, of a training that a signal is to meet: only what comes before the signal is waited for."""
 TIMES = {"time_s", "rows_per_s"}
 STEPS = 40
 
@@ -55,7 +57,7 @@ class Server:
         self.process.stdin.flush()
         pid = int(self.process.stdout.readline())
         if send is not None:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             if after_s is not None:
                 time.sleep(after_s)
             while after_s is None and not list(folder.glob("checkpoints/step-*")) and time.monotonic() < deadline:
@@ -111,7 +113,7 @@ def test_killed_inside_a_step(
 
 
 def test_killed_long_after_the_last_checkpoint(server: Server, undisturbed: dict[str, object], tmp_path: Path) -> None:
-    assert server.run(tmp_path, send=signal.SIGTERM, pause_s=0.02) == EXIT_INTERRUPTED
+    assert server.run(tmp_path, send=signal.SIGTERM, pause_s=PAUSE_S) == EXIT_INTERRUPTED
     # No checkpoint from here on: the lines that were logged after the last one must be dropped.
     assert server.run(tmp_path, save_every_s=1e9, kill_at=38) == -signal.SIGKILL
     assert server.run(tmp_path, save_every_s=1e9) == 0
@@ -125,8 +127,8 @@ def test_killed_at_any_moment(server: Server, undisturbed: dict[str, object], tm
     stops = 0
     for _ in range(8):
         sent = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGUSR2])
-        # Forty pauses are longer than any of these waits: the first attempt never gets through.
-        code = server.run(tmp_path, send=sent, after_s=chance.uniform(0.0, 0.35), pause_s=0.01)
+        # Forty pauses are far longer than any of these waits: the first attempt never gets through.
+        code = server.run(tmp_path, send=sent, after_s=chance.uniform(0.0, 0.35), pause_s=0.05)
         if code == 0:
             break
         assert code in (-sent, EXIT_INTERRUPTED)
@@ -181,7 +183,7 @@ def test_damaged_checkpoint(
 def test_signal_saves_and_leaves_with_its_own_code(
     server: Server, undisturbed: dict[str, object], tmp_path: Path, number: signal.Signals
 ) -> None:
-    assert server.run(tmp_path, send=number, pause_s=0.02) == EXIT_INTERRUPTED
+    assert server.run(tmp_path, send=number, pause_s=PAUSE_S) == EXIT_INTERRUPTED
     assert "as asked, its state saved" in (tmp_path / "log").read_text()
     assert list((tmp_path / "checkpoints").glob("step-*"))
     assert server.run(tmp_path, save_every_s=1e9) == 0
