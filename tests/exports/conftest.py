@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # machine_words
-sys.path.insert(0, str(HERE.parent / "pipeline"))  # tiny_database, user_commands
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # machine_words
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))  # tiny_database, user_commands
 
 from tiny_database import tiny_tables, write_csv, write_metadata
 from user_commands import FEW_STEPS, LIGHT_EVALUATION
