@@ -5,28 +5,23 @@ This module imports nothing heavy when it is imported: it is the ``__main__`` of
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import (
-    DISK_FULL,
     EXIT_DONE,
-    EXIT_INTERRUPTED,
-    EXIT_USER,
     ConfigError,
-    TabGraphSynError,
     command_line,
-    place_problem,
     raise_collected,
 )
-from tabgraphsyn.terminal import escaped_output, message
+from tabgraphsyn.terminal import escaped_output, exit_code_of
 
 if TYPE_CHECKING:
     from tabgraphsyn.generators.kinds import Catalog
-    from tabgraphsyn.orchestration.submit import Launch, Point
+    from tabgraphsyn.orchestration.campaign.naming import Point
+    from tabgraphsyn.orchestration.submit import Launch
 
 _TOLD_LINES = 25
 _HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
@@ -59,36 +54,17 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     with escaped_output():
-        return _ended(given, catalog)
+        return exit_code_of(lambda: _ended(given, catalog))
 
 
 def _ended(given: list[str], catalog: Catalog | None) -> int:
-    """Run a launch and say in one message how it failed."""
-    try:
-        if any(argument.split("=", 1)[0] in _HYDRA_ONLY for argument in given):
-            return _hydra(given)
-        if "--help" in given or "-h" in given:
-            return _help(given)
-        if "--cfg" in given or "-c" in given:
-            return _config(given)
-        return _launch(given, catalog)
-    except TabGraphSynError as error:
-        print(message(error), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) closed early; Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
-    except OSError as error:
-        problem = place_problem(error)
-        if problem is None:
-            raise
-        where = "output_dir: " if error.errno in DISK_FULL else ""
-        print(f"{where}{problem}", file=sys.stderr)
-        return EXIT_USER
+    if any(argument.split("=", 1)[0] in _HYDRA_ONLY for argument in given):
+        return _hydra(given)
+    if "--help" in given or "-h" in given:
+        return _help(given)
+    if "--cfg" in given or "-c" in given:
+        return _config(given)
+    return _launch(given, catalog)
 
 
 def _hydra(given: list[str]) -> int:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tabgraphsyn.errors import shortened
+from tabgraphsyn.errors import (
+    DISK_FULL,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_USER,
+    TabGraphSynError,
+    place_problem,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +38,35 @@ def printable(text: str) -> str:
 def message(error: BaseException) -> str:
     """Return what to print of an error."""
     return shortened(printable(str(error)))
+
+
+def exit_code_of(command: Callable[[], int], name: str = "") -> int:
+    """Run a command; return its exit code, and say in one message what the user can mend.
+
+    Args:
+        command: returns the exit code.
+        name: of a verb, said before what a folder did; empty for a launch, whose place is ``output_dir``.
+    """
+    try:
+        return command()
+    except TabGraphSynError as error:
+        print(message(error), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        if not name:
+            print("stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) closed early; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except OSError as error:
+        problem = place_problem(error)
+        if problem is None:
+            raise
+        where = name or ("output_dir" if error.errno in DISK_FULL else "")
+        print(f"{where}: {problem}" if where else problem, file=sys.stderr)
+        return EXIT_USER
 
 
 class EscapedStream:

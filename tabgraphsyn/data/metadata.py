@@ -263,26 +263,31 @@ def metadata_dict(schema: Schema) -> dict[str, Any]:
     for table in schema.tables:
         entry: dict[str, Any] = {}
         if table.primary_key:
-            entry["primary_key"] = _one_or_list(table.primary_key)
+            entry["primary_key"] = one_or_list(table.primary_key)
         if table.alternate_keys:
             entry["alternate_keys"] = list(table.alternate_keys)
         if table.reference is not None:
             entry["reference"] = table.reference
         entry["columns"] = {column.name: _column_dict(column) for column in table.columns}
         tables[table.name] = entry
-    relationships = [
+    return {"tables": tables, "relationships": relationships(schema), "METADATA_SPEC_VERSION": MULTI_TABLE}
+
+
+def relationships(schema: Schema) -> list[dict[str, Any]]:
+    """Return the relations of a schema as SDV writes them."""
+    return [
         {
             "parent_table_name": relation.parent_table,
             "child_table_name": relation.child_table,
-            "parent_primary_key": _one_or_list(relation.parent_columns),
-            "child_foreign_key": _one_or_list(relation.child_columns),
+            "parent_primary_key": one_or_list(relation.parent_columns),
+            "child_foreign_key": one_or_list(relation.child_columns),
         }
         for relation in schema.relations
     ]
-    return {"tables": tables, "relationships": relationships, "METADATA_SPEC_VERSION": MULTI_TABLE}
 
 
-def _one_or_list(columns: tuple[str, ...]) -> str | list[str]:
+def one_or_list(columns: tuple[str, ...]) -> str | list[str]:
+    """Return the columns of a key as SDV writes them: one by its name alone."""
     return columns[0] if len(columns) == 1 else list(columns)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabgraphsyn.data.metadata import one_or_list, relationships
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.evaluation.base import ComparisonMetric
 from tabgraphsyn.evaluation.score import Result
@@ -162,25 +163,12 @@ def metadata_of(schema: Schema) -> dict[str, Any]:
         }
         tables[table.name] = {"columns": columns}
         if table.primary_key:
-            tables[table.name]["primary_key"] = _one_or_list(table.primary_key)
-    relationships = [
-        {
-            "parent_table_name": relation.parent_table,
-            "child_table_name": relation.child_table,
-            "parent_primary_key": _one_or_list(relation.parent_columns),
-            "child_foreign_key": _one_or_list(relation.child_columns),
-        }
-        for relation in schema.relations
-    ]
-    return {"tables": tables, "relationships": relationships}
+            tables[table.name]["primary_key"] = one_or_list(table.primary_key)
+    return {"tables": tables, "relationships": relationships(schema)}
 
 
 def _listed(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
-
-
-def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
-    return names[0] if len(names) == 1 else list(names)
 
 
 def _sdtype(name: str) -> str:

@@ -10,7 +10,7 @@ from tabgraphsyn.errors import ConfigError, raise_collected
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-    from tabgraphsyn.orchestration.submit import Point
+    from tabgraphsyn.orchestration.campaign.naming import Point
 
 
 def checked_points(
@@ -38,8 +38,8 @@ def checked_points(
     from tabgraphsyn.config.top_level import COMPONENT_GROUPS
     from tabgraphsyn.config.unread import unread_problems
     from tabgraphsyn.config.values import value_problems
+    from tabgraphsyn.orchestration.campaign.naming import Point
     from tabgraphsyn.orchestration.slurm.site import read_site
-    from tabgraphsyn.orchestration.submit import Point
 
     composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables, whole=whole)
     problems = list(composed.problems)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.untrusted import fields_of
-from tabgraphsyn.errors import DataError, StageError
+from tabgraphsyn.errors import DataError, StageError, listing
+from tabgraphsyn.generators.frame import own_kinds
 from tabgraphsyn.orchestration.packed import read_spec
 from tabgraphsyn.orchestration.plan import Stage
 from tabgraphsyn.orchestration.signature import signature, without
 from tabgraphsyn.orchestration.store import write_spec
-from tabgraphsyn.orchestration.trust import require_trusted
+from tabgraphsyn.orchestration.trust import PACKAGE, allowed
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,33 @@ def load_spec(path: Path) -> Spec:
     )
     if found != path.parent.name:
         raise StageError(f"{path}: its signature is {found!r}, the folder says {path.parent.name!r}. Launch again.")
-    require_trusted(spec, str(path))
+    _require_trusted(spec, str(path))
     return spec
+
+
+def _require_trusted(spec: Spec, where: str) -> None:
+    """Hold what a spec says about code against what was allowed, and against this version's stages.
+
+    Raises:
+        StageError: the spec names other code than its launch could have.
+    """
+    module = spec.runtime.module
+    packages = [name for name in (module.partition(".")[0], *spec.runtime.allow_targets) if name != PACKAGE]
+    foreign = [name for name in packages if name not in allowed()]
+    if foreign:
+        raise StageError(
+            f"{where}: it names code of {listing(foreign)}, which this launch did not allow. Look whose file it is; "
+            "if it is yours, launch again with allow_targets."
+        )
+    if module.partition(".")[0] != PACKAGE:
+        return
+    known = [
+        each for each in own_kinds(spec.stage) if (each.module, each.place_keys) == (module, spec.runtime.place_keys)
+    ]
+    if not known:
+        raise StageError(f"{where}: {module!r} is not what runs {spec.stage!r}. Launch again to have it written anew.")
+    if spec.version != known[0].version:
+        raise StageError(
+            f"{where}: version {spec.version} of {spec.stage!r} is wanted, this code makes version {known[0].version}. "
+            "Launch again: another version is another result."
+        )

@@ -15,7 +15,7 @@ from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigError, StageEr
 from tabgraphsyn.generators.kinds import Catalog, StageKind
 from tabgraphsyn.orchestration import compute
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, record_campaign
-from tabgraphsyn.orchestration.campaign.naming import campaign_name, what_is_set
+from tabgraphsyn.orchestration.campaign.naming import Point, campaign_name, what_is_set
 from tabgraphsyn.orchestration.local.frontier import FINISHED, Frontier, Progress
 from tabgraphsyn.orchestration.local.processes import WorkerPool, worker_pool
 from tabgraphsyn.orchestration.local.runner import Limits, LocalRunner
@@ -30,15 +30,6 @@ from tabgraphsyn.orchestration.spec import Runtime
 from tabgraphsyn.orchestration.store import DONE, State, Store
 
 _INGEST_JOB_MB = 20.0
-
-
-@dataclass(frozen=True)
-class Point:
-    """A composed sweep point: its folder name, what was overridden, its plain config."""
-
-    name: str
-    overrides: tuple[str, ...]
-    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from tabgraphsyn.python.overrides import Setting, as_text, quoted
 
 if TYPE_CHECKING:
     from tabgraphsyn.orchestration.campaign.campaigns import Campaign
+    from tabgraphsyn.orchestration.campaign.naming import Point
     from tabgraphsyn.orchestration.local.frontier import Frontier
     from tabgraphsyn.orchestration.local.view import View
-    from tabgraphsyn.orchestration.submit import Launch, Point
+    from tabgraphsyn.orchestration.submit import Launch
 
 _VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"),

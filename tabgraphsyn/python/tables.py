@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tabgraphsyn.python.model import Model
+
+class Maker(Protocol):
+    """The model that made tables, as far as judging them goes."""
+
+    @property
+    def bundle(self) -> Path:
+        """Its bundle."""
+
+    @property
+    def output_dir(self) -> Path | None:
+        """The store's folder."""
+
+    @property
+    def stages(self) -> Mapping[str, str]:
+        """Label -> ``kind/signature``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +39,7 @@ class Tables(Mapping[str, Any]):
     """
 
     rows: Mapping[str, pa.Table]
-    model: Model | None = None
+    model: Maker | None = None
     _frames: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Any:

@@ -11,14 +11,11 @@ from typing import Any
 
 from tabgraphsyn.errors import (
     EXIT_DONE,
-    EXIT_INTERRUPTED,
     EXIT_USER,
-    TabGraphSynError,
     listing,
     nearest,
-    place_problem,
 )
-from tabgraphsyn.terminal import escaped_output, message
+from tabgraphsyn.terminal import escaped_output, exit_code_of
 
 
 @dataclass(frozen=True)
@@ -80,27 +77,8 @@ def _ended(given: list[str]) -> int:
         known = listing([*VERBS, "launch"])
         print(f"{name}: no such verb.{nearest(name, [*VERBS, 'launch'])} There are {known}.", file=sys.stderr)
         return EXIT_USER
-    return _called(name, rest)
-
-
-def _called(name: str, rest: list[str]) -> int:
-    try:
-        return _run(getattr(import_module(VERBS[name].module), VERBS[name].function), name, rest)
-    except TabGraphSynError as error:
-        print(message(error), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) closed early; Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
-    except OSError as error:
-        problem = place_problem(error)
-        if problem is None:
-            raise
-        print(f"{name}: {problem}", file=sys.stderr)
-        return EXIT_USER
+    verb = VERBS[name]
+    return exit_code_of(lambda: _run(getattr(import_module(verb.module), verb.function), name, rest), name)
 
 
 def _run(function: Callable[..., Any], name: str, rest: list[str]) -> int:

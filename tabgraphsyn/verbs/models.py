@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tabgraphsyn.errors import ConfigError, command_line, listing, nearest
-from tabgraphsyn.orchestration.registry.models import Model, find_model, models_of
+from tabgraphsyn.orchestration.registry.models import find_model, models_of
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, own_folders
 
 ACTIONS = ("list", "show", "compare", "tag", "rm")
@@ -58,7 +58,7 @@ def _check_count(action: str, names: Sequence[str]) -> None:
 def _list(folder: Path, as_json: bool) -> None:
     found = list(models_of(folder))
     if as_json:
-        print(json.dumps([described(model) for model in found]))
+        print(json.dumps([model.to_dict() for model in found]))
         return
     if not found:
         print(f"{folder}: no trained model; python -m tabgraphsyn.launch trains one, --output-dir looks elsewhere")
@@ -79,24 +79,6 @@ def _list(folder: Path, as_json: bool) -> None:
         )
         table.add_row(*(Text(cell) for cell in cells))
     output().print(table)
-
-
-def described(model: Model) -> dict[str, Any]:
-    """Return what ``--json`` says of a model."""
-    return {
-        "name": model.name,
-        "tags": list(model.tags),
-        "data": model.data,
-        "overrides": model.record.overrides,
-        "gate": model.gate,
-        "scores": model.scores,
-        "hours": round(model.hours, 4),
-        "megabytes": round(model.megabytes, 3),
-        "made": model.made,
-        "is_whole": model.is_whole,
-        "stages": model.record.stages,
-        "folder": str(model.folder),
-    }
 
 
 def _tag(folder: Path, name: str, tag: str, note: str, *, move: bool) -> None:

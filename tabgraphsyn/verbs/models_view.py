@@ -20,11 +20,9 @@ _ABSENT = "-"
 
 def show(models: Sequence[Model], *, as_json: bool) -> None:
     """Print data, config, scores, cost and lineage of one model."""
-    from tabgraphsyn.verbs.models import described
-
     (model,) = models
     if as_json:
-        print(json.dumps({**described(model), "lineage": lineage(model)}))
+        print(json.dumps({**model.to_dict(), "lineage": lineage(model)}))
         return
     console = output()
     lines = (

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from tabgraphsyn.data.formats import DatetimeFormat
-from tabgraphsyn.data.ingest.infer_keys import InferredKeys, TableFacts, infer_keys
+from tabgraphsyn.data.ingest.infer_keys import infer_keys
 from tabgraphsyn.data.ingest.infer_types import infer_column
+from tabgraphsyn.data.ingest.key_facts import InferredKeys, TableFacts
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries, TextShape
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema

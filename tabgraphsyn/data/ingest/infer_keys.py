@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 
 import pyarrow as pa
@@ -12,14 +11,14 @@ import pyarrow as pa
 from tabgraphsyn.data.ingest.key_evidence import (
     LARGEST_CHANCE,
     LEAST_COVERAGE,
-    OpenKey,
     chance_of_inclusion,
     parent_columns,
     settle_open,
     take_chosen,
     take_declared,
 )
-from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
+from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts
+from tabgraphsyn.data.ingest.table_queries import TableQueries
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import listing
 
@@ -32,48 +31,6 @@ _MAX_COMBINATIONS = 30
 _MAX_ROWS_FOR_COMBINATIONS = 5_000_000
 _LEAST_INCLUSION = 0.5
 _ALIKE_SHARE = 0.95
-
-
-@dataclass(frozen=True)
-class TableFacts:
-    """What key inference knows of one table.
-
-    Attributes:
-        types: arrow type by column, in file order.
-        values: counts and bounds by column.
-        spaced: share of values with a space, for text columns.
-        declared: the primary key that the file declares.
-    """
-
-    name: str
-    types: Mapping[str, pa.DataType]
-    values: Mapping[str, ColumnValues]
-    spaced: Mapping[str, float]
-    declared: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return next(iter(self.values.values())).rows
-
-
-@dataclass
-class InferredKeys:
-    """Guessed keys with their reasons, and what looked like a key but was not taken.
-
-    ``open`` are columns whose values alone do not say whether they refer; ``unnamed`` the keys that were taken for
-    their values, not for a name.
-    """
-
-    primary: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    primary_reasons: dict[str, str] = field(default_factory=dict)
-    relations: dict[Relation, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    dropped: list[Relation] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    no_keys: set[tuple[str, str]] = field(default_factory=set)
-    open: list[OpenKey] = field(default_factory=list)
-    unnamed: set[Relation] = field(default_factory=set)
 
 
 def infer_keys(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts
+from tabgraphsyn.data.ingest.table_queries import TableQueries
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import listing, nearest
-
-if TYPE_CHECKING:
-    from tabgraphsyn.data.ingest.infer_keys import InferredKeys, TableFacts
-    from tabgraphsyn.data.ingest.table_queries import TableQueries
 
 LARGEST_CHANCE = 1e-9
 LEAST_COVERAGE = 0.5
@@ -23,22 +19,6 @@ LEAST_COVERAGE = 0.5
 LEAST_CHANCE = 1e-300
 LARGEST_CHANCE_BESIDE = 1e-3
 """What chance may do where another key speaks for this one."""
-
-
-@dataclass(frozen=True)
-class OpenKey:
-    """A column whose values all stand in a primary key, which chance could have done too.
-
-    Attributes:
-        chance: that it did.
-        values: how many distinct ones there are.
-        reason: matches and coverage in words.
-    """
-
-    relation: Relation
-    chance: float
-    values: int
-    reason: str
 
 
 def chance_of_inclusion(parent_values: Sequence[str], parent_distinct: int, child_distinct: int) -> float:

@@ -1,4 +1,4 @@
-"""What a campaign is called: by the data and by a hash of all values that say what is computed."""
+"""A point, and what a campaign is called: by the data and by a hash of all values that say what is computed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tabgraphsyn.orchestration.submit import Point
+from typing import Any
 
 _NAME_DIGITS = 6
 _NAME_LETTERS = 80
+
+
+@dataclass(frozen=True)
+class Point:
+    """A composed sweep point: its folder name, what was overridden, its plain config."""
+
+    name: str
+    overrides: tuple[str, ...]
+    config: Mapping[str, Any]
 
 
 def campaign_name(points: Sequence[Point], place_keys: Sequence[str]) -> str:

@@ -117,6 +117,23 @@ class Model:
         """When its last stage began, in seconds since 1970."""
         return max((float(manifest.get("started", 0)) for manifest in self.done.values()), default=0.0)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` says of it."""
+        return {
+            "name": self.name,
+            "tags": list(self.tags),
+            "data": self.data,
+            "overrides": self.record.overrides,
+            "gate": self.gate,
+            "scores": self.scores,
+            "hours": round(self.hours, 4),
+            "megabytes": round(self.megabytes, 3),
+            "made": self.made,
+            "is_whole": self.is_whole,
+            "stages": self.record.stages,
+            "folder": str(self.folder),
+        }
+
 
 def models_of(output_dir: Path) -> Iterator[Model]:
     """Yield the models of a store, the latest campaign first; what was never computed is none."""
