@@ -13,7 +13,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What several folders of tests share is imported by name.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 # How long an example takes says how busy the machine is: that fails no test.
-settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# And every run tries the same examples: ``--hypothesis-profile=default`` draws others.
+settings.register_profile(
+    "busy machine", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("busy machine")
 
 

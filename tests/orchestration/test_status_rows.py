@@ -124,12 +124,12 @@ def test_every_state_that_is_counted_is_known(tmp_path: Path):
 
 
 @pytest.mark.parametrize("done", [False, True])
-def test_a_thousand_points_take_half_a_second(tmp_path: Path, done: bool, capsys: pytest.CaptureFixture[str]):
+def test_a_thousand_points_take_a_moment(tmp_path: Path, done: bool, capsys: pytest.CaptureFixture[str]):
     write_campaign(tmp_path, 1000, done=done)
     assert cli.main(["status", "c", "--output-dir", str(tmp_path)]) == 0  # imports, and the page cache
     started = time.process_time()
     assert cli.main(["status", "c", "--output-dir", str(tmp_path)]) == 0
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 4  # 0.3 s when it was written; it must not grow with the square
     assert "c: 1000 points, " in capsys.readouterr().out
 
 

@@ -60,8 +60,9 @@ def test_without_an_answer_status_says_since_when_and_never_to_launch_again(
     assert any(f"Slurm cannot be asked since {clock}" in found["prepare"]["reason"] for clock in clocks)
     assert "launch" not in found["gnn"]["reason"]
     mark = output_dir / "slurm" / "unreachable.json"
-    mark.write_text(json.dumps({"since": time.time() - 7200}))  # two hours ago somebody looked
-    earlier = time.strftime("%H:%M", time.localtime(time.time() - 7200))
+    since = time.time() - 7200
+    mark.write_text(json.dumps({"since": since}))  # two hours ago somebody looked
+    earlier = time.strftime("%H:%M", time.localtime(since))
     assert f"since {earlier}" in stages(output_dir, capsys)[0]["gnn"]["reason"]
     line = f"7_0|PENDING|Priority|{getpass.getuser()}|0:00|1:00||cpu|(null)|N/A|tgs-c"
     fake(bin_, "squeue", f"echo '{line}'", monkeypatch)

@@ -354,4 +354,4 @@ def test_a_million_rows_take_seconds(model: type[StructureModel]) -> None:
     took = time.process_time() - start
     assert skeleton.rows["events"] == pytest.approx(1_000_000, rel=0.01)
     print(f"{model.__name__}: {took:.2f} s")
-    assert took < 15
+    assert took < 60
