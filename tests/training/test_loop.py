@@ -242,7 +242,7 @@ def _bare_steps(task: Regression, steps: int) -> float:
 
 
 def test_the_loop_costs_little_beside_the_step(tmp_path: Path) -> None:
-    """Seeding, schedule, clipping, averaging and bookkeeping, beside a bare loop; typical: 0.15 ms, and a guard for ten times that."""
+    """Seeding, schedule, clipping, averaging and bookkeeping, beside a bare loop; typical: 0.15 ms."""
     costs = []
     for number in range(3):
         task = Regression(width=32, layers=8)
@@ -250,7 +250,7 @@ def test_the_loop_costs_little_beside_the_step(tmp_path: Path) -> None:
         start = time.process_time()
         run(task, tmp_path / str(number), config(steps=300, log_every=50, ema_decay=0.99, gradient_clip=1.0))
         costs.append((time.process_time() - start) / 300 - bare)
-    assert statistics.median(costs) < 2e-3
+    assert statistics.median(costs) < 2e-3  # a guard for ten times that, on any machine
 
 
 def test_clipping_is_torchs() -> None:
