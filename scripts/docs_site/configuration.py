@@ -170,13 +170,18 @@ def _dataset() -> Iterator[str]:
 _PATH = "a folder of tables, or one file (csv, parquet, Excel, SQLite, DuckDB); must be given"
 
 
+def _listed(group: str) -> Iterator[str]:
+    """Yield the options of a group, each with what its yaml says of itself."""
+    for name in options(group):
+        mark = " (default)" if name == default_options()[group] else ""
+        yield f"- `{group}={name}`{mark}: {cell(first_comment(config_dir() / group / f'{name}.yaml'))}"
+    yield ""
+
+
 def _training() -> Iterator[str]:
     yield from _heading("training")
     files = options("training")
-    for name in files:
-        mark = " (default)" if name == default_options()["training"] else ""
-        yield f"- `training={name}`{mark}: {cell(first_comment(config_dir() / 'training' / f'{name}.yaml'))}"
-    yield ""
+    yield from _listed("training")
     yield "`training.evaluate_every` sets that of the diffusion below."
     yield ""
     for key, target in ((one.key, one.target) for generator in own_generators() for one in generator.sections):
@@ -205,10 +210,7 @@ def _by_option(texts: dict[str, str], setting: Setting) -> str:
 
 def _evaluation() -> Iterator[str]:
     yield from _heading("evaluation")
-    for name in options("evaluation"):
-        mark = " (default)" if name == default_options()["evaluation"] else ""
-        yield f"- `evaluation={name}`{mark}: {cell(first_comment(config_dir() / 'evaluation' / f'{name}.yaml'))}"
-    yield ""
+    yield from _listed("evaluation")
     yield from table(
         ("key", "default", "advice"),
         [
@@ -236,10 +238,7 @@ def _evaluation() -> Iterator[str]:
 def _cluster() -> Iterator[str]:
     yield from _heading("cluster")
     files = options("cluster")
-    for name in files:
-        mark = " (default)" if name == default_options()["cluster"] else ""
-        yield f"- `cluster={name}`{mark}: {cell(first_comment(config_dir() / 'cluster' / f'{name}.yaml'))}"
-    yield ""
+    yield from _listed("cluster")
     yield "Defaults of `cluster=local`, in brackets those of `cluster=slurm` where they differ. A site is one yaml."
     yield ""
     about, rows = described(f"{_SCHEMAS}.ClusterConfig"), []
