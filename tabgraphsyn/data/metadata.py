@@ -1,4 +1,4 @@
-"""SDV metadata, the format that users of SDV have: multi-table and single-table v1 read, multi-table v1 written."""
+"""SDV metadata, the format that users of SDV have: v1 and v2 (SDV 2) read, multi-table v1 written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabgraphsyn.data.schema import SEMANTIC_TYPES, Column, Relation, Representa
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 
 MULTI_TABLE = "MULTI_TABLE_V1"
-_VERSIONS = (MULTI_TABLE, "SINGLE_TABLE_V1", "V1")
+_VERSIONS = (MULTI_TABLE, "SINGLE_TABLE_V1", "V1", "V2", "SINGLE_TABLE_V2")
 
 # Semantic types of SDV that name a person, a place or a thing: text that is never reproduced.
 PII_TYPES = (
@@ -22,9 +22,12 @@ PII_TYPES = (
     "country_code", "credit_card_number", "date_of_birth", "domain_name", "email", "first_name", "free_email", "iban",
     "ipv4_address", "ipv6_address", "job", "last_name", "latitude", "license_plate", "locale", "longitude",
     "mac_address", "name", "phone_number", "postcode", "safe_email", "secondary_address", "ssn", "state",
-    "street_address", "street_name", "swift11", "swift8", "url", "user_agent_string", "user_name", "vin", "zipcode",
+    "state_abbr", "street_address", "street_name", "swift11", "swift8", "url", "user_agent_string", "user_name", "vin",
+    "zipcode",
 )  # fmt: skip
-_SDTYPES = (*SEMANTIC_TYPES, "unknown", *PII_TYPES)
+# V2 of SDV: categories in an order. That of values is found, and ranges and lists of values are those of the data.
+_ORDINAL = "ordinal"
+_SDTYPES = (*SEMANTIC_TYPES, _ORDINAL, "unknown", *PII_TYPES)
 _REPRESENTATIONS: dict[str, Representation] = {
     **dict.fromkeys(("Int64", "Int32", "Int16", "Int8", "UInt64", "UInt32", "UInt16", "UInt8"), "Int64"),
     "Float": "Float",
@@ -242,6 +245,7 @@ _MODELLED = {
     "latitude": "numerical", "longitude": "numerical", "date_of_birth": "datetime", "country_code": "categorical",
     "city": "categorical",
     "country": "categorical", "administrative_unit": "categorical", "state": "categorical", "locale": "categorical",
+    "state_abbr": "categorical", _ORDINAL: "categorical",
 }  # fmt: skip
 
 

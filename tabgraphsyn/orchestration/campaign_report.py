@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tabgraphsyn.data.files import read_json, write_json, write_text
 from tabgraphsyn.errors import TabGraphSynError, command_line
 from tabgraphsyn.orchestration.accounting import usage_of
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign
+from tabgraphsyn.orchestration.studies import again_lines, read_summary
 
 PAGE = "report.html"
 SUMMARY = "report.json"
@@ -27,7 +29,7 @@ def write_report(campaign: Campaign) -> Path:
     # Imported here: a launch that only plans needs neither numpy nor templates.
     from tabgraphsyn.evaluation.campaign.compare import summarise
     from tabgraphsyn.evaluation.campaign.page import render
-    from tabgraphsyn.evaluation.campaign.summary import Provenance
+    from tabgraphsyn.evaluation.campaign.summary import Provenance, Study, Trial
 
     used, gpu, saved = _hours(campaign, list(campaign.points))
     commits, libraries = _code(campaign)
@@ -44,9 +46,21 @@ def write_report(campaign: Campaign) -> Path:
             saved_hours=saved,
         ),
     )
+    found = read_summary(campaign.output_dir, campaign.name)
+    if found is not None:
+        trials = tuple(
+            Trial(each.number, each.state, tuple(each.values or ()), each.gate, _words(each.settings), each.why)
+            for each in found.trials
+        )
+        again = tuple(again_lines(found))
+        summary = replace(summary, study=Study(found.state, tuple(found.objectives), trials, found.winner, again))
     write_json(campaign.folder / SUMMARY, summary.to_dict())
     write_text(campaign.folder / PAGE, render(summary))
     return campaign.folder / PAGE
+
+
+def _words(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in settings.items()}
 
 
 def closing_line(campaign: Campaign, *, is_done: bool) -> str:

@@ -1,9 +1,9 @@
 """A copy of the package as it is at launch, that queued jobs run from: editing a checkout must not change them.
 
 Submitted jobs start hours later and import the code by name; whatever a checkout holds by then would run, half of a
-sweep with one version and half with another. A launch from a checkout therefore copies the package once per version
-to ``<output_dir>/slurm/code/<hash of all files>/``. A package that pip installed is not edited in place, so it is not
-copied.
+sweep with one version and half with another. A launch from a checkout therefore copies the package and its yaml files
+once per version to ``<output_dir>/slurm/code/<hash of all files>/``. A package that pip installed is not edited in
+place, so it is not copied. A job that launches (the next trial of a study) runs from such a copy; so do its own jobs.
 
 Whoever may write there could make somebody else run other code, so a copy belongs to the user whose jobs run it, nobody
 else may write to it, and it is held against its hash at every launch and by every job before it is imported.
@@ -26,17 +26,19 @@ from tabgraphsyn.orchestration.tree_digest import tree_digest
 SNAPSHOT = "snapshot"
 _FOLDER = "code"
 _DIGITS = 16
+_FOLDERS = ("tabgraphsyn", "conf")  # as they lie in a checkout: config_dir() finds the second beside the first
 _LEFT_OUT = ("__pycache__", "*.pyc", ".*")
 
 
 def is_checkout() -> bool:
     """Return True if the package is imported from a place where people edit it."""
-    package = _package()
-    return (package.parent / "pyproject.toml").is_file() and not (package / "conf").is_dir()
+    return (_root() / "pyproject.toml").is_file() and not (_package() / "conf").is_dir()
 
 
 def copy_path(slurm_folder: Path) -> Path | None:
     """Return where this user's copy stands or would stand; None where nobody edits the package."""
+    if _root().parent == (slurm_folder / _FOLDER).resolve():
+        return slurm_folder / _FOLDER / _root().name
     if not is_checkout():
         return None
     path = slurm_folder / _FOLDER / _digest()[:_DIGITS]
@@ -62,8 +64,7 @@ def code_copy(slurm_folder: Path) -> Path | None:
 
 def copy_digest() -> str:
     """Return the hash of all that lies in a true copy: one file more, and python would import it too."""
-    package = _package()
-    return tree_digest(str(package), below=package.name, left_out=_LEFT_OUT)
+    return tree_digest(str(_root()), only=_FOLDERS, left_out=_LEFT_OUT)
 
 
 def held_digest(copy: Path) -> str:
@@ -94,17 +95,17 @@ def _make(target: Path, slurm_folder: Path) -> None:
     try:
         _copy(aside, shared=is_shared(slurm_folder))
         if not _is_true(aside):
-            raise StageError(f"{_package()}: the code changed while it was copied. Launch again.")
+            raise StageError(f"{_root()}: the code changed while it was copied. Launch again.")
         _put(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def _copy(folder: Path, *, shared: bool) -> None:
-    """Copy the package; nobody may change the files, and only their owner the folders, whatever the umask."""
-    shutil.copytree(
-        _package(), folder / _package().name, ignore=shutil.ignore_patterns(*_LEFT_OUT), copy_function=shutil.copyfile
-    )
+    """Copy the code; nobody may change the files, and only their owner the folders, whatever the umask."""
+    leave = shutil.ignore_patterns(*_LEFT_OUT)
+    for name in _FOLDERS:
+        shutil.copytree(_root() / name, folder / name, ignore=leave, copy_function=shutil.copyfile)
     group = stat.S_IRGRP if shared else 0
     for parent, _, names in os.walk(folder):
         Path(parent).chmod(stat.S_IRWXU | group | (stat.S_IXGRP if shared else 0))
@@ -131,6 +132,10 @@ def _is_own(path: Path) -> bool:
 
 def _package() -> Path:
     return Path(tabgraphsyn.__file__).resolve().parent
+
+
+def _root() -> Path:
+    return _package().parent
 
 
 @cache

@@ -46,6 +46,7 @@ class StudyForm(Form):
         restarts: times that a trial which was killed or stopped is started again.
         prune_on: a score while training (c2st, shapes, pair_trends) that ends poor trials early; empty: none.
         executor: the cluster's.
+        cwd: where the study was made: what its settings name without a whole path lies there.
     """
 
     name: StudyName
@@ -59,6 +60,7 @@ class StudyForm(Form):
     restarts: Annotated[int, Meta(ge=0, le=1000)] = 3
     prune_on: Annotated[str, Meta(max_length=100)] = ""
     executor: Text = "local"
+    cwd: Text = ""
 
 
 class TrialSummary(Form):
@@ -70,6 +72,7 @@ class TrialSummary(Form):
     gate: Text = ""
     settings: dict[Text, Any] = field(default_factory=dict)
     starts: int = 0
+    why: Text = ""
 
 
 class SummaryForm(Form):
@@ -101,28 +104,47 @@ def read_study(output_dir: Path, name: str) -> StudyForm:
     return read_form(study_folder(output_dir, name) / STUDY, StudyForm, MOST_RECORD_BYTES)
 
 
+def read_summary(output_dir: Path, name: str) -> SummaryForm | None:
+    """Return how far a study is, or None for a campaign that is no study's.
+
+    Raises:
+        DataError: a record that no command wrote.
+    """
+    path = study_folder(output_dir, name) / SUMMARY
+    return read_form(path, SummaryForm, MOST_RECORD_BYTES) if path.is_file() else None
+
+
 def summary_lines(output_dir: Path, name: str) -> list[str]:
     """Return in words how far the study of a campaign is; nothing for a campaign that is no study's."""
-    path = study_folder(output_dir, name) / SUMMARY
-    if not path.is_file():
+    found = read_summary(output_dir, name)
+    if found is None:
         return []
-    found = read_form(path, SummaryForm, MOST_RECORD_BYTES)
     counts: dict[str, int] = {}
     for trial in found.trials:
         counts[trial.state] = counts.get(trial.state, 0) + 1
     words = ", ".join(f"{count} {state}" for state, count in counts.items())
     lines = [f"study: {found.state}; {words or 'no trial yet'}; objectives: {', '.join(found.objectives)}"]
+    failing = [str(trial.number) for trial in found.trials if trial.gate == "fail"]
+    if failing:
+        lines.append(f"ruled out by the privacy gate: trial {', '.join(failing)}")
     best = next((trial for trial in found.trials if trial.number == found.winner), None)
     if best is not None:
         settings = ", ".join(f"{key}={value}" for key, value in best.settings.items())
         values = ", ".join(f"{value:.4g}" for value in best.values or ())
-        lines.append(f"best trial {best.number}: {values}; {settings}")
-    for metric, again in found.result.items():
-        if isinstance(again, dict):
-            lines.append(
-                f"winner again, {again['seeds']} new seeds: {metric} {again['mean']:.4g} (sd {again['sd']:.2g})"
-            )
-    return lines
+        gate = f"; privacy gate: {best.gate}" if best.gate else ""
+        lines.append(f"best trial {best.number}: {values}; {settings}{gate}")
+    return [*lines, *again_lines(found)]
+
+
+def again_lines(found: SummaryForm) -> list[str]:
+    """Return what the winner reached with new seeds, or why it did not."""
+    if "failed" in found.result:
+        return [f"winner again: failed: {found.result['failed']}"]
+    return [
+        f"winner again, {again['seeds']} new seeds: {metric} {again['mean']:.4g} (sd {again['sd']:.2g})"
+        for metric, again in found.result.items()
+        if isinstance(again, dict)
+    ]
 
 
 def advance_after(stage_folder: Path, outcome: str, log: logging.Logger) -> None:
@@ -142,12 +164,19 @@ def advance_after(stage_folder: Path, outcome: str, log: logging.Logger) -> None
             _advance(path, name, output_dir, log)
 
 
+def _import_path() -> list[str]:
+    """Return what this process imports the package and a user's own modules from; what python brings is left out."""
+    given = [each for each in sys.path if each and os.pathsep not in each]
+    own = [each for each in given if not any(Path(each).is_relative_to(at) for at in (sys.prefix, sys.base_prefix))]
+    return list(dict.fromkeys([str(Path(tabgraphsyn.__file__).resolve().parents[1]), *own]))
+
+
 def _advance(path: Path, name: FolderName, output_dir: Path, log: logging.Logger) -> None:
     try:
         require_own(path)
         done = subprocess.run(
             [sys.executable, "-m", "tabgraphsyn", "tune", name, "--advance", "--output-dir", str(output_dir)],
-            env={**os.environ, "PYTHONPATH": str(Path(tabgraphsyn.__file__).resolve().parents[1])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
             capture_output=True,
             text=True,
             errors="replace",

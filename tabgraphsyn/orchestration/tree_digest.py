@@ -13,12 +13,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 
-def tree_digest(folder: str, below: str = "", left_out: Sequence[str] = ()) -> str:
+def tree_digest(folder: str, only: Sequence[str] = (), left_out: Sequence[str] = ()) -> str:
     """Return the hash of the names and contents of all files below a folder, whatever they are called.
 
     Args:
         folder: what is hashed.
-        below: put before every name, as if the folder had that name in another one.
+        only: the folders in it that are looked at, and nothing beside them; empty: everything.
         left_out: patterns of names that are passed over.
 
     Raises:
@@ -26,6 +26,8 @@ def tree_digest(folder: str, below: str = "", left_out: Sequence[str] = ()) -> s
     """
     found = {}
     for parent, folders, names in os.walk(folder):
+        if only and parent == folder:
+            folders[:], names = [name for name in folders if name in only], []
         folders[:] = [name for name in folders if not any(fnmatch(name, each) for each in left_out)]
         for name in (*folders, *names):
             path = Path(parent, name)
@@ -33,7 +35,7 @@ def tree_digest(folder: str, below: str = "", left_out: Sequence[str] = ()) -> s
             if not stat.S_ISDIR(mode) and not any(fnmatch(name, each) for each in left_out):
                 if not stat.S_ISREG(mode):
                     raise ValueError(f"{path}: a link or a special file")
-                found[Path(below, path.relative_to(folder)).as_posix()] = path
+                found[path.relative_to(folder).as_posix()] = path
     digest = hashlib.sha256()
     for name in sorted(found):
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0")

@@ -54,7 +54,7 @@ def advance(output_dir: Path, study: StudyForm, *, resumes: bool = False) -> str
         is_over = len(everything) >= study.trials and all(trial.state.is_finished() for trial in everything)
         best = _best(trials)
         result = _winner(output_dir, study, best) if is_over and best is not None else {}
-        if is_over and best is not None and not result and _may_start(output_dir, study, WINNER, resumes=resumes):
+        if is_over and best is not None and not result and _wants_winner(output_dir, study, best, resumes=resumes):
             starts.append(WINNER)
         state = _state(output_dir, study, trials, is_over=is_over, best=best, result=result, starts=starts)
         _write_summary(output_dir, study, everything, best, result, state)
@@ -81,9 +81,9 @@ def _state(
     starts: Sequence[str],
 ) -> str:
     if is_over:
-        coming = bool(starts) or runner.is_alive(runner.state_of(output_dir, study.name, WINNER))
-        is_done = best is None or bool(result)
-        return "done" if is_done else f"{WINNER} runs" if coming or study.executor == "slurm" else "stopped"
+        if best is None or result:
+            return "done"
+        return f"{WINNER} runs" if starts or _winner_is_alive(output_dir, study, best) else "stopped"
     running = [(str(trial.number), trial.user_attrs[_POINTS]) for trial in _of_state(trials, "RUNNING")]
     coming = bool(starts) or any(_is_alive(output_dir, study, number, points) for number, points in running)
     return "running" if coming else "stopped"
@@ -100,6 +100,15 @@ def _name(study: StudyForm, trials: optuna.Study, trial: FrozenTrial) -> None:
         words = [*study.overrides, *chosen_overrides(trial.params)]
         live.set_user_attr(_WORDS, words)
         live.set_user_attr(_POINTS, point_names(words))
+
+
+def _wants_winner(output_dir: Path, study: StudyForm, best: FrozenTrial, *, resumes: bool) -> bool:
+    is_alive = _winner_is_alive(output_dir, study, best)
+    return not is_alive and _may_start(output_dir, study, WINNER, resumes=resumes)
+
+
+def _winner_is_alive(output_dir: Path, study: StudyForm, best: FrozenTrial) -> bool:
+    return _is_alive(output_dir, study, WINNER, point_names(winner_words(study, best.user_attrs[_WORDS])))
 
 
 def _wants_start(output_dir: Path, study: StudyForm, trial: FrozenTrial, *, resumes: bool) -> bool:
@@ -143,8 +152,11 @@ def _settled(output_dir: Path, study: StudyForm, trials: optuna.Study, trial: Fr
         return _told(trials, trial, found, TrialState.COMPLETE, "")
     if state.get("code") == runner.PRUNED:
         return _told(trials, trial, None, TrialState.PRUNED, f"pruned by its {study.prune_on} while training")
-    if state.get("code") in (2, 3) or _failed_in_queue(output_dir, study, trial.user_attrs[_POINTS]):
+    if state.get("code") in (2, 3):
         why = f"its launch ended with exit code {state.get('code')}; see launch.log of the campaign"
+        return _told(trials, trial, None, TrialState.FAIL, why)
+    if _queued(output_dir, study, study.name, trial.user_attrs[_POINTS]) & _GIVEN_UP:
+        why = f"one of its jobs failed; see `tabgraphsyn status {study.name}`"
         return _told(trials, trial, None, TrialState.FAIL, why)
     is_spent = trial.user_attrs.get(_STARTS, 0) > study.restarts
     if is_spent and not _is_alive(output_dir, study, str(trial.number), trial.user_attrs[_POINTS]):
@@ -167,17 +179,14 @@ def _told(trials: optuna.Study, trial: FrozenTrial, found: Outcome | None, state
 
 def _is_alive(output_dir: Path, study: StudyForm, trial: str, points: Sequence[str]) -> bool:
     """Return whether something computes a trial, or will: its process here, or its jobs."""
+    campaign = winner_campaign(study) if trial == WINNER else study.name
     if runner.is_alive(runner.state_of(output_dir, study.name, trial)):
         return True
-    return bool(_queued(output_dir, study, points) & _COMING)
+    return bool(_queued(output_dir, study, campaign, points) & _COMING)
 
 
-def _failed_in_queue(output_dir: Path, study: StudyForm, points: Sequence[str]) -> bool:
-    return bool(_queued(output_dir, study, points) & _GIVEN_UP)
-
-
-def _queued(output_dir: Path, study: StudyForm, points: Sequence[str]) -> set[str]:
-    """Return the states that Slurm's queue gives to the stages of a trial."""
+def _queued(output_dir: Path, study: StudyForm, campaign: str, points: Sequence[str]) -> set[str]:
+    """Return the states that Slurm's queue gives to the stages of a trial, or of the winner."""
     if study.executor != "slurm":
         return set()
     from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, read_campaign
@@ -185,10 +194,10 @@ def _queued(output_dir: Path, study: StudyForm, points: Sequence[str]) -> set[st
     from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
     from tabgraphsyn.orchestration.status import campaign_status
 
-    if not (output_dir / "campaigns" / study.name / CAMPAIGN).is_file():
+    if not (output_dir / "campaigns" / campaign / CAMPAIGN).is_file():
         return set()
-    campaign = read_campaign(output_dir, study.name)
-    found = with_queue(campaign_status(campaign), campaign, Scheduler())
+    record = read_campaign(output_dir, campaign)
+    found = with_queue(campaign_status(record), record, Scheduler())
     return {stage.state for point in found.points if point.name in points for stage in point.stages}
 
 
@@ -248,6 +257,8 @@ def _winner(output_dir: Path, study: StudyForm, best: FrozenTrial) -> dict[str, 
         }
     if state.get("code") in (2, 3):
         return {"failed": f"exit code {state['code']}; see {campaign}/launch.log"}
+    if _queued(output_dir, study, campaign, points) & _GIVEN_UP:
+        return {"failed": f"one of its jobs failed; see `tabgraphsyn status {campaign}`"}
     return {}
 
 
@@ -273,6 +284,7 @@ def _write_summary(
                     "gate": str(trial.user_attrs.get(_GATE, "")),
                     "settings": trial.params,
                     "starts": int(trial.user_attrs.get(_STARTS, 0)),
+                    "why": str(trial.user_attrs.get(_WHY, "")),
                 }
                 for trial in trials
             ],

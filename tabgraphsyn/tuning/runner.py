@@ -21,6 +21,7 @@ from tabgraphsyn.orchestration.studies import StudyForm, study_folder
 from tabgraphsyn.tuning.outcome import curve
 
 _LOOK_S = 5.0
+_CLAIM_S = 1800.0
 _LEAST_CURVES = 3
 PRUNED = "pruned"
 
@@ -47,9 +48,9 @@ def start(output_dir: Path, study: str, trial: str, campaign: str) -> None:
 
 
 def claim(output_dir: Path, study: str, trial: str) -> None:
-    """Note that this process launches a trial."""
-    former = state_of(output_dir, study, trial)
-    write_json(trial_file(output_dir, study, trial), {**former, "owner": asdict(Owner.current()), "code": None})
+    """Note that this process submits a trial's jobs, which takes seconds; on another node it may die unseen."""
+    state = {"owner": asdict(Owner.current()), "code": None, "until": time.time() + _CLAIM_S}
+    write_json(trial_file(output_dir, study, trial), {**state_of(output_dir, study, trial), **state})
 
 
 def state_of(output_dir: Path, study: str, trial: str) -> dict[str, Any]:
@@ -63,7 +64,9 @@ def state_of(output_dir: Path, study: str, trial: str) -> dict[str, Any]:
 
 def is_alive(state: Mapping[str, Any]) -> bool:
     """Return whether a trial's process may still run."""
-    return state.get("code") is None and "owner" in state and not Owner(**state["owner"]).is_dead()
+    if state.get("code") is not None or "owner" not in state or time.time() > state.get("until", float("inf")):
+        return False
+    return not Owner(**state["owner"]).is_dead()
 
 
 def run_trial(

@@ -51,8 +51,9 @@ def save_study(output_dir: Path, study: StudyForm) -> None:
     path = study_folder(output_dir, study.name) / STUDY
     if path.is_file():
         former = read_study(output_dir, study.name)
-        asked = {**builtins(study), "trials": 0, "parallel": 0}
-        if {**builtins(former), "trials": 0, "parallel": 0} != asked:
+        study.cwd = former.cwd
+        free = {"trials": 0, "parallel": 0}
+        if {**builtins(former), **free} != {**builtins(study), **free}:
             raise ConfigError(
                 f"{study.name}: this study searches for something else already. Go on with it: `tabgraphsyn tune "
                 f"{study.name}`, or choose another name."

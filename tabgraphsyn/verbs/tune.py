@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tabgraphsyn.errors import ConfigError, raise_collected
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, own_folders
+
+if TYPE_CHECKING:
+    from tabgraphsyn.orchestration.studies import StudyForm
 
 _LOOK_S = 2.0
 _SLURM_LOOK_S = 30.0  # controllers ask clients not to poll
@@ -56,7 +60,9 @@ def tune(
     from tabgraphsyn.tuning.space import parsed
 
     if run:
-        steps.run(folder, read_study(folder, study), run)
+        found = read_study(folder, study)
+        _enter(found)
+        steps.run(folder, found, run)
         return
     if search:
         made = {
@@ -69,6 +75,7 @@ def tune(
             "seed": seed,
             "winner_seeds": _seeds(winner_seeds),
             "prune_on": _score(prune_on),
+            "cwd": str(Path.cwd()),
         }
         _create(folder, made)
     elif overrides or maximize or minimize:
@@ -76,6 +83,7 @@ def tune(
     elif trials is not None:
         _more(folder, study, trials)
     found = read_study(folder, study)
+    _enter(found)
     state = steps.advance(folder, found, resumes=not advance)
     while wait and not advance and state in ("running", f"{steps.WINNER} runs"):
         time.sleep(_LOOK_S if found.executor != "slurm" else _SLURM_LOOK_S)
@@ -83,6 +91,17 @@ def tune(
     print(f"study {study}: {state}")
     for line in summary_lines(folder, study):
         print(f"  {line}")
+
+
+def _enter(study: StudyForm) -> None:
+    """Go where the study was made: from elsewhere, a path in its settings would be another one."""
+    try:
+        os.chdir(study.cwd or ".")
+    except OSError as error:
+        raise ConfigError(
+            f"tune {study.name}: it was made in {study.cwd}, which cannot be entered ({error.strerror}). Its "
+            "settings may name files there: bring the folder back, or begin a new study."
+        ) from error
 
 
 def _create(folder: Path, raw: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from browser_pages import LOW_CONTRAST, in_browser, open_page, outside, requested
 
 from tabgraphsyn.evaluation.campaign.page import render
-from tabgraphsyn.evaluation.campaign.summary import CampaignSummary
+from tabgraphsyn.evaluation.campaign.summary import CampaignSummary, Study, Trial
 
 TEXT_ELSEWHERE = "script, #tip, #said, .number:is(text)"
 HOSTILE = "<script>window.ran='yes'</script>"
@@ -60,6 +61,23 @@ def test_page_is_small_escaped_and_allows_one_script(summary: CampaignSummary) -
     assert not any(name.startswith("on") for _, attrs in found.tags for name in attrs)
     fetched = [attrs[key] for _, attrs in found.tags for key in ("src", "srcset") if key in attrs]
     assert fetched == []
+
+
+def test_a_study_shows_its_trials(summary: CampaignSummary) -> None:
+    trials = (
+        Trial(0, "complete", (0.91, 0.25), "pass", {"gnn": HOSTILE}, ""),
+        Trial(1, "complete", (0.99, 0.2), "fail", {"gnn": "gin"}, ""),
+        Trial(2, "pruned", (), "", {"gnn": "gat"}, "pruned by its c2st while training"),
+    )
+    study = Study("done", ("most column_shapes", "least hours"), trials, 0, ("winner again, 2 new seeds: 0.9",))
+    made = CampaignSummary.from_dict(replace(summary, study=study).to_dict())
+    assert made.study == study and summary.study is None
+    text = render(made)
+    assert 'href="#study"' in text and HOSTILE not in text
+    assert "3 trials, 1 pruned, 1 ruled out by the privacy gate" in text
+    for words in ("most column_shapes", "pruned by its c2st", "winner again, 2 new seeds", "0.91", "<strong>best"):
+        assert words in text
+    assert 'href="#study"' not in render(summary)
 
 
 def test_structure_serves_a_screen_reader(summary: CampaignSummary) -> None:

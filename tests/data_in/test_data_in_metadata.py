@@ -170,3 +170,20 @@ def test_any_change_to_good_metadata_gives_a_schema_or_a_data_error(data: st.Dat
 def test_nested_beyond_reason(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no valid json"):
         parse_metadata(b"[" * 100_000, "metadata.json")
+
+
+def test_metadata_of_sdv_2() -> None:
+    """What ``Metadata.detect_from_dataframes(...).to_dict()`` of SDV 2.0.0 is made of."""
+    columns = {
+        "id": {"sdtype": "id", "range_is_nullable": False},
+        "size": {"sdtype": "ordinal", "range_values": ["s", "m", "l"], "high_cardinality": False},
+        "paid": {"sdtype": "numerical", "range_min": 0.0, "range_max": 9.5, "decimal_places": 1},
+        "state": {"sdtype": "state_abbr", "pii": True},
+        "day": {"sdtype": "datetime", "datetime_format": "%Y-%m-%d", "range_min": "2024-01-01"},
+    }
+    table = {"columns": columns, "primary_key": "id"}
+    found = parse({"METADATA_SPEC_VERSION": "V2", "tables": {"t": table}, "relationships": []})
+    kinds = [column.sdtype for column in found.tables[0].columns]
+    assert kinds == ["id", "categorical", "numerical", "categorical", "datetime"]
+    assert parse({**table, "METADATA_SPEC_VERSION": "SINGLE_TABLE_V2"}, "t") == found
+    assert "range_values" not in json.dumps(metadata_dict(found))

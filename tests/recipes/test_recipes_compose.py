@@ -16,7 +16,7 @@ from tabgraphsyn.exports.claims import Claim
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "launch").glob("*.sh"))
-TAKES_DATABASES = ("fidelity", "representations")
+TAKES_DATABASES = ("fidelity", "representations", "tune")
 
 
 def make_claims():

@@ -17,10 +17,16 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from tabgraphsyn.errors import ConfigError, DataError  # noqa: E402
-from tabgraphsyn.orchestration.studies import Objective, StudyForm, read_study, summary_lines  # noqa: E402
+from tabgraphsyn.orchestration.studies import (  # noqa: E402
+    Objective,
+    StudyForm,
+    _import_path,
+    read_study,
+    summary_lines,
+)
 from tabgraphsyn.tuning import advance as steps  # noqa: E402
 from tabgraphsyn.tuning.outcome import Outcome  # noqa: E402
-from tabgraphsyn.tuning.runner import PRUNED, is_poor, trial_file  # noqa: E402
+from tabgraphsyn.tuning.runner import PRUNED, claim, is_alive, is_poor, state_of, trial_file  # noqa: E402
 from tabgraphsyn.tuning.space import chosen_overrides, distribution, parsed  # noqa: E402
 from tabgraphsyn.tuning.study import opened, save_study  # noqa: E402
 from tabgraphsyn.verbs.cli import main  # noqa: E402
@@ -128,7 +134,55 @@ def test_a_study_whose_client_died_goes_on_and_its_winner_is_scored_again(world:
         world.scores["s-winner", point] = Outcome((0.65, 2.0), "pass", -1.0)
     world.alive.clear()
     assert steps.advance(world.out, one) == "done"
-    assert any("winner again" in line and "0.65" in line for line in summary_lines(world.out, "s"))
+    said = summary_lines(world.out, "s")
+    assert any("winner again" in line and "0.65" in line for line in said)
+    assert "ruled out by the privacy gate: trial 1" in said and any("privacy gate: warn" in line for line in said)
+
+
+def test_a_winner_whose_jobs_failed_is_said_and_not_tried_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = study(executor="slurm", trials=1, parallel=1)
+    save_study(world.out, one)
+    monkeypatch.setattr(steps, "_compute", lambda out, study, number: world.start(out, "s", number, ""))
+    queue: set[str] = set()
+    monkeypatch.setattr(steps, "_queued", lambda out, study, campaign, points: queue if "winner" in campaign else set())
+    steps.advance(world.out, one)
+    world.finish(one, "0", 0.5)
+    assert steps.advance(world.out, one) == "winner runs"
+    assert steps.advance(world.out, one) == "winner runs" and world.started == ["0", "winner"]
+    world.alive.clear()
+    queue.add("failed")
+    assert steps.advance(world.out, one) == "done"
+    assert any("winner again: failed: one of its jobs failed" in line for line in summary_lines(world.out, "s"))
+
+
+def test_who_submits_on_another_node_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    claim(tmp_path, "s", "0")
+    state = state_of(tmp_path, "s", "0")
+    elsewhere = {**state, "owner": {**state["owner"], "boot": "another kernel"}}
+    assert is_alive(state) and is_alive(elsewhere)
+    assert not is_alive({**elsewhere, "until": time.time() - 1})
+
+
+def test_a_study_is_gone_on_with_where_it_was_made(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made").mkdir()
+    save_study(world.out, study(cwd=str(tmp_path / "made")))
+    save_study(world.out, study(cwd=str(tmp_path)))  # the same command from another folder
+    assert read_study(world.out, "s").cwd == str(tmp_path / "made")
+    monkeypatch.chdir(tmp_path)
+    assert main(["tune", "s", "--no-wait", "--output-dir", str(world.out)]) == 0
+    assert Path.cwd() == tmp_path / "made" and world.started
+    (tmp_path / "made").rmdir()
+    assert main(["tune", "s", "--no-wait", "--output-dir", str(world.out)]) == 2
+
+
+def test_what_a_job_imports_from_comes_before_what_python_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = str(Path(sys.prefix) / "lib")
+    monkeypatch.setattr(sys, "path", ["", "/somebody's modules", inside, "/a:b"])
+    assert _import_path() == [str(Path(steps.__file__).resolve().parents[2]), "/somebody's modules"]
 
 
 def test_failed_pruned_and_often_killed_trials_are_told(world: World) -> None:

@@ -185,6 +185,51 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """One trial of a study.
+
+    Attributes:
+        number: from 0.
+        state: ``complete``, ``running``, ``pruned`` or ``fail``.
+        values: of the objectives, empty where there are none.
+        gate: the worst verdict of its points; the constraint is that it is not ``fail``.
+        settings: what was chosen.
+        why: it has no values.
+    """
+
+    number: int
+    state: str
+    values: tuple[float, ...]
+    gate: str
+    settings: Mapping[str, str]
+    why: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """The search over settings that a campaign's points are trials of.
+
+    Attributes:
+        state: ``running``, ``stopped``, ``winner runs`` or ``done``.
+        objectives: ``most <metric>`` or ``least <metric>``.
+        trials: in their order.
+        winner: number of the best trial whose gate does not fail, or None.
+        again: what the winner reached with new seeds, in words.
+    """
+
+    state: str
+    objectives: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    winner: int | None
+    again: tuple[str, ...]
+
+    @property
+    def ruled_out(self) -> int:
+        """Number of trials whose gate fails."""
+        return sum(trial.gate == "fail" for trial in self.trials)
+
+
+@dataclass(frozen=True)
 class CampaignSummary(Plain):
     """A whole campaign.
 
@@ -194,6 +239,7 @@ class CampaignSummary(Plain):
         missing: sweep points without scores.
         reports: points whose own report stands in their folder.
         provenance: where it comes from.
+        study: the search whose trials its points are, or None.
     """
 
     name: str
@@ -201,6 +247,7 @@ class CampaignSummary(Plain):
     missing: tuple[str, ...]
     reports: tuple[str, ...]
     provenance: Provenance
+    study: Study | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the json form."""
