@@ -23,14 +23,17 @@ DATABASES = ("breast_cancer", "nycflights13_quick")
 STUDY = "tune"
 SMALL = (
     "experiment=quickstart",
-    "training.gnn.steps=20",
+    "training.gnn.steps=10",
+    "evaluation.comparisons=[synthetic]",
+    "~evaluation.metrics.c2st",
+    "~evaluation.metrics.c2st_agg",
     "cluster.threads=1",
     "cluster.workers=1",
 )
 SEARCH = (
     "training.diffusion.learning_rate=5e-4..1e-2:log",
-    "training.diffusion.steps=20..200",
-    "sampler.steps=4..20",
+    "training.diffusion.steps=10..80",
+    "sampler.steps=2..10",
 )
 _LOOK_S, _MOST_S = 1.0, 4 * 3600.0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,91 +16,28 @@ import pytest
 from tiny_database import tiny_tables
 from user_commands import LIGHT_EVALUATION, Ended
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))  # the module that reads blocks of pages
+
+from pages import ROOT, blocks
+
 from tabgraphsyn.verbs import cli
 
 PACKAGE = "shares_of_columns"
 
-FILES = {
-    "__init__.py": "",
-    "generator.py": """
-        from dataclasses import dataclass
-        from typing import Annotated, ClassVar
-        from annotated_types import Ge
-        from tabgraphsyn.generators.base import Content, Generator
-        from tabgraphsyn.generators.kinds import StageInput, StageKind
-
-
-        @dataclass(frozen=True)
-        class Shares(Generator):
-            pseudo_count: Annotated[int, Ge(0)] = 1
-            kinds: ClassVar = (
-                StageKind("independent", 1, "shares_of_columns.learn", ("generator", "seed"), (StageInput("prepare"),)),
-            )
-            contents: ClassVar = (
-                Content("independent", "independent.json", "independent.json"),
-                Content("independent", "independent.safetensors", "independent.safetensors"),
-            )
-            rows: ClassVar = "shares_of_columns.rows.SharesRows"
-        """,
-    "learn.py": """
-        import numpy as np
-        from safetensors.numpy import save_file
-        from tabgraphsyn.data.files import write_json
-        from tabgraphsyn.data.prepared import Prepared
-
-
-        def run(context):
-            prepared, arrays = Prepared(context.input("prepare")), {}
-            for step, table in enumerate(prepared.plan.order, 1):
-                encoded = prepared.encoded(table)
-                for number, field in enumerate(prepared.layout(table).categorical):
-                    counts = np.bincount(encoded.categorical[:, number], minlength=field.levels)
-                    arrays[f"{table}/{number}"] = counts + context.config["generator"]["pseudo_count"]
-                arrays[f"{table}/numbers"] = np.sort(encoded.numerical[:, :, 0], axis=0)[:: max(encoded.rows // 50, 1)]
-                context.tracker.log({"loss": 1.0 / step}, step)
-            arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-            save_file(arrays, context.artifacts / "independent.safetensors")
-            write_json(context.artifacts / "independent.json", {"tables": list(prepared.plan.order)})
-        """,
-    "rows.py": """
-        from safetensors.numpy import load_file
-        import numpy as np
-        from tabgraphsyn.data.seeding import numpy_generator
-        from tabgraphsyn.generation.row_maker import RowMaker
-
-
-        class SharesRows(RowMaker):
-            def rows(self, table):
-                making, codec = self.making, self.making.prepared.codec(table)
-                assert making.settings["pseudo_count"] == 2
-                learned = load_file(making.bundle.folder / "independent.safetensors")
-                rng, count = numpy_generator(making.seed, "shares", table), making.skeleton.rows[table]
-                weights = [learned[f"{table}/{number}"] for number in range(len(codec.layout.categorical))]
-                drawn = [rng.choice(len(each), count, p=each / each.sum()) for each in weights]
-                categorical = np.array(drawn, np.int64).reshape(len(weights), count).T
-                numbers = learned[f"{table}/numbers"]
-                picked = [rng.choice(numbers[:, each], count) for each in range(numbers.shape[1])]
-                numerical = np.array(picked, np.float32).reshape(numbers.shape[1], count).T
-                return iter([codec.decode(numerical, categorical, rng)])
-        """,
-}
+# The package and its yaml stand in the documentation; what is run here is what a reader would copy.
+PAGE = ROOT / "docs" / "extend.md"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A user's folder: a package on the path, and yaml files that choose its generator."""
     folder = tmp_path_factory.mktemp("user")
-    (folder / PACKAGE).mkdir()
-    for name, text in FILES.items():
-        (folder / PACKAGE / name).write_text(textwrap.dedent(text))
-    for group in ("generator", "model"):
-        (folder / "conf" / group).mkdir(parents=True)
-    target = f"_target_: {PACKAGE}.generator.Shares\npseudo_count: 2\n"
-    (folder / "conf" / "generator" / "shares.yaml").write_text(target)
-    (folder / "conf" / "model" / "shares.yaml").write_text(
-        "# @package _global_\ndefaults:\n  - override /generator: shares\n"
-        "resources:\n  independent: {threads: 1, mem_gb: 2}\n"
-    )
+    for block in blocks(PAGE):
+        name = block.title.partition('title="')[2].strip('"')
+        if name.startswith(PACKAGE) or name.endswith("/shares.yaml"):
+            place = folder / ("conf" if block.language == "yaml" else "") / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(block.code, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         patch.setenv("TABGRAPHSYN_CONF", str(folder / "conf"))
