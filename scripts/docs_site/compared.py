@@ -30,10 +30,17 @@ def _split(line: str) -> list[str]:
 
 
 def filled(text: str) -> str:
-    """Return a page with ``{{ ours DATABASE COLUMN }}`` replaced by the README's cell, or a dash.
+    """Return a page with ``{{ ours DATABASE COLUMN }}`` replaced: the README's cell, an older one, or a dash.
 
     >>> filled("x {{ ours nowhere C2ST-Agg }}")
     'x –'
     """
-    cells = our_cells(README.read_text(encoding="utf-8"))
-    return _CELL.sub(lambda found: cells.get(found[1], {}).get(found[2], "–"), text)
+    new, old = our_cells(README.read_text(encoding="utf-8")), our_cells(text)
+
+    def cell(found: re.Match[str]) -> str:
+        database, column = found[1], found[2]
+        if column in new.get(database, {}):
+            return new[database][column]
+        return f"{old[database][column]} *(older)*" if column in old.get(database, {}) else "–"
+
+    return _CELL.sub(cell, text)
