@@ -8,9 +8,11 @@ import pytest
 
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.evaluation.metric.utility import Utility
+from tabgraphsyn.evaluation.metric.utility_graph import UtilityGraph
 from tabgraphsyn.evaluation.metric.utility_relational import UtilityRelational
 from tabgraphsyn.evaluation.score import Score, Unscored
 from tabgraphsyn.evaluation.sides.relatives import related_features
+from tabgraphsyn.evaluation.sides.row_graph import around
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.predictors import MODELS, Rows, ranks, skill
 from tabgraphsyn.evaluation.statistics.utility_targets import chosen_targets, why_no_target
@@ -157,3 +159,33 @@ def test_skill_agrees_with_scikit_learn():
     truth, told = rng.random(200), rng.random(200)
     assert skill(told, truth, 0) == pytest.approx(r2_score(truth, told))
     assert isinstance(Utility().score("table", "t", 0.5), Score)
+
+
+def test_a_graph_network_learns_from_families_what_keys_carry(shop, evaluation):
+    data = evaluation(shop(0), shop(7), wanted=ALL)
+    metric = UtilityGraph(targets=["orders.amount"], steps=40)
+    found = results(metric, data)["orders.amount"]
+    assert found.value > 0.8 and found.detail["graph network"]["skill_real"] > 0.5
+    assert found.detail["fit_rows"] <= 2_000 and found.detail["interval"][0] <= found.value
+    assert results(metric, data, "copy")["orders.amount"].value < 0.4, "other keys carry nothing"
+    assert results(metric, data)["orders.amount"] == found, "the same network again"
+    alone = UtilityGraph(targets=["customer.city"], steps=40, own_columns=True)
+    assert results(alone, data)["customer.city"].value > 0.8
+
+
+def test_a_graph_network_reads_no_column_that_it_predicts(shop, evaluation):
+    data = evaluation(shop(0), shop(7), wanted=("synthetic",))
+    whole = data.comparisons[0].reference.whole
+    known, seeds = whole.features, np.array([5, 3, 3])
+    made = [
+        around(whole, "orders", seeds, known, np.random.default_rng(0), leave=leave)
+        for leave in (("amount",), tuple(whole.features["orders"]))
+    ]
+    widths = [graph.inputs["orders"].shape[1] for graph in made]
+    assert widths[0] > widths[1] == 1 + len(whole.schema.relations_of_parent("orders"))
+    graph = made[0]
+    assert graph.seeds.tolist()[1] == graph.seeds.tolist()[2] and len(graph.inputs["orders"]) < whole.num_rows["orders"]
+    for name, (child, parent) in graph.ends.items():
+        rows = graph.keys[name]
+        assert rows.shape[0] == 2 and rows[0].max(initial=-1) < len(graph.inputs[child])
+        assert rows[1].max(initial=-1) < len(graph.inputs[parent])

@@ -116,8 +116,6 @@ def test_mistakes_are_answered(
 def test_other_tables_are_not_those_of_the_crate(
     crate: Path, original, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    import shutil
-
     other = Path(shutil.copytree(original.data, tmp_path / "other"))
     (other / "clerks.csv").write_text((other / "clerks.csv").read_text().replace("100,", "99,", 1))
     assert cli.main(["reproduce", str(crate), "--data", str(other)]) == 2
@@ -160,6 +158,54 @@ def test_a_strangers_config_does_not_say_where_or_with_whose_code_it_runs(
     assert again.data_problem(contents, str(original.data)) == ""
     monkeypatch.setattr(type(contents.record), "content", "quick-0a")
     assert "by size and time" in again.data_problem(contents, str(original.data)), "a copy has other times"
+
+
+def another_result(original, out: Path, *, moved: float) -> None:
+    """What a launch on another machine would leave: a stage with other bits, and a score that moved."""
+    shutil.copytree(original.out / "stages", out / "stages")
+    shutil.copytree(original.out / "campaigns" / "tiny", out / "campaigns" / reproduce.CAMPAIGN)
+    (done,) = (out / "stages" / "sample").glob("*/done.json")
+    record = json.loads(done.read_text())
+    name = next(name for name in record["outputs"] if name.endswith(".parquet"))
+    record["outputs"][name]["sha256"] = "0" * 64
+    done.write_text(json.dumps(record))
+    path = out / "campaigns" / reproduce.CAMPAIGN / "default" / "metrics.json"
+    found = json.loads(path.read_text())
+    score = next(each for each in found["scores"] if (each["metric"], each["level"]) == MOVED)
+    score["value"] += moved * (score["detail"]["interval"][1] - score["value"])
+    path.unlink()  # it may be one file with the store's
+    path.write_text(json.dumps(found))
+
+
+MOVED = ("column_shapes", "database")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "moved", "verdict"),
+    [("another", 0.5, "reproduced"), ("another", 2.0, "not reproduced"), (None, 0.5, "not reproduced")],
+)
+def test_on_another_class_of_machine_intervals_decide(
+    crate: Path, original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: str | None, moved: float, verdict: str
+):
+    path = crate / "crate.json"
+    record = json.loads(path.read_text())
+    for stage in record["stages"].values():
+        stage["made"]["machine"]["vendor"] = vendor or machine_class()["vendor"]
+    path.write_text(json.dumps(record))
+
+    def launched(folder: Path, output_dir: Path, *_: object, **__: object) -> tuple[int, str]:
+        another_result(original, output_dir, moved=moved)
+        return 0, ""
+
+    monkeypatch.setattr(reproduce, "launched", launched)
+    found = reproduce.reproduce(crate, data=str(original.data), output_dir=tmp_path / "again")
+    told = {piece: (verdict_, text) for verdict_, piece, text in found.findings}
+    assert found.verdict == verdict, told
+    bits, why = told["stage sample"]
+    assert bits == (NOT_CHECKED if vendor else DIFFERS) and ("'another'" in why) == bool(vendor)
+    scores, text = told["scores"] if "scores" in told else (MATCHES, "")
+    assert (scores == MATCHES) == (verdict == "reproduced")
+    assert ("1 inside their intervals" in text) == (verdict == "reproduced")
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison, FeatureDatabase
 from tabgraphsyn.evaluation.statistics.feature import Feature
-from tabgraphsyn.evaluation.statistics.predictors import MODELS, Rows, skill
+from tabgraphsyn.evaluation.statistics.predictors import MODELS, skill
 from tabgraphsyn.evaluation.statistics.utility_targets import (
     chosen_targets,
     given_targets,
@@ -24,27 +24,32 @@ from tabgraphsyn.evaluation.statistics.utility_targets import (
 )
 from tabgraphsyn.ranges import Count, Share
 
+# Model -> predictions of the test rows after learning from compared and from real rows; the truth of the test rows.
+Predictions = tuple[Mapping[str, tuple[np.ndarray, np.ndarray]], np.ndarray]
+
 # Groups of test rows that are left out in turn for the spread.
 GROUPS = 10
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """Rows that have the target, shuffled: real ones to learn from, compared ones, and real ones to test.
 
-    Shape: three arrays (rows,) int64, row numbers of the whole real or compared table.
+    Shape: three arrays (rows,) int64, row numbers of the whole real or compared table; ``among`` (real rows,).
 
     Attributes:
         column: the target among the compared rows.
+        among: its values in the real rows, by which numbers are ranked.
     """
 
     real: np.ndarray
     made: np.ndarray
     test: np.ndarray
     column: Feature
+    among: np.ndarray
 
     @staticmethod
-    def drawn(data: EvaluationData, comparison: Comparison, table: str, target: str, cap_rows: int) -> _Parts:
+    def drawn(data: EvaluationData, comparison: Comparison, table: str, target: str, cap_rows: int) -> Parts:
         """Return the parts of one comparison; real against real is one half of the training rows and the other."""
         generator = data.generator("utility", comparison.name, table, target)
         column = comparison.reference.whole.features[table][target]
@@ -54,9 +59,10 @@ class _Parts:
         )
         if comparison.name == "real_real":
             halves = np.array_split(real, 2)
-            return _Parts(halves[0], halves[1], test[:cap_rows], column)
+            return Parts(halves[0], halves[1], test[:cap_rows], column, column.values[halves[0]])
         other = comparison.candidate.whole.features[table][target]
-        return _Parts(real, generator.permutation(np.flatnonzero(~other.missing)), test[:cap_rows], other)
+        made = generator.permutation(np.flatnonzero(~other.missing))
+        return Parts(real, made, test[:cap_rows], other, column.values[real])
 
 
 class Utility(ComparisonMetric):
@@ -154,7 +160,7 @@ class Utility(ComparisonMetric):
         reason = why_no_target(column.take(data.training_rows[table]))
         if reason:
             return self.unscored(where, reason, comparison.name)
-        parts = _Parts.drawn(data, comparison, table, target, self.cap_rows)
+        parts = Parts.drawn(data, comparison, table, target, self.cap_rows)
         if min(len(parts.real), len(parts.test)) < self.least_rows:
             reason = f"tiny: {len(parts.test)} holdout rows have a value; at least {self.least_rows} are needed"
             return self.unscored(where, reason, comparison.name)
@@ -162,18 +168,47 @@ class Utility(ComparisonMetric):
         if rows < self.least_rows:
             reason = parts.column.note or f"{len(parts.made)} rows have a value to learn from"
             return self._cannot_fit(where, comparison, reason)
+        parts = replace(parts, real=parts.real[:rows], made=parts.made[:rows])
+        predicted, truth = self.predictions(data, comparison, table, target, parts, features)
+        detail: dict[str, Any] = {
+            "fit_rows": rows,
+            "test_rows": len(truth),
+            "kind": "class" if column.levels else "rank",
+        }
+        if not data.trained_without_holdout:
+            detail["note"] = "the generator may have seen the test rows"
+        return self._judged(where, comparison, predicted, truth, column.levels, detail)
+
+    def predictions(
+        self,
+        data: EvaluationData,
+        comparison: Comparison,
+        table: str,
+        target: str,
+        parts: Parts,
+        features: tuple[Sequence[Feature], Sequence[Feature]],
+    ) -> Predictions:
+        """Return what each model says of the test rows after learning from compared and from real rows.
+
+        Args:
+            data: of the evaluation.
+            comparison: of two sides.
+            table: of the target.
+            target: column to predict.
+            parts: rows to learn from and to test.
+            features: of the real and of the compared table.
+        """
+        column = comparison.reference.whole.features[table][target]
         real, made = (without(target, side) for side in features)
-        among = column.values[parts.real]
-        return self._judged(
-            where,
-            comparison,
-            prepared(column, real, parts.real[:rows], among),
-            prepared(parts.column, made, parts.made[:rows], among),
-            prepared(column, real, parts.test, among),
-            classes=column.levels,
-            seed=data.seed_of(self.name, table, target),
-            seen_before=not data.trained_without_holdout,
-        )
+        fits = [prepared(parts.column, made, parts.made, parts.among), prepared(column, real, parts.real, parts.among)]
+        test = prepared(column, real, parts.test, parts.among)
+        seed = data.seed_of(self.name, table, target) & 0x7FFFFFFF
+        found = {}
+        with ThreadpoolController().limit(limits=1):
+            for name, model in MODELS.items():
+                both = [model(side, test.features, column.levels, seed) for side in fits]
+                found[name] = (both[0], both[1])
+        return found, test.target
 
     def _cannot_fit(self, where: str, comparison: Comparison, reason: str) -> Result:
         """Return a failure where a synthetic table leaves nothing to learn from; a baseline lacks real rows."""
@@ -185,31 +220,23 @@ class Utility(ComparisonMetric):
         self,
         where: str,
         comparison: Comparison,
-        real: Rows,
-        made: Rows,
-        test: Rows,
-        *,
+        found: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        truth: np.ndarray,
         classes: int,
-        seed: int,
-        seen_before: bool,
+        detail: dict[str, Any],
     ) -> Result:
-        detail: dict[str, Any] = {"fit_rows": len(made), "test_rows": len(test), "kind": "class" if classes else "rank"}
-        if seen_before:
-            detail["note"] = "the generator may have seen the test rows"
         predicted: list[tuple[np.ndarray, np.ndarray]] = []
-        with ThreadpoolController().limit(limits=1):
-            for name, model in MODELS.items():
-                both = tuple(model(side, test.features, classes, seed & 0x7FFFFFFF) for side in (made, real))
-                reached = [skill(found, test.target, classes) for found in both]
-                detail[name] = {"skill": reached[0], "skill_real": reached[1]}
-                if reached[1] >= self.least_skill:
-                    predicted.append((both[0], both[1]))
+        for name, both in found.items():
+            made, real = (skill(each, truth, classes) for each in both)
+            detail[name] = {"skill": made, "skill_real": real}
+            if real >= self.least_skill:
+                predicted.append(both)
         if not predicted:
             reason = f"nothing to learn: after training on real rows no model reaches a skill of {self.least_skill}"
             return self.unscored(where, reason, comparison.name)
-        value = _ratio(predicted, test.target, classes, self.least_skill)
-        detail |= {"difference": float(np.mean([detail[m]["skill"] - detail[m]["skill_real"] for m in MODELS]))}
-        detail |= _spread(value, predicted, test.target, classes, self.least_skill)
+        value = _ratio(predicted, truth, classes, self.least_skill)
+        detail |= {"difference": float(np.mean([detail[m]["skill"] - detail[m]["skill_real"] for m in found]))}
+        detail |= _spread(value, predicted, truth, classes, self.least_skill)
         return self.score("column", where, value, comparison.name, **detail)
 
 

@@ -77,7 +77,7 @@ def linear(fit: Rows, test: Sequence[Feature], classes: int, seed: int) -> np.nd
     Classes are predicted as indicators, which orders rows as a linear discriminant does and always converges.
     """
     del seed  # a closed form
-    design, other = (np.concatenate(parts, axis=1) for parts in zip(*_encoded(fit.features, test), strict=True))
+    design, other = (np.concatenate(parts, axis=1) for parts in zip(*encoded(fit.features, test), strict=True))
     target = np.eye(classes)[fit.target] if classes else fit.target
     found: np.ndarray = Ridge(alpha=1.0).fit(design, target).predict(other)
     return found
@@ -135,7 +135,8 @@ def _numbers(features: Sequence[Feature]) -> np.ndarray:
     return np.stack([feature.as_number for feature in features], 1).astype(np.float32)
 
 
-def _encoded(fit: Sequence[Feature], test: Sequence[Feature]) -> list[tuple[np.ndarray, np.ndarray]]:
+def encoded(fit: Sequence[Feature], test: Sequence[Feature]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each feature of both sides as numbers: (rows, width) float64, by what the first side holds."""
     return [
         _one_hot(left, right) if left.kind == "categorical" else _standardised(left, right)
         for left, right in zip(fit, test, strict=True)
