@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tabgraphsyn.config.catalog import STAGES
-from tabgraphsyn.exports import judging
+from tabgraphsyn.exports import judging, reproduce
 from tabgraphsyn.exports.claims import Claim, claims_text, read_claims
 from tabgraphsyn.exports.contents import MetricsForm, ScoreForm
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED
@@ -185,7 +186,13 @@ MOVED = ("column_shapes", "database")
     [("another", 0.5, "reproduced"), ("another", 2.0, "not reproduced"), (None, 0.5, "not reproduced")],
 )
 def test_on_another_class_of_machine_intervals_decide(
-    crate: Path, original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: str | None, moved: float, verdict: str
+    crate: Path,
+    original,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vendor: str | None,
+    moved: float,
+    verdict: str,
 ):
     path = crate / "crate.json"
     record = json.loads(path.read_text())
@@ -203,7 +210,7 @@ def test_on_another_class_of_machine_intervals_decide(
     assert found.verdict == verdict, told
     bits, why = told["stage sample"]
     assert bits == (NOT_CHECKED if vendor else DIFFERS) and ("'another'" in why) == bool(vendor)
-    scores, text = told["scores"] if "scores" in told else (MATCHES, "")
+    scores, text = told["scores"]
     assert (scores == MATCHES) == (verdict == "reproduced")
     assert ("1 inside their intervals" in text) == (verdict == "reproduced")
 

@@ -22,11 +22,16 @@ SMALL = (
 )  # fmt: skip
 
 
+def write_people(folder: Path) -> None:
+    """Write one small table below a folder."""
+    (folder / "data").mkdir()
+    rows = "".join(f"{n},{100 + n % 17}.5,{'ab'[n % 2]}\n" for n in range(80))
+    (folder / "data" / "people.csv").write_text(f"id,pay,kind\n{rows}")
+
+
 @pytest.mark.timeout(600)
 def test_a_study_goes_on_without_a_client(tmp_path: Path, cluster: DevCluster) -> None:
-    (tmp_path / "data").mkdir()
-    rows = "".join(f"{n},{100 + n % 17}.5,{'ab'[n % 2]}\n" for n in range(80))
-    (tmp_path / "data" / "people.csv").write_text(f"id,pay,kind\n{rows}")
+    write_people(tmp_path)
     out = tmp_path / "out"
     words = ["tune", "s", *SMALL, "--search", "sampler.steps=2..9", "--trials", "3", "--winner-seeds", "7"]
     done = subprocess.run(
