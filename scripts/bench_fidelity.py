@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 DRY_RUN = "dry_run=true"
+#: First parts of overrides that every launch of a recipe has, or that say where it runs.
+OF_THE_RECIPE = frozenset(
+    ("experiment", "dataset", "campaign", "output_dir", "cluster", "resources", "tracking", "wait", "dry_run")
+)
 COLUMNS = ("shapes", "pairs", "cardinality", "1-hop", "2-hop", "C2ST", "C2ST-Agg", "copies")
 
 
@@ -27,7 +32,7 @@ def main() -> None:
     arguments = _arguments()
     rows, failed = [], []
     for database in arguments.databases:
-        campaign = f"{arguments.experiment}-{Path(database).name}"
+        campaign = f"{arguments.experiment}-{Path(database).name}{suffix(arguments.override)}"
         started = time.monotonic()
         command = launch_command(database, arguments.experiment, campaign, arguments.out, arguments.override)
         code = subprocess.run(command, check=False).returncode
@@ -52,6 +57,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", default="outputs")
     parser.add_argument("--override", action="append", default=[], help="a further override, e.g. seed=1")
     return parser.parse_args()
+
+
+def suffix(overrides: Sequence[str]) -> str:
+    """Return what tells campaigns of one database apart: ``model=absorbing`` is another one, where it ran is none.
+
+    >>> suffix(["model=absorbing", "cluster.threads=1", "dry_run=true"])
+    '-model.absorbing'
+    """
+    kept = [word for word in overrides if re.split(r"[.=]", word.lstrip("+~"))[0] not in OF_THE_RECIPE]
+    return "".join(f"-{re.sub(r'[^A-Za-z0-9._-]+', '.', word)}" for word in kept)
 
 
 def launch_command(database: str, experiment: str, campaign: str, out: str, overrides: Sequence[str]) -> list[str]:

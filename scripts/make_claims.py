@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from bench_fidelity import OF_THE_RECIPE, suffix
+
 from tabgraphsyn.data.files import write_text
-from tabgraphsyn.data.untrusted import read_form
+from tabgraphsyn.data.untrusted import plain_json, read_form
 from tabgraphsyn.errors import ConfigError, TabGraphSynError, listing
 from tabgraphsyn.exports.claims import PLACE, Claim, claims_text, read_claims
 from tabgraphsyn.exports.contents import MetricsForm, ScoreForm, moment
 from tabgraphsyn.exports.point import Point, artifact, find_point, point_record
 from tabgraphsyn.exports.record import METRICS, CrateForm
-from tabgraphsyn.orchestration.campaign.campaigns import find_campaigns, read_campaign
+from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, find_campaigns, read_campaign
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = ("claim", "campaigns", "points", "runs", "cost", "outputs", "table")
@@ -137,7 +139,11 @@ def campaign_claims(recipe: Recipe, output_dir: Path, name: str) -> Iterator[Cla
 
 
 def _point_claims(recipe: Recipe, point: Point, record: CrateForm) -> Iterator[Claim]:
-    row, stages = recipe.row(record.campaign, record.point), list(record.stages.values())
+    further = further_overrides(point)
+    row = recipe.row(record.campaign.removesuffix(suffix(further)), record.point)
+    stages = list(record.stages.values())
+    command = " ".join([f"launch/{recipe.name}.sh", *_argument(recipe, row), *further])
+    row = " ".join([row, *further])
     last = stages[-1].made
     code = (
         f"{last.code.get('commit') or last.code.get('source', '')}{' with changes' if last.code.get('changes') else ''}"
@@ -150,7 +156,7 @@ def _point_claims(recipe: Recipe, point: Point, record: CrateForm) -> Iterator[C
         ends = (repr(interval[0]), repr(interval[1])) if interval else ("", "")
         return Claim(
             f"{recipe.name}/{row}/{cell}", recipe.name, f"{row} / {cell}", record.campaign, record.point, measure,
-            repr(value), *ends, " ".join([f"launch/{recipe.name}.sh", *_argument(recipe, row)]), code,
+            repr(value), *ends, command, code,
             moment(last.started)[:10], " ".join([machine, *vectors, f"torch {torch}"]),
         )  # fmt: skip
 
@@ -159,6 +165,15 @@ def _point_claims(recipe: Recipe, point: Point, record: CrateForm) -> Iterator[C
             yield claim(_cell(score), "|".join(score.key), score.value, score.interval)
     yield claim("seconds", "seconds", round(sum(stage.made.elapsed_s for stage in stages), 1))
     yield claim("memory", "memory_mb", max(stage.made.peak_memory_mb for stage in stages))
+
+
+def further_overrides(point: Point) -> list[str]:
+    """Return what a launch was told beyond its recipe: another model is another claim, where it ran is none."""
+    folder = point.folder.parent
+    if point.folder.name != "default" or not (folder / CAMPAIGN).is_file():
+        return []
+    words = [str(word) for word in plain_json(folder / CAMPAIGN).get("command", ())]
+    return [word for word in words if re.split(r"[.=]", word.lstrip("+~"))[0] not in OF_THE_RECIPE]
 
 
 def _argument(recipe: Recipe, row: str) -> list[str]:

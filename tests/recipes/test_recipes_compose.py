@@ -1,6 +1,7 @@
 """Every recipe in launch/ says what it claims, and its dry run is what its header says; nothing is computed."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +19,9 @@ from tabgraphsyn.exports.claims import Claim
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "launch").glob("*.sh"))
 TAKES_DATABASES = ("fidelity", "representations", "tune")
+
+
+sys.path.insert(0, str(ROOT / "scripts"))  # scripts import one another by name
 
 
 def make_claims():
@@ -66,6 +71,29 @@ def claims() -> list[Claim]:
         Claim(f"r/a/{key}", "r", f"a / {key}", "r-a", "default", key, value, "", "", *rest)
         for key, value in values.items()
     ]
+
+
+def test_another_model_is_another_campaign_and_another_row(tmp_path: Path):
+    from bench_fidelity import suffix
+
+    module = make_claims()
+    (recipe,) = [each for each in module.recipes() if each.name == "fidelity"]
+    words = [
+        "experiment=fidelity",
+        "dataset.path=/somewhere",
+        "campaign=x",
+        "model=absorbing",
+        "+seed=1",
+        "cluster=local",
+    ]
+    folder = tmp_path / "out" / "campaigns" / f"fidelity-shop{suffix(words)}" / "default"
+    folder.mkdir(parents=True)
+    (folder.parent / "campaign.json").write_text(json.dumps({"command": words}))
+    further = module.further_overrides(SimpleNamespace(folder=folder))
+    assert further == ["model=absorbing", "+seed=1"]
+    assert recipe.row(folder.parent.name.removesuffix(suffix(further)), "default") == "shop"
+    assert suffix(["dry_run=true", "output_dir=o"]) == ""
+    assert module.further_overrides(SimpleNamespace(folder=folder.with_name("seed=1"))) == []
 
 
 def test_a_table_is_made_of_claims():
