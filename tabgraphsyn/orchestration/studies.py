@@ -183,6 +183,10 @@ def _advance(path: Path, name: FolderName, output_dir: Path, log: logging.Logger
             timeout=_ADVANCE_S,
             check=False,
         )
-        log.info("study %s: %s", name, (done.stdout + done.stderr).strip()[-1000:])
+        said = (done.stdout + done.stderr).strip()[-1000:]
+        if done.returncode == 0:
+            log.info("study %s: %s", name, said)
+        else:
+            log.warning("study %s does not go on by itself: run `tabgraphsyn tune %s`. %s", name, name, said)
     except (TabGraphSynError, OSError, subprocess.TimeoutExpired) as error:
-        log.warning("study %s does not go on by itself (%s): run `tabgraphsyn tune %s`", name, error, name)
+        log.warning("study %s does not go on by itself: run `tabgraphsyn tune %s`. %s", name, name, error)
