@@ -21,7 +21,7 @@ CUSTOMERS, ORDERS = 90, 240
 SIZES = {"customers": CUSTOMERS, "orders": ORDERS}
 # SDMetrics' own reports take seconds each; test_metric_contract feeds them bad data one by one.
 SLOW = ("sdmetrics_quality", "sdmetrics_diagnostic")
-SMALL = {"rounds": 3, "folds": 2, "trees": 3}
+SMALL = {"rounds": 3, "folds": 2, "trees": 3, "steps": 3}
 
 
 def every_metric():
@@ -144,7 +144,7 @@ def scored(data):
 
 UNIT = (
     *("column_shapes", "pair_trends", "khop_trends", "cardinality", "null_rates"),
-    *("c2st", "c2st_agg", "utility", "utility_relational", "keys"),
+    *("c2st", "c2st_agg", "utility", "utility_relational", "utility_graph", "keys"),
 )
 
 

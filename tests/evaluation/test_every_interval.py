@@ -20,7 +20,7 @@ from tabgraphsyn.stages.outside_sweep import composed_protocol
 
 FILES = sorted((config_dir() / "evaluation" / "metric").glob("*.yaml"))
 # Small budgets: what counts is that there is a spread, not how narrow it is.
-SMALL = {"rounds": 5, "folds": 2, "trees": 5, "cap_rows": 400}
+SMALL = {"rounds": 5, "folds": 2, "trees": 5, "cap_rows": 400, "steps": 40}
 # (metric, where) of scores without an interval: none. Outside this database there are two kinds: tables of fewer than
 # five entities, and failures without anything to draw anew (a column that has lost every value, a table without rows).
 WITHOUT_INTERVAL: set[tuple[str, str]] = set()

@@ -22,7 +22,7 @@ from tabgraphsyn.stages.evaluate import built_metrics
 FILES = sorted((config_dir() / "evaluation" / "metric").glob("*.yaml"))
 PROTOCOLS = sorted((config_dir() / "evaluation").glob("*.yaml"))
 # Small budgets: the contract is about what comes back, not about its precision.
-SMALL = {"rounds": 5, "folds": 2, "trees": 5}
+SMALL = {"rounds": 5, "folds": 2, "trees": 5, "steps": 4}
 
 
 def built(path) -> Metric:
