@@ -63,43 +63,45 @@ def _edges(pair: np.ndarray, sources: int, targets: int) -> Edges:
     )
 
 
+class _Layer(nn.Module):
+    """A row's own map by table, and a mean of messages by type of edges."""
+
+    def __init__(self, tables: int, edges: int, width: int) -> None:
+        super().__init__()
+        self.own = nn.ModuleList(nn.Linear(width, width) for _ in range(tables))
+        self.messages = nn.ModuleList(MeanConvolution(width) for _ in range(edges))
+
+    def forward(self, state: Sequence[Tensor], edges: Sequence[tuple[int, int, Edges]]) -> list[Tensor]:
+        """Return the next vectors of each table, (rows, width) each."""
+        news = [layer(each) for layer, each in zip(self.own, state, strict=True)]
+        for convolution, (source, target, each) in zip(self.messages, edges, strict=True):
+            news[target] = news[target] + convolution(state[source], state[target], each)
+        return [before + functional.relu(after) for before, after in zip(state, news, strict=True)]
+
+
 class RowNetwork(nn.Module):
     """Two layers of messages along every key.
 
     Args:
         widths: number of features of each table.
-        ends: source and target table of each type of edges.
-        table: whose column is predicted.
+        edges: number of types of edges.
+        table: place of the table whose column is predicted.
         width: of hidden vectors.
         outputs: classes, or 1 for a number.
-        seed: of the weights; no global generator is drawn from after them.
+        seed: of the weights.
     """
 
-    def __init__(
-        self,
-        widths: Mapping[str, int],
-        ends: Sequence[tuple[str, str]],
-        table: str,
-        *,
-        width: int,
-        outputs: int,
-        seed: int,
-    ) -> None:
+    def __init__(self, widths: Sequence[int], edges: int, table: int, *, width: int, outputs: int, seed: int) -> None:
         super().__init__()
-        self.tables, self.table = list(widths), self.tables_index(widths, table)
-        self.encoders = nn.ModuleList(nn.Linear(size, width) for size in widths.values())
-        self.own = nn.ModuleList(nn.ModuleList(nn.Linear(width, width) for _ in widths) for _ in range(LAYERS))
-        self.messages = nn.ModuleList(nn.ModuleList(MeanConvolution(width) for _ in ends) for _ in range(LAYERS))
+        self.table = table
+        self.encoders = nn.ModuleList(nn.Linear(size, width) for size in widths)
+        self.layers = nn.ModuleList(_Layer(len(widths), edges, width) for _ in range(LAYERS))
         self.head = nn.Linear(width, outputs)
         self._draw(seed)
 
-    @staticmethod
-    def tables_index(widths: Mapping[str, int], table: str) -> int:
-        """Return the place of a table."""
-        return list(widths).index(table)
-
     @torch.no_grad()
     def _draw(self, seed: int) -> None:
+        """Draw the weights from a generator of their own: columns are judged side by side."""
         generator = torch.Generator().manual_seed(seed)
         for parameter in self.parameters():
             bound = 1 / math.sqrt(max(parameter.shape[-1], 1)) if parameter.dim() > 1 else 0.0
@@ -108,11 +110,8 @@ class RowNetwork(nn.Module):
     def forward(self, inputs: Sequence[Tensor], edges: Sequence[tuple[int, int, Edges]], seeds: Tensor) -> Tensor:
         """Return the predictions of the seeds, (seeds, outputs)."""
         state = [functional.relu(encoder(each)) for encoder, each in zip(self.encoders, inputs, strict=True)]
-        for own, messages in zip(self.own, self.messages, strict=True):
-            news = [layer(each) for layer, each in zip(own, state, strict=True)]  # type: ignore[arg-type]
-            for convolution, (source, target, each) in zip(messages, edges, strict=True):  # type: ignore[arg-type]
-                news[target] = news[target] + convolution(state[source], state[target], each)
-            state = [before + functional.relu(after) for before, after in zip(state, news, strict=True)]
+        for layer in self.layers:
+            state = layer(state, edges)
         found: Tensor = self.head(state[self.table][seeds])
         return found
 
@@ -135,10 +134,9 @@ def graph_predictions(
         (seeds of test,) or (seeds of test, classes).
     """
     tables = list(fit.inputs)
-    ends = [(source, goal) for source, goal, _ in fit.edges()]
-    widths = {name: each.shape[1] for name, each in fit.inputs.items()}
-    network = RowNetwork(widths, ends, fit.table, width=width, outputs=classes or 1, seed=seed)
     learnt, asked = (_tensors(graph, tables) for graph in (fit, test))
+    widths, place = [each.shape[1] for each in fit.inputs.values()], tables.index(fit.table)
+    network = RowNetwork(widths, len(learnt[1]), place, width=width, outputs=classes or 1, seed=seed)
     wanted = torch.from_numpy(target if classes else target.astype(np.float32))
     optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     with torch.enable_grad():
