@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.codec.datetime import DatetimeCodec
 from tabgraphsyn.data.codec.groups import drawn_in, groups, knots
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.schema import Column, Table, TableSchema
@@ -215,3 +216,14 @@ def test_drawn_in_bounds_are_nobodys():
     low, high = drawn_in(values, None, K)
     assert values[K - 1] < low < values[K] and values[-K - 1] < high < values[-K]
     assert drawn_in(values, np.zeros(100, int), K) == (0.0, 10_000.0)
+
+
+@pytest.mark.parametrize("unit_s", [60, 3_600, 86_400])
+def test_ends_of_times_on_a_grid_are_times_of_nobody(unit_s):
+    moments = np.repeat(1_357_005_600 // unit_s * unit_s + np.arange(200) * unit_s, 3)  # each of three rows
+    values = pa.chunked_array([pa.array(moments * 1_000_000).cast(pa.timestamp("us"))])
+    codec = DatetimeCodec.fit("t", values, CodecConfig(), None, None)
+    assert not {codec.minimum_us, codec.maximum_us} & set((moments * 1_000_000).tolist())
+    first, last = (int(end) // 86_400 for end in (moments.min(), moments.max()))
+    assert first <= codec.minimum_us // 86_400_000_000 <= first + 1
+    assert last - 1 <= codec.maximum_us // 86_400_000_000 <= last

@@ -48,8 +48,8 @@ class DatetimeCodec(ColumnCodec):
         weekday: True where weekdays are unevenly used.
         time: codec of the time of day in units of ``unit_us``.
         unit_us: resolution of the time of day, in microseconds.
-        minimum_us: decoded days are held after it; training times of a few entities lie before it.
-        maximum_us: decoded days are held before it; training times of a few entities lie after it.
+        minimum_us: in the first day that is decoded; training times of a few entities lie before it.
+        maximum_us: in the last day that is decoded; training times of a few entities lie after it.
     """
 
     kind = "datetime"
@@ -129,8 +129,8 @@ class DatetimeCodec(ColumnCodec):
             weekday=is_free and _weekday_matters(days),
             time=number_codec(f"{column}:time", clock, config, DAY_US / unit_us),
             unit_us=unit_us,
-            minimum_us=int(bounds[0]),
-            maximum_us=int(bounds[1]),
+            minimum_us=_within_day(bounds[0]),
+            maximum_us=_within_day(bounds[1]),
         )
 
     @property
@@ -229,3 +229,8 @@ def _weekday_matters(days: np.ndarray) -> bool:
     shares = np.bincount((days + MONDAY_OFFSET) % 7, minlength=7) / len(days)
     chance = 4 * np.sqrt(1 / 7 * 6 / 7 / len(days))
     return bool(np.abs(shares - 1 / 7).max() > max(INFORMATIVE_SHARE, chance))
+
+
+def _within_day(moment_us: float) -> int:
+    """Return a time that says the day alone, and that no row is likely to hold: a microsecond before its noon."""
+    return int(moment_us) // DAY_US * DAY_US + DAY_US // 2 - 1
