@@ -14,6 +14,20 @@ from tabgraphsyn.generation.bundle_forms import Dim, ManifestForm, TrainingForm
 Digit = Annotated[int, Meta(ge=1, le=4_096)]
 
 
+Period = Annotated[int, Meta(ge=0, le=2**40)]
+
+
+class PaceForm(Form):
+    """How the times of siblings climb."""
+
+    column: Name
+    start_us: Annotated[int, Meta(ge=-(2**62), le=2**62)]
+    unit_us: Annotated[int, Meta(ge=1, le=2**62)]
+    periods: Annotated[int, Meta(ge=1, le=2**40)]
+    first: Annotated[list[tuple[Period, Period]], Meta(min_length=1, max_length=64)]
+    step: Annotated[list[tuple[Period, Period]], Meta(min_length=1, max_length=64)]
+
+
 class AbsorbingForm(Form):
     """``absorbing/<table>.json``."""
 
@@ -21,6 +35,7 @@ class AbsorbingForm(Form):
     digits: list[tuple[Digit, Digit] | None]
     facts: Dim
     has_families: bool
+    pace: PaceForm | None
     training: TrainingForm | None
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper, anything
 from tabgraphsyn.models.absorbing.history import LEAD, History
-from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before
+from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.families import Families
@@ -49,6 +53,7 @@ def unmasked_rows(
     allowed: Allowed | None = None,
     given: tuple[EncodedBatch, Tensor] | None = None,
     wanted: Wanted | None = None,
+    column: TimeColumn | None = None,
 ) -> EncodedBatch:
     """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
 
@@ -64,6 +69,7 @@ def unmasked_rows(
         allowed: see ``drawing.Allowed``.
         given: rows of which some units stand, and which: (rows, units) bool.
         wanted: units that are drawn first, until they are accepted.
+        column: whose times climb from sibling to sibling, as the network has learnt; None for none.
     """
     network = network.to(device).eval()
     stepper = Stepper(network, anything if allowed is None else allowed, precision)
@@ -75,7 +81,9 @@ def unmasked_rows(
 
     def run(number: int) -> None:
         generator = torch.Generator().manual_seed(derive_seed(seed, "unmasking", number))
-        _families(stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted)
+        _families(
+            stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted, column
+        )
 
     with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
         for _ in pool.map(run, range(len(parts))):
@@ -95,11 +103,13 @@ def _families(
     given: tuple[EncodedBatch, Tensor] | None,
     window: int,
     wanted: Wanted | None,
+    column: TimeColumn | None,
 ) -> None:
     """Fill the rows of some families, the largest first, into ``made``."""
     network, history = stepper.network, stepper.network.history
     starts, sizes = families.window_start[windows], families.window_rows[windows]
     remembered = None if history is None else Remembered(network, history, len(windows), window, device)
+    hands = None if column is None else Hands(network, column, len(windows), device)
     for position in range(int(sizes.max(initial=0))):
         active = int((sizes > position).sum())
         place = starts[:active] + position
@@ -108,13 +118,61 @@ def _families(
         around = to_device(surroundings.take(rows, rank, size, generator), device)
         before = None if remembered is None else remembered.before(position, active)
         stands = None if given is None else (_rows(given[0], rows, device), given[1][rows].to(device))
-        context = network.context(around, before)
+        if hands is None:
+            context = network.context(around, before)
+        else:
+            context, stands = hands.moved(
+                around, before, torch.from_numpy(sizes[:active] - position), generator, stands
+            )
         if wanted is not None:
             stands = wanted.settled(stepper, context, generator, before, stands, rows)
         new = stepper.rows(context, generator, before, stands)
         if remembered is not None:
             remembered.add(new)
         made.numerical[rows], made.categorical[rows] = new.numerical.cpu(), new.categorical.cpu()
+
+
+class Hands:
+    """Move from row to row of families side by side: when the next rows are."""
+
+    def __init__(self, network: AbsorbingNetwork, column: TimeColumn, families: int, device: str) -> None:
+        self.network, self.column = network, column
+        self.last = torch.full((families,), -1, dtype=torch.int64, device=device)
+        self.is_timed = torch.zeros(len(network.units.all), dtype=torch.bool)
+        self.is_timed[column.units(network.units)] = True
+
+    def moved(
+        self,
+        around: Around,
+        before: Before | None,
+        left: Tensor,
+        generator: torch.Generator,
+        given: tuple[EncodedBatch, Tensor] | None,
+    ) -> tuple[Tensor, tuple[EncodedBatch, Tensor]]:
+        """Return the context of the next rows at their times, and what of these rows stands.
+
+        Args:
+            around, before: of the next rows of the first families.
+            left: (families,) int64, rows still to come of each.
+            generator: of the draws.
+            given: what stands besides; a time that is given is the row's.
+        """
+        pace, count, device = self.network.pace, len(left), self.last.device
+        assert pace is not None
+        clock = Clock(self.last[:count], left.to(device))
+        context = self.network.context(replace(around, clock=clock), before)
+        draws = torch.rand(2, count, generator=generator).to(device)
+        self.last = pace.draw(context, clock, draws[0], draws[1])
+        if given is not None:
+            is_given = given[1][:, self.is_timed.to(device)].all(1)
+            told = self.column.periods(_table(given[0]), 0)
+            self.last = torch.where(is_given, torch.from_numpy(told).to(device), self.last)
+        rows = self.column.rows(self.last).to(str(device))
+        stands = self.is_timed.expand(count, -1).to(device)
+        if given is not None:
+            rows = self.column.joined(rows, given[0], is_given)
+            stands = stands | given[1]
+        return context + pace.seen_now(clock, self.last), (rows, stands)
 
 
 class Remembered:
@@ -149,10 +207,24 @@ class Remembered:
         self.recent = [*self.recent[-LEAD:], self.last]
 
 
+def _table(rows: EncodedBatch) -> EncodedTable:
+    numerical = rows.numerical.cpu().unsqueeze(-1).expand(-1, -1, 2).numpy()
+    return EncodedTable(numerical, rows.categorical.cpu().numpy().astype(np.int32))
+
+
 def _rows(batch: EncodedBatch, rows: Tensor, device: str) -> EncodedBatch:
     return EncodedBatch(batch.numerical[rows].to(device), batch.categorical[rows].to(device))
 
 
-def whole_families(parent_row: np.ndarray | None, rows: int) -> Families:
-    """Return uncut families, of (rows,) int64 pointers: a state is carried through all of a family."""
+def whole_families(parent_row: np.ndarray | None, rows: int, most: int | None = None) -> Families:
+    """Return uncut families, of (rows,) int64 pointers: a state is carried through all of a family.
+
+    Rows beyond ``most`` of a parent are families of their own: a station's rows by the hour, a second time.
+    """
+    if parent_row is not None and most is not None:
+        families = Families.from_pointer(parent_row, rows, window_limit=max(rows, 1))
+        pieces = -(-families.size.astype(np.int64) // most)
+        turn = np.empty(rows, dtype=np.int64)
+        turn[families.order] = families.rank.astype(np.int64) * pieces // families.size.astype(np.int64)
+        parent_row = np.where(parent_row < 0, -1, parent_row * int(pieces.max(initial=1)) + turn)
     return Families.from_pointer(parent_row, rows, window_limit=max(rows, 1))

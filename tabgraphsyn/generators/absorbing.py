@@ -39,7 +39,7 @@ class Absorbing(Generator):
     kinds: ClassVar[tuple[StageKind, ...]] = (
         StageKind(
             name="absorbing",
-            version=2,
+            version=3,
             module="tabgraphsyn.stages.absorbing",
             config_keys=("generator", "training.absorbing", "seed"),
             inputs=(StageInput("prepare"),),

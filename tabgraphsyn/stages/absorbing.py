@@ -17,15 +17,17 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.reference import entity_numbers
 from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
+from tabgraphsyn.models.absorbing.pace import Pace, bins_of
 from tabgraphsyn.models.absorbing.scales import scales
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions
-from tabgraphsyn.stages.around_rows import Database, driver_pointer, layouts_up, sibling_order, surroundings
+from tabgraphsyn.stages.around_rows import Database, driver_pointer, layouts_up, series, sibling_order, surroundings
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit
@@ -47,7 +49,8 @@ def run(context: StageContext) -> None:
     """
     table, prepared = str(context.table), Prepared(context.input("prepare"))
     if prepared.layout(table).is_empty or table in prepared.plan.coarse:
-        _write(context, {"table": table, "digits": [], "facts": 0, "has_families": False, "training": None}, None)
+        nothing = {"digits": [], "facts": 0, "has_families": False, "pace": None, "training": None}
+        _write(context, {"table": table, **nothing}, None)
         return
     settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
     seed = derive_seed(int(context.config["seed"]), NAME, table)
@@ -60,12 +63,15 @@ def run(context: StageContext) -> None:
     around = surroundings(
         prepared, table, encoded.rows, conditions(prepared, prepared, table, encoded.rows), training(prepared)
     )
-    families = _families(prepared, table, encoded, settings.window)
+    times = _times(prepared, table, encoded, seed)
+    families = _families(prepared, table, encoded, settings.window, times)
+    pace = None if times is None else _pace(times[0], families, times[1], entities)
     record = {
         "table": table,
         **units.to_dict(),
         "facts": around.width,
         "has_families": families.exchange,
+        "pace": None if pace is None else pace.to_dict(),
         "training": None,
     }
     torch.manual_seed(seed)
@@ -82,6 +88,8 @@ def run(context: StageContext) -> None:
         seed=seed,
         untold=settings.untold,
         device=context.resources.device,
+        times=None if times is None else torch.from_numpy(times[1]),
+        timed_units=() if pace is None else TimeColumn(codec, pace).units(units),
     )
     summary = fit(context, task, loop, seed)
     _write(context, {**record, "training": summary.result()}, network)
@@ -137,6 +145,7 @@ def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing,
         dropout=settings.dropout,
         level_dim=settings.level_dim,
         history_dim=settings.history_dim,
+        pace=None if record["pace"] is None else Pace.from_dict(record["pace"]),
     )
 
 
@@ -157,15 +166,38 @@ def _entities(prepared: Prepared, table: str, shared: Collection[str]) -> np.nda
     return entity_numbers(plan.order, plan.training_rows, driver, shared, pointers, prepared.persons())[table]
 
 
-def _families(prepared: Prepared, table: str, encoded: EncodedTable, window: int) -> Families:
+def _times(prepared: Prepared, table: str, encoded: EncodedTable, seed: int) -> tuple[Pace, np.ndarray] | None:
+    """Return the grid of a table's times and the period of each row, (rows,) int64; None where they are no series."""
+    panel = series(prepared, table)
+    if panel is None:
+        return None
+    grid = Pace(panel.column, panel.start, panel.step, panel.periods, (), ())
+    column = TimeColumn(prepared.codec(table), grid).within_told()
+    return column.pace, column.periods(encoded, seed)
+
+
+def _pace(grid: Pace, families: Families, times: np.ndarray, entities: np.ndarray) -> Pace:
+    """Return the grid with the bins of first periods and of steps between siblings."""
+    ordered, is_first = times[families.order], families.rank == 0
+    held = entities[families.order]
+    step = np.diff(ordered, prepend=0)[~is_first]
+    return replace(grid, first=bins_of(ordered[is_first], held[is_first]), step=bins_of(step, held[~is_first]))
+
+
+def _families(
+    prepared: Prepared, table: str, encoded: EncodedTable, window: int, times: tuple[Pace, np.ndarray] | None
+) -> Families:
     """Return the windows of a table's siblings in their natural order."""
     parent_row = driver_pointer(prepared, table, prepared.pointer)
     if parent_row is None:
         return Families.from_pointer(None, encoded.rows)
-    columns = prepared.schema.table(table).columns
-    own = prepared.codec(table).columns
-    times = [column.name for column in columns if column.sdtype == "datetime" and column.name in own]
-    order = sibling_order(prepared.codec(table), encoded, parent_row, times)
+    if times is not None:
+        order = np.argsort(times[1], kind="stable")
+    else:
+        columns = prepared.schema.table(table).columns
+        own = prepared.codec(table).columns
+        names = [column.name for column in columns if column.sdtype == "datetime" and column.name in own]
+        order = sibling_order(prepared.codec(table), encoded, parent_row, names)
     families = Families.from_pointer(parent_row[order], encoded.rows, window)
     return replace(families, order=order[families.order])
 

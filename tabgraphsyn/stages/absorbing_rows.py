@@ -15,6 +15,7 @@ from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import RowMaker, first_levels
+from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
@@ -104,10 +105,11 @@ class AbsorbingRows(RowMaker):
         demands = demands.balanced(numpy_generator(making.seed, "sample", table, "balance"))
         codec, units = prepared.codec(table), network.units
         asked = Conditioned(codec, units, demands, making.seed) if demands.conditions else None
+        pace = None if network.pace is None else network.pace.pace
         made = unmasked_rows(
             network,
             around,
-            whole_families(driver_pointer(prepared, table, pointer), rows),
+            whole_families(driver_pointer(prepared, table, pointer), rows, None if pace is None else pace.periods),
             derive_seed(making.seed, "sample", table),
             window=self._settings.window,
             device=making.device,
@@ -116,6 +118,7 @@ class AbsorbingRows(RowMaker):
             allowed=None if asked is None else asked.allowed,
             given=standing(codec, units, demands),
             wanted=asked,
+            column=None if pace is None else TimeColumn(prepared.codec(table), pace),
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(

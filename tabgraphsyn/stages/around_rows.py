@@ -12,6 +12,7 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.datetime import DatetimeCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
+from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.prepared import Prepared
@@ -91,12 +92,27 @@ def surroundings(
 def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.ndarray]) -> np.ndarray | None:
     """Return the parent of each row along the key that makes rows siblings, None where none does.
 
-    Rows under a reference table are no family: thousands of rows, whose number is the table's.
+    Rows under a reference table are no family (thousands of rows, whose number is the table's) unless a series.
     """
     driver = prepared.plan.driver[table]
-    if driver is None or prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables:
+    if driver is None:
+        return None
+    is_published = prepared.schema.relation(driver).parent_table in prepared.plan.reference_tables
+    if is_published and series(prepared, table) is None:
         return None
     return pointer(driver)
+
+
+def series(prepared: Prepared, table: str) -> Panel | None:
+    """Return the column of times, one a period, that makes rows under a published row a series; None for none.
+
+    Families of other tables are in their own order; whether a time drawn first serves them was not measured.
+    """
+    codec, driver = prepared.codec(table), prepared.plan.driver[table]
+    if driver is None or prepared.schema.relation(driver).parent_table not in prepared.plan.reference_tables:
+        return None
+    own = [one for one in prepared.panels(table) if one.relation == driver and one.column in codec.columns]
+    return next((one for one in own if codec.columns[one.column].given is None), None)
 
 
 def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarray, times: list[str]) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from tabgraphsyn.data.pointers import concatenated_ranges
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.models.absorbing.history import LEAD
-from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before
+from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families, FamilyBatches
@@ -35,6 +37,8 @@ class UnmaskingTask(WindowTask):
         families: windows of at most some dozens of siblings.
         entities: (rows,) int64, the entity of each row: what is kept for validation is whole entities.
         untold: share of the windows whose rows must do without graph, keys and ancestors.
+        times: (rows,) int64 periods that climb from sibling to sibling, None where none do.
+        timed_units: places of the units that say the time: always known.
     """
 
     unmasking: AbsorbingNetwork
@@ -46,6 +50,8 @@ class UnmaskingTask(WindowTask):
     seed: int
     untold: float = 0.0
     device: str = "cpu"
+    times: Tensor | None = None
+    timed_units: Sequence[int] = ()
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
     validation_draws: ClassVar[str] = "validation masks"
@@ -60,6 +66,9 @@ class UnmaskingTask(WindowTask):
         )
         self._sizes = torch.tensor([len(group) for group in units.groups])
         self._inner = torch.tensor([place for group in units.groups for place in range(len(group))])
+        self._timed_groups = self._group[list(self.timed_units)].unique()
+        if self.times is not None:
+            self._clock = _clock(self.families, self.times)
 
     @property
     def network(self) -> nn.Module:
@@ -86,21 +95,34 @@ class UnmaskingTask(WindowTask):
             (slice(0, len(windows)), whole) if part == WHOLE else part.groups(self.families.window_rows[windows])
         )
         around = self.surroundings.take(rows, siblings.rank, siblings.size, generator, is_told)
+        if self.times is not None:
+            around = replace(around, clock=self._clock.part(rows))
         around = to_device(around.part(cut), self.device)
         batch = drawn.part(cut).to(self.device)
         history = self._history(batch, self.families.window_rows[windows[groups]], lead, groups)
         draft = self.unmasking.draft(batch, is_known[cut].to(self.device))
-        surprise = self.unmasking.surprises(draft, self.unmasking.context(around, history), history)
+        context, lateness = self._at_times(self.unmasking.context(around, history), around, rows[cut])
+        surprise = self.unmasking.surprises(draft, context, history)
         masked = (~draft.is_known).to(surprise.dtype)
-        return (surprise * masked).sum(1) / masked.sum(1)
+        return (surprise * masked).sum(1) / masked.sum(1).clamp(min=1) + lateness / masked.shape[1]
+
+    def _at_times(self, context: Tensor, around: Around, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the context of rows at their times, and how surprising these are: (rows,), zeros without times."""
+        pace = self.unmasking.pace
+        if pace is None or self.times is None or around.clock is None:
+            return context, context.new_zeros(len(context))
+        time = self.times[rows].to(self.device)
+        return context + pace.seen_now(around.clock, time), pace.surprise(context, around.clock, time)
 
     def _masks(self, rows: int, generator: torch.Generator) -> Tensor:
         """Return which units are known: the first ones of a random order of groups, (rows, units) bool."""
         groups, units = len(self._sizes), len(self._group)
-        turn = torch.rand(rows, groups, generator=generator).argsort(1)
+        turn = torch.rand(rows, groups, generator=generator)
+        turn[:, self._timed_groups] = -1
+        turn = turn.argsort(1)
         before = self._sizes[turn].cumsum(1) - self._sizes[turn]
         first = torch.empty_like(before).scatter_(1, turn, before)
-        known = torch.randint(0, units, (rows, 1), generator=generator)
+        known = torch.randint(0, units, (rows, 1), generator=generator).clamp(min=len(self.timed_units))
         return first[:, self._group] + self._inner < known
 
     def _lead(self, windows: np.ndarray, generator: torch.Generator) -> tuple[EncodedBatch, np.ndarray] | None:
@@ -137,6 +159,16 @@ class UnmaskingTask(WindowTask):
         last = (place - 1).clamp(min=0)
         row = EncodedBatch(joined.numerical[last], joined.categorical[last])
         return self.unmasking.before(seen, row, has_one)
+
+
+def _clock(families: Families, times: Tensor) -> Clock:
+    """Return the clock of all rows, in row order; ``times`` is (rows,) int64."""
+    order = torch.from_numpy(families.order)
+    rank, size = torch.from_numpy(families.rank).long(), torch.from_numpy(families.size).long()
+    before = times[order].roll(1)
+    last, left = torch.empty_like(times), torch.empty_like(times)
+    last[order], left[order] = before.where(rank > 0, before.new_tensor(-1)), size - rank
+    return Clock(last, left)
 
 
 def _joined(before: Tensor, rows: Tensor, ahead: Tensor, place: Tensor) -> Tensor:

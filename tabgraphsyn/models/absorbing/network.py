@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.models.absorbing.history import PLACE_FEATURES, History, place_features
 from tabgraphsyn.models.absorbing.numbers import COMPONENTS, FEATURES, MixtureHead, features, scaled
+from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
 from tabgraphsyn.models.absorbing.scales import POINTS
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Units
@@ -32,17 +33,20 @@ class Around:
         facts: (rows, facts) float32: the graph network's vector, what keys say, numbers of children.
         ancestors: for each way up, the clean rows of the distinct ancestors, and (rows,) int64 into them, -1 for none.
         rank, size: (rows,) float32, place in the family and its size.
+        clock: of the siblings before, where times climb from sibling to sibling.
     """
 
     facts: Tensor
     ancestors: Sequence[tuple[EncodedBatch, Tensor]]
     rank: Tensor
     size: Tensor
+    clock: Clock | None = None
 
     def part(self, rows: slice) -> Around:
         """Return what surrounds some of the rows."""
         ancestors = [(clean, which[rows]) for clean, which in self.ancestors]
-        return Around(self.facts[rows], ancestors, self.rank[rows], self.size[rows])
+        clock = None if self.clock is None else self.clock.part(rows)
+        return Around(self.facts[rows], ancestors, self.rank[rows], self.size[rows], clock)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class AbsorbingNetwork(nn.Module):
         has_families: True where rows follow their siblings.
         width: hidden units. layers: residual blocks. dropout: share of hidden units dropped in training.
         level_dim: width of a level's embedding. history_dim: width of the recurrent state.
+        pace: how the times of siblings climb, None where they do not.
     """
 
     scale: Tensor
@@ -106,6 +111,7 @@ class AbsorbingNetwork(nn.Module):
         dropout: float,
         level_dim: int,
         history_dim: int,
+        pace: Pace | None = None,
     ) -> None:
         super().__init__()
         self.units, self.told = units, facts
@@ -128,6 +134,7 @@ class AbsorbingNetwork(nn.Module):
             self.remembered = nn.Sequential(
                 nn.Linear(2 * history_dim + PLACE_FEATURES, width), nn.SiLU(), nn.Linear(width, width)
             )
+        self.pace = None if pace is None else PaceHead(pace=pace, width=width)
         self.blocks = nn.ModuleList(ResidualBlock(width=width, dropout=dropout) for _ in range(layers))
         self.normalise = nn.LayerNorm(width)
         self.head = nn.Linear(width, sum(self.token_levels) + 3 * COMPONENTS * len(units.smooth))
@@ -202,7 +209,10 @@ class AbsorbingNetwork(nn.Module):
         return Before(history, torch.cat([last.numerical * there, value * there], dim=1))
 
     def context(self, around: Around, before: Before | None) -> Tensor:
-        """Return what surrounds rows as one vector, (rows, width); ``before`` where rows follow their siblings."""
+        """Return what surrounds rows as one vector, (rows, width); ``before`` where rows follow their siblings.
+
+        Where times climb from sibling to sibling, the row's own is not in it: add ``pace.seen_now``.
+        """
         place = place_features(around.rank, around.size)
         context: Tensor = self.facts(torch.cat([around.facts, place], dim=1))
         for encoder, (rows, which) in zip(self.ancestors, around.ancestors, strict=True):
@@ -211,6 +221,9 @@ class AbsorbingNetwork(nn.Module):
         if self.history is not None:
             assert before is not None
             context = context + self.remembered(torch.cat([before.history, place], dim=1))
+        if self.pace is not None:
+            assert around.clock is not None
+            context = context + self.pace.seen_before(around.clock)
         return context
 
     def numbers_known(self, draft: Draft) -> Tensor:

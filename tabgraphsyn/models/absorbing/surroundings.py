@@ -79,4 +79,5 @@ def to_device(around: Around, device: str) -> Around:
     if device == "cpu":
         return around
     ancestors = [(rows.to(device), which.to(device)) for rows, which in around.ancestors]
-    return Around(around.facts.to(device), ancestors, around.rank.to(device), around.size.to(device))
+    clock = None if around.clock is None else around.clock.to(device)
+    return Around(around.facts.to(device), ancestors, around.rank.to(device), around.size.to(device), clock)
