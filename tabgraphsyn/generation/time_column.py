@@ -100,7 +100,7 @@ class TimeColumn:
         return EncodedBatch(numerical, categorical)
 
     def joined(self, timed: EncodedBatch, given: EncodedBatch, is_given: Tensor) -> EncodedBatch:
-        """Return given rows with the column's fields of ``timed`` where no time is given; ``is_given`` is (rows,) bool."""
+        """Return given rows, timed ones' times where none is given; ``is_given`` is (rows,) bool."""
         numbers, categories = self.codec.places[self.pace.column]
         numerical, categorical = given.numerical.clone(), given.categorical.clone()
         numerical[~is_given, numbers] = timed.numerical[~is_given, numbers]

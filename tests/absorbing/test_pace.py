@@ -139,6 +139,12 @@ def test_rows_of_a_series_have_a_time_each_and_follow_the_row_before(tmp_path: P
     assert (np.diff(times) >= 1).all() and times.max() < 48
     kind = new.categorical.numpy()[families.order, column.codec.places["kind"][1].start].reshape(7, 40)
     assert (np.diff(kind) % 4 == 1).mean() > 0.8
+    # A time that is given is kept.
+    wanted = column.rows(torch.arange(280) % 40)
+    units = torch.zeros(280, len(one.unmasking.units.all), dtype=torch.bool)
+    units[families.order[0], column.units(one.unmasking.units)] = True
+    fixed = unmasked_rows(one.unmasking, around, families, 1, window=8, column=column, given=(wanted, units))
+    assert column.periods(table_of(fixed), 0)[families.order[0]] == families.order[0] % 40
 
 
 @pytest.fixture(scope="module")
