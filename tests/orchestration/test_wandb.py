@@ -173,9 +173,9 @@ def test_a_server_that_does_not_take_it_costs_a_stage_a_few_seconds_at_most(
 def test_without_a_key_a_stage_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     both, _ = trackers(tmp_path / "stages" / "gnn" / "abc", "online")
     both.log({"loss": 1.0}, 0)
-    time.sleep(0.1)
     both.close()
-    assert "API key" in caplog.text or "in time" in caplog.text  # the second on a machine that is slow right now
+    # It asks for an API key; on a machine that is slow right now it was not even there in time.
+    assert "`tabgraphsyn sync` uploads it later" in caplog.text
 
 
 @pytest.mark.slow
