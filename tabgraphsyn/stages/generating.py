@@ -14,7 +14,7 @@ from shutil import rmtree
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codec.bands import BandRule
+from tabgraphsyn.data.codec.bands import band_columns
 from tabgraphsyn.data.rules.kept import fixing_key
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
@@ -238,9 +238,9 @@ class Generation:
         protected |= asked_columns(demands) | stay
         beside = BesideParents(prepared.schema, rules, parents.read)
         codec = prepared.codec(table)
-        bands = [one for one in codec.rules if isinstance(one, BandRule)]  # a band is its number's before anything else
-        protected |= {one.column for one in bands}
-        tied = (*codec.derived.items(), *((one.start, one.column) for one in bands))
+        bands = band_columns(codec.rules)  # a band is its number's before anything else
+        protected |= bands.keys()
+        tied = (*codec.derived.items(), *((number, column) for column, number in bands.items()))
         rng = numpy_generator(self.seed, "sample", table, "rules")
         keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng)
         made = keeper.kept(beside.added(batches))

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.codec.bands import band_columns
 from tabgraphsyn.data.rules.kept import RowRules, fixing_key, learn_row_rules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
@@ -403,3 +405,37 @@ def test_what_a_key_to_a_parent_fixes_is_one_value_a_parent() -> None:
         assert checked.counts[1] == 0 and checked.counts[0] > 100
     first = np.unique(pointer, return_index=True)[1]
     assert made.take(pa.array(first)) == drawn.take(pa.array(first))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        lambda low: f"{low}-{low + 9}",
+        lambda low: f"{low} to {low + 9}",
+        lambda low: "under 30" if low == 20 else f"{low}+" if low == 60 else f"{low}-{low + 9}",
+    ],
+)
+def test_a_band_stays_its_numbers_whatever_else_fixes_it(label: Callable[[int], str]) -> None:
+    rng = np.random.default_rng(2)
+
+    def drawn(is_real: bool) -> pa.Table:
+        value = rng.uniform(20, 70, 2_000).round(1)
+        places = (value // 10 * 10).astype(int)
+        code = places if is_real else rng.permutation(places)  # in made rows the code goes by nothing
+        bands = [label(int(low)) for low in places]
+        return pa.table({"value": value, "band": bands, "code": [f"C{one}" for one in code]})
+
+    real, made = drawn(True), drawn(False)
+    kinds = (Column("value", "numerical"), Column("band", "categorical"), Column("code", "categorical"))
+    schema = TableSchema("t", kinds, ())
+    codec = TableCodec.fit(Table(schema, real), np.ones(2_000, bool), real.column_names, CodecConfig())
+    bands = band_columns(codec.rules)
+    assert bands == {"band": "value"}
+    fixed = rule("fixed", determinant=["code"], dependent="band")
+    known = RowRules("t", (fixed,), {0: {(f"C{low}",): label(low) for low in range(20, 70, 10)}})
+    tied = [(number, column) for column, number in bands.items()]
+    keeper = RuleKeeper(schema, known, frozenset(bands), tied, np.random.default_rng(3))
+    kept = pa.concat_tables(keeper.kept(iter([made])))
+    expected = [label(int(one // 10 * 10)) for one in kept.column("value").to_pylist()]
+    assert kept.column("band").to_pylist() == expected and kept.num_rows == 2_000
+    assert keeper.broken == fixed.check(tables_of(kept)).broken.sum(), "what could not be kept is counted"

@@ -117,6 +117,11 @@ class BandRule(Plain):
         return np.maximum(place, 0), ~np.isnan(numbers) & is_inside
 
 
+def band_columns(rules: Sequence[Any]) -> dict[str, str]:
+    """Return columns of bands and the numbers whose bands they are, of the rules of a codec."""
+    return {one.column: one.start for one in rules if isinstance(one, BandRule)}
+
+
 def find_bands(
     categories: Mapping[str, Sequence[Any]],
     numbers: Mapping[str, MixedFormat | None],
