@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tabgraphsyn.evaluation.metric.utility import Utility
 from tabgraphsyn.evaluation.score import Result
@@ -11,16 +10,20 @@ from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.relatives import related_features
 from tabgraphsyn.evaluation.sides.side import Comparison, FeatureDatabase
 from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.ranges import Count, Share
 
 
 class UtilityRelational(Utility):
     """Utility with the columns of a row's parents and aggregates of its children as features.
 
     Args:
+        targets: columns to predict, each ``table.column``; None chooses them per table.
+        per_table: number of columns chosen per table.
+        cap_rows: rows to fit and rows to test at most.
+        least_rows: fewer rows to fit or to test than this are not judged.
+        least_skill: a model that reaches less than this after training on real rows does not count.
         own_columns: True adds the other columns of the row itself; they usually say more than other tables do, and
             then hide what the keys carry.
-
-    The other arguments are those of ``Utility``.
     """
 
     name = "utility_relational"
@@ -34,8 +37,19 @@ class UtilityRelational(Utility):
         "regression."
     )
 
-    def __init__(self, *, own_columns: bool = False, **others: Any) -> None:
-        super().__init__(**others)
+    def __init__(
+        self,
+        *,
+        targets: Sequence[str] | None = None,
+        per_table: Count = 2,
+        cap_rows: Count = 5_000,
+        least_rows: Count = 50,
+        least_skill: Share = 0.05,
+        own_columns: bool = False,
+    ) -> None:
+        super().__init__(
+            targets=targets, per_table=per_table, cap_rows=cap_rows, least_rows=least_rows, least_skill=least_skill
+        )
         self.own_columns = own_columns
 
     def features(self, whole: FeatureDatabase, table: str) -> list[Feature]:

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.models.gnn.base import GraphSchema
 from tabgraphsyn.models.gnn.edges import Edges
 from tabgraphsyn.models.gnn.encoder import GraphEncoder
+from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
 
 HOME = "torch_geometric.nn"
 MOST = 1_024
@@ -23,6 +25,7 @@ class ConvolutionNetwork(GraphEncoder):
     """A heterogeneous graph network of one convolution of PyG per edge type and layer.
 
     Args:
+        graph_schema: node and edge types (runtime).
         convolution: ``_target_``, a message passing class of ``torch_geometric.nn`` that takes two kinds of rows, and
             its arguments. Widths come from here: ``in_channels``, ``out_channels``, ``channels`` and the map ``nn``
             (linear; for ``EdgeConv``, which has one pair of rows at a time, followed by a ReLU) are not set in yaml;
@@ -42,15 +45,29 @@ class ConvolutionNetwork(GraphEncoder):
     def __init__(
         self,
         *,
+        graph_schema: GraphSchema,
         convolution: Mapping[str, Any],
         estimates_sums: bool = False,
-        **others: Any,
+        hidden_dim: Width = 64,
+        layers: Layers = 2,
+        condition_dim: Width = 64,
+        dropout: ShareBelowOne = 0.1,
+        similar_rows: Neighbours = 0,
+        reconstruction_weight: Share = 0.25,
     ) -> None:
         # Set first: the base class asks for convolutions while it is built.
         self._kind = convolution_class(convolution.get("_target_"))
         self._arguments = {key: value for key, value in convolution.items() if key != "_target_"}
         self._estimates_sums = estimates_sums
-        super().__init__(**others)
+        super().__init__(
+            graph_schema=graph_schema,
+            hidden_dim=hidden_dim,
+            layers=layers,
+            condition_dim=condition_dim,
+            dropout=dropout,
+            similar_rows=similar_rows,
+            reconstruction_weight=reconstruction_weight,
+        )
 
     def convolution(self) -> nn.Module:
         """Return a new convolution."""
