@@ -20,21 +20,21 @@ from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.generation.bundle import Bundle
-from tabgraphsyn.generation.consistency import enforce, enforceable
-from tabgraphsyn.generation.family_keeping import keep_families
-from tabgraphsyn.generation.family_totals import HeldTables
 from tabgraphsyn.generation.fixing.demands import Demands, asked_columns, kept_by_pattern, with_cells
 from tabgraphsyn.generation.fixing.filling import TablesFilled
 from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
 from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.fixing.wishes import Wishes
+from tabgraphsyn.generation.keeping.consistency import enforce, enforceable
+from tabgraphsyn.generation.keeping.family_keeping import keep_families
+from tabgraphsyn.generation.keeping.family_totals import HeldTables
+from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
+from tabgraphsyn.generation.keeping.rule_parents import BesideParents
+from tabgraphsyn.generation.keeping.spacing import spaced
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
-from tabgraphsyn.generation.rule_keeping import RuleKeeper
-from tabgraphsyn.generation.rule_parents import BesideParents
 from tabgraphsyn.generation.sampling_config import SamplingConfig
-from tabgraphsyn.generation.spacing import spaced
 from tabgraphsyn.generation.structure.base import Skeleton
 from tabgraphsyn.generation.writer import write_table
 from tabgraphsyn.generators.base import named

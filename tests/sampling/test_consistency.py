@@ -7,7 +7,7 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
-from tabgraphsyn.generation.consistency import enforce, enforceable
+from tabgraphsyn.generation.keeping.consistency import enforce, enforceable
 
 SCHEMA = Schema(
     (

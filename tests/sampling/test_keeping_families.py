@@ -15,8 +15,8 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.generation.family_keeping import keep_families
-from tabgraphsyn.generation.family_totals import HeldTables
+from tabgraphsyn.generation.keeping.family_keeping import keep_families
+from tabgraphsyn.generation.keeping.family_totals import HeldTables
 
 ROWS, PARENTS = 500, 60
 RELATION = Relation("t", ("k",), "p", ("id",))

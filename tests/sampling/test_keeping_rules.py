@@ -22,9 +22,9 @@ from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, T
 from tabgraphsyn.data.untrusted import builtins, decoded
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.bundle_forms import RulesForm
-from tabgraphsyn.generation.family_keeping import keep_families
-from tabgraphsyn.generation.rule_keeping import RuleKeeper, computed
-from tabgraphsyn.generation.rule_parents import BesideParents
+from tabgraphsyn.generation.keeping.family_keeping import keep_families
+from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed
+from tabgraphsyn.generation.keeping.rule_parents import BesideParents
 
 ROWS = 400
 Columns = dict[str, pa.Array]

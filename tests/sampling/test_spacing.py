@@ -15,7 +15,7 @@ from tabgraphsyn.data.known.panel import DAY_US, Panel, find_panels, microsecond
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation import spacing
-from tabgraphsyn.generation.spacing import spaced
+from tabgraphsyn.generation.keeping.spacing import spaced
 
 HOUR_US = DAY_US // 24
 START = 17_897 * DAY_US

@@ -9,7 +9,7 @@ import numpy as np
 from tabgraphsyn.data.codes import MISSING, column_codes, tuple_codes
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.value_kinds import Unique
-from tabgraphsyn.generation.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 _ROUNDS = 30
 

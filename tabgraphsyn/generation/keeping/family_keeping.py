@@ -12,8 +12,8 @@ from tabgraphsyn.data.rules.row_kinds import Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Unique
 from tabgraphsyn.data.schema import TableSchema
-from tabgraphsyn.generation.family_unique import keep_unique
-from tabgraphsyn.generation.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.family_unique import keep_unique
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 
 def keep_families(

@@ -14,7 +14,7 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Multiple, Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Among, NullBy, NullTogether, OneOf, most_frequent
-from tabgraphsyn.generation.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 Repair = Callable[[Any, RuleRows, frozenset[str], np.random.Generator], None]
 

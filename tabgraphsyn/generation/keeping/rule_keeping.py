@@ -20,8 +20,8 @@ from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed, NullBy, NullTogether
 from tabgraphsyn.data.schema import TableSchema
-from tabgraphsyn.generation.rule_repairs import adjust, compute, look_up
-from tabgraphsyn.generation.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.rule_repairs import adjust, compute, look_up
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 MOST_DECIDED = 1_000_000
 """Combinations that are remembered from batch to batch of a rule."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.family_kinds import ParentTotal, aggregate
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.generation.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 
 @dataclass

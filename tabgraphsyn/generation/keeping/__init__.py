@@ -1,0 +1,1 @@
+"""What keeps the rules of the data in rows that were made: in a row, through keys, within a parent."""
