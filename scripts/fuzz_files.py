@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import random
@@ -320,9 +321,9 @@ def _changed(raw: Any, rng: random.Random) -> str:
     elif kind == "rename" and isinstance(holder, dict):
         holder[str(rng.choice(("x", "", "columns", "orders", "../x", "\x1b[0m", "a" * 300)))] = holder.pop(key)
     elif kind == "copy" and isinstance(holder, list):
-        holder.append(holder[key])
+        holder.append(copy.deepcopy(holder[key]))
     else:
-        holder[key] = rng.choice(NASTY)
+        holder[key] = copy.deepcopy(rng.choice(NASTY))  # changed by a later change, it would hold itself
     return f"{kind} {where}"
 
 

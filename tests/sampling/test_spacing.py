@@ -14,7 +14,7 @@ from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.known.panel import DAY_US, Panel, find_panels, microseconds
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Relation, Schema, Table, TableSchema
-from tabgraphsyn.generation import spacing
+from tabgraphsyn.generation.keeping import spacing
 from tabgraphsyn.generation.keeping.spacing import spaced
 
 HOUR_US = DAY_US // 24
