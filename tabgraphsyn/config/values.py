@@ -41,8 +41,9 @@ def _buildable(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
         target = str(settings.get("_target_", ""))
         if target.startswith("tabgraphsyn."):
             yield key, target, {name: value for name, value in settings.items() if name != "_target_"}
+    training = config.get("training")
     for key, target in _sections(config).items():
-        section = (config.get("training") or {}).get(key.partition(".")[2])
+        section = training.get(key.partition(".")[2]) if isinstance(training, Mapping) else None
         if isinstance(section, Mapping):
             yield key, target, section
 

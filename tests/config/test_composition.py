@@ -46,6 +46,7 @@ def test_every_mistake_is_found_at_once():
     [
         ("gnn=null", "gnn: a group cannot be null. Use gnn=none."),
         ("~gnn", "gnn: the group was removed"),
+        ("training=[]", "training: the group was removed"),
         ("+gnn.wdith=3", "takes no such argument"),
         ("denoiser._target_=os.system", "is outside the package"),
         ("denoiser._target_=tabgraphsyn.models.denoiser.mlp.Mpl", "Did you mean"),
