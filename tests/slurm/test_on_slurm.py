@@ -245,7 +245,7 @@ def test_a_dependency_on_a_forgotten_job_does_not_start_a_stage_without_inputs(l
 @pytest.mark.parametrize("text", ["x" * 64, "short"])
 def test_a_damaged_input_stops_the_stage(launches: Launches, cluster: DevCluster, text: str):
     launches.run(*ONE, "fake.gnn=hold")
-    launches.wait_for("stages/gnn/*/attempts/1.json")
+    launches.wait_for("marks/started-gnn-*")  # it has looked at its inputs; a record alone says that it is about to
     (out,) = launches.out.glob("stages/autoencoder/*/artifacts/out.txt")
     out.write_text(text)
     (launches.out / "release").touch()
