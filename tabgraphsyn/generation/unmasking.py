@@ -86,8 +86,7 @@ def unmasked_rows(
         )
 
     with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
-        for _ in pool.map(run, range(len(parts))):
-            pass
+        list(pool.map(run, range(len(parts))))  # raises what a part raised
     return made
 
 

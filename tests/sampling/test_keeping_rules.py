@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,16 @@ import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.codec.bands import band_columns
-from tabgraphsyn.data.rules.kept import RowRules, fixing_key, learn_row_rules
+from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
-from tabgraphsyn.data.rules.store import rule_from_dict
-from tabgraphsyn.data.rules.tables import RuleTables
-from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
+from tabgraphsyn.data.schema import Column, Relation, Schema, Table, TableSchema
 from tabgraphsyn.data.untrusted import builtins, decoded
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.bundle_forms import RulesForm
-from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
-
-ROWS = 400
-Columns = dict[str, pa.Array]
-
-
-def rule(kind: str, **values: Any) -> Rule:
-    return rule_from_dict({"kind": kind, "table": "t", **values}, "test")
-
-
-def schema_of(rows: pa.Table) -> TableSchema:
-    return TableSchema("t", tuple(Column(name, "categorical") for name in rows.column_names), ())
-
-
-def tables_of(rows: pa.Table) -> RuleTables:
-    schema = schema_of(rows)
-    return RuleTables(Database(Schema((schema,), ()), {"t": Table(schema, rows)}), {})
+from tests.sampling.keeping_rows import ROWS, Columns, cents, days, rule, schema_of, tables_of, whole, with_nulls
 
 
 def keep(
@@ -52,22 +33,6 @@ def keep(
     assert made.num_rows == rows.num_rows and made.schema == rows.schema
     assert keeper.broken == int(np.any([one.check(tables_of(made)).broken for one in rules], axis=0).sum())
     return made
-
-
-def with_nulls(values: np.ndarray, rng: np.random.Generator, share: float = 0.3) -> pa.Array:
-    return pa.array(values, mask=rng.random(len(values)) < share)
-
-
-def days(numbers: np.ndarray, unit: str = "us") -> pa.Array:
-    return pa.array(1_600_000_000 + numbers * 86_400).cast(pa.timestamp("s")).cast(pa.timestamp(unit))
-
-
-def whole(rng: np.random.Generator, most: int = 50) -> np.ndarray:
-    return rng.integers(0, most, ROWS)
-
-
-def cents(rng: np.random.Generator) -> np.ndarray:
-    return np.round(rng.gamma(2, 40, ROWS), 2)
 
 
 Case = Callable[[np.random.Generator], tuple[Columns, list[Rule]]]
@@ -324,87 +289,6 @@ def test_rules_reach_through_keys_and_the_parents_stay() -> None:
     off = made["gross"].to_numpy() - made["net"].to_numpy() - 2 * theirs["vat"].to_numpy(zero_copy_only=False)
     assert np.nanmax(np.abs(off)) < 1e-6 and made["k"].combine_chunks() == pointer
     assert made["vat"] == rows["vat"]  # some keys lead nowhere: that rule is left to what copies from parents
-
-
-def test_the_rows_of_a_parent_are_numbered_spaced_and_rise() -> None:
-    rng = np.random.default_rng(4)
-    names, relation = ("k", "number", "at", "dose"), Relation("t", ("k",), "p", ("k",))
-    child = TableSchema("t", tuple(Column(name, "numerical") for name in names), ())
-    schema = Schema((TableSchema("p", (Column("k", "id"),), ("k",)), child), (relation,))
-    pointer = rng.integers(-1, 60, ROWS)
-    rows = pa.table({
-        "k": pa.array(pointer, mask=pointer < 0), "number": pa.array(whole(rng, 9)), "at": days(whole(rng, 300)),
-        "dose": with_nulls(whole(rng), rng, 0.1),
-    })  # fmt: skip
-    through = {"relation": relation.name}
-    rules = [
-        rule("rising", column="dose", by="at", **through),
-        rule("rising", column="number", by="at", strict=True, **through),
-        rule("numbered", column="number", **through),
-        rule("equal_gap", column="at", gap=14 * 86_400.0, is_time=True, **through),
-        rule("rising", column="at", strict=True, **through),
-    ]
-    made = keep_families(child, rows, rules, {relation.name: pointer}, frozenset({"k"}), np.random.default_rng(0))
-    parents = Table(schema.table("p"), pa.table({"k": np.arange(60)}))
-    read = RuleTables(Database(schema, {"t": Table(child, made), "p": parents}), {relation.name: pointer})
-    for one in rules:
-        applies, broken = one.check(read).counts
-        assert applies > 100 and broken == 0, one.statement()
-    assert made.schema == rows.schema and made["dose"].null_count == rows["dose"].null_count
-    assert sorted(made["dose"].drop_null().to_pylist()) == sorted(rows["dose"].drop_null().to_pylist())
-    orphans = pa.array(pointer < 0)
-    assert made.filter(orphans) == rows.filter(orphans)
-    kept = RowRules("t", families=tuple(rules))
-    assert not kept.problems([Operand(name) for name in names], [relation.name]) and kept.problems([], [])
-
-
-def test_what_rises_in_the_order_of_the_file_takes_its_whole_row_along() -> None:
-    rng = np.random.default_rng(5)
-    names, relation = ("k", "code", "sold"), Relation("t", ("k",), "p", ("k",))
-    child = TableSchema("t", tuple(Column(name, "numerical") for name in names), ())
-    pointer, code = rng.integers(-1, 60, ROWS), whole(rng, 9)
-    sold = 10 * code + rng.random(ROWS)
-    rows = pa.table({"k": pa.array(pointer, mask=pointer < 0), "code": code, "sold": sold})
-    rules = [rule("rising", column="code", relation=relation.name)]
-    pointers, stay = {relation.name: pointer}, frozenset({"k"})
-    moved = keep_families(child, rows, rules, pointers, stay, rng, moves_rows=True)
-    alone = keep_families(child, rows, rules, pointers, stay, rng)
-    for made in (moved, alone):
-        order = np.lexsort((np.arange(ROWS), pointer))
-        same = (np.diff(pointer[order]) == 0) & (pointer[order][1:] >= 0)
-        assert (np.diff(made["code"].to_numpy()[order])[same] >= 0).all() and made["k"] == rows["k"]
-    assert (moved["sold"].to_numpy() // 10 == moved["code"].to_numpy()).all() and alone["sold"] == rows["sold"]
-    assert moved.filter(pa.array(pointer < 0)) == rows.filter(pa.array(pointer < 0))
-
-
-def test_what_a_key_to_a_parent_fixes_is_one_value_a_parent() -> None:
-    rng = np.random.default_rng(6)
-    relation = Relation("t", ("k",), "p", ("k",))
-    child = TableSchema("t", (Column("k", "id"), Column("rate", "numerical"), Column("zone", "categorical")), ())
-    schema = Schema((TableSchema("p", (Column("k", "id"),), ("k",)), child), (relation,))
-    pointer = rng.integers(0, 60, ROWS)
-    rate = rng.random(60)[pointer]
-    rows = pa.table({"k": pointer, "rate": rate, "zone": (rate * 5).astype(int).astype(str)})
-    parents = Table(schema.table("p"), pa.table({"k": np.arange(60)}))
-    read = RuleTables(Database(schema, {"t": Table(child, rows), "p": parents}), {relation.name: pointer})
-    found = [replace(rule("fixed", determinant=["k"], dependent=name), by_key=True) for name in ("rate", "zone")]
-    habit = replace(found[0], strength=0.9)
-    learnt = learn_row_rules(
-        "t", [*found, habit], read, np.arange(ROWS), 1, attributes=["rate", "zone"], public=["rate", "zone"]
-    )
-    assert [one.follows for one in learnt.families] == [("rate",), ("zone",)] and not learnt.rules
-    assert not learnt.problems([Operand("rate"), Operand("zone")], [relation.name])
-    assert {fixing_key(one, schema) for one in learnt.families} == {relation}
-    assert fixing_key(replace(found[0], by_key=False), schema) is None
-    drawn = pa.table({"k": pointer, "rate": rng.random(ROWS), "zone": pa.array(rng.integers(0, 5, ROWS).astype(str))})
-    fixing = dict.fromkeys(("rate", "zone"), relation.name)
-    made = keep_families(child, drawn, learnt.families, {relation.name: pointer}, frozenset({"k"}), rng, fixing=fixing)
-    whole_families = Table(child, made)
-    for one in learnt.families:
-        checked = one.check(RuleTables(Database(schema, {"t": whole_families, "p": parents}), {relation.name: pointer}))
-        assert checked.counts[1] == 0 and checked.counts[0] > 100
-    first = np.unique(pointer, return_index=True)[1]
-    assert made.take(pa.array(first)) == drawn.take(pa.array(first))
 
 
 @pytest.mark.parametrize(
