@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tabgraphsyn.generation.fixing.typed import ReadTable
     from tabgraphsyn.generation.fixing.wishes import Wishes
     from tabgraphsyn.generation.sampling_config import SamplingConfig
+    from tabgraphsyn.stages.generating import Generation
 
 MOST_UNASKED_ROWS = 20_000_000
 """Rows that a bundle may ask for by its own settings."""
@@ -61,9 +63,8 @@ def sample(
     from tabgraphsyn.data.untrusted import blamed
     from tabgraphsyn.generation.bundle import Bundle
     from tabgraphsyn.generation.sampling_config import SamplingConfig
-    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread, cpu_count
+    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread
     from tabgraphsyn.stages.build import build
-    from tabgraphsyn.stages.generating import Generation
 
     with blamed(str(bundle)):
         opened = Bundle.open(bundle, allow_targets)
@@ -82,16 +83,7 @@ def sample(
         say(note)
     folder = Path("synthetic") if out is None else out
     _refuse_leftovers(folder, opened.tables, config.formats)
-    generation = Generation(
-        bundle=opened,
-        config=config,
-        seed=int(opened.manifest["provenance"]["seed"]) if seed is None else seed,
-        device=_resolved(device),
-        threads=cpu_count(),
-        allow_targets=tuple(allow_targets),
-        wishes=wishes,
-        say=say,
-    )
+    generation = replace(_generation(opened, config, seed, device, allow_targets, say), wishes=wishes)
     # No message of numpy, arrow or torch is for the user; what they say here they say of the bundle.
     with blamed(str(bundle)), arithmetic_on_one_thread():
         rows_made = generation.run(folder)
@@ -181,9 +173,8 @@ def impute(
     from tabgraphsyn.generation.fixing.write_back import filled_rows, write_filled
     from tabgraphsyn.generation.sampling_config import SamplingConfig
     from tabgraphsyn.generators.base import named
-    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread, cpu_count
+    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread
     from tabgraphsyn.stages.build import build
-    from tabgraphsyn.stages.generating import Generation
 
     with blamed(str(bundle)):
         opened = Bundle.open(bundle, allow_targets)
@@ -200,16 +191,7 @@ def impute(
         SamplingConfig,
         allow_targets=tuple(allow_targets),
     )
-    generation = Generation(
-        bundle=opened,
-        config=config,
-        seed=int(opened.manifest["provenance"]["seed"]) if seed is None else seed,
-        device=_resolved(device),
-        threads=cpu_count(),
-        allow_targets=tuple(allow_targets),
-        filled=filled,
-        say=say,
-    )
+    generation = replace(_generation(opened, config, seed, device, allow_targets, say), filled=filled)
     done = {}
     with blamed(str(bundle)), vanishing_folder() as folder, arithmetic_on_one_thread():
         generation.run(folder)
@@ -273,6 +255,28 @@ def parse_rows(pairs: Sequence[str]) -> dict[str, int]:
             raise ConfigError(f"--rows: TABLE=NUMBER expected, found {pair!r}.")
         rows[table] = int(count)
     return rows
+
+
+def _generation(
+    bundle: Bundle,
+    config: SamplingConfig,
+    seed: int | None,
+    device: str,
+    allow_targets: Sequence[str],
+    say: Callable[[str], None],
+) -> Generation:
+    from tabgraphsyn.orchestration.compute import cpu_count
+    from tabgraphsyn.stages.generating import Generation
+
+    return Generation(
+        bundle=bundle,
+        config=config,
+        seed=int(bundle.manifest["provenance"]["seed"]) if seed is None else seed,
+        device=_resolved(device),
+        threads=cpu_count(),
+        allow_targets=tuple(allow_targets),
+        say=say,
+    )
 
 
 def _resolved(device: str) -> str:
