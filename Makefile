@@ -34,7 +34,7 @@ $(VENV)/.installed-docs: $(INSTALLED)
 	@touch $@
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow and not slurm" -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not slurm" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m "slow and not slurm" -n 2 --dist loadfile $(PYTEST_ARGS)

@@ -60,34 +60,33 @@ def verb(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     return run
 
 
-def command(tiny: Path, home: Path, *more: str) -> list[str]:
-    place = ["dataset=folder", f"dataset.path={tiny}", f"output_dir={home / 'outputs'}", "campaign=toy"]
+def command(tiny: Path, folder: Path, *more: str) -> list[str]:
+    place = ["dataset=folder", f"dataset.path={tiny}", f"output_dir={folder / 'outputs'}", "campaign=toy"]
     return [*place, *LIGHT_EVALUATION, "cluster=inline", "cluster.threads=1", *more]
 
 
 TRUSTED = f"allow_targets=[{PACKAGE}]"
 
 
-def test_another_generator_runs_the_whole_line(
-    tiny: Path, home: Path, here: Callable[..., Ended], verb: Callable[..., Ended]
+@pytest.mark.usefixtures("home")
+def test_another_generator_runs_the_whole_line_and_its_bundle_needs_its_package_to_be_named(
+    tiny: Path, tmp_path: Path, here: Callable[..., Ended], verb: Callable[..., Ended]
 ):
-    planned = here(*command(tiny, home, "model=shares", TRUSTED, "dry_run=true"))
+    planned = here(*command(tiny, tmp_path, "model=shares", TRUSTED, "dry_run=true"))
     labels = [text.split()[1] for text in planned.out.splitlines() if text.startswith("  run")]
     assert labels == ["ingest", "prepare", "structure", "independent", "sample", "evaluate", "report"]
-    assert here(*command(tiny, home, "model=shares", TRUSTED)).counts == (7, 0)
-    assert here(*command(tiny, home, "model=shares", TRUSTED)).counts == (0, 7)
-    out = ("--output-dir", str(home / "outputs"))
+    assert here(*command(tiny, tmp_path, "model=shares", TRUSTED)).counts == (7, 0)
+    assert here(*command(tiny, tmp_path, "model=shares", TRUSTED)).counts == (0, 7)
+    out = ("--output-dir", str(tmp_path / "outputs"))
     assert "independent" in verb("status", "toy", *out).out
-    point = home / "outputs" / "campaigns" / "toy" / "default"
+    point = tmp_path / "outputs" / "campaigns" / "toy" / "default"
     report = (point / "report.html").read_text(encoding="utf-8")
     assert "independent" in report and "loss" in report
     made = {name: pd.read_csv(point / "synthetic" / f"{name}.csv") for name in tiny_tables()}
     assert set(made["orders"]["clerk_id"].dropna()) <= set(made["clerks"]["clerk_id"])
     assert set(made["customers"]["segment"]) == {"firm", "person"}
 
-
-def test_its_bundle_needs_its_package_to_be_named(home: Path, tmp_path: Path, verb: Callable[..., Ended]):
-    shutil.copytree(home / "outputs" / "campaigns" / "toy" / "default" / "bundle", tmp_path / "carried")
+    shutil.copytree(point / "bundle", tmp_path / "carried")
     bundle, more = str(tmp_path / "carried"), str(tmp_path / "more")
     refused = verb("sample", bundle, "--out", more, code=2)
     assert f"a generator of '{PACKAGE}' made this bundle" in refused.err
@@ -99,6 +98,7 @@ def test_its_bundle_needs_its_package_to_be_named(home: Path, tmp_path: Path, ve
     assert manifest["generator"]["pseudo_count"] == 2 and "sampler" not in manifest
 
 
+@pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     ("overrides", "text"),
     [
@@ -115,14 +115,15 @@ def test_its_bundle_needs_its_package_to_be_named(home: Path, tmp_path: Path, ve
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_its_mistakes_are_found_before_the_queue(
-    tiny: Path, home: Path, here: Callable[..., Ended], overrides: list[str], text: str
+    tiny: Path, tmp_path: Path, here: Callable[..., Ended], overrides: list[str], text: str
 ):
-    ended = here(*command(tiny, home, *overrides), code=2)
+    ended = here(*command(tiny, tmp_path, *overrides), code=2)
     assert text in ended.err
 
 
-def test_a_sweep_over_generators_shares_what_comes_before(tiny: Path, home: Path, here: Callable[..., Ended]):
-    ended = here("-m", *command(tiny, home, "model=shares,data_space", TRUSTED, "dry_run=true"))
+@pytest.mark.usefixtures("home")
+def test_a_sweep_over_generators_shares_what_comes_before(tiny: Path, tmp_path: Path, here: Callable[..., Ended]):
+    ended = here("-m", *command(tiny, tmp_path, "model=shares,data_space", TRUSTED, "dry_run=true"))
     rows = [text.split() for text in ended.out.splitlines() if text.startswith("  ")]
     labels = [row[1] for row in rows]
     assert {"independent", "gnn", "diffusion/orders"} <= set(labels)
