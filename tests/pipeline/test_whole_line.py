@@ -45,7 +45,7 @@ ARTIFACTS = {
 
 
 class Line:
-    """A finished launch of the tiny database, and its command."""
+    """A finished launch of the tiny database, and its command; what computes in its store takes a ``copy``."""
 
     def __init__(self, shell: Shell, source: Path) -> None:
         self.shell = shell
@@ -62,6 +62,11 @@ class Line:
         self.first = shell.launch(*self.command)
         (self.campaign,) = [path for path in (self.outputs / "campaigns").iterdir() if path.is_dir()]
         self.point = self.campaign / "default"
+
+    def copy(self, outputs: Path) -> tuple[str, ...]:
+        """Copy the store to ``outputs`` and return the launch's command there."""
+        shutil.copytree(self.outputs, outputs, symlinks=True)
+        return *self.command, f"output_dir={outputs}"
 
     def synthetic(self) -> dict[str, pd.DataFrame]:
         """Return the synthetic CSV files, read as the real ones would be."""
@@ -179,27 +184,28 @@ def test_an_edited_cell_recomputes_all_and_an_unchanged_copy_nothing(
     assert set(decisions(here(*moved)).values()) == {"run"}
 
 
-def test_a_changed_report_alone_is_computed_alone(line: Line, here: Callable[..., Ended]):
-    ended = here(*line.command, "report.bins=12", "cluster=inline")
+def test_a_changed_report_alone_is_computed_alone(line: Line, here: Callable[..., Ended], tmp_path: Path):
+    ended = here(*line.copy(tmp_path / "outputs"), "report.bins=12", "cluster=inline")
     assert ended.counts == (1, 14)
 
 
-def test_a_launch_in_the_background_is_found_by_status(line: Line):
-    ended = line.shell.launch(*line.command, "report.bins=10", "campaign=background", "wait=false")
+def test_a_launch_in_the_background_is_found_by_status(line: Line, tmp_path: Path):
+    outputs = tmp_path / "outputs"
+    ended = line.shell.launch(*line.copy(outputs), "report.bins=10", "campaign=background", "wait=false")
     assert "background as process" in ended.out
     campaign: dict[str, Any] = {}
     end = time.monotonic() + 200
     while campaign.get("counts") != {"done": 15} and time.monotonic() < end:
         time.sleep(0.3)
-        raw = json.loads(line.shell.verb("status", "--json", "--output-dir", str(line.outputs)).out)
+        raw = json.loads(line.shell.verb("status", "--json", "--output-dir", str(outputs)).out)
         campaign = next((each for each in raw["campaigns"] if each["name"] == "background"), {})
     assert campaign["counts"] == {"done": 15}
-    log = line.outputs / "campaigns" / "background" / "launch.log"
+    log = outputs / "campaigns" / "background" / "launch.log"
     while "1 computed, 14 cached" not in log.read_text() and time.monotonic() < end:
         time.sleep(0.1)
-    text = line.shell.verb("status", "background", "--output-dir", str(line.outputs)).out
+    text = line.shell.verb("status", "background", "--output-dir", str(outputs)).out
     assert "background: 1 point, 15 done; runner: ended" in text
-    assert "done in" in line.shell.verb("logs", "report", "-c", "background", "--output-dir", str(line.outputs)).out
+    assert "done in" in line.shell.verb("logs", "report", "-c", "background", "--output-dir", str(outputs)).out
 
 
 def test_a_dry_run_of_new_data_writes_nothing(tiny: Path, here: Callable[..., Ended], tmp_path: Path):
@@ -237,11 +243,11 @@ def small(source: str, outputs: Path) -> list[str]:
     return [*dataset, f"output_dir={outputs}", *FEW_STEPS, *LIGHT_EVALUATION, "cluster=inline", "cluster.threads=1"]
 
 
-def test_points_of_a_sweep_share_their_stages(two_tables: Path, inline_outputs: Path, here: Callable[..., Ended]):
-    ended = here("-m", *small(str(two_tables), inline_outputs), "gnn=gin,none", "seed=0,1", "campaign=sweep")
+def test_points_of_a_sweep_share_their_stages(two_tables: Path, tmp_path: Path, here: Callable[..., Ended]):
+    ended = here("-m", *small(str(two_tables), tmp_path), "gnn=gin,none", "seed=0,1", "campaign=sweep")
     # ingest, prepare, structure once; 2 autoencoders a seed; gnn, 2 diffusions, sample, evaluate, report a point.
     assert ended.counts == (3 + 2 * 2 + 4 * 6, 0)
-    points = {path.name: path for path in (inline_outputs / "campaigns" / "sweep").iterdir() if path.is_dir()}
+    points = {path.name: path for path in (tmp_path / "campaigns" / "sweep").iterdir() if path.is_dir()}
     assert sorted(points) == ["gnn=gin,seed=0", "gnn=gin,seed=1", "gnn=none,seed=0", "gnn=none,seed=1"]
     made = [(point / "synthetic" / "orders.csv").read_bytes() for point in points.values()]
     assert len(set(made)) == 4
@@ -290,7 +296,7 @@ def test_every_component_runs_the_whole_line(
 def test_a_quota_counts_files(line: Line, tmp_path: Path):
     """Of a point, besides artifacts: a file a stage, one more where it trained, four of its own; all else as before."""
     outputs = tmp_path / "outputs"
-    shutil.copytree(line.outputs, outputs)
+    command = line.copy(outputs)
     before = line.shell.verb("usage", "--json", "--output-dir", str(line.outputs)).out
     for folder in (path.parent for path in outputs.glob("stages/*/*/done.json")):
         besides = [path for path in folder.rglob("*") if path.is_file() and "artifacts" not in path.parts]
@@ -314,7 +320,7 @@ def test_a_quota_counts_files(line: Line, tmp_path: Path):
         in line.shell.verb("verify", "--output-dir", str(outputs)).out
     )
     assert "done in" in line.shell.verb("logs", "gnn", "--output-dir", str(outputs)).out
-    again = line.shell.launch(*(word.replace(str(line.outputs), str(outputs)) for word in line.command))
+    again = line.shell.launch(*command)
     assert again.counts == (0, 15)
 
 
