@@ -36,7 +36,7 @@ from chaos_records import Foreign, Records
 from chaos_sweeps import SWEEPS, differences
 from cluster_kit import DevCluster, Launches, throw_away_cluster
 
-from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.stored.lease import attempt_numbers
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from fuzz import Try
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "sampling"))
 
-from tabgraphsyn.generation.bundle import manifest_digest
+from tabgraphsyn.generation.bundles.bundle import manifest_digest
 from tabgraphsyn.verbs.sample import sample
 
 MANIFEST = "bundle.json"

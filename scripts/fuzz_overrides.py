@@ -13,8 +13,8 @@ from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.config.top_level import PLACE_KEYS
 from tabgraphsyn.launch import _flags
-from tabgraphsyn.orchestration import submit
-from tabgraphsyn.orchestration.checking import checked_points
+from tabgraphsyn.orchestration.launching import submit
+from tabgraphsyn.orchestration.launching.checking import checked_points
 
 DATA = "id,kind,v\n" + "".join(f"{n},{'abc'[n % 3]},{n * 1.25}\n" for n in range(40))
 VALUES = (

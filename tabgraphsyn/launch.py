@@ -21,7 +21,7 @@ from tabgraphsyn.terminal import escaped_output, exit_code_of
 if TYPE_CHECKING:
     from tabgraphsyn.generators.kinds import Catalog
     from tabgraphsyn.orchestration.campaign.naming import Point
-    from tabgraphsyn.orchestration.submit import Launch
+    from tabgraphsyn.orchestration.launching.submit import Launch
 
 _TOLD_LINES = 25
 _HYDRA_ONLY = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc", "--version")
@@ -105,8 +105,8 @@ def _config(given: list[str]) -> int:
 
 def _print_configs(overrides: list[str], *, multirun: bool, whole: dict[str, Any] | None = None) -> None:
     from tabgraphsyn.config.composition import compose_points
+    from tabgraphsyn.config.site import read_site
     from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts, sections
-    from tabgraphsyn.orchestration.slurm.site import read_site
 
     composed = compose_points(overrides, multirun=multirun, readable=read_site().readable_variables, whole=whole)
     raise_collected(ConfigError, composed.problems)
@@ -118,7 +118,7 @@ def _print_configs(overrides: list[str], *, multirun: bool, whole: dict[str, Any
 
 def _launch(given: list[str], catalog: Catalog | None) -> int:
     from tabgraphsyn.config.catalog import STAGES
-    from tabgraphsyn.orchestration.checking import checked_points
+    from tabgraphsyn.orchestration.launching.checking import checked_points
 
     flags = _flags(given)
     points = checked_points(flags.overrides, flags.multirun, has_components=catalog is None, whole=flags.whole)
@@ -176,13 +176,13 @@ def _run(points: list[Point], flags: _Flags, catalog: Catalog) -> int:
     import time
 
     from tabgraphsyn.config.top_level import PLACE_KEYS
-    from tabgraphsyn.orchestration import submit
+    from tabgraphsyn.orchestration.campaign.running import announced
     from tabgraphsyn.orchestration.campaign.verdicts import closing_lines, exit_code, read_verdicts
-    from tabgraphsyn.orchestration.campaign_report import closing_line
-    from tabgraphsyn.orchestration.compute import settle_threads
-    from tabgraphsyn.orchestration.running import announced
-    from tabgraphsyn.orchestration.trust import allow
-    from tabgraphsyn.orchestration.wording import duration
+    from tabgraphsyn.orchestration.computing.compute import settle_threads
+    from tabgraphsyn.orchestration.launching import submit
+    from tabgraphsyn.orchestration.reading.campaign_report import closing_line
+    from tabgraphsyn.orchestration.reading.wording import duration
+    from tabgraphsyn.orchestration.stored.trust import allow
 
     started = time.time()
     config = points[0].config
@@ -229,8 +229,8 @@ def _print_if(line: str) -> None:
 
 
 def _print_opening(launch: Launch) -> None:
-    from tabgraphsyn.orchestration import submit
-    from tabgraphsyn.orchestration.stage_code import changed_code, said
+    from tabgraphsyn.orchestration.code.stage_code import changed_code, said
+    from tabgraphsyn.orchestration.launching import submit
 
     source = next(iter(launch.sources.values()))
     tables = ", ".join(source.tables[:10]) + (" ..." if len(source.tables) > 10 else "")
@@ -259,8 +259,8 @@ def _counted(launch: Launch) -> str:
 
 def _print_plan(launch: Launch) -> int:
     """Print what a run would do with each stage, and change nothing."""
-    from tabgraphsyn.orchestration import submit
-    from tabgraphsyn.orchestration.stage_code import changed_code, said
+    from tabgraphsyn.orchestration.code.stage_code import changed_code, said
+    from tabgraphsyn.orchestration.launching import submit
 
     found = submit.decisions(launch, submit.local_limits(launch.config).gpus)
     shares = launch.plan.shares()
@@ -284,9 +284,9 @@ def _dry_run_on_slurm(launch: Launch) -> int:
 def _detach(given: list[str], points: list[Point]) -> int:
     """Start the same command in the background, where it waits; its log lies in the campaign's folder."""
     from tabgraphsyn.config.top_level import PLACE_KEYS
-    from tabgraphsyn.orchestration import submit
     from tabgraphsyn.orchestration.campaign.naming import campaign_name
-    from tabgraphsyn.orchestration.running import detached
+    from tabgraphsyn.orchestration.campaign.running import detached
+    from tabgraphsyn.orchestration.launching import submit
 
     name = campaign_name(points, PLACE_KEYS)
     folder = submit.output_store(points[0].config).root.parent / "campaigns" / name

@@ -18,8 +18,8 @@ from tabgraphsyn.exports.judging import other_class, score_findings
 from tabgraphsyn.exports.places import EMBEDDED, TO_BE_GIVEN
 from tabgraphsyn.exports.record import BUNDLE, CONFIG, METRICS, TABLES, CrateForm, StageForm, place
 from tabgraphsyn.generators.frame import own_kinds
-from tabgraphsyn.orchestration.spec import Runtime
-from tabgraphsyn.orchestration.store import ARTIFACTS, DONE, SPEC, Store, file_sha256
+from tabgraphsyn.orchestration.planning.spec import Runtime
+from tabgraphsyn.orchestration.stored.store import ARTIFACTS, DONE, SPEC, Store, file_sha256
 
 CAMPAIGN = "again"
 POINT = "default"
@@ -206,7 +206,7 @@ def _last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _no_gpu() -> str:
-    from tabgraphsyn.orchestration.compute import visible_gpus
+    from tabgraphsyn.orchestration.computing.compute import visible_gpus
 
     return "" if visible_gpus() else "there is none here"
 

@@ -14,10 +14,10 @@ from tabgraphsyn.exports.record import BUNDLE, CrateForm, StageForm, stage_signa
 from tabgraphsyn.generators.base import FIRST_GENERATOR
 from tabgraphsyn.generators.frame import own_kinds
 from tabgraphsyn.generators.kinds import Catalog
-from tabgraphsyn.orchestration.plan import PlannedPoint, plan
-from tabgraphsyn.orchestration.signature import without
-from tabgraphsyn.orchestration.snapshot import source_hash
-from tabgraphsyn.orchestration.stage_code import STAGE, stage_code
+from tabgraphsyn.orchestration.code.snapshot import source_hash
+from tabgraphsyn.orchestration.code.stage_code import STAGE, stage_code
+from tabgraphsyn.orchestration.planning.plan import PlannedPoint, plan
+from tabgraphsyn.orchestration.planning.signature import without
 
 
 def chain_findings(record: CrateForm, config: Mapping[str, Any]) -> Iterator[Finding]:

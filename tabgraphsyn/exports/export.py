@@ -21,8 +21,8 @@ from tabgraphsyn.exports.point import Point, artifact, point_record
 from tabgraphsyn.exports.record import CLAIMS, CONFIG, CRATE, ROCRATE, CrateForm, shown_files, write_crate
 from tabgraphsyn.exports.requirements import requirements
 from tabgraphsyn.exports.rocrate import ro_crate
-from tabgraphsyn.orchestration.records import OutputForm
-from tabgraphsyn.orchestration.store import file_sha256
+from tabgraphsyn.orchestration.stored.records import OutputForm
+from tabgraphsyn.orchestration.stored.store import file_sha256
 
 REQUIREMENTS = "requirements.txt"
 _READ = frozenset({".json", ".yaml", ".html", ".md", ".txt", ".cff"})

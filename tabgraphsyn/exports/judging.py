@@ -10,7 +10,7 @@ from tabgraphsyn.exports.claims import Claim
 from tabgraphsyn.exports.contents import MetricsForm
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding, gathered
 from tabgraphsyn.exports.record import REPORT, MadeForm, StageForm
-from tabgraphsyn.orchestration.snapshot import machine_class
+from tabgraphsyn.orchestration.code.snapshot import machine_class
 
 _ROUND = ("torch", "numpy", "scipy", "pyarrow", "pandas")
 _SAME = 1e-12

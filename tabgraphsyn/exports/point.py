@@ -14,10 +14,10 @@ from tabgraphsyn.exports.record import CrateForm, MadeForm, StageForm, documents
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign, find_campaigns, read_campaign
 from tabgraphsyn.orchestration.campaign.config_texts import split
 from tabgraphsyn.orchestration.campaign.showing import CONFIG, CONFIGS
-from tabgraphsyn.orchestration.packed import read_spec
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, OutputForm
-from tabgraphsyn.orchestration.signature import without
-from tabgraphsyn.orchestration.store import ARTIFACTS, Store, done_manifest
+from tabgraphsyn.orchestration.planning.signature import without
+from tabgraphsyn.orchestration.stored.packed import read_spec
+from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, OutputForm
+from tabgraphsyn.orchestration.stored.store import ARTIFACTS, Store, done_manifest
 
 _SAID = (
     "started",

@@ -15,9 +15,9 @@ from msgspec import Meta, field
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.untrusted import Count, Form, Name, Scalar, builtins, inside, read_form
 from tabgraphsyn.errors import DataError
-from tabgraphsyn.orchestration.records import FolderName, OutputForm, StageId, Text
-from tabgraphsyn.orchestration.signature import signature
-from tabgraphsyn.orchestration.stage_code import stage_code
+from tabgraphsyn.orchestration.code.stage_code import stage_code
+from tabgraphsyn.orchestration.planning.signature import signature
+from tabgraphsyn.orchestration.stored.records import FolderName, OutputForm, StageId, Text
 
 FORMAT_VERSION = 1
 CRATE = "crate.json"

@@ -25,8 +25,8 @@ from tabgraphsyn.exports.outcomes import Outcome, OutcomeForm
 from tabgraphsyn.exports.point import point_stage
 from tabgraphsyn.exports.record import CLAIMS, METRICS, place, read_crate
 from tabgraphsyn.orchestration.campaign.campaigns import read_campaign
-from tabgraphsyn.orchestration.snapshot import code_version, machine_class
-from tabgraphsyn.orchestration.store import State
+from tabgraphsyn.orchestration.code.snapshot import code_version, machine_class
+from tabgraphsyn.orchestration.stored.store import State
 
 _FROM_THE_CRATE = {"sample", "evaluate"}
 """Stages that need no training: the crate holds what they read."""

@@ -32,8 +32,8 @@ from tabgraphsyn.exports.record import (
     shown_files,
 )
 from tabgraphsyn.exports.rocrate import ro_crate
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, OutputForm
-from tabgraphsyn.orchestration.store import DONE, done_file_problems, file_sha256
+from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, OutputForm
+from tabgraphsyn.orchestration.stored.store import DONE, done_file_problems, file_sha256
 
 _DIGITS = 12
 _GATE = "tabgraphsyn.evaluation.gate.Gate"

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.structure.base import Skeleton
 
 Fixed = Mapping[str, tuple[np.ndarray, pa.Array]]

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import numpy_generator
-from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.fixing.demands import Demands
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.sampling_config import SamplingConfig

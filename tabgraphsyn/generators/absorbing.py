@@ -53,14 +53,14 @@ class Absorbing(Generator):
             "absorbing",
             "absorbing.json",
             "absorbing/{table}.json",
-            "tabgraphsyn.generation.absorbing_forms.AbsorbingForm",
+            "tabgraphsyn.generation.bundles.absorbing_forms.AbsorbingForm",
         ),
         # A table of keys only has no weights.
         Content("absorbing", "absorbing.safetensors", "absorbing/{table}.safetensors", is_required=False),
     )
     rows: ClassVar[str] = "tabgraphsyn.stages.absorbing_rows.AbsorbingRows"
     sections: ClassVar[tuple[Section, ...]] = (Section("training.absorbing", "tabgraphsyn.training.config.LoopConfig"),)
-    checks: ClassVar[str] = "tabgraphsyn.generation.absorbing_forms.absorbing_problems"
+    checks: ClassVar[str] = "tabgraphsyn.generation.bundles.absorbing_forms.absorbing_problems"
 
     def width_for(self, rows: int) -> int:
         """Return the hidden units for a table of so many training rows."""

@@ -9,7 +9,7 @@ from tabgraphsyn.generators.base import Content, Generator, Section
 from tabgraphsyn.generators.kinds import StageInput, StageKind
 
 _PREPARE = StageInput("prepare")
-_FORMS = "tabgraphsyn.generation.latent_forms"
+_FORMS = "tabgraphsyn.generation.bundles.latent_forms"
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ class LatentDiffusion(Generator):
         Section("training.gnn", "tabgraphsyn.training.config.GraphLoopConfig", "gnn"),
         Section("training.diffusion", "tabgraphsyn.training.scoring.ScoredLoopConfig"),
     )
-    checks: ClassVar[str] = "tabgraphsyn.generation.latent_checks.latent_problems"
+    checks: ClassVar[str] = "tabgraphsyn.generation.bundles.latent_checks.latent_problems"

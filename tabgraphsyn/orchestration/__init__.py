@@ -1,12 +1,14 @@
-"""The DAG of stages: plan, store, and where they run.
+"""The DAG of stages: what is computed, by whom, where, and what is said of it.
 
-What is to be computed: ``checking``, ``submit``, ``plan``, ``source``, ``signature``; names of models in ``registry/``.
-What stands in an output folder: ``store``, ``lease``, ``spec``, ``records``, ``packed``, ``garbage``, ``sharing``; of
-campaigns ``campaign/``.
-Who computes a stage: ``worker``, ``ranks``, ``local_ranks``, ``follower``, ``compute``; what it leaves to read:
-``attempt_log``, ``captured_output``.
-Where that process is started: ``local/`` (this machine), ``slurm/`` (a cluster; ``slurm/node/`` runs on its nodes).
-By which code, and may it run: ``snapshot``, ``stage_code``, ``code_copy``, ``tree_digest``, ``trust``.
-What is said of it: ``status``, ``status_rows``, ``running``, ``accounting``, ``measured``, ``campaign_report``,
-``wording``. Studies and W&B: ``studies``, ``wandb_sync``.
+A wing stands only on those below it (``pyproject.toml`` holds that), from top to bottom:
+
+``slurm/``: a cluster (``slurm/node/`` runs on its nodes).
+``launching/``: from a command line to checked points, a recorded campaign and its run.
+``local/``: this machine's runner. ``registry/``: trained models of a store by name.
+``reading/``: status, hours, the report of a campaign, what could be deleted, W&B runs to send.
+``computing/``: the process of a stage: the worker, its ranks, its device, its log.
+``campaign/``: the folder of a campaign: points, studies, what is shown, verdicts.
+``code/``: by which code a stage is computed: its version, its hash, the copy that jobs run from.
+``planning/``: the DAG of a sweep, what identifies a stage, and its ``spec.json``.
+``stored/``: what an output folder holds: store, lease, records, the ledger of jobs; whose it is; whose code may run.
 """

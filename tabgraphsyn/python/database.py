@@ -15,7 +15,7 @@ from tabgraphsyn.errors import ConfigError, DataError, listing, nearest
 from tabgraphsyn.python.overrides import Setting, overrides, setting
 
 if TYPE_CHECKING:
-    from tabgraphsyn.orchestration.store import Store
+    from tabgraphsyn.orchestration.stored.store import Store
 
 
 @dataclass(frozen=True, eq=False)

@@ -157,8 +157,8 @@ class Model:
 
     def describe(self) -> str:
         """Return in words what the bundle holds of the real data."""
-        from tabgraphsyn.generation.bundle import Bundle
-        from tabgraphsyn.generation.description import described
+        from tabgraphsyn.generation.bundles.bundle import Bundle
+        from tabgraphsyn.generation.bundles.description import described
 
         return "\n".join(described(Bundle.open(self.bundle)))
 
@@ -234,7 +234,7 @@ def load_model(path: Path | str) -> Model:
         DataError: no bundle, an incomplete one, or one that was changed.
     """
     from tabgraphsyn.data.untrusted import blamed
-    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.bundles.bundle import Bundle
 
     place = Path(path).expanduser().resolve()
     bundle = place / BUNDLE if (place / BUNDLE).is_dir() else place

@@ -16,9 +16,9 @@ from tabgraphsyn.python.overrides import Setting, as_text, quoted
 if TYPE_CHECKING:
     from tabgraphsyn.orchestration.campaign.campaigns import Campaign
     from tabgraphsyn.orchestration.campaign.naming import Point
+    from tabgraphsyn.orchestration.launching.submit import Launch
     from tabgraphsyn.orchestration.local.frontier import Frontier
     from tabgraphsyn.orchestration.local.view import View
-    from tabgraphsyn.orchestration.submit import Launch
 
 _VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
@@ -88,11 +88,11 @@ def run(overrides: Sequence[Setting], view: View, *, named_by_content: bool = Fa
     """
     from tabgraphsyn.config.catalog import STAGES
     from tabgraphsyn.config.top_level import PLACE_KEYS
-    from tabgraphsyn.orchestration import submit
-    from tabgraphsyn.orchestration.checking import checked_points
-    from tabgraphsyn.orchestration.compute import settle_threads
-    from tabgraphsyn.orchestration.running import announced
-    from tabgraphsyn.orchestration.trust import allow
+    from tabgraphsyn.orchestration.campaign.running import announced
+    from tabgraphsyn.orchestration.computing.compute import settle_threads
+    from tabgraphsyn.orchestration.launching import submit
+    from tabgraphsyn.orchestration.launching.checking import checked_points
+    from tabgraphsyn.orchestration.stored.trust import allow
 
     points = checked_points(list(overrides), False, has_components=True)
     points = [_named(points[0])] if named_by_content else points
@@ -162,8 +162,8 @@ def _counts(launch: Launch, frontier: Frontier) -> tuple[int, int]:
 
 
 def _raise_failed(launch: Launch, campaign: Campaign, frontier: Frontier, code: int) -> None:
-    from tabgraphsyn.orchestration.lease import latest_attempt
     from tabgraphsyn.orchestration.local.frontier import Progress
+    from tabgraphsyn.orchestration.stored.lease import latest_attempt
 
     if code == EXIT_DONE:
         return
@@ -200,9 +200,9 @@ def read_data(overrides: Sequence[Setting], output_dir: Path) -> Path:
         ConfigError, DataError: what is wrong with the settings or the data.
     """
     from tabgraphsyn.config.catalog import STAGES
-    from tabgraphsyn.orchestration import submit
-    from tabgraphsyn.orchestration.checking import checked_points
-    from tabgraphsyn.orchestration.snapshot import code_version
+    from tabgraphsyn.orchestration.code.snapshot import code_version
+    from tabgraphsyn.orchestration.launching import submit
+    from tabgraphsyn.orchestration.launching.checking import checked_points
 
     points = checked_points([*overrides, f"output_dir={quoted(str(output_dir))}"], False, has_components=True)
     with process_kept():

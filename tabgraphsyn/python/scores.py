@@ -14,7 +14,7 @@ from tabgraphsyn.python.overrides import as_text, overrides
 from tabgraphsyn.python.tables import Tables
 
 if TYPE_CHECKING:
-    from tabgraphsyn.orchestration.store import Store
+    from tabgraphsyn.orchestration.stored.store import Store
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def evaluate(
     from tabgraphsyn.data.files import vanishing_folder
     from tabgraphsyn.data.rules.store import load_rules
     from tabgraphsyn.evaluation.sides.other_generators import read_database
-    from tabgraphsyn.orchestration.compute import cpu_count, settle_threads
+    from tabgraphsyn.orchestration.computing.compute import cpu_count, settle_threads
     from tabgraphsyn.python.running import process_kept
     from tabgraphsyn.stages.outside_sweep import composed_protocol, scored_data, unsplit_data
 
@@ -148,7 +148,7 @@ def _split(tables: Any) -> tuple[Store, Mapping[str, str]] | None:
     model = tables.model if isinstance(tables, Tables) else None
     if model is None or model.output_dir is None or not {"ingest", "prepare"} <= set(model.stages):
         return None
-    from tabgraphsyn.orchestration.store import Store
+    from tabgraphsyn.orchestration.stored.store import Store
 
     store = Store(model.output_dir / "stages")
     is_there = all(store.done(model.stages[label]) is not None for label in ("ingest", "prepare"))

@@ -65,7 +65,7 @@ class NotebookView(View):
         from rich.table import Table
         from rich.text import Text
 
-        from tabgraphsyn.orchestration.wording import duration, measured
+        from tabgraphsyn.orchestration.reading.wording import duration, measured
         from tabgraphsyn.terminal import printable
 
         title = f"{self._title}, {duration(time.time() - self._started)}"

@@ -12,8 +12,8 @@ from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.data.files import folder_written_aside, read_json, write_json
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.errors import StageError
-from tabgraphsyn.generation.bundle import FORMAT_VERSION, MANIFEST, file_hashes, manifest_digest
-from tabgraphsyn.generation.bundle_checks import components
+from tabgraphsyn.generation.bundles.bundle import FORMAT_VERSION, MANIFEST, file_hashes, manifest_digest
+from tabgraphsyn.generation.bundles.checks import components
 from tabgraphsyn.generators.base import Generator
 from tabgraphsyn.stages.context import StageContext
 

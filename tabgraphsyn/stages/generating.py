@@ -19,7 +19,7 @@ from tabgraphsyn.data.rules.kept import fixing_key
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import ConfigError, DataError, StageError
-from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.fixing.demands import Demands, asked_columns, kept_by_pattern, with_cells
 from tabgraphsyn.generation.fixing.filling import TablesFilled
 from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of

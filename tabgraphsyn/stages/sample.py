@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabgraphsyn.data.schema import PARQUET, READ_BY_STAGES, SHOWN
 from tabgraphsyn.errors import Interrupted
-from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.bundling import write_bundle

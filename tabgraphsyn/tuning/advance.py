@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.errors import EXIT_INTERRUPTED, TabGraphSynError, raise_collected
-from tabgraphsyn.orchestration.studies import SUMMARY, StudyForm, study_folder
+from tabgraphsyn.orchestration.campaign.studies import SUMMARY, StudyForm, study_folder
 from tabgraphsyn.tuning import runner
 from tabgraphsyn.tuning.outcome import Outcome, outcome
 from tabgraphsyn.tuning.space import chosen_overrides
@@ -190,9 +190,9 @@ def _queued(output_dir: Path, study: StudyForm, campaign: str, points: Sequence[
     if study.executor != "slurm":
         return set()
     from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, read_campaign
+    from tabgraphsyn.orchestration.reading.status import campaign_status
     from tabgraphsyn.orchestration.slurm.queue_status import with_queue
     from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-    from tabgraphsyn.orchestration.status import campaign_status
 
     if not (output_dir / "campaigns" / campaign / CAMPAIGN).is_file():
         return set()
@@ -220,8 +220,8 @@ def point_names(words: Sequence[str]) -> list[str]:
         ConfigError: all that is wrong with them.
     """
     from tabgraphsyn.config.composition import compose_points
+    from tabgraphsyn.config.site import read_site
     from tabgraphsyn.errors import ConfigError
-    from tabgraphsyn.orchestration.slurm.site import read_site
 
     composed = compose_points(words, multirun=True, readable=read_site().readable_variables)
     raise_collected(ConfigError, composed.problems)

@@ -9,8 +9,8 @@ from pathlib import Path
 from tabgraphsyn.data.untrusted import plain_bytes
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, read_campaign
+from tabgraphsyn.orchestration.campaign.studies import Objective
 from tabgraphsyn.orchestration.registry.models import EVALUATE, Model
-from tabgraphsyn.orchestration.studies import Objective
 from tabgraphsyn.tracking.jsonl import step_lines
 
 HOURS = "hours"

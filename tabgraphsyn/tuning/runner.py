@@ -14,10 +14,10 @@ from typing import Any
 
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.untrusted import plain_json
-from tabgraphsyn.orchestration.lease import Owner
-from tabgraphsyn.orchestration.records import below
-from tabgraphsyn.orchestration.running import detached
-from tabgraphsyn.orchestration.studies import StudyForm, study_folder
+from tabgraphsyn.orchestration.campaign.running import detached
+from tabgraphsyn.orchestration.campaign.studies import StudyForm, study_folder
+from tabgraphsyn.orchestration.stored.lease import Owner
+from tabgraphsyn.orchestration.stored.records import below
 from tabgraphsyn.tuning.outcome import curve
 
 _LOOK_S = 5.0

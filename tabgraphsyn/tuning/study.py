@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.untrusted import builtins
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.records import below
-from tabgraphsyn.orchestration.slurm.ledger import submission_lock
-from tabgraphsyn.orchestration.studies import STUDY, StudyForm, study_folder
-from tabgraphsyn.orchestration.trust import require_own
+from tabgraphsyn.orchestration.campaign.studies import STUDY, StudyForm, study_folder
+from tabgraphsyn.orchestration.stored.ledger import submission_lock
+from tabgraphsyn.orchestration.stored.records import below
+from tabgraphsyn.orchestration.stored.trust import require_own
 from tabgraphsyn.tuning.space import distribution
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def save_study(output_dir: Path, study: StudyForm) -> None:
     Raises:
         ConfigError: one of that name that searches for something else.
     """
-    from tabgraphsyn.orchestration.studies import read_study
+    from tabgraphsyn.orchestration.campaign.studies import read_study
 
     path = study_folder(output_dir, study.name) / STUDY
     if path.is_file():

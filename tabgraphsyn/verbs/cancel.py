@@ -9,7 +9,7 @@ import typer
 
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, running_stages
-from tabgraphsyn.orchestration.running import ask_to_stop, read_runner
+from tabgraphsyn.orchestration.campaign.running import ask_to_stop, read_runner
 from tabgraphsyn.orchestration.slurm.cancellations import note_cancelled
 from tabgraphsyn.orchestration.slurm.repair import cancel as cancel_jobs
 from tabgraphsyn.orchestration.slurm.repair import was_submitted

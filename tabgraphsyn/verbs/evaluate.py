@@ -44,7 +44,7 @@ def evaluate(
 
     With --set evaluation.gate.action=fail the command ends with exit code 3 when copying is found; scores are written.
     """
-    from tabgraphsyn.orchestration.compute import cpu_count, settle_threads
+    from tabgraphsyn.orchestration.computing.compute import cpu_count, settle_threads
 
     threads = threads or cpu_count()
     settle_threads(threads)

@@ -13,9 +13,9 @@ import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.garbage import RECORDS, RULES, UNUSED, Item, garbage
-from tabgraphsyn.orchestration.packed import pack
-from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.reading.garbage import RECORDS, RULES, UNUSED, Item, garbage
+from tabgraphsyn.orchestration.stored.packed import pack
+from tabgraphsyn.orchestration.stored.store import Store
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, own_folders
 
 _DAY_S = 86_400

@@ -126,7 +126,7 @@ def large_mb(source: Path, site: str | None) -> float:
     Raises:
         ConfigError, DataError: there are none.
     """
-    from tabgraphsyn.orchestration.submit import ingest_job_mb
+    from tabgraphsyn.orchestration.launching.submit import ingest_job_mb
     from tabgraphsyn.stages.ingest import data_mb
     from tabgraphsyn.verbs.site_cluster import site_config
 

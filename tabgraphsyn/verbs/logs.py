@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from tabgraphsyn.errors import ConfigError, listing, nearest
-from tabgraphsyn.orchestration.attempt_log import attempt_bytes, attempt_lines, last_log_lines, log_path
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.lease import attempt_numbers
-from tabgraphsyn.orchestration.slurm.ledger import Submission, latest_elements
-from tabgraphsyn.orchestration.slurm.ledger import read as read_ledger
-from tabgraphsyn.orchestration.store import State
+from tabgraphsyn.orchestration.computing.attempt_log import attempt_bytes, attempt_lines, last_log_lines, log_path
+from tabgraphsyn.orchestration.stored.lease import attempt_numbers
+from tabgraphsyn.orchestration.stored.ledger import Submission, latest_elements
+from tabgraphsyn.orchestration.stored.ledger import read as read_ledger
+from tabgraphsyn.orchestration.stored.store import State
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, one_campaign
 
 _LOOK_S = 0.5

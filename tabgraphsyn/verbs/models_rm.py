@@ -8,10 +8,10 @@ from tabgraphsyn.data.files import write_json
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.campaign.campaigns import CAMPAIGN, Campaign
-from tabgraphsyn.orchestration.garbage import Item, item, removal
-from tabgraphsyn.orchestration.records import below
+from tabgraphsyn.orchestration.reading.garbage import Item, item, removal
 from tabgraphsyn.orchestration.registry.models import Model
-from tabgraphsyn.orchestration.slurm.ledger import submission_lock
+from tabgraphsyn.orchestration.stored.ledger import submission_lock
+from tabgraphsyn.orchestration.stored.records import below
 from tabgraphsyn.verbs.place import chosen_campaigns
 from tabgraphsyn.verbs.rm import confirmed, is_mine, refuse_if_alive, refuse_tagged, remove, rm, show_removal
 
@@ -53,7 +53,7 @@ def _results(campaign: Campaign, point: str) -> Item:
 def _forget(rest: Campaign) -> None:
     """Write the campaign's record and its lists without the point."""
     from tabgraphsyn.data.untrusted import plain_json
-    from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES
+    from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES
 
     with submission_lock(rest.output_dir):
         record = plain_json(rest.folder / CAMPAIGN, MOST_RECORD_BYTES)

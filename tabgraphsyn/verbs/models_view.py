@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tabgraphsyn.config.top_level import PLACE_KEYS
-from tabgraphsyn.orchestration.plan import START
+from tabgraphsyn.orchestration.planning.plan import START
 from tabgraphsyn.orchestration.registry.models import Model
 from tabgraphsyn.verbs.console import output
 

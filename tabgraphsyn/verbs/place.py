@@ -9,8 +9,8 @@ import typer
 
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, find_campaigns, read_campaign
-from tabgraphsyn.orchestration.records import below
-from tabgraphsyn.orchestration.sharing import settle_rights
+from tabgraphsyn.orchestration.stored.records import below
+from tabgraphsyn.orchestration.stored.sharing import settle_rights
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="The launch's output_dir.", envvar="TABGRAPHSYN_OUTPUT")]
 OUTPUTS = Path("outputs")

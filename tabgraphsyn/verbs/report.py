@@ -15,7 +15,7 @@ def report(
     output_dir: OutputDir = OUTPUTS,
 ) -> None:
     """Write report.html and report.json of a campaign: means over seeds, intervals, significance, figures."""
-    from tabgraphsyn.orchestration.campaign_report import SUMMARY, write_report
+    from tabgraphsyn.orchestration.reading.campaign_report import SUMMARY, write_report
 
     chosen = one_campaign(output_dir, campaign)
     chosen.show_done()

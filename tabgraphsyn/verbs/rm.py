@@ -13,13 +13,13 @@ import typer
 
 from tabgraphsyn.errors import ConfigError, StageError, listing
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, running_stages
-from tabgraphsyn.orchestration.garbage import Removal, removal
+from tabgraphsyn.orchestration.campaign.running import read_runner
+from tabgraphsyn.orchestration.reading.garbage import Removal, removal
+from tabgraphsyn.orchestration.reading.status import campaign_status
 from tabgraphsyn.orchestration.registry.tags import read_tags, tags_of
-from tabgraphsyn.orchestration.running import read_runner
 from tabgraphsyn.orchestration.slurm.queue_status import with_queue
 from tabgraphsyn.orchestration.slurm.repair import was_submitted
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-from tabgraphsyn.orchestration.status import campaign_status
 from tabgraphsyn.verbs.gc import delete
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, one_campaign, own_folders
 

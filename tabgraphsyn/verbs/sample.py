@@ -12,7 +12,7 @@ from tabgraphsyn.errors import ConfigError, listing
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.bundles.bundle import Bundle
     from tabgraphsyn.generation.fixing.typed import ReadTable
     from tabgraphsyn.generation.fixing.wishes import Wishes
     from tabgraphsyn.generation.sampling_config import SamplingConfig
@@ -61,9 +61,9 @@ def sample(
     """
     # Imported here: a command line that only shows its help must not load torch.
     from tabgraphsyn.data.untrusted import blamed
-    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.bundles.bundle import Bundle
     from tabgraphsyn.generation.sampling_config import SamplingConfig
-    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread
+    from tabgraphsyn.orchestration.computing.compute import arithmetic_on_one_thread
     from tabgraphsyn.stages.build import build
 
     with blamed(str(bundle)):
@@ -168,12 +168,12 @@ def impute(
 
     from tabgraphsyn.data.files import vanishing_folder
     from tabgraphsyn.data.untrusted import blamed
-    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.bundles.bundle import Bundle
     from tabgraphsyn.generation.fixing.filling import tables_to_fill
     from tabgraphsyn.generation.fixing.write_back import filled_rows, write_filled
     from tabgraphsyn.generation.sampling_config import SamplingConfig
     from tabgraphsyn.generators.base import named
-    from tabgraphsyn.orchestration.compute import arithmetic_on_one_thread
+    from tabgraphsyn.orchestration.computing.compute import arithmetic_on_one_thread
     from tabgraphsyn.stages.build import build
 
     with blamed(str(bundle)):
@@ -234,7 +234,7 @@ def _refuse_leftovers(folder: Path, tables: Sequence[str], formats: Sequence[str
 
 def first_seed(bundle: Path, seed: int | None, allow_targets: Sequence[str] = ()) -> int:
     """Return ``seed``, or the one that the bundle was made with."""
-    from tabgraphsyn.generation.bundle import Bundle
+    from tabgraphsyn.generation.bundles.bundle import Bundle
 
     return int(Bundle.open(bundle, allow_targets).manifest["provenance"]["seed"]) if seed is None else seed
 
@@ -265,7 +265,7 @@ def _generation(
     allow_targets: Sequence[str],
     say: Callable[[str], None],
 ) -> Generation:
-    from tabgraphsyn.orchestration.compute import cpu_count
+    from tabgraphsyn.orchestration.computing.compute import cpu_count
     from tabgraphsyn.stages.generating import Generation
 
     return Generation(

@@ -78,8 +78,8 @@ def sample(
     """Write synthetic tables from a trained bundle; no real data is needed or read."""
     bundle, out = bundle.expanduser(), out.expanduser()
     if describe:
-        from tabgraphsyn.generation.bundle import Bundle
-        from tabgraphsyn.generation.description import described
+        from tabgraphsyn.generation.bundles.bundle import Bundle
+        from tabgraphsyn.generation.bundles.description import described
 
         print("\n".join(described(Bundle.open(bundle, allow_targets or ()))))
         return

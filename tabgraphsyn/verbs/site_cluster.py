@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tabgraphsyn.config.site import read_site
 from tabgraphsyn.errors import ConfigError, raise_collected
-from tabgraphsyn.orchestration.slurm.site import read_site
 
 
 def site_config(site: str | None) -> dict[str, Any]:

@@ -11,16 +11,16 @@ from typing import Annotated
 
 import typer
 
+from tabgraphsyn.config.site import read_site
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
+from tabgraphsyn.orchestration.campaign.studies import summary_lines
+from tabgraphsyn.orchestration.reading.status import STATES, CampaignStatus, campaign_status
+from tabgraphsyn.orchestration.reading.status_rows import Filter, lines, printable
 from tabgraphsyn.orchestration.slurm import bad_nodes
-from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.queue_status import with_queue
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-from tabgraphsyn.orchestration.slurm.site import read_site
-from tabgraphsyn.orchestration.status import STATES, CampaignStatus, campaign_status
-from tabgraphsyn.orchestration.status_rows import Filter, lines, printable
-from tabgraphsyn.orchestration.studies import summary_lines
+from tabgraphsyn.orchestration.stored.ledger import folder_of
 from tabgraphsyn.terminal import raw
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 

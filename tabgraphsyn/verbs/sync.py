@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tabgraphsyn.errors import EXIT_STAGE
-from tabgraphsyn.orchestration.store import Store
-from tabgraphsyn.orchestration.wandb_sync import Uploader, find_runs, finish_runs
+from tabgraphsyn.orchestration.reading.wandb_sync import Uploader, find_runs, finish_runs
+from tabgraphsyn.orchestration.stored.store import Store
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir
 
 

@@ -14,7 +14,7 @@ from tabgraphsyn.errors import ConfigError, raise_collected
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, own_folders
 
 if TYPE_CHECKING:
-    from tabgraphsyn.orchestration.studies import StudyForm
+    from tabgraphsyn.orchestration.campaign.studies import StudyForm
 
 _LOOK_S = 2.0
 _SLURM_LOOK_S = 30.0  # controllers ask clients not to poll
@@ -45,8 +45,8 @@ def tune(
     run: Annotated[str, typer.Option("--run", hidden=True)] = "",
 ) -> None:
     """Search for better settings: asks Optuna, launches, tells; the same command again goes on where it was."""
-    from tabgraphsyn.orchestration.sharing import settle_rights
-    from tabgraphsyn.orchestration.studies import STUDIES, SUMMARY, read_study, summary_lines
+    from tabgraphsyn.orchestration.campaign.studies import STUDIES, SUMMARY, read_study, summary_lines
+    from tabgraphsyn.orchestration.stored.sharing import settle_rights
     from tabgraphsyn.tuning.study import require_optuna
 
     folder = own_folders(output_dir)
@@ -108,8 +108,8 @@ def _create(folder: Path, raw: dict[str, Any]) -> None:
     """Check a study as far as that goes before anything runs, and record it."""
     import msgspec
 
-    from tabgraphsyn.orchestration.checking import checked_points
-    from tabgraphsyn.orchestration.studies import StudyForm
+    from tabgraphsyn.orchestration.campaign.studies import StudyForm
+    from tabgraphsyn.orchestration.launching.checking import checked_points
     from tabgraphsyn.tuning.space import chosen_overrides, ends
     from tabgraphsyn.tuning.study import distributions, save_study
 
@@ -157,7 +157,7 @@ def _sets(overrides: list[str], key: str) -> bool:
 
 
 def _more(folder: Path, name: str, trials: int) -> None:
-    from tabgraphsyn.orchestration.studies import read_study
+    from tabgraphsyn.orchestration.campaign.studies import read_study
     from tabgraphsyn.tuning.study import save_study
 
     study = read_study(folder, name)

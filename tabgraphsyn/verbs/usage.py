@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from tabgraphsyn.orchestration.accounting import Usage, usage_of
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.measured import Key, Measured, measured
+from tabgraphsyn.orchestration.reading.accounting import Usage, usage_of
+from tabgraphsyn.orchestration.reading.measured import Key, Measured, measured
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns
 
 

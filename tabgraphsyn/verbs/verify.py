@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabgraphsyn.errors import EXIT_STAGE, ConfigError
-from tabgraphsyn.orchestration.sharing import is_shared, user_name
-from tabgraphsyn.orchestration.store import DONE, State, Store, discard, done_file_problems
+from tabgraphsyn.orchestration.stored.sharing import is_shared, user_name
+from tabgraphsyn.orchestration.stored.store import DONE, State, Store, discard, done_file_problems
 from tabgraphsyn.verbs.place import OUTPUTS, OutputDir, chosen_campaigns, own_folders
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tabgraphsyn.evaluation.campaign.summary import read_summary
-from tabgraphsyn.orchestration import campaign_report
 from tabgraphsyn.orchestration.campaign.campaigns import read_campaign
-from tabgraphsyn.orchestration.campaign_report import closing_line
+from tabgraphsyn.orchestration.reading import campaign_report
+from tabgraphsyn.orchestration.reading.campaign_report import closing_line
 from tabgraphsyn.verbs import cli
 
 OWNER = {"host": "h", "boot": "b", "pid": 1, "born": 0.0, "user": "u"}

@@ -9,7 +9,7 @@ import pytest
 from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.config.unread import unread_problems, unread_sections
-from tabgraphsyn.orchestration.plan import PlannedPoint, plan
+from tabgraphsyn.orchestration.planning.plan import PlannedPoint, plan
 
 DATA = ("dataset=folder", "dataset.path=/data")
 

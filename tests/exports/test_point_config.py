@@ -11,8 +11,8 @@ from machine_words import words_of_this_machine
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.config.whole import parsed_whole
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration import stage_code
 from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts
+from tabgraphsyn.orchestration.code import stage_code
 
 
 def written(*overrides: str) -> tuple[dict, bytes]:
@@ -113,7 +113,7 @@ def test_the_code_of_a_stage_is_what_it_and_its_components_import():
     assert code("diffusion", mlp) == code("diffusion", mlp) != code("diffusion", unet)
     assert code("diffusion", "somebody.elses.Class") == code("diffusion")
     probe = (
-        "import sys; from tabgraphsyn.orchestration.stage_code import stage_code; "
+        "import sys; from tabgraphsyn.orchestration.code.stage_code import stage_code; "
         "stage_code('tabgraphsyn.stages.report', {}); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0

@@ -16,9 +16,9 @@ from tabgraphsyn.exports.contents import MetricsForm, ScoreForm
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED
 from tabgraphsyn.exports.judging import claim_findings, score_findings, stage_finding
 from tabgraphsyn.exports.record import MadeForm, StageForm
-from tabgraphsyn.orchestration.plan import PlannedPoint, plan
-from tabgraphsyn.orchestration.records import OutputForm
-from tabgraphsyn.orchestration.snapshot import machine_class
+from tabgraphsyn.orchestration.code.snapshot import machine_class
+from tabgraphsyn.orchestration.planning.plan import PlannedPoint, plan
+from tabgraphsyn.orchestration.stored.records import OutputForm
 from tabgraphsyn.verbs import cli
 
 

@@ -19,7 +19,7 @@ from tabgraphsyn.exports.outcomes import OutcomeForm, add_outcome
 from tabgraphsyn.exports.record import read_crate, write_crate
 from tabgraphsyn.exports.rocrate import ro_crate
 from tabgraphsyn.exports.verify import crate_findings, point_findings
-from tabgraphsyn.orchestration.records import OutputForm
+from tabgraphsyn.orchestration.stored.records import OutputForm
 from tabgraphsyn.verbs import cli
 
 

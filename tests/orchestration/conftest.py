@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stage_conf import stage_conf, write_files
 
-from tabgraphsyn.orchestration.trust import VARIABLE
+from tabgraphsyn.orchestration.stored.trust import VARIABLE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

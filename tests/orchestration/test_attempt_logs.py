@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from test_worker import spec_for, worker
 
-from tabgraphsyn.orchestration.attempt_log import attempt_log
-from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.orchestration.computing.attempt_log import attempt_log
+from tabgraphsyn.orchestration.computing.worker import run_stage
 
 PLANTED = "pl4nted-s3cret-of-a-log"
 TOKEN = "ghp_" + "a1B2" * 8
@@ -21,7 +21,7 @@ TOKEN = "ghp_" + "a1B2" * 8
 SAID = f"""
 import os, subprocess, sys
 from pathlib import Path
-from tabgraphsyn.orchestration.captured_output import redirect_output
+from tabgraphsyn.orchestration.computing.captured_output import redirect_output
 redirect_output(Path(sys.argv[1]))
 secret = os.environ["MY_TOKEN"]
 print("first", secret)
@@ -106,7 +106,7 @@ def test_no_signal_to_the_group_ends_the_reader(tmp_path: Path):
     code = """if True:
         import os, signal, sys, time
         from pathlib import Path
-        from tabgraphsyn.orchestration.captured_output import redirect_output
+        from tabgraphsyn.orchestration.computing.captured_output import redirect_output
         wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGCONT, signal.SIGALRM, signal.SIGXCPU)
         for number in wanted:
             signal.signal(number, lambda *_: print("heard", file=sys.stderr, flush=True))

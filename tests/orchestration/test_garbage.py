@@ -122,7 +122,7 @@ def test_rm_takes_a_name_and_no_path(store: Path, capsys: pytest.CaptureFixture[
 
 
 def test_rm_refuses_while_it_runs(store: Path, capsys: pytest.CaptureFixture[str]):
-    from tabgraphsyn.orchestration.running import announced
+    from tabgraphsyn.orchestration.campaign.running import announced
 
     with announced(store / "campaigns" / "c"):
         assert "tabgraphsyn cancel c" in verb(capsys, store, "rm", "c", "--yes", code=3)

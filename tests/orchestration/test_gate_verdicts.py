@@ -11,7 +11,7 @@ from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.orchestration.campaign.verdicts import closing_lines, exit_code, read_verdicts
-from tabgraphsyn.orchestration.signature import without
+from tabgraphsyn.orchestration.planning.signature import without
 
 
 def config(action: str | None) -> dict[str, Any]:

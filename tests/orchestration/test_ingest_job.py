@@ -12,11 +12,11 @@ import pytest
 from tabgraphsyn.config.catalog import STAGES as PROJECT
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generators.kinds import Catalog, catalog
-from tabgraphsyn.orchestration.source import read_source
-from tabgraphsyn.orchestration.spec import Runtime, save_spec
-from tabgraphsyn.orchestration.store import Store
-from tabgraphsyn.orchestration.submit import ingest_job_mb
-from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.orchestration.computing.worker import run_stage
+from tabgraphsyn.orchestration.launching.source import read_source
+from tabgraphsyn.orchestration.launching.submit import ingest_job_mb
+from tabgraphsyn.orchestration.planning.spec import Runtime, save_spec
+from tabgraphsyn.orchestration.stored.store import Store
 from tabgraphsyn.stages import ingest
 
 KEYS = {
@@ -73,7 +73,7 @@ def test_a_launch_hashes_no_large_data(folder: Path, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("first", ["here", "in a job"])
 def test_what_one_has_read_the_other_finds(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str):
     """A launch on one machine names large data by their content, one on a cluster by their marks."""
-    monkeypatch.setattr("tabgraphsyn.orchestration.source._LARGE_MB", 0.0)
+    monkeypatch.setattr("tabgraphsyn.orchestration.launching.source._LARGE_MB", 0.0)
     if first == "here":
         made = source(folder, tmp_path / "out", float("inf"))
         found = source(folder, tmp_path / "out", 0.0)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tabgraphsyn.errors import StageError
-from tabgraphsyn.orchestration.lease import Owner, acquire, attempt_numbers, latest_attempt
-from tabgraphsyn.orchestration.running import read_runner
+from tabgraphsyn.orchestration.campaign.running import read_runner
+from tabgraphsyn.orchestration.stored.lease import Owner, acquire, attempt_numbers, latest_attempt
 
 
 def other_owner(**changes: object) -> Owner:
@@ -51,7 +51,7 @@ def test_a_living_owner_keeps_the_lease(tmp_path: Path):
 
 def test_a_dead_process_loses_it_at_once(tmp_path: Path):
     code = (
-        "import sys; from pathlib import Path; from tabgraphsyn.orchestration.lease import Owner, acquire;"
+        "import sys; from pathlib import Path; from tabgraphsyn.orchestration.stored.lease import Owner, acquire;"
         "acquire(Path(sys.argv[1]), Owner.current(), 60)"
     )
     root = Path(__file__).resolve().parents[2]

@@ -15,11 +15,11 @@ import safetensors.torch
 import torch
 from fake_stages import fake_catalog
 
-from tabgraphsyn.orchestration.lease import latest_attempt
-from tabgraphsyn.orchestration.plan import Stage
-from tabgraphsyn.orchestration.signature import signature
-from tabgraphsyn.orchestration.spec import Runtime, save_spec
-from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.orchestration.computing.worker import run_stage
+from tabgraphsyn.orchestration.planning.plan import Stage
+from tabgraphsyn.orchestration.planning.signature import signature
+from tabgraphsyn.orchestration.planning.spec import Runtime, save_spec
+from tabgraphsyn.orchestration.stored.lease import latest_attempt
 
 INTERRUPTED, LOST = 75, 76
 
@@ -39,7 +39,7 @@ def spec_for(folder: Path, action: str, ranks: int = 2, rank_timeout_s: float = 
 
 
 def worker(spec: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture"]
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.computing.worker", str(spec), "--capture"]
     return subprocess.Popen(command, env=environment)
 
 

@@ -13,8 +13,8 @@ from fake_stages import fake_catalog
 
 from tabgraphsyn.orchestration.local.frontier import Progress
 from tabgraphsyn.orchestration.local.runner import Limits, LocalRunner, _Run
-from tabgraphsyn.orchestration.plan import PlannedPoint, plan
-from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.planning.plan import PlannedPoint, plan
+from tabgraphsyn.orchestration.stored.store import Store
 
 
 @pytest.mark.parametrize("is_stopping", [True, False])

@@ -12,14 +12,14 @@ import pytest
 from test_worker import spec_for
 
 from tabgraphsyn.evaluation.report.sources import _stage_record
-from tabgraphsyn.orchestration import packed
-from tabgraphsyn.orchestration.attempt_log import attempt_lines, log_path
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord
-from tabgraphsyn.orchestration.garbage import RECORDS, garbage
-from tabgraphsyn.orchestration.lease import Lease, Owner, acquire, attempt_numbers, read_attempt
-from tabgraphsyn.orchestration.status import campaign_status
-from tabgraphsyn.orchestration.store import State, Store, discard, done_manifest
-from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.orchestration.computing.attempt_log import attempt_lines, log_path
+from tabgraphsyn.orchestration.computing.worker import run_stage
+from tabgraphsyn.orchestration.reading.garbage import RECORDS, garbage
+from tabgraphsyn.orchestration.reading.status import campaign_status
+from tabgraphsyn.orchestration.stored import packed
+from tabgraphsyn.orchestration.stored.lease import Lease, Owner, acquire, attempt_numbers, read_attempt
+from tabgraphsyn.orchestration.stored.store import State, Store, discard, done_manifest
 from tabgraphsyn.verbs.gc import delete
 
 
@@ -106,7 +106,7 @@ def by_itself(tmp_path: Path, action: str = "print") -> subprocess.CompletedProc
     spec = spec_for(tmp_path, action, packs_records=True)
     paths = os.pathsep.join([str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)])
     return subprocess.run(
-        [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture"],
+        [sys.executable, "-m", "tabgraphsyn.orchestration.computing.worker", str(spec), "--capture"],
         env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tabgraphsyn.config.catalog import STAGES
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
-from tabgraphsyn.orchestration.plan import PlannedPoint, plan
-from tabgraphsyn.orchestration.signature import canonical, signature
+from tabgraphsyn.orchestration.planning.plan import PlannedPoint, plan
+from tabgraphsyn.orchestration.planning.signature import canonical, signature
 
 CONFIG = {
     "dataset": {"name": "x", "path": "/data/x"},

@@ -10,8 +10,8 @@ import pytest
 
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.campaign.campaigns import read_campaign
-from tabgraphsyn.orchestration.status import STATES, CampaignStatus, campaign_status
-from tabgraphsyn.orchestration.status_rows import Filter, lines
+from tabgraphsyn.orchestration.reading.status import STATES, CampaignStatus, campaign_status
+from tabgraphsyn.orchestration.reading.status_rows import Filter, lines
 from tabgraphsyn.verbs import cli
 
 

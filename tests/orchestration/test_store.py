@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabgraphsyn.errors import StageError
-from tabgraphsyn.orchestration import store as store_module
-from tabgraphsyn.orchestration.lease import Lease, Owner, acquire
-from tabgraphsyn.orchestration.store import (
+from tabgraphsyn.orchestration.stored import store as store_module
+from tabgraphsyn.orchestration.stored.lease import Lease, Owner, acquire
+from tabgraphsyn.orchestration.stored.store import (
     State,
     Store,
     checked_inputs,

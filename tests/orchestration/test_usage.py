@@ -12,9 +12,9 @@ import pytest
 from test_status_rows import write_campaign
 
 from tabgraphsyn.config.composition import compose_points
-from tabgraphsyn.orchestration.lease import Owner
-from tabgraphsyn.orchestration.measured import Measured, measured
-from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.reading.measured import Measured, measured
+from tabgraphsyn.orchestration.stored.lease import Owner
+from tabgraphsyn.orchestration.stored.store import Store
 from tabgraphsyn.verbs import cli
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from test_worker import spec_for
 
-from tabgraphsyn.orchestration.store import Store
-from tabgraphsyn.orchestration.wandb_sync import find_runs, finish_runs
-from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.orchestration.computing.worker import run_stage
+from tabgraphsyn.orchestration.reading.wandb_sync import find_runs, finish_runs
+from tabgraphsyn.orchestration.stored.store import Store
 from tabgraphsyn.tracking import wandb as wandb_tracking
 from tabgraphsyn.tracking.base import RunIdentity, Trackers
 from tabgraphsyn.tracking.jsonl import JsonlTracker

@@ -12,12 +12,12 @@ import pytest
 from fake_stages import fake_catalog
 
 from tabgraphsyn.errors import StageError
-from tabgraphsyn.orchestration.lease import Owner, acquire, latest_attempt
-from tabgraphsyn.orchestration.plan import Stage, source_stage
-from tabgraphsyn.orchestration.signature import signature
-from tabgraphsyn.orchestration.spec import Runtime, load_spec, save_spec
-from tabgraphsyn.orchestration.store import State, Store
-from tabgraphsyn.orchestration.worker import guarded_run, run_stage
+from tabgraphsyn.orchestration.computing.worker import guarded_run, run_stage
+from tabgraphsyn.orchestration.planning.plan import Stage, source_stage
+from tabgraphsyn.orchestration.planning.signature import signature
+from tabgraphsyn.orchestration.planning.spec import Runtime, load_spec, save_spec
+from tabgraphsyn.orchestration.stored.lease import Owner, acquire, latest_attempt
+from tabgraphsyn.orchestration.stored.store import State, Store
 
 KINDS = fake_catalog().kinds
 
@@ -77,7 +77,7 @@ def test_a_failed_stage_leaves_its_reason_and_no_results(tmp_path: Path, action:
 
 
 def worker(spec: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture", *arguments]
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.computing.worker", str(spec), "--capture", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from user_commands import LIGHT_EVALUATION, Ended, Shell, file_hashes
 
-from tabgraphsyn.orchestration import store
-from tabgraphsyn.orchestration.attempt_log import attempt_lines
-from tabgraphsyn.orchestration.lease import attempt_numbers
+from tabgraphsyn.orchestration.computing.attempt_log import attempt_lines
+from tabgraphsyn.orchestration.stored import store
+from tabgraphsyn.orchestration.stored.lease import attempt_numbers
 
 STEPS = (
     "training=quick",

@@ -16,7 +16,7 @@ from tiny_database import tiny_tables, write_csv, write_metadata
 from user_commands import FEW_STEPS, LIGHT_EVALUATION, ONE_THREAD, Ended, Shell, file_hashes
 
 from tabgraphsyn.config.top_level import GENERATOR_GROUPS, config_dir
-from tabgraphsyn.orchestration.packed import read_spec
+from tabgraphsyn.orchestration.stored.packed import read_spec
 
 TABLES = ("clerks", "customers", "orders", "favourites")
 

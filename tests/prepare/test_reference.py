@@ -12,7 +12,7 @@ from tabgraphsyn.data.reference import decisions, entity_numbers, person_rows
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.source import _notices
+from tabgraphsyn.orchestration.launching.source import _notices
 
 
 def table(name, key, reference=None, **columns):

@@ -12,12 +12,12 @@ import torch
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.generators.kinds import Catalog, StageInput, StageKind, catalog
 from tabgraphsyn.orchestration.campaign.campaigns import record_campaign
-from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, plan
+from tabgraphsyn.orchestration.planning.plan import Plan, PlannedPoint, plan
+from tabgraphsyn.orchestration.planning.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.registry.models import find_model, models_of
 from tabgraphsyn.orchestration.registry.tags import give_tag, read_tags, take_tags
 from tabgraphsyn.orchestration.registry.use import used_models
-from tabgraphsyn.orchestration.spec import Runtime, save_spec
-from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.stored.store import Store
 from tabgraphsyn.verbs.cli import main
 
 CATALOG: Catalog = catalog(

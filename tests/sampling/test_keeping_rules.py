@@ -18,7 +18,7 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Column, Relation, Schema, Table, TableSchema
 from tabgraphsyn.data.untrusted import builtins, decoded
 from tabgraphsyn.errors import DataError
-from tabgraphsyn.generation.bundle_forms import RulesForm
+from tabgraphsyn.generation.bundles.forms import RulesForm
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
 from tests.sampling.keeping_rows import ROWS, Columns, cents, days, rule, schema_of, tables_of, whole, with_nulls

@@ -24,8 +24,8 @@ sys.path[:0] = [str(HERE.parent), str(ROOT)]
 
 from stage_conf import stage_conf, write_files  # noqa: E402
 
-from tabgraphsyn.orchestration.packed import record_of  # noqa: E402
-from tabgraphsyn.orchestration.slurm import ledger  # noqa: E402
+from tabgraphsyn.orchestration.stored import ledger  # noqa: E402
+from tabgraphsyn.orchestration.stored.packed import record_of  # noqa: E402
 
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tabgraphsyn.orchestration.slurm.ledger import Submission
+from tabgraphsyn.orchestration.stored.ledger import Submission
 
 
 def fake(folder: Path, name: str, text: str) -> None:

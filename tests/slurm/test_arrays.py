@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slurm_stages import slurm_catalog
 
-from tabgraphsyn.orchestration.plan import Plan, PlannedPoint, plan
+from tabgraphsyn.orchestration.planning.plan import Plan, PlannedPoint, plan
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Ref, Request, make_arrays, make_units
 
 SMALL = Request(1, 1.0, 60)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cluster_kit import ROOT, DevCluster, Launches, wait_until
 
-from tabgraphsyn.orchestration import code_copy, snapshot, tree_digest
+from tabgraphsyn.orchestration.code import code_copy, snapshot, tree_digest
 
 ONE = ("dataset=single",)
 
@@ -25,7 +25,7 @@ def test_the_copy_is_made_once_and_is_the_same_code(tmp_path: Path):
     stamp = first.stat().st_mtime_ns
     assert code_copy.code_copy(tmp_path) == first and first.stat().st_mtime_ns == stamp
     assert [path.name for path in first.parent.iterdir()] == [first.name]
-    code = "from tabgraphsyn.orchestration import snapshot; print(snapshot.source_hash(), snapshot.__file__)"
+    code = "from tabgraphsyn.orchestration.code import snapshot; print(snapshot.source_hash(), snapshot.__file__)"
     done = subprocess.run(
         [sys.executable, "-P", "-B", "-c", code],
         env={"PYTHONPATH": str(first)}, cwd=ROOT, capture_output=True, text=True, check=True,
@@ -118,7 +118,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def edit(checkout: Path) -> None:
     """What every stage runs now fails."""
-    path = checkout / "tabgraphsyn" / "orchestration" / "worker.py"
+    path = checkout / "tabgraphsyn" / "orchestration" / "computing" / "worker.py"
     text = path.read_text()
     assert "    module = importlib.import_module(spec.runtime.module)\n" in text
     path.write_text(text.replace("    module = importlib", "    raise StageError('edited')\n    module = importlib"))

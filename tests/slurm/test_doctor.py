@@ -13,7 +13,8 @@ import pytest
 
 from tabgraphsyn.config.checks import place_problems
 from tabgraphsyn.errors import SubmissionError
-from tabgraphsyn.orchestration.slurm import ledger, node_test
+from tabgraphsyn.orchestration.slurm import node_test
+from tabgraphsyn.orchestration.stored import ledger
 from tabgraphsyn.verbs import cli
 
 

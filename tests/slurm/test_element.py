@@ -10,11 +10,11 @@ from pathlib import Path
 
 from slurm_stages import slurm_catalog
 
-from tabgraphsyn.orchestration.lease import attempt_numbers
-from tabgraphsyn.orchestration.plan import source_stage
+from tabgraphsyn.orchestration.planning.plan import source_stage
+from tabgraphsyn.orchestration.planning.spec import Runtime, stage_spec
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy, read_element, write_list
 from tabgraphsyn.orchestration.slurm.node.element import end_element, run_element
-from tabgraphsyn.orchestration.spec import Runtime, stage_spec
+from tabgraphsyn.orchestration.stored.lease import attempt_numbers
 
 
 def element(tmp_path: Path, tables: tuple[str, ...] = ("a",)) -> Element:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.arrays import Request, Unit
 from tabgraphsyn.orchestration.slurm.availability import why_not_now
 from tabgraphsyn.orchestration.slurm.capabilities import ask
 from tabgraphsyn.orchestration.slurm.identity import look_up, user_name
-from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.limits import Room, enforced, room
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler, parsed_job_id
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.ledger import Submission
 
 NAME = "tgs-c-gnn-0a1b2c3d"
 

@@ -14,9 +14,9 @@ import pytest
 from stand_ins import calls, fake, submission
 
 from tabgraphsyn.errors import SubmissionError
-from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.submission import record_job
+from tabgraphsyn.orchestration.stored import ledger
 
 
 def test_the_ledger_survives_a_cut_off_line(tmp_path: Path):
@@ -61,7 +61,7 @@ def test_the_lock_is_exclusive_and_left_over_ones_are_taken(tmp_path: Path):
     code = """if True:
         import os, sys
         from pathlib import Path
-        from tabgraphsyn.orchestration.slurm.ledger import submission_lock
+        from tabgraphsyn.orchestration.stored.ledger import submission_lock
         lock = submission_lock(Path(sys.argv[1]))
         lock.__enter__()
         os._exit(9)

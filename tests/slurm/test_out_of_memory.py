@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tabgraphsyn.orchestration.lease import Owner, acquire
 from tabgraphsyn.orchestration.slurm.decisions import decisions
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy
 from tabgraphsyn.orchestration.slurm.node import out_of_memory
 from tabgraphsyn.orchestration.slurm.node.element import never_began, run_element
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death
+from tabgraphsyn.orchestration.stored.lease import Owner, acquire
 
 SAID = (
     "slurmstepd-node1: error: StepId=2.0 exceeded memory limit (747757568 > 213909504), being killed\n",

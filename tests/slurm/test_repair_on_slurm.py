@@ -147,7 +147,7 @@ def test_what_waits_for_an_element_that_is_held_though_its_stage_is_done(kept: L
         broken.unlink()
         keeping.restore_nodes()
     kept.hurry()
-    command = [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec), "--capture"]
+    command = [sys.executable, "-m", "tabgraphsyn.orchestration.computing.worker", str(spec), "--capture"]
     subprocess.run(command, env=dict(keeping.environment), check=True, timeout=400)
     assert kept.done("gnn") == 1
     (sample,) = (stage for stage in kept.states("c").values() if stage["id"].startswith("sample/"))

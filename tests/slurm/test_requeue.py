@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from stand_ins import calls, fake
 
-from tabgraphsyn.orchestration.lease import Owner, acquire
 from tabgraphsyn.orchestration.slurm.decisions import decisions, ends_without_progress, note
 from tabgraphsyn.orchestration.slurm.listing import Policy
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death, after_interruption, interruption_cause
+from tabgraphsyn.orchestration.stored.lease import Owner, acquire
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tabgraphsyn.orchestration.reading.status import STATES
 from tabgraphsyn.orchestration.slurm.queue_status import REASONS
-from tabgraphsyn.orchestration.status import STATES
 from tabgraphsyn.verbs.cli import VERBS
 
 PAGE = (Path(__file__).resolve().parents[2] / "slurm" / "README.md").read_text(encoding="utf-8")

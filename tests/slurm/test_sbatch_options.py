@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tabgraphsyn.config.sbatch import job_name_of, problems
+from tabgraphsyn.config.site import Site
 from tabgraphsyn.config.top_level import ClusterConfig
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.orchestration.slurm import script
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request, Unit
-from tabgraphsyn.orchestration.slurm.site import Site
 
 UNIT = Unit("gnn", None, Request(2, 4.0, 60), ("gnn/a",), frozenset())
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from cluster_kit import HERE, DevCluster, Launches, wait_until
 
+from tabgraphsyn.orchestration.code.tree_digest import tree_digest
 from tabgraphsyn.orchestration.slurm.bootstrap import bootstrap_path, start_command, write_bootstrap
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler, directives
 from tabgraphsyn.orchestration.slurm.shell_environment import cleaned
-from tabgraphsyn.orchestration.tree_digest import tree_digest
 
 ONE = ("dataset=single",)
 HOSTILE = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tabgraphsyn.config.site import read_site
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.slurm.site import read_site
 
 CLUSTER = {"cpu_partition": None, "gpu_partition": None, "max_running": 0, "account": None, "nice": 0}
 

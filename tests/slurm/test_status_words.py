@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tabgraphsyn.orchestration.slurm import ledger
 from tabgraphsyn.orchestration.slurm.availability import refused
 from tabgraphsyn.orchestration.slurm.cancellations import note_cancelled
-from tabgraphsyn.orchestration.slurm.ledger import Submission
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.ledger import Submission
 from tabgraphsyn.verbs import cli
 
 

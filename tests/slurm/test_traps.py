@@ -10,7 +10,7 @@ import psutil
 import pytest
 from cluster_kit import DevCluster, Launches, is_installed, wait_until, write_conf
 
-from tabgraphsyn.orchestration.compute import visible_gpus
+from tabgraphsyn.orchestration.computing.compute import visible_gpus
 
 ONE = ("dataset=single",)
 

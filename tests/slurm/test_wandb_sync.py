@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tabgraphsyn.orchestration.wandb_sync import Uploader, find_runs
+from tabgraphsyn.orchestration.reading.wandb_sync import Uploader, find_runs
 
 
 def offline(stages: Path, stage: str, stamp: str, size: int = 10) -> Path:

@@ -17,7 +17,7 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from tabgraphsyn.errors import ConfigError, DataError  # noqa: E402
-from tabgraphsyn.orchestration.studies import (  # noqa: E402
+from tabgraphsyn.orchestration.campaign.studies import (  # noqa: E402
     Objective,
     StudyForm,
     _import_path,

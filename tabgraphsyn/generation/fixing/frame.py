@@ -13,7 +13,7 @@ from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import ConfigError, DataError
-from tabgraphsyn.generation.bundle import Bundle
+from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.fixing.demands import Cells, Demands, whole
 from tabgraphsyn.generation.fixing.placing import placed
 from tabgraphsyn.generation.fixing.wishes import Wishes

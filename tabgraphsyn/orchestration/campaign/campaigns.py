@@ -19,10 +19,10 @@ from tabgraphsyn.data.untrusted import fields_of, read_form
 from tabgraphsyn.errors import ConfigError, listing, nearest
 from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.campaign.config_texts import ConfigTexts
-from tabgraphsyn.orchestration.lease import Attempt
-from tabgraphsyn.orchestration.plan import Plan
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, CampaignForm, below
-from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.planning.plan import Plan
+from tabgraphsyn.orchestration.stored.lease import Attempt
+from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, CampaignForm, below
+from tabgraphsyn.orchestration.stored.store import State, Store
 from tabgraphsyn.redaction import redacted
 
 CAMPAIGN = "campaign.json"

@@ -17,8 +17,8 @@ from tabgraphsyn.data.files import folder_written_aside, write_text, written_asi
 from tabgraphsyn.data.untrusted import decoded, files_below, not_plain, plain_bytes
 from tabgraphsyn.errors import DataError, StageError, TabGraphSynError, listing, raise_collected
 from tabgraphsyn.orchestration.campaign.config_texts import sections, split
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, WantedForm, below
-from tabgraphsyn.orchestration.store import ARTIFACTS, done_manifest, hash_problems
+from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, WantedForm, below
+from tabgraphsyn.orchestration.stored.store import ARTIFACTS, done_manifest, hash_problems
 
 CONFIG = "config.yaml"
 CONFIGS = "configs.yaml"

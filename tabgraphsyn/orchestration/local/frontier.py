@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from tabgraphsyn.orchestration.plan import Plan, Stage
+from tabgraphsyn.orchestration.planning.plan import Plan, Stage
 
 
 class Progress(StrEnum):

@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE
-from tabgraphsyn.orchestration.lease import latest_attempt
+from tabgraphsyn.orchestration.computing.worker import run_stage
 from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
 from tabgraphsyn.orchestration.local.view import View
-from tabgraphsyn.orchestration.plan import Plan, Stage
-from tabgraphsyn.orchestration.spec import Runtime, save_spec
-from tabgraphsyn.orchestration.store import Store
-from tabgraphsyn.orchestration.wording import duration
-from tabgraphsyn.orchestration.worker import run_stage
+from tabgraphsyn.orchestration.planning.plan import Plan, Stage
+from tabgraphsyn.orchestration.planning.spec import Runtime, save_spec
+from tabgraphsyn.orchestration.reading.wording import duration
+from tabgraphsyn.orchestration.stored.lease import latest_attempt
+from tabgraphsyn.orchestration.stored.store import Store
 
 
 def run_inline(plan: Plan, store: Store, runtimes: Mapping[str, Runtime], view: View) -> tuple[int, Frontier]:

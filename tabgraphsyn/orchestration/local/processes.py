@@ -22,8 +22,8 @@ from types import ModuleType
 from typing import Any
 
 from tabgraphsyn.errors import EXIT_STAGE
-from tabgraphsyn.orchestration.captured_output import redirect_output
-from tabgraphsyn.orchestration.trust import VARIABLE
+from tabgraphsyn.orchestration.computing.captured_output import redirect_output
+from tabgraphsyn.orchestration.stored.trust import VARIABLE
 
 
 class WorkerProcess(ABC):
@@ -73,11 +73,11 @@ class FreshPool(WorkerPool):
         self._output = output
 
     def start(self, spec_path: Path, gpu: str | None) -> WorkerProcess:
-        """Start ``python -m tabgraphsyn.orchestration.worker``."""
+        """Start ``python -m tabgraphsyn.orchestration.computing.worker``."""
         self._output.parent.mkdir(parents=True, exist_ok=True)
         with self._output.open("ab") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tabgraphsyn.orchestration.worker", str(spec_path), "--capture"],
+                [sys.executable, "-m", "tabgraphsyn.orchestration.computing.worker", str(spec_path), "--capture"],
                 env={**os.environ, **_gpu_environment(gpu)},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -107,7 +107,7 @@ class ForkPool(WorkerPool):
     def __init__(self, output: Path, preload: Sequence[str]) -> None:
         self._output = output
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([*preload, "tabgraphsyn.orchestration.worker"])
+        self._context.set_forkserver_preload([*preload, "tabgraphsyn.orchestration.computing.worker"])
 
     def warm_up(self) -> None:
         """Start importing now, beside whatever the caller does next."""
@@ -132,7 +132,7 @@ class ForkPool(WorkerPool):
 
 
 def _forked(spec_path: str, output: str, environment: dict[str, str]) -> None:
-    from tabgraphsyn.orchestration.worker import guarded_run
+    from tabgraphsyn.orchestration.computing.worker import guarded_run
 
     redirect_output(Path(output))
     os.environ.update(environment)

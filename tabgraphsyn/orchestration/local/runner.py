@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, StageError
-from tabgraphsyn.orchestration.attempt_log import last_log_lines, log_path
-from tabgraphsyn.orchestration.compute import cpu_count
-from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
+from tabgraphsyn.orchestration.computing.attempt_log import last_log_lines, log_path
+from tabgraphsyn.orchestration.computing.compute import cpu_count
 from tabgraphsyn.orchestration.local.frontier import Frontier, Progress
 from tabgraphsyn.orchestration.local.processes import WorkerPool, WorkerProcess
 from tabgraphsyn.orchestration.local.view import RunningStage, View
-from tabgraphsyn.orchestration.plan import Plan, Stage
-from tabgraphsyn.orchestration.spec import Runtime, save_spec
-from tabgraphsyn.orchestration.store import State, Store
-from tabgraphsyn.orchestration.wording import duration
+from tabgraphsyn.orchestration.planning.plan import Plan, Stage
+from tabgraphsyn.orchestration.planning.spec import Runtime, save_spec
+from tabgraphsyn.orchestration.reading.wording import duration
+from tabgraphsyn.orchestration.stored.lease import Attempt, latest_attempt
+from tabgraphsyn.orchestration.stored.store import State, Store
 from tabgraphsyn.training.interrupt import SignalFlag
 
 _TURN_S = 0.2

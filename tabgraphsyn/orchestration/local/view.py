@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from tabgraphsyn.orchestration.local.frontier import FINISHED, Frontier, Progress
-from tabgraphsyn.orchestration.wording import duration, measured
+from tabgraphsyn.orchestration.reading.wording import duration, measured
 from tabgraphsyn.terminal import raw
 
 _PLAIN_EVERY_S = 30.0

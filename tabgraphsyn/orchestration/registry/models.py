@@ -16,9 +16,9 @@ from tabgraphsyn.orchestration.campaign.campaigns import Campaign, PointRecord, 
 from tabgraphsyn.orchestration.campaign.config_texts import split
 from tabgraphsyn.orchestration.campaign.showing import CONFIGS
 from tabgraphsyn.orchestration.campaign.verdicts import read_verdict
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, below
 from tabgraphsyn.orchestration.registry.tags import Tag, read_tags, tags_of
-from tabgraphsyn.orchestration.store import outputs_of
+from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, below
+from tabgraphsyn.orchestration.stored.store import outputs_of
 
 SAMPLE, EVALUATE = "sample", "evaluate"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

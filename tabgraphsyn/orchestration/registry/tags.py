@@ -15,9 +15,9 @@ from msgspec import Meta
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.untrusted import Form, Text, fields_of, read_form
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.records import MOST_RECORD_BYTES, FolderName, below
-from tabgraphsyn.orchestration.sharing import settle_rights, user_name
-from tabgraphsyn.orchestration.slurm.ledger import submission_lock
+from tabgraphsyn.orchestration.stored.ledger import submission_lock
+from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, FolderName, below
+from tabgraphsyn.orchestration.stored.sharing import settle_rights, user_name
 
 TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 _FILE = ("models", "tags.json")

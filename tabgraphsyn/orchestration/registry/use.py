@@ -13,9 +13,9 @@ from typing import Any
 
 from tabgraphsyn.errors import ConfigError, listing, raise_collected
 from tabgraphsyn.generators.kinds import Catalog, StageKind
-from tabgraphsyn.orchestration.packed import read_spec
-from tabgraphsyn.orchestration.plan import Given
+from tabgraphsyn.orchestration.planning.plan import Given
 from tabgraphsyn.orchestration.registry.models import Model, find_model
+from tabgraphsyn.orchestration.stored.packed import read_spec
 
 
 @dataclass(frozen=True)

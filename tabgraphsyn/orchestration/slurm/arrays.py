@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.orchestration.plan import Plan, Stage
+from tabgraphsyn.orchestration.planning.plan import Plan, Stage
 
 Key = int | str
 """An array: its number in this submission, or the job id of one that is in the queue."""

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabgraphsyn.data.files import file_sha256, write_text
-from tabgraphsyn.orchestration import tree_digest, trust
+from tabgraphsyn.orchestration.code import tree_digest
+from tabgraphsyn.orchestration.stored import trust
 
 BOOTSTRAP = "run.py"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabgraphsyn.data.files import append_line, read_json_lines
-from tabgraphsyn.orchestration.slurm.ledger import folder_of
+from tabgraphsyn.orchestration.stored.ledger import folder_of
 
 FILE = "cancelled.jsonl"
 CANCELLED = "cancelled"

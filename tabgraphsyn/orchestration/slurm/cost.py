@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tabgraphsyn.orchestration.plan import Stage
+from tabgraphsyn.orchestration.planning.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Request
-from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.stored.store import Store
 
 History = Mapping[tuple[str, str | None], float]
 """(kind, table) -> mean seconds; table None stands for all of a kind."""

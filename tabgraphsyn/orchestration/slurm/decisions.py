@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.data.files import append_line, read_json_lines
-from tabgraphsyn.orchestration.lease import attempt_numbers
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
+from tabgraphsyn.orchestration.stored.lease import attempt_numbers
 
 REQUEUES = "requeues.jsonl"
 DIED = "died"

@@ -15,14 +15,14 @@ from pathlib import Path
 from tabgraphsyn.config.checks import slurm_path_problem
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import SubmissionError
-from tabgraphsyn.orchestration.code_copy import is_checkout
-from tabgraphsyn.orchestration.compute import cpu_count, visible_gpus
+from tabgraphsyn.orchestration.code.code_copy import is_checkout
+from tabgraphsyn.orchestration.computing.compute import cpu_count, visible_gpus
 from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
 from tabgraphsyn.orchestration.slurm.findings import NodeFindings, read_findings
-from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.strategy import AUTO, REQUEUE, SUCCESSOR, WAIT, choose
+from tabgraphsyn.orchestration.stored.ledger import folder_of
 
 _COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sacct")
 _UP = "Is slurmctld up, and SLURM_CONF right? Until then nothing can be submitted, shown or cancelled."

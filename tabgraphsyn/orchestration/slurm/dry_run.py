@@ -8,21 +8,21 @@ from pathlib import Path
 
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import EXIT_DONE, ConfigError
-from tabgraphsyn.orchestration.lease import latest_attempt
-from tabgraphsyn.orchestration.plan import Stage
+from tabgraphsyn.orchestration.launching.submit import Launch
+from tabgraphsyn.orchestration.planning.plan import Stage
 from tabgraphsyn.orchestration.slurm.arrays import Key, Request
 from tabgraphsyn.orchestration.slurm.availability import partition_of, refused, why_not_now
 from tabgraphsyn.orchestration.slurm.capabilities import ask
 from tabgraphsyn.orchestration.slurm.cost import Cost, history, predicted, saved
 from tabgraphsyn.orchestration.slurm.launching import work_of
-from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.limits import is_about_count
 from tabgraphsyn.orchestration.slurm.lookup import PENDING
 from tabgraphsyn.orchestration.slurm.prepared import Prepared, Work, prepare
 from tabgraphsyn.orchestration.slurm.queue_status import reason_in_words
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.submission import script_of, under_policy
-from tabgraphsyn.orchestration.submit import Launch
+from tabgraphsyn.orchestration.stored.lease import latest_attempt
+from tabgraphsyn.orchestration.stored.ledger import folder_of
 
 _NOTE_LETTERS = 160
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tabgraphsyn.orchestration.slurm import ledger
-from tabgraphsyn.orchestration.slurm.ledger import ASKED, GONE, REFUSED, SUBMITTED, Submission
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.ledger import ASKED, GONE, REFUSED, SUBMITTED, Submission
 
 _CLOCKS_S = 3600.0
 """By so much the clocks of a login node and of the controller may differ."""

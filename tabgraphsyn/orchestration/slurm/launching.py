@@ -9,14 +9,14 @@ from typing import Any
 
 from tabgraphsyn.errors import EXIT_DONE, command_line
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.measured import Key, Measured, measured
-from tabgraphsyn.orchestration.plan import Stage
+from tabgraphsyn.orchestration.launching.submit import Launch, record, wanted_resources
+from tabgraphsyn.orchestration.planning.plan import Stage
+from tabgraphsyn.orchestration.planning.spec import stage_spec
+from tabgraphsyn.orchestration.reading.measured import Key, Measured, measured
 from tabgraphsyn.orchestration.slurm.arrays import Request
 from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.submission import Report, submit
-from tabgraphsyn.orchestration.spec import stage_spec
-from tabgraphsyn.orchestration.submit import Launch, record, wanted_resources
 
 
 def work_of(launch: Launch) -> Work:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tabgraphsyn.orchestration.slurm.decisions import is_given_up
-from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob
-from tabgraphsyn.orchestration.store import State, Store
+from tabgraphsyn.orchestration.stored.ledger import Submission
+from tabgraphsyn.orchestration.stored.store import State, Store
 
 PENDING = "PENDING"
 BEHIND_OTHERS = "Lane"

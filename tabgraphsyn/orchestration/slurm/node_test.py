@@ -14,11 +14,11 @@ from typing import Any
 from tabgraphsyn.config.sbatch import merged
 from tabgraphsyn.data.files import write_text
 from tabgraphsyn.errors import SubmissionError
-from tabgraphsyn.orchestration.attempt_log import last_log_lines
+from tabgraphsyn.orchestration.computing.attempt_log import last_log_lines
 from tabgraphsyn.orchestration.slurm.diagnosis import Finding
 from tabgraphsyn.orchestration.slurm.findings import record_findings
-from tabgraphsyn.orchestration.slurm.ledger import folder_of
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
+from tabgraphsyn.orchestration.stored.ledger import folder_of
 
 _WAIT_S = 300.0
 _ASK_EVERY_S = 10.0

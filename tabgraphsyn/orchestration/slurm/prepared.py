@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tabgraphsyn.orchestration.plan import Plan, Stage
-from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.planning.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Ref, Request, Unit, make_arrays, make_units
 from tabgraphsyn.orchestration.slurm.availability import partition_of
 from tabgraphsyn.orchestration.slurm.campaign_limit import InQueue, share_out
@@ -17,7 +16,6 @@ from tabgraphsyn.orchestration.slurm.capabilities import Capabilities
 from tabgraphsyn.orchestration.slurm.findings import read_findings
 from tabgraphsyn.orchestration.slurm.identity import Found, look_up
 from tabgraphsyn.orchestration.slurm.lanes import fitting_lanes
-from tabgraphsyn.orchestration.slurm.ledger import SUBMITTED, Submission
 from tabgraphsyn.orchestration.slurm.limits import Room, room
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
@@ -31,7 +29,9 @@ from tabgraphsyn.orchestration.slurm.standing import (
     updates_of,
 )
 from tabgraphsyn.orchestration.slurm.strategy import SUCCESSOR, Strategy, choose
-from tabgraphsyn.orchestration.store import Store
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.ledger import SUBMITTED, Submission
+from tabgraphsyn.orchestration.stored.store import Store
 
 _MANY = 100_000
 

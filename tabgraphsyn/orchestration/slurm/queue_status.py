@@ -13,17 +13,17 @@ from pathlib import Path
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.lease import latest_attempt
-from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.reading.status import CampaignStatus, StageStatus
 from tabgraphsyn.orchestration.slurm.bad_nodes import NoStart
 from tabgraphsyn.orchestration.slurm.bad_nodes import read as read_bad_nodes
 from tabgraphsyn.orchestration.slurm.cancellations import CANCELLED, Cancelled, cancellations
 from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, decisions
 from tabgraphsyn.orchestration.slurm.identity import look_up
-from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
-from tabgraphsyn.orchestration.status import CampaignStatus, StageStatus
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.lease import latest_attempt
+from tabgraphsyn.orchestration.stored.ledger import Submission
 
 RUNNER = "slurm"
 _UNREACHABLE = "unreachable.json"

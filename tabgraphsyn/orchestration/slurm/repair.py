@@ -11,18 +11,18 @@ from tabgraphsyn.data.files import read_json
 from tabgraphsyn.errors import StageError, listing
 from tabgraphsyn.generators.kinds import StageKind
 from tabgraphsyn.orchestration.campaign.campaigns import Campaign
-from tabgraphsyn.orchestration.plan import Plan, Stage
-from tabgraphsyn.orchestration.slurm import ledger
+from tabgraphsyn.orchestration.planning.plan import Plan, Stage
 from tabgraphsyn.orchestration.slurm.arrays import Request
 from tabgraphsyn.orchestration.slurm.identity import look_up
-from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, read_stages
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.prepared import Work
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import is_ours
 from tabgraphsyn.orchestration.slurm.submission import LAUNCH, Report, submit
-from tabgraphsyn.orchestration.trust import allow, require_own
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.ledger import Submission
+from tabgraphsyn.orchestration.stored.trust import allow, require_own
 
 
 def was_submitted(campaign: Campaign) -> bool:

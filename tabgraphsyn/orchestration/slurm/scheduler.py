@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabgraphsyn.config.site import read_site
 from tabgraphsyn.errors import ConfigError, SubmissionError
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.shell_environment import cleaned
-from tabgraphsyn.orchestration.slurm.site import read_site
 
 _TIMEOUT_S = 60.0
 _JOB_IN_DEPENDENCY = re.compile(r":(\d+)")

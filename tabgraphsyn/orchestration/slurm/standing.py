@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tabgraphsyn.orchestration.plan import Plan
+from tabgraphsyn.orchestration.planning.plan import Plan
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Ref, Request, split_lanes
 from tabgraphsyn.orchestration.slurm.identity import user_name
 from tabgraphsyn.orchestration.slurm.lookup import BEHIND_OTHERS, PENDING

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabgraphsyn.config.sbatch import merged
+from tabgraphsyn.config.site import read_site
 from tabgraphsyn.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, SubmissionError
 from tabgraphsyn.orchestration.slurm.shell_environment import cleaned
-from tabgraphsyn.orchestration.slurm.site import read_site
 
 _OWN_CODES = frozenset({EXIT_DONE, EXIT_USER, EXIT_STAGE, EXIT_INTERRUPTED})
 _NOT_OF_SRUN = ("requeue", "wckey")

@@ -12,26 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from tabgraphsyn.config.sbatch import job_name_of
+from tabgraphsyn.config.site import read_site
 from tabgraphsyn.data.files import read_json, write_json, write_text
 from tabgraphsyn.errors import Interrupted, SubmissionError, TabGraphSynError
-from tabgraphsyn.orchestration.code_copy import SNAPSHOT, code_copy, copy_path, held_digest
-from tabgraphsyn.orchestration.sharing import seal
-from tabgraphsyn.orchestration.slurm import bad_nodes, ledger
+from tabgraphsyn.orchestration.code.code_copy import SNAPSHOT, code_copy, copy_path, held_digest
+from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Key, Request, Unit, make_units
 from tabgraphsyn.orchestration.slurm.availability import not_before, partition_of, refused, why_not_now
 from tabgraphsyn.orchestration.slurm.bootstrap import python_path, write_bootstrap
 from tabgraphsyn.orchestration.slurm.capabilities import Capabilities, ask
 from tabgraphsyn.orchestration.slurm.identity import find_by_name, user_name
-from tabgraphsyn.orchestration.slurm.ledger import Submission
 from tabgraphsyn.orchestration.slurm.limits import is_about_count
 from tabgraphsyn.orchestration.slurm.listing import ListedStage, Policy, write_list
 from tabgraphsyn.orchestration.slurm.prepared import Prepared, Work, prepare
 from tabgraphsyn.orchestration.slurm.scheduler import Answer, Scheduler
 from tabgraphsyn.orchestration.slurm.script import batch_script
-from tabgraphsyn.orchestration.slurm.site import read_site
 from tabgraphsyn.orchestration.slurm.stopping import deferred_signals
 from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, Strategy
-from tabgraphsyn.orchestration.trust import allowed
+from tabgraphsyn.orchestration.stored import ledger
+from tabgraphsyn.orchestration.stored.ledger import Submission
+from tabgraphsyn.orchestration.stored.sharing import seal
+from tabgraphsyn.orchestration.stored.trust import allowed
 
 LAUNCHES = "launches"
 LAUNCH = "launch.json"

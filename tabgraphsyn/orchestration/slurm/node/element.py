@@ -15,9 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tabgraphsyn.errors import DISK_FULL, EXIT_DONE, EXIT_INTERRUPTED, EXIT_STAGE, EXIT_USER, TabGraphSynError
-from tabgraphsyn.orchestration.lease import latest_attempt
-from tabgraphsyn.orchestration.ranks import NoTeam, Team
-from tabgraphsyn.orchestration.sharing import settle_rights
+from tabgraphsyn.orchestration.computing.ranks import NoTeam, Team
 from tabgraphsyn.orchestration.slurm.bad_nodes import JUDGED, UNSTARTED
 from tabgraphsyn.orchestration.slurm.decisions import array_job, restart
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
@@ -27,7 +25,9 @@ from tabgraphsyn.orchestration.slurm.node.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death, after_interruption
 from tabgraphsyn.orchestration.slurm.node.team import follow_first, gathered, seat_of_task
 from tabgraphsyn.orchestration.slurm.script import mark_done
-from tabgraphsyn.orchestration.store import done_manifest, write_spec
+from tabgraphsyn.orchestration.stored.lease import latest_attempt
+from tabgraphsyn.orchestration.stored.sharing import settle_rights
+from tabgraphsyn.orchestration.stored.store import done_manifest, write_spec
 
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGCONT)
 _ENDINGS = frozenset({EXIT_USER, EXIT_STAGE, EXIT_INTERRUPTED})
@@ -35,7 +35,7 @@ _ENDINGS = frozenset({EXIT_USER, EXIT_STAGE, EXIT_INTERRUPTED})
 
 def run_element(element: Element, team: Team | None = None) -> int:
     """Run what is not done yet and return the exit code."""
-    from tabgraphsyn.orchestration.worker import guarded_run
+    from tabgraphsyn.orchestration.computing.worker import guarded_run
 
     settle_rights(element.store.parent)
     for stage in element.stages:

@@ -11,7 +11,7 @@ from tabgraphsyn.orchestration.slurm import script
 from tabgraphsyn.orchestration.slurm.decisions import GAVE_UP, is_given_up, note
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, read_elements
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
-from tabgraphsyn.orchestration.store import done_manifest
+from tabgraphsyn.orchestration.stored.store import done_manifest
 
 _ENDINGS = frozenset({EXIT_DONE, EXIT_INTERRUPTED})
 

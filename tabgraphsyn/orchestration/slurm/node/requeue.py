@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 
 from tabgraphsyn.errors import EXIT_INTERRUPTED, EXIT_STAGE, SubmissionError
-from tabgraphsyn.orchestration.lease import Attempt, latest_attempt
 from tabgraphsyn.orchestration.slurm.decisions import (
     DIED,
     GAVE_UP,
@@ -30,12 +29,13 @@ from tabgraphsyn.orchestration.slurm.decisions import (
 )
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.findings import record_findings
-from tabgraphsyn.orchestration.slurm.ledger import FOLDER
 from tabgraphsyn.orchestration.slurm.listing import Policy
 from tabgraphsyn.orchestration.slurm.node.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, SUCCESSOR, WAIT
-from tabgraphsyn.orchestration.store import done_manifest
+from tabgraphsyn.orchestration.stored.lease import Attempt, latest_attempt
+from tabgraphsyn.orchestration.stored.ledger import FOLDER
+from tabgraphsyn.orchestration.stored.store import done_manifest
 
 _CHECK_TURN_S = 60.0  # Slurm looks at time limits every 30 s, in whole minutes
 _STAY_S = 3600.0

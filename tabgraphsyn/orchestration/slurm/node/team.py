@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import EXIT_RANK_LOST, RankLost
-from tabgraphsyn.orchestration.ranks import MEET_S, RankPlace, StoreTeam, Team, connect, serve
+from tabgraphsyn.orchestration.computing.ranks import MEET_S, RankPlace, StoreTeam, Team, connect, serve
 
 _TURN_S = 0.2
 
@@ -55,7 +55,7 @@ def gathered(list_file: Path, place: RankPlace) -> Iterator[Team | None]:
 
 def follow_first(list_file: Path, place: RankPlace) -> int:
     """Do what rank 0 orders; return the exit code of a task that is not rank 0."""
-    from tabgraphsyn.orchestration.follower import follow
+    from tabgraphsyn.orchestration.computing.follower import follow
 
     path = address_path(list_file)
     end = time.monotonic() + MEET_S

@@ -1,0 +1,52 @@
+"""What the json of an absorbing model may hold in a bundle, and what must agree with the other files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.untrusted import Form, Name
+from tabgraphsyn.generation.bundles.forms import Dim, ManifestForm, TrainingForm
+
+Digit = Annotated[int, Meta(ge=1, le=4_096)]
+
+
+Period = Annotated[int, Meta(ge=0, le=2**40)]
+
+
+class PaceForm(Form):
+    """How the times of siblings climb."""
+
+    column: Name
+    start_us: Annotated[int, Meta(ge=-(2**62), le=2**62)]
+    unit_us: Annotated[int, Meta(ge=1, le=2**62)]
+    periods: Annotated[int, Meta(ge=1, le=2**40)]
+    first: Annotated[list[tuple[Period, Period]], Meta(min_length=1, max_length=64)]
+    step: Annotated[list[tuple[Period, Period]], Meta(min_length=1, max_length=64)]
+
+
+class AbsorbingForm(Form):
+    """``absorbing/<table>.json``."""
+
+    table: Name
+    digits: list[tuple[Digit, Digit] | None]
+    facts: Dim
+    has_families: bool
+    pace: PaceForm | None
+    training: TrainingForm | None
+
+
+def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
+    """Yield which files of the networks do not fit the codecs."""
+    del schema
+    for table in manifest.tables:
+        where, form = f"absorbing/{table}.json", forms[f"absorbing/{table}.json"]
+        if form.table != table:
+            yield f"{where}: the file of table {table!r} names it, found another name."
+        if (form.training is not None) != (f"absorbing/{table}.safetensors" in manifest.files):
+            yield f"{where}: weights where something was trained expected, and nowhere else."
+        if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
+            yield f"{where}: digits: an entry for each number of the codec expected, found {len(form.digits)}."

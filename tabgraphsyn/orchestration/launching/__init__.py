@@ -1,0 +1,1 @@
+"""From a command line to a recorded campaign, its plan and its run."""
