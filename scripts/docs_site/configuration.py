@@ -17,7 +17,8 @@ from tabgraphsyn.config.top_level import TopLevelConfig, config_dir
 from tabgraphsyn.generators.frame import own_generators
 
 _SCHEMAS = "tabgraphsyn.config.top_level"
-_COMMENTED = re.compile(r"^(?P<key>[A-Za-z_]+):[^#]*?\s+#\s*(?P<text>.+)$", re.MULTILINE)
+# All on one line: a key without a comment does not take that of the next one.
+_COMMENTED = re.compile(r"^(?P<key>[A-Za-z_]+):[^#\n]*?[ \t]+#[ \t]*(?P<text>.+)$", re.MULTILINE)
 _HEAD = ("key", "default", "values", "advice")
 _PLAIN = ("seed", "campaign", "output_dir", "dry_run", "wait", "allow_targets")
 _TITLES = {

@@ -21,6 +21,8 @@ BROUGHT = {
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",
 }
+_KEY_CELL = re.compile(r"(<td[^>]*>\s*<code>)([^<\s]{12,})(</code>)")
+_JOINT = re.compile(r"([._/=:-])(?=\w)")
 _LINK = re.compile(r"(\]\()([^)\s#]+\.md)((?:#[^)]*)?\))")
 
 
@@ -67,6 +69,11 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in what is measured."""
     return filled(markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let long keys in the cells of tables break after a dot, a line below or a sign, never inside a word."""
+    return _KEY_CELL.sub(lambda found: found[1] + _JOINT.sub(r"\1<wbr>", found[2]) + found[3], html)
 
 
 def filled(text: str) -> str:

@@ -12,12 +12,14 @@ _TAG = re.compile(r"<(?=[A-Za-z/!])")
 def cell(text: object) -> str:
     """Return a text as it can stand in one cell of a table: one line, no bar, no tag outside code.
 
-    >>> cell("a | b\\n<name> and ``code``")
-    'a \\\\| b &lt;name> and `code`'
+    Nor a brace: what stands in braces at the end of a cell would be its attributes, and not be shown.
+
+    >>> cell("a | b\\n<name> and ``code``"), cell("a map: {key: value}")
+    ('a \\\\| b &lt;name> and `code`', 'a map: &#123;key: value}')
     """
     line = " ".join(str(text).replace("``", "`").split()).replace("|", "\\|")
     parts = line.split("`")
-    return "`".join(part if number % 2 else _TAG.sub("&lt;", part) for number, part in enumerate(parts))
+    return "`".join(part if number % 2 else _TAG.sub("&lt;", part).replace("{", "&#123;") for number, part in enumerate(parts))
 
 
 def code(text: object) -> str:

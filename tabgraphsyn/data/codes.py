@@ -147,13 +147,20 @@ def tuple_codes_of_both(
 def as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Return key values as text; whole numbers held as floats (pandas' way with missing values) lose their ``.0``.
 
+    Not where one of them has a fraction, or no place in 64 bits:
+
+    >>> as_text(pa.array([3.0, 2.0**60, None])).to_pylist(), as_text(pa.array([3.0, 1e308])).to_pylist()
+    (['3', '1152921504606846976', None], ['3', '1e+308'])
+
     Shape:
         (rows,).
     """
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):
-        whole = pc.cast(values, pa.int64(), safe=False)
-        if pc.all(pc.equal(whole.cast(pa.float64()), values.cast(pa.float64()))).as_py() in (True, None):
-            values = whole
+        # Beyond 64 bits, and for infinite ones, the unchecked cast says any number: they are looked for first.
+        numbers = values.cast(pa.float64())
+        fits = pc.and_(pc.less(pc.abs(numbers), 2.0**63), pc.equal(pc.trunc(numbers), numbers))
+        if pc.all(fits).as_py() in (True, None):
+            values = pc.cast(numbers, pa.int64(), safe=False)
     return values.cast(pa.string())

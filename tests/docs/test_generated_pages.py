@@ -16,7 +16,7 @@ from pages import PAGES, ROOT
 docs_site = pytest.importorskip("docs_site")
 
 from docs_site import compared, hook, messages, metrics  # noqa: E402
-from docs_site.configuration import options  # noqa: E402
+from docs_site.configuration import comments, options  # noqa: E402
 
 from tabgraphsyn import launch  # noqa: E402
 from tabgraphsyn.config.checks import config_problems  # noqa: E402
@@ -45,6 +45,16 @@ def test_every_key_of_every_yaml_is_in_the_reference_with_advice(made: dict[str,
                     assert f"{group}.{key}" in keys, f"conf/{group}/{option}.yaml"
     silent = [row[0] for row in found if not row[-1]]
     assert not silent, "a constructor's docstring says nothing of these"
+
+
+def test_what_a_yaml_says_of_a_key_stands_beside_that_key_and_whole(tmp_path: Path, made: dict[str, str]):
+    (tmp_path / "a.yaml").write_text("a: ???\nb: null  # of b, {c: d}\nc:\n  # of none\nd: '#'\n")
+    assert comments(tmp_path / "a.yaml") == {"b": "of b, {c: d}"}
+    said = {row[0].strip("`"): row[-1] for row in rows(made["configuration.md"])}
+    assert said["dataset.path"].startswith("a folder of tables") and "{" not in said["dataset.rules"]
+    assert hook.on_page_content("<td><code>a_key.of_many</code></td>") == (
+        "<td><code>a_<wbr>key.<wbr>of_<wbr>many</code></td>"
+    )
 
 
 def test_every_metric_has_settings_with_advice_and_examples_that_were_measured(made: dict[str, str]):

@@ -274,7 +274,8 @@ def _alike(arrays: Sequence[pa.Array]) -> list[pa.Array]:
     if len(kinds) == 1:
         return list(arrays)
     numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
-    return [each.cast(pa.float64()) for each in arrays] if numeric else [as_text(each) for each in arrays]
+    # Unchecked: a whole number beyond 2^53 is compared with a fraction as the nearest double, the best there is.
+    return [each.cast(pa.float64(), safe=False) for each in arrays] if numeric else [as_text(each) for each in arrays]
 
 
 def _numbers(values: pa.Array) -> np.ndarray:

@@ -108,7 +108,7 @@ class RuleRows:
 
     def _decimals(self, name: str) -> int | None:
         """Return with how many decimals a column's values are written, None where they have no end."""
-        values = self.column(name).drop_null().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = self.column(name).drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         for decimals in range(MOST_DECIMALS + 1):
             if np.array_equal(np.round(values, decimals), values):
                 return decimals
