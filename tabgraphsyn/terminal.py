@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabgraphsyn.errors import (
@@ -14,6 +15,7 @@ from tabgraphsyn.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_USER,
+    ConfigError,
     TabGraphSynError,
     place_problem,
     shortened,
@@ -48,6 +50,7 @@ def exit_code_of(command: Callable[[], int], name: str = "") -> int:
         name: of a verb, said before what a folder did; empty for a launch, whose place is ``output_dir``.
     """
     try:
+        _stands_in_a_folder()
         return command()
     except TabGraphSynError as error:
         print(message(error), file=sys.stderr)
@@ -67,6 +70,13 @@ def exit_code_of(command: Callable[[], int], name: str = "") -> int:
         where = name or ("output_dir" if error.errno in DISK_FULL else "")
         print(f"{where}: {problem}" if where else problem, file=sys.stderr)
         return EXIT_USER
+
+
+def _stands_in_a_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current folder was removed. Change to one that exists.") from None
 
 
 class EscapedStream:
@@ -90,13 +100,32 @@ def raw(stream: Any) -> Any:
 
 @contextmanager
 def escaped_output() -> Iterator[None]:
-    """Escape everything that is printed while the block runs."""
+    """Escape everything that is printed while the block runs, on whatever stands for a terminal."""
+    _open_streams()
     former = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (EscapedStream(raw(stream)) for stream in former)  # type: ignore[assignment]
     try:
         yield
     finally:
         sys.stdout, sys.stderr = former
+
+
+def _open_streams() -> None:
+    """Give every standard stream a place, and its encoding a way to write any letter.
+
+    A stream that the caller closed is None in Python, and its number would go to the next file that is opened: what is
+    printed by a child would land there. Under a locale of few letters names are spelled out, as on standard error.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            setattr(sys, name, Path(os.devnull).open("w" if number else "r", encoding="utf-8"))  # noqa: SIM115
+        elif number and getattr(stream, "errors", "") == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def console(*, stderr: bool = False, **options: Any) -> Console:

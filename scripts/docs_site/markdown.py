@@ -19,7 +19,9 @@ def cell(text: object) -> str:
     """
     line = " ".join(str(text).replace("``", "`").split()).replace("|", "\\|")
     parts = line.split("`")
-    return "`".join(part if number % 2 else _TAG.sub("&lt;", part).replace("{", "&#123;") for number, part in enumerate(parts))
+    return "`".join(
+        part if number % 2 else _TAG.sub("&lt;", part).replace("{", "&#123;") for number, part in enumerate(parts)
+    )
 
 
 def code(text: object) -> str:

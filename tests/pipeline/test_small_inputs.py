@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from user_commands import Ended
 
-from tabgraphsyn.terminal import escaped_output, printable
+from tabgraphsyn.terminal import escaped_output, exit_code_of, printable
 
 LONG = "a" * 5_000
 INPUTS = {
@@ -79,3 +80,29 @@ def test_a_killed_dry_run_leaves_no_rows(tmp_path: Path) -> None:
     while folder.exists() and time.monotonic() < end:
         time.sleep(0.02)
     assert not folder.exists()
+
+
+def test_letters_that_the_terminal_cannot_write_are_spelled_out(monkeypatch: pytest.MonkeyPatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    with escaped_output():
+        print("Käufer 注文", flush=True)
+    assert written.getvalue() == b"K\xe4ufer \\u6ce8\\u6587\n"
+
+
+def test_a_closed_output_is_written_to_nowhere(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with escaped_output():
+        assert exit_code_of(lambda: print("x", file=sys.stdout, flush=True) or 0) == 0
+        sys.stdout.stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_folder_that_was_removed_under_the_shell_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert exit_code_of(lambda: 0) == 2
+    assert "current folder was removed" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
