@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
@@ -325,6 +325,7 @@ def _with_finite(table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
 @contextmanager
 def _files_together(folder: Path) -> Iterator[Path]:
     """Yield a folder inside ``folder``; move its files to ``folder`` when the block ends well, else drop them."""
+    is_new = not folder.exists()
     aside = folder / f".{uuid.uuid4().hex[:8]}.part"
     aside.mkdir(parents=True)
     try:
@@ -333,3 +334,6 @@ def _files_together(folder: Path) -> Iterator[Path]:
             path.replace(folder / path.name)
     finally:
         rmtree(aside, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # rows are in it
+                folder.rmdir()

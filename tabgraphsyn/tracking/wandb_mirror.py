@@ -176,6 +176,7 @@ class Upload:
             self._said = f"earlier attempts were not uploaded yet, and they come first. {LATER}"
             return
         path = next(iter(own.glob("*.wandb")))
+        self._logs = tempfile.mkdtemp(prefix="wandb-")  # they would lie in the folder where somebody typed the launch
         self._process = subprocess.Popen(
             [sys.executable, "-m", "wandb", "beta", "sync", "--live", "--yes", str(path)],
             stdin=subprocess.DEVNULL,
@@ -183,7 +184,7 @@ class Upload:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, "WANDB_SILENT": "false"},
+            env={**os.environ, "WANDB_SILENT": "false", "WANDB_DIR": self._logs},
         )
 
     def ended(self, end: float) -> str:
@@ -195,6 +196,8 @@ class Upload:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return f"the server did not take all of it in time. {LATER}"
+        finally:
+            shutil.rmtree(self._logs, ignore_errors=True)
         # It ends with 0 also where it was refused; what it says of an upload tells.
         if self._process.returncode or "Finished syncing" not in out:
             return f"not uploaded: {_last_line(out)}. {LATER}"

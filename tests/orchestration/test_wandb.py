@@ -181,6 +181,8 @@ def test_without_a_key_a_stage_goes_on(tmp_path: Path, caplog: pytest.LogCapture
 @pytest.mark.slow
 def test_online_the_run_is_uploaded_meanwhile_and_not_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "stages" / "gnn" / "abc"
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     with server("takes") as (address, seen):
         monkeypatch.setenv("WANDB_BASE_URL", address)
@@ -192,6 +194,7 @@ def test_online_the_run_is_uploaded_meanwhile_and_not_again(tmp_path: Path, monk
     (line,) = (tmp_path / LEDGER).read_text().splitlines()
     (directory,) = folder.glob("wandb/offline-run-*")
     assert json.loads(line)["folder"] == str(directory)
+    assert not any((tmp_path / "here").iterdir())
 
 
 def test_what_a_killed_mirror_had_no_time_for_is_made_up_by_sync(tmp_path: Path):

@@ -236,12 +236,16 @@ def test_a_bundle_of_the_former_format_gives_the_same_rows(bundle: Path, tmp_pat
         assert path.read_bytes() == (tmp_path / "then" / path.name).read_bytes()
 
 
-def test_settings_that_only_the_caller_may_set_pass_the_gate_too(bundle: Path) -> None:
+def test_settings_that_only_the_caller_may_set_pass_the_gate_too(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises((ConfigError, DataError), match="outside the package"):
         edited(bundle, "bundle.json", lambda raw: raw["sampler"].update(_target_="mine.Sampler"))
         sample(bundle, device="cpu")
     with pytest.raises(ConfigError, match="cannot be imported"):
         sample(bundle, device="cpu", allow_targets=["mine"])
+    assert not (tmp_path / "synthetic").exists()  # nothing is left of what was refused
 
 
 def test_mutated_bundles_end_well_or_with_one_message(

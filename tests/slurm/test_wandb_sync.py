@@ -37,6 +37,13 @@ def test_directories_of_a_run_go_in_order_and_once(tmp_path: Path):
     assert uploader(tmp_path, "").upload(find_runs(stages), 4)["uploaded"] == 1
 
 
+def test_what_uploads_leaves_its_logs_nowhere(tmp_path: Path):
+    offline(tmp_path / "stages", "gnn/a", "20260101_000000")
+    script = f'test -d "$WANDB_DIR" && touch "$WANDB_DIR/debug.log" && echo "$WANDB_DIR" > {tmp_path}/where'
+    assert uploader(tmp_path, script).upload(find_runs(tmp_path / "stages"), 1)["failed"] == []
+    assert not Path((tmp_path / "where").read_text().strip()).exists()
+
+
 def test_a_busy_server_is_asked_again_with_growing_pauses(tmp_path: Path):
     stages = tmp_path / "stages"
     offline(stages, "gnn/a", "20260101_000000")

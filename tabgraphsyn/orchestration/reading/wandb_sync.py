@@ -7,8 +7,10 @@ in order. The server limits how often one may ask (429): a failed upload is trie
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +106,11 @@ class Uploader:
         return result
 
     def _tried(self, folder: Path) -> str | None:
-        """Return None once an upload went well, else the last error."""
+        """Return None once an upload went well, else the last error; its debug logs stay in no folder of the user's."""
+        with tempfile.TemporaryDirectory(prefix="wandb-") as logs:
+            return self._tried_with(folder, {**os.environ, "WANDB_DIR": logs})
+
+    def _tried_with(self, folder: Path, environment: Mapping[str, str]) -> str | None:
         pause_s = self._pause_s
         error = "not tried"
         for number in range(1, self._tries + 1):
@@ -116,6 +122,7 @@ class Uploader:
                     errors="replace",
                     stdin=subprocess.DEVNULL,
                     timeout=_TIMEOUT_S,
+                    env=environment,
                     check=False,
                 )
             except (OSError, subprocess.TimeoutExpired) as failure:
