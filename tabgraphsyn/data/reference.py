@@ -1,4 +1,4 @@
-"""Whose rows are kept is a decision: which tables are published as they are, and why the others are not.
+"""Whose rows are kept is a decision: of which tables real values are published, under new keys, and why not of others.
 
 A lookup table (airlines, airports) and a table of patients look alike to a machine: both are small and referred to. So
 real rows leave the project only where the owner of the data says so, or where keeping them can tell nothing of anybody.

@@ -262,7 +262,8 @@ def _summary(tables: Mapping[str, Mapping[str, str]], checks: Sequence[Check], p
         parts.append(f"not judged: {listing(named['not judged'], 5)} ({first}: {tables[first]['why']})")
     if named["published by choice"]:
         first = named["published by choice"][0]
-        parts.append(f"published as they are: {listing(named['published by choice'], 5)} ({tables[first]['why']})")
+        names = listing(named["published by choice"], 5)
+        parts.append(f"published, real values under new keys: {names} ({tables[first]['why']})")
     return "; ".join(parts)
 
 

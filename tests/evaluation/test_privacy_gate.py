@@ -171,7 +171,7 @@ def test_every_table_has_a_verdict_and_the_worst_is_the_databases():
     }
     assert next(iter(block["tables"])) == "b" and block["verdict"] == "not judged"
     assert "1 of 3 tables judged" in block["text"] and "'b' (b: tiny: 4 rows)" in block["text"]
-    assert "published as they are: 'c' (declared)" in block["text"]
+    assert "published, real values under new keys: 'c' (declared)" in block["text"]
     assert found(("a", good), ("b", good), published={"c": "x"})["verdict"] == "published by choice"
     assert found(("a", good), ("b", good), ("c", good))["verdict"] == "pass"
     assert found(("a", good), ("c", bad))["verdict"] == "fail"

@@ -159,7 +159,7 @@ def test_rows_are_not_praised_beyond_what_was_measured(beyond: LeftOut, words: s
 def test_what_was_left_out_is_named_where_nothing_speaks_against_the_rows() -> None:
     text = said(LeftOut(skipped=["small"], published=["airports"], merged=7))
     assert "cannot be told from real ones" in text
-    assert "not judged</span> in small" in text and "by choice</span>, as they are: airports" in text
+    assert "not judged</span> in small" in text and "by choice</span>, under new keys: airports" in text
     assert "7 rows of the real data held a category" in text
     assert text.index("airports") < text.index("cannot be told")
 

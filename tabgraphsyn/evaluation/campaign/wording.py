@@ -57,7 +57,7 @@ def _gate(models: Sequence[ModelSummary]) -> Markup:
         ("fail", "Copying was found in"),
         ("warn", "There are signs of copying in"),
         ("not judged", "Some tables could not be judged in"),
-        ("published by choice", "Tables are published as they are, by choice, in"),
+        ("published by choice", "Real values are published under new keys, by choice, in"),
     ):
         if named[word]:
             first = named[word][0].gate

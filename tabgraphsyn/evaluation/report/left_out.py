@@ -33,7 +33,7 @@ class LeftOut:
         tiny: tables of one or two rows.
         coarse: tables drawn column by column.
         skipped: tables that were not judged.
-        published: tables kept as they are, each with who says so.
+        published: tables whose real values are given out under new keys, each with who says so.
         broken_keys: validity of foreign keys where it is below 1.
         dropped: foreign keys that the data declare and that could not be kept.
     """
@@ -65,7 +65,7 @@ class LeftOut:
                 self.skipped if names_unjudged else (),
                 'Whether rows were copied was <span class="warn">not judged</span> in {}.',
             ),
-            (self.published, 'Real rows are <span class="warn">published by choice</span>, as they are: {}.'),
+            (self.published, 'Real values are <span class="warn">published by choice</span>, under new keys: {}.'),
         ):
             if tables:
                 yield Markup(words).format(_names(tables))
