@@ -7,14 +7,17 @@ from functools import cache
 from typing import Any
 
 from tabgraphsyn.config.closed import component_class
+from tabgraphsyn.config.definitions import is_never_trained
 from tabgraphsyn.errors import ConfigError, raise_collected
-from tabgraphsyn.generators.base import Generator
+from tabgraphsyn.generators.base import Generator, named
 from tabgraphsyn.generators.frame import AFTER, BEFORE, declaration_problems, kinds_with
 from tabgraphsyn.generators.kinds import Catalog
 
 
 def generator_class(config: Mapping[str, Any]) -> type[Generator]:
-    """Return the generator that ``generator`` of a config names; its module is imported, nothing is built.
+    """Return the generator that ``generator`` of a config names, or its variant for a component that the config names.
+
+    Its module is imported, nothing is built.
 
     Raises:
         ConfigError: none, one outside the allowed packages, or one that declares what cannot be.
@@ -26,8 +29,20 @@ def generator_class(config: Mapping[str, Any]) -> type[Generator]:
         found = component_class(chosen["_target_"], Generator, allowed)
     except ConfigError as error:
         raise ConfigError(f"generator.{error}") from error
+    found = variant(found, config)
     raise_collected(ConfigError, list(_declared(found, allowed)))
     return found
+
+
+def variant(generator: type[Generator], config: Mapping[str, Any]) -> type[Generator]:
+    """Return what stands in a generator's place under a config: itself, or one of its variants."""
+    for group, name in generator.variants.items():
+        component = config.get(group)
+        target = component.get("_target_") if isinstance(component, Mapping) else None
+        if isinstance(target, str) and not is_never_trained(target):
+            found: type[Generator] = named(name)
+            return found
+    return generator
 
 
 @cache

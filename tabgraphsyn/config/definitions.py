@@ -88,6 +88,19 @@ def find(source: Source | None, name: str, depth: int = 0) -> Definition | None:
     return None
 
 
+@lru_cache(maxsize=64)
+def is_never_trained(target: str) -> bool:
+    """Return True where a class says ``is_trained = False`` for all its objects; read as text, nothing is imported."""
+    module, _, name = target.rpartition(".")
+    found = find(read_source(module), name) if module else None
+    if found is None or not isinstance(found.node, ast.ClassDef):
+        return False
+    for line in found.node.body:
+        if isinstance(line, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "is_trained" for t in line.targets):
+            return isinstance(line.value, ast.Constant) and line.value.value is False
+    return False
+
+
 def defined_names(source: Source | None, depth: int = 0) -> Iterator[str]:
     """Yield the classes and functions that a module defines, or gathers from modules beside it."""
     for node in source.tree.body if source is not None and depth <= _MOST_IMPORTS else ():

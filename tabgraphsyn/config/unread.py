@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from tabgraphsyn.config.catalog import generator_class
-from tabgraphsyn.config.definitions import find, read_source
+from tabgraphsyn.config.definitions import is_never_trained
 from tabgraphsyn.config.top_level import GENERATOR_GROUPS
 from tabgraphsyn.errors import ConfigError
 
@@ -27,7 +25,7 @@ def unread_sections(config: Mapping[str, Any]) -> dict[str, str]:
     }
     for section in generator.sections:
         target = _mapping(config, section.component).get("_target_") if section.component else None
-        if isinstance(target, str) and _is_never_trained(target):
+        if isinstance(target, str) and is_never_trained(target):
             found[section.key] = f"{section.component} is {target.rpartition('.')[2]}, which is not trained"
     return found
 
@@ -62,16 +60,3 @@ def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -
         for key, reason in reasons.items()
         if key not in used
     ]
-
-
-@lru_cache(maxsize=64)
-def _is_never_trained(target: str) -> bool:
-    """Return True where a class says ``is_trained = False`` for all its objects; read as text, nothing is imported."""
-    module, _, name = target.rpartition(".")
-    found = find(read_source(module), name) if module else None
-    if found is None or not isinstance(found.node, ast.ClassDef):
-        return False
-    for line in found.node.body:
-        if isinstance(line, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "is_trained" for t in line.targets):
-            return isinstance(line.value, ast.Constant) and line.value.value is False
-    return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from tabgraphsyn.generators import graph
 from tabgraphsyn.generators.base import Content, Generator, Section
 from tabgraphsyn.generators.kinds import StageInput, StageKind
 from tabgraphsyn.ranges import Count, Layers, ShareBelowOne, Width, Window
@@ -61,7 +63,22 @@ class Absorbing(Generator):
     rows: ClassVar[str] = "tabgraphsyn.stages.absorbing_rows.AbsorbingRows"
     sections: ClassVar[tuple[Section, ...]] = (Section("training.absorbing", "tabgraphsyn.training.config.LoopConfig"),)
     checks: ClassVar[str] = "tabgraphsyn.generation.bundles.absorbing_forms.absorbing_problems"
+    variants: ClassVar[Mapping[str, str]] = {"gnn": f"{__name__}.AbsorbingOnGraph"}
 
     def width_for(self, rows: int) -> int:
         """Return the hidden units for a table of so many training rows."""
         return self.width if rows >= SMALL_ROWS else max(self.width // 2, 1)
+
+
+class AbsorbingOnGraph(Absorbing):
+    """The same, told the graph network's vectors besides."""
+
+    kinds: ClassVar[tuple[StageKind, ...]] = (
+        graph.AUTOENCODER,
+        graph.GNN,
+        *(replace(kind, inputs=(*kind.inputs, StageInput("gnn"))) for kind in Absorbing.kinds),
+    )
+    contents: ClassVar[tuple[Content, ...]] = (*graph.CONTENTS, *Absorbing.contents)
+    sampling_keys: ClassVar[tuple[str, ...]] = ("generator", "gnn")
+    sections: ClassVar[tuple[Section, ...]] = (*graph.SECTIONS, *Absorbing.sections)
+    checks: ClassVar[str] = "tabgraphsyn.generation.bundles.absorbing_forms.graph_and_absorbing_problems"

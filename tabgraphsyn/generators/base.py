@@ -8,6 +8,7 @@ else knows it by name:
   ``context.artifacts``.
 - ``contents``: which of their files a bundle holds, and the form of each json.
 - ``rows``: the class that makes rows from an opened bundle, a ``generation.row_maker.RowMaker``.
+- ``variants``: which generator stands in its place where a config names a component that it can do without.
 - its constructor: the settings that stand below ``generator`` in a config. It is checked like any component's and never
   called where a launch is planned, so the module of a generator imports nothing heavy. Its stages read
   ``context.config["generator"]``, its rows ``making.settings``.
@@ -27,6 +28,7 @@ from typing import Any, ClassVar
 from tabgraphsyn.generators.kinds import StageKind
 
 SUFFIXES = (".json", ".safetensors")
+SAMPLING_KEYS = ("generator", "sampler", "gnn")
 FIRST_GENERATOR = {"_target_": "tabgraphsyn.generators.latent_diffusion.LatentDiffusion"}
 """What configs and bundles that do not name theirs were made with."""
 
@@ -86,12 +88,15 @@ class Generator(ABC):
         kinds: its stages, inputs first.
         contents: what a bundle holds of them.
         rows: dotted name of the ``RowMaker``.
-        sampling_keys: top-level keys of the config that sampling depends on, ``sampling`` and ``seed`` aside:
-            ``generator``, ``sampler`` or both.
+        sampling_keys: top-level keys of the config that sampling depends on, ``sampling`` and ``seed`` aside; of
+            ``SAMPLING_KEYS``.
         sections: the sections of ``training`` that its stages read.
         runtime: dotted key of a component below ``generator`` -> arguments that only the stage knows.
         checks: dotted name of a function ``(manifest, forms, schema) -> Iterator[str]`` that says what does not agree
             between the files of a bundle; ``forms`` holds the decoded json files by name.
+        variants: group -> dotted name of the generator in its place where that group names a component other than the
+            null object (whose class says ``is_trained = False``). It takes the same settings and has that component
+            among ``sampling_keys``.
     """
 
     kinds: ClassVar[tuple[StageKind, ...]]
@@ -101,6 +106,7 @@ class Generator(ABC):
     sections: ClassVar[tuple[Section, ...]] = ()
     runtime: ClassVar[Mapping[str, frozenset[str]]] = {}
     checks: ClassVar[str] = ""
+    variants: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def kind(cls, name: str) -> StageKind:
@@ -124,5 +130,5 @@ class Generator(ABC):
     @classmethod
     def reads(cls, key: str) -> bool:
         """Return whether one of its stages, or sampling, reads a key of the config or something below it."""
-        keys = {*cls.sampling_keys, *(name for kind in cls.kinds for name in kind.config_keys)}
+        keys = {*cls.sampling_keys, *cls.variants, *(name for kind in cls.kinds for name in kind.config_keys)}
         return any(name == key or name.startswith(f"{key}.") or key.startswith(f"{name}.") for name in keys)

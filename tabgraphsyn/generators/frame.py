@@ -14,7 +14,7 @@ from functools import cache
 
 import tabgraphsyn.generators
 from tabgraphsyn.errors import listing
-from tabgraphsyn.generators.base import SUFFIXES, Generator
+from tabgraphsyn.generators.base import SAMPLING_KEYS, SUFFIXES, Generator
 from tabgraphsyn.generators.kinds import StageInput, StageKind
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
@@ -123,8 +123,8 @@ def declaration_problems(generator: type[Generator], allow_targets: tuple[str, .
             yield f"{where}: contents: a {listing(SUFFIXES)} file of one of its kinds expected, found {content}."
         elif generator.kind(content.kind).per_table is not ("{table}" in content.name):
             yield f"{where}: contents: {{table}} expected in names of files for each table only: {content.name!r}."
-    if strange := set(generator.sampling_keys) - {"generator", "sampler"}:
-        yield f"{where}: sampling_keys: of 'generator' and 'sampler' expected, found {listing(sorted(strange))}."
+    if strange := set(generator.sampling_keys) - set(SAMPLING_KEYS):
+        yield f"{where}: sampling_keys: of {listing(SAMPLING_KEYS)} expected, found {listing(sorted(strange))}."
 
 
 @cache

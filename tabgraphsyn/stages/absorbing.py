@@ -31,6 +31,7 @@ from tabgraphsyn.stages.around_rows import Database, driver_pointer, layouts_up,
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit
+from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.stages.weights import with_weights, write_weights
 from tabgraphsyn.training.config import LoopConfig
 from tabgraphsyn.training.unmasking import UnmaskingTask
@@ -60,9 +61,8 @@ def run(context: StageContext) -> None:
     gates = [field.gate for field in codec.layout.numerical]
     found = grids(encoded, gates, entities)
     units = Units(codec.layout, tuple(None if grid is None else grid.digits for grid in found))
-    around = surroundings(
-        prepared, table, encoded.rows, conditions(prepared, prepared, table, encoded.rows), training(prepared)
-    )
+    told = conditions(prepared, prepared, table, _graph(context, table, encoded.rows))
+    around = surroundings(prepared, table, encoded.rows, told, training(prepared))
     times = _times(prepared, table, encoded, seed)
     families = _families(prepared, table, encoded, settings.window, times)
     pace = None if times is None else _pace(times[0], families, times[1], entities)
@@ -77,6 +77,7 @@ def run(context: StageContext) -> None:
     torch.manual_seed(seed)
     network = _network(record, prepared, settings, encoded.rows)
     _tell(network, found, scales(codec, encoded))
+    start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings)
     task = UnmaskingTask(
         unmasking=network,
@@ -118,11 +119,11 @@ def load_network(
     return with_weights(lambda: _network(record, prepared, settings, rows), weights).eval()
 
 
-def conditions(prepared: Prepared, keys: Any, table: str, rows: int) -> RowConditions:
-    """Return what keys into lookup tables say of a table's rows."""
-    known, levels = known_rows(prepared, keys, table, rows)
+def conditions(prepared: Prepared, keys: Any, table: str, graph: torch.Tensor) -> RowConditions:
+    """Return what keys into lookup tables say of a table's rows, beside the graph network's vectors, (rows, width)."""
+    known, levels = known_rows(prepared, keys, table, len(graph))
     return RowConditions(
-        torch.zeros(rows, 0), torch.from_numpy(known.level), torch.from_numpy(known.numbers), levels, known.is_composed
+        graph, torch.from_numpy(known.level), torch.from_numpy(known.numbers), levels, known.is_composed
     )
 
 
@@ -131,6 +132,13 @@ def training(prepared: Prepared) -> Database:
     return Database(
         prepared.pointer, lambda table: EncodedTensors.from_encoded(prepared.encoded(table, is_mapped=True))
     )
+
+
+def _graph(context: StageContext, table: str, rows: int) -> torch.Tensor:
+    """Return the graph network's vectors of the training rows, (rows, width); of width 0 without one."""
+    if "gnn" not in context.inputs:
+        return torch.zeros(rows, 0)
+    return torch.from_numpy(np.load(context.input("gnn") / "condition" / f"{table}.npy"))
 
 
 def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing, rows: int) -> AbsorbingNetwork:

@@ -18,10 +18,13 @@ from tabgraphsyn.generation.row_maker import RowMaker, first_levels
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.generators.absorbing import Absorbing
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
 from tabgraphsyn.stages.around_rows import Database, driver_pointer, surroundings
+from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
+from tabgraphsyn.stages.new_conditions import NewConditions
 
 
 class AbsorbingRows(RowMaker):
@@ -38,6 +41,10 @@ class AbsorbingRows(RowMaker):
     @cached_property
     def _encoded(self) -> dict[str, EncodedTensors]:
         return {}
+
+    @cached_property
+    def _graph(self) -> NewConditions | None:
+        return NewConditions(self.making) if "gnn" in self.making.bundle.manifest["components"] else None
 
     def rows(self, table: str) -> Iterator[pa.Table]:
         """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
@@ -85,16 +92,41 @@ class AbsorbingRows(RowMaker):
 
     def _new(self, table: str) -> tuple[EncodedTensors, dict[str, Cells]]:
         """Return a table's new rows, encoded, and the cells that a user fixed in them."""
-        making, skeleton, prepared = self.making, self.making.skeleton, self.making.prepared
-        rows = skeleton.rows[table]
+        making, prepared = self.making, self.making.prepared
+        rows = making.skeleton.rows[table]
         network = load_network(making.bundle.folder / "absorbing", prepared, table, self._settings, table)
         if network is None or rows == 0:
             numerical, categorical = first_levels(prepared.codec(table), rows)
             blank = _certain(EncodedBatch(torch.from_numpy(numerical), torch.from_numpy(categorical)))
             return blank, dict(making.demands[table].cells) if table in making.demands else {}
-        pointer = skeleton.pointers.__getitem__
+        made, cells = self._drawn(table, network, {})
+        for _ in range(1, 1 if self._graph is None else self._graph.passes(table)):
+            # The same draws: a later pass corrects rows, it does not make others.
+            made, cells = self._drawn(table, network, {table: self._latents(table, made)})
+        return made, cells
+
+    def _vectors(self, table: str, own: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the graph network's vectors of a table's rows, (rows, width); of width 0 without one."""
+        if self._graph is None:
+            return torch.zeros(self.making.skeleton.rows[table], 0)
+        for earlier in self._encoded.keys() - self._graph.latents.keys():
+            self._graph.latents[earlier] = self._latents(earlier, self._encoded[earlier])
+        return self._graph.of(table, own)
+
+    @torch.no_grad()
+    def _latents(self, table: str, rows: EncodedTensors) -> torch.Tensor:
+        """Return rows as the graph network reads them, (rows, latent_dim)."""
+        folder = self.making.bundle.folder / "autoencoder"
+        return load_autoencoder(folder, table, allow_targets=self.making.allow_targets).encode(rows.middle())
+
+    def _drawn(
+        self, table: str, network: AbsorbingNetwork, own: Mapping[str, torch.Tensor]
+    ) -> tuple[EncodedTensors, dict[str, Cells]]:
+        """Return new rows and the cells that a user fixed; ``own`` holds their latents after an earlier pass."""
+        making, skeleton, prepared = self.making, self.making.skeleton, self.making.prepared
+        rows, pointer = skeleton.rows[table], skeleton.pointers.__getitem__
         keys = NewKeys(prepared.schema, skeleton, skeleton.pointers, making.parents)
-        told = conditions(prepared, keys, table, rows)
+        told = conditions(prepared, keys, table, self._vectors(table, own))
         around = surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__))
         if around.width != network.told:
             raise DataError(

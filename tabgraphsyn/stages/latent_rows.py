@@ -25,8 +25,8 @@ from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
-from tabgraphsyn.stages.conditioning import load_conditions, refines
 from tabgraphsyn.stages.diffusion import load_table_model, table_families
+from tabgraphsyn.stages.new_conditions import NewConditions
 
 
 class LatentRows(RowMaker):
@@ -37,20 +37,13 @@ class LatentRows(RowMaker):
     def __init__(self, making: Making) -> None:
         """Load the graph network and lay the keys out for it."""
         super().__init__(making)
-        skeleton, source = (
-            making.skeleton,
-            load_conditions(making.bundle.folder, making.device, allow_targets=making.allow_targets),
-        )
-        censored = numpy_generator(making.seed, "sample", "censored")
-        self._seen = source.features.as_in_training(skeleton.pointers, censored)
-        self._conditions = source.open(skeleton.rows, self._seen)
-        self._latents: dict[str, Tensor] = {}
+        self._graph = NewConditions(making)
+        self._latents = self._graph.latents
 
     def rows(self, table: str) -> Iterator[pa.Table]:
         """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
         autoencoder = self._autoencoder(table)
-        is_conditioned = self._conditions.encoder.condition_dim > 0
-        fixed = self.making.parents.fixed(table) if is_conditioned else {}
+        fixed = self.making.parents.fixed(table) if self._graph.width else {}
         if table in self.making.demands:
             return self._asked(table, autoencoder, fixed, self.making.demands[table])
         self._latents[table] = self._new_latents(table, autoencoder)
@@ -105,19 +98,19 @@ class LatentRows(RowMaker):
         if model is None or rows == 0:
             return torch.zeros(rows, autoencoder.latent_dim)
         model = replace(model, precision=making.config.precision)
-        prepared, encoder = making.prepared, self._conditions.encoder
+        prepared = making.prepared
         families = table_families(prepared, table, rows, skeleton.pointers.__getitem__, model.diffusion)
         sampler: Sampler = build(making.bundle.manifest["sampler"], Sampler, allow_targets=making.allow_targets)
         facts, levels = known_rows(
-            prepared, NewKeys(prepared.schema, skeleton, self._seen, making.parents), table, rows
+            prepared, NewKeys(prepared.schema, skeleton, self._graph.seen, making.parents), table, rows
         )
         made: dict[str, Tensor] = {}
-        for _ in range(1 + (making.config.refinements if refines(encoder, table) else 0)):
+        for _ in range(self._graph.passes(table)):
             # The same noise every time: a later pass corrects rows, it does not make others.
             made[table] = generate_latents(
                 model=model,
                 sampler=sampler,
-                condition=RowConditions.of(self._conditions.condition(table, {**self._latents, **made}), facts, levels),
+                condition=RowConditions.of(self._graph.of(table, made), facts, levels),
                 siblings=families,
                 seed=derive_seed(making.seed, "sample", table, *_which(again)),
                 batch_rows=making.config.batch_rows,

@@ -12,7 +12,7 @@ from small_database import SmallStore, load, people_and_visits, settings
 
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.schema import Schema
-from tabgraphsyn.stages import absorbing, prepare, sample, structure
+from tabgraphsyn.stages import absorbing, autoencoder, gnn, prepare, sample, structure
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +22,21 @@ def absorbing_store(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
 
 
 def trained_absorbing(
-    folder: Path, schema: Schema, tables: dict[str, pa.Table], *, steps: int, width: int, **more: Any
+    folder: Path,
+    schema: Schema,
+    tables: dict[str, pa.Table],
+    *,
+    steps: int,
+    width: int,
+    gnn_steps: int = 0,
+    **more: Any,
 ) -> SmallStore:
-    """Return tables trained up to sample."""
+    """Return tables trained up to sample; with ``gnn_steps``, rows are told the vectors of ``gnn=sage``."""
     loop = {**load("training", "quick")["absorbing"], "steps": steps, "batch_rows": 64, "warmup_steps": 2, **more}
     generator = {**load("generator", "absorbing"), "width": width, "window": 4}
-    overrides = {**settings(), "generator": generator, "training": {"absorbing": loop}}
+    overrides = {**settings(), "generator": generator, "gnn": load("gnn", "sage" if gnn_steps else "none")}
+    overrides["training"] = {**overrides["training"], "absorbing": loop}
+    overrides["training"]["gnn"] |= {"steps": gnn_steps}
     store = SmallStore(folder, overrides)
     ingest = store.context("ingest", []).artifacts
     write_json(ingest / "schema.json", schema.to_dict())
@@ -37,7 +46,17 @@ def trained_absorbing(
     store.run(prepare.run, "prepare", ["ingest"])
     store.run(structure.run, "structure", ["ingest", "prepare"])
     order = read_json(store.artifacts["prepare"] / "plan.json")["order"]
+    read = with_graph(store, order) if gnn_steps else []
     for name in order:
-        store.run(absorbing.run, "absorbing", ["prepare"], name)
-    store.run(sample.run, "sample", ["prepare", "structure", *(f"absorbing/{name}" for name in order)])
+        store.run(absorbing.run, "absorbing", ["prepare", *read[:1]], name)
+    store.run(sample.run, "sample", ["prepare", "structure", *read, *(f"absorbing/{name}" for name in order)])
     return store
+
+
+def with_graph(store: SmallStore, order: list[str]) -> list[str]:
+    """Train the graph network and return what sampling reads of it, the network first."""
+    for name in order:
+        store.run(autoencoder.run, "autoencoder", ["prepare"], name)
+    read = [f"autoencoder/{name}" for name in order]
+    store.run(gnn.run, "gnn", ["prepare", *read])
+    return ["gnn", *read]

@@ -12,6 +12,7 @@ from tabgraphsyn.config.unread import unread_problems, unread_sections
 from tabgraphsyn.orchestration.planning.plan import PlannedPoint, plan
 
 DATA = ("dataset=folder", "dataset.path=/data")
+ON_GRAPH = ("model=absorbing", "gnn=sage")
 
 
 @functools.cache
@@ -72,3 +73,18 @@ def test_labels_and_limits_identify_nothing(label: str) -> None:
 
 def test_what_changes_the_rows_identifies() -> None:
     assert signatures("dataset.header=false") != signatures()
+
+
+def test_a_generator_that_can_do_without_a_graph_network_has_one_where_it_is_named() -> None:
+    alone, told, latent = (signatures(*words) for words in (("model=absorbing",), ON_GRAPH, ("gnn=sage",)))
+    assert signatures("model=absorbing", "gnn=none") == alone and "gnn" not in alone
+    trained = ("gnn", "autoencoder/a", "autoencoder/b")
+    assert {label: told[label] for label in trained} == {label: latent[label] for label in trained}
+    assert told["absorbing/a"] != alone["absorbing/a"] and told["sample"] != alone["sample"]
+    assert signatures(*ON_GRAPH, "gnn.layers=1")["absorbing/b"] != told["absorbing/b"]
+
+
+def test_what_only_a_graph_network_reads_is_read_with_one_alone() -> None:
+    setting = "autoencoder=vae"
+    assert found(*ON_GRAPH, setting) == [] and len(found("model=absorbing", setting)) == 1
+    assert found("model=absorbing", "gnn=none") == [] and len(found(*ON_GRAPH, "denoiser=unet")) == 1

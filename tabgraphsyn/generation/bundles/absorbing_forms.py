@@ -10,6 +10,7 @@ from msgspec import Meta
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.untrusted import Form, Name
 from tabgraphsyn.generation.bundles.forms import Dim, ManifestForm, TrainingForm
+from tabgraphsyn.generation.bundles.latent_checks import graph_problems
 
 Digit = Annotated[int, Meta(ge=1, le=4_096)]
 
@@ -50,3 +51,9 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
             yield f"{where}: weights where something was trained expected, and nowhere else."
         if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
             yield f"{where}: digits: an entry for each number of the codec expected, found {len(form.digits)}."
+
+
+def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
+    """Yield what does not fit where the rows are told a graph network's vectors."""
+    yield from graph_problems(manifest, forms, schema)
+    yield from absorbing_problems(manifest, forms, schema)

@@ -113,7 +113,8 @@ def _generator(folder: Path, manifest: ManifestForm, allow_targets: Sequence[str
             f"trust that package and have it installed: --allow-target {package}."
         )
     try:
-        return generator_class({"generator": builtins(manifest.generator), "allow_targets": allow_targets})
+        chosen = {"generator": builtins(manifest.generator), "allow_targets": allow_targets}
+        return generator_class({**builtins(manifest.components), **chosen})
     except ConfigError as error:
         raise DataError(f"{folder}: {error}") from error
 

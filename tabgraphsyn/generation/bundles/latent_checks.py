@@ -1,4 +1,4 @@
-"""What must agree between the files of a bundle whose generator is a latent diffusion."""
+"""What must agree between the files of a bundle with a graph network, or whose generator is a latent diffusion."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from tabgraphsyn.generation.bundles.forms import ManifestForm
 
 def latent_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
     """Yield which files of the networks do not fit each other, the plan or the codecs."""
+    yield from graph_problems(manifest, forms, schema)
+    for table in manifest.tables:
+        where, form = f"diffusion/{table}.json", forms[f"diffusion/{table}.json"]
+        if form.table != table:
+            yield f"{where}: the file of table {table!r} names it, found another name."
+        if (form.training is not None) != (f"diffusion/{table}.safetensors" in manifest.files):
+            yield f"{where}: weights where something was trained expected, and nowhere else."
+
+
+def graph_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
+    """Yield which files of the graph network and of what it reads do not fit each other, the plan or the codecs."""
     yield from _graph_problems(forms, schema)
     for table in manifest.tables:
-        autoencoder, diffusion = forms[f"autoencoder/{table}.json"], forms[f"diffusion/{table}.json"]
-        if {table} != {autoencoder.table, diffusion.table}:
-            yield f"autoencoder/{table}.json: files of table {table!r} name it, found another name in one."
+        autoencoder = forms[f"autoencoder/{table}.json"]
+        if autoencoder.table != table:
+            yield f"autoencoder/{table}.json: the file of table {table!r} names it, found another name."
         if builtins(autoencoder.layout) != builtins(forms[f"codec/{table}.json"].layout):
             yield f"autoencoder/{table}.json: the layout of the codec expected, found another."
         if autoencoder.latent_dim != forms["gnn.json"].graph_schema.latent_dims.get(table):
             yield f"autoencoder/{table}.json: the latent_dim of gnn.json expected, found {autoencoder.latent_dim}."
-        if (diffusion.training is not None) != (f"diffusion/{table}.safetensors" in manifest.files):
-            yield f"diffusion/{table}.json: weights where something was trained expected, and nowhere else."
 
 
 def _graph_problems(forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

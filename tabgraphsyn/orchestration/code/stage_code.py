@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import tabgraphsyn
+from tabgraphsyn.config.catalog import variant
 from tabgraphsyn.errors import listing
 from tabgraphsyn.generators.base import FIRST_GENERATOR
 from tabgraphsyn.generators.frame import own_generators
@@ -69,7 +70,7 @@ def _declared(config: Mapping[str, Any]) -> Iterator[str]:
     target = str((config.get("generator") or {}).get("_target_", "")) if "sampling" in config else ""
     for generator in own_generators():
         if target == f"{generator.__module__}.{generator.__qualname__}":
-            yield from (name.rpartition(".")[0] for name in generator.names())
+            yield from (name.rpartition(".")[0] for name in variant(generator, config).names())
 
 
 def _targets(value: Any) -> Iterator[str]:
