@@ -137,7 +137,7 @@ def test_an_interrupt_between_tables_drops_what_was_sampled(small_store: Any, tm
     fresh = type(context)(**{**vars(context), "folder": tmp_path})
     with pytest.raises(Interrupted):
         sample_stage.run(fresh)
-    assert list((tmp_path / "artifacts" / "synthetic").iterdir()) == []
+    assert not (tmp_path / "artifacts" / "synthetic").exists()
 
 
 @pytest.mark.parametrize("name", ["gnn.safetensors", "codec/people.json", "diffusion/visits.safetensors"])
