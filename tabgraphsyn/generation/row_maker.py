@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.generation.bundles.bundle import Bundle
@@ -109,10 +107,4 @@ class RowMaker(ABC):
         codec = self.making.prepared.codec(table)
         for first in range(0, max(rows.num_rows, 1), step):
             count = max(min(step, rows.num_rows - first), 0)
-            yield codec.decode(*first_levels(codec, count), rng, first_row=first)
-
-
-def first_levels(codec: TableCodec, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return encoded rows that stand for nothing: zeros, (rows, numbers) float32 and (rows, categories) int64."""
-    layout = codec.layout
-    return np.zeros((rows, len(layout.numerical)), np.float32), np.zeros((rows, len(layout.categorical)), np.int64)
+            yield codec.decode(*codec.first_levels(count), rng, first_row=first)

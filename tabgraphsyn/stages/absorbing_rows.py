@@ -14,7 +14,7 @@ from tabgraphsyn.generation.fixing.demands import Cells, Demands
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
-from tabgraphsyn.generation.row_maker import RowMaker, first_levels
+from tabgraphsyn.generation.row_maker import RowMaker
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.generators.absorbing import Absorbing
@@ -85,7 +85,7 @@ class AbsorbingRows(RowMaker):
         """See ``RowMaker``: as many rows as ``rows`` has, in tables of batch_rows."""
         codec, seed = self.making.prepared.codec(table), self.making.seed
         absent = [name for name in codec.columns if name not in rows.column_names]
-        made = codec.decode(*first_levels(codec, rows.num_rows), numpy_generator(seed, "sample", table, "absent"))
+        made = codec.decode(*codec.first_levels(rows.num_rows), numpy_generator(seed, "sample", table, "absent"))
         whole = pa.table({name: (made if name in absent else rows)[name] for name in codec.columns})
         self._encoded[table] = EncodedTensors.from_encoded(codec.encode(whole))
         return self._decoded(table, {})
@@ -96,7 +96,7 @@ class AbsorbingRows(RowMaker):
         rows = making.skeleton.rows[table]
         network = load_network(making.bundle.folder / "absorbing", prepared, table, self._settings, table)
         if network is None or rows == 0:
-            numerical, categorical = first_levels(prepared.codec(table), rows)
+            numerical, categorical = prepared.codec(table).first_levels(rows)
             blank = _certain(EncodedBatch(torch.from_numpy(numerical), torch.from_numpy(categorical)))
             return blank, dict(making.demands[table].cells) if table in making.demands else {}
         made, cells = self._drawn(table, network, {})

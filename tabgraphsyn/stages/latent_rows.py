@@ -18,7 +18,7 @@ from tabgraphsyn.generation.fixing.demands import Demands
 from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
-from tabgraphsyn.generation.row_maker import Making, RowMaker, first_levels
+from tabgraphsyn.generation.row_maker import Making, RowMaker
 from tabgraphsyn.generation.rows import generate_latents
 from tabgraphsyn.models.autoencoder.base import Autoencoder
 from tabgraphsyn.models.batch import EncodedTensors
@@ -85,7 +85,7 @@ class LatentRows(RowMaker):
         """Return the latents of kept rows; columns that are made anew (ids, text) count as present."""
         codec, seed = self.making.prepared.codec(table), self.making.seed
         absent = [name for name in codec.columns if name not in kept.column_names]
-        made = codec.decode(*first_levels(codec, kept.num_rows), numpy_generator(seed, "sample", table, "absent"))
+        made = codec.decode(*codec.first_levels(kept.num_rows), numpy_generator(seed, "sample", table, "absent"))
         rows = pa.table({name: (made if name in absent else kept)[name] for name in codec.columns})
         batch = EncodedTensors.from_encoded(codec.encode(rows)).middle()
         return autoencoder.cpu().encode(batch)

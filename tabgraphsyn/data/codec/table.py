@@ -144,6 +144,11 @@ class TableCodec:
             decoded[rule.column] = restored
         return pa.table({name: decoded[name] for name in self.columns})
 
+    def first_levels(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return encoded rows that stand for nothing: zeros, (rows, numbers) float32 and (rows, categories) int64."""
+        layout = self.layout
+        return np.zeros((rows, len(layout.numerical)), np.float32), np.zeros((rows, len(layout.categorical)), np.int64)
+
     @cached_property
     def places(self) -> dict[str, tuple[slice, slice]]:
         """Where each column's fields stand: column -> places of its numbers and of its categories."""

@@ -21,7 +21,6 @@ from tabgraphsyn.data.reading.find import find_tables
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Column
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
-from tabgraphsyn.generation.row_maker import first_levels
 
 _FAULTS = (pa.ArrowException, ValueError, OverflowError, KeyError)
 
@@ -94,7 +93,7 @@ class Types:
     def of(self, table: str) -> dict[str, pa.DataType]:
         """Return column -> type, keys and attributes."""
         codec = self._prepared.codec(table)
-        made = codec.decode(*first_levels(codec, 0), np.random.default_rng(0))
+        made = codec.decode(*codec.first_levels(0), np.random.default_rng(0))
         keys = {name: pa.type_for_alias(kind) for name, kind in self._keys[table].items()}
         return {**{one.name: one.type for one in made.schema}, **keys}
 

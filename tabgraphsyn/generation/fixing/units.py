@@ -17,7 +17,6 @@ from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.fixing.condition import Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
-from tabgraphsyn.generation.row_maker import first_levels
 from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper
 from tabgraphsyn.models.absorbing.network import Before
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
@@ -37,7 +36,7 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
     if not demands.cells or not units.all:
         return None
     rows = demands.rows
-    fill = codec.decode(*first_levels(codec, rows), np.random.default_rng(0))
+    fill = codec.decode(*codec.first_levels(rows), np.random.default_rng(0))
     table = {}
     for name in codec.columns:
         cells, values = demands.cells.get(name), fill.column(name).combine_chunks()
