@@ -74,6 +74,7 @@ class ColumnCodec(Plain, ABC):
         lists_values: False where it lists parts only, from which no value can be told.
         calculates: False where its numbers or times take no part in the search for arithmetic between columns.
         given: the column that must be decoded before this one, or None.
+        needs_given: False where a value can be encoded without that column.
     """
 
     kind: ClassVar[str]
@@ -81,6 +82,7 @@ class ColumnCodec(Plain, ABC):
     settings: ClassVar[frozenset[str]] = frozenset()
     lists_values: ClassVar[bool] = True
     calculates: ClassVar[bool] = True
+    needs_given: ClassVar[bool] = True
     given: str | None = None
 
     @classmethod

@@ -20,6 +20,7 @@ from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.digits import DigitsCodec
 from tabgraphsyn.data.codec.clock import ClockLagCodec
 from tabgraphsyn.data.codec.clock import ClockCodec
+from tabgraphsyn.data.codec.repeated import RepeatedCodec
 from tabgraphsyn.data.codec import column
 
 KINDS: tuple[type[column.ColumnCodec], ...] = tuple(one for one in tuple(vars().values()) if isinstance(one, type))

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.codec.column import Draw
+from tabgraphsyn.data.codec.column import Draw, EncodedColumn
+from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.fixing.condition import Condition
@@ -31,7 +32,8 @@ _LOOKS = 8
 def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[EncodedBatch, Tensor] | None:
     """Return encoded rows and (rows, units) bool, which units of them stand; None where none does.
 
-    What counts from another column (a lag) stands only where that one does too.
+    What counts from another column (a lag) stands only where that one does too; a number that may repeat another one's
+    stands as a number of its own where that one does not.
     """
     if not demands.cells or not units.all:
         return None
@@ -47,12 +49,34 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
     for name, cells in demands.cells.items():
         if name not in codec.columns:
             continue
-        has, given = cells.has, codec.columns[name].given
-        if given is not None:
-            has = has & (demands.cells[given].has if given in demands.cells else np.zeros(rows, dtype=bool))
+        has, own = cells.has, codec.columns[name]
+        if own.given is not None:
+            is_told = demands.cells[own.given].has if own.given in demands.cells else np.zeros(rows, dtype=bool)
+            if own.needs_given:
+                has = has & is_told
+            else:
+                _put(encoded, codec.places[name], own.encode(table[name]), ~is_told)
         for place in _places(codec, units, name):
             stands[:, place] |= torch.from_numpy(has)
     return encoded, stands
+
+
+def _put(rows: EncodedBatch, places: tuple[slice, slice], fields: EncodedColumn, here: np.ndarray) -> None:
+    """Write a column's fields into some rows, (rows,) bool."""
+    own, where = (
+        EncodedTensors.from_encoded(EncodedTable(fields.numerical, fields.categorical)).middle(),
+        torch.from_numpy(here),
+    )
+    rows.numerical[where, places[0]] = own.numerical[where]
+    rows.categorical[where, places[1]] = own.categorical[where].to(rows.categorical.dtype)
+
+
+def _above(codec: TableCodec, column: str) -> Iterator[str]:
+    """Yield the columns that must be decoded before one."""
+    given = codec.columns[column].given
+    while given is not None:
+        yield given
+        given = codec.columns[given].given
 
 
 def _places(codec: TableCodec, units: Units, column: str) -> Iterator[int]:
@@ -80,8 +104,8 @@ class Conditioned:
     def __init__(self, codec: TableCodec, units: Units, demands: Demands, seed: int) -> None:
         self.codec, self.units, self.conditions, self._seed = codec, units, demands.conditions, seed
         asked = dict.fromkeys(one.column for one in self.conditions)
-        above = [given for name in asked if (given := codec.columns[name].given) is not None]
-        self.columns = tuple(dict.fromkeys([*above, *asked]))
+        above = {given for name in asked for given in _above(codec, name)}
+        self.columns = tuple(name for name in codec.decoding_order if name in asked or name in above)
         self.places = sorted({place for name in self.columns for place in _places(codec, units, name)})
         self.only = frozenset(units.all[place] for place in self.places)
         self._masks = self._level_masks()
