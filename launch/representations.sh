@@ -2,7 +2,7 @@
 # claim: VAE latents against the data space at equal training time (docs/log.md holds the figures).
 # campaigns: representations-*
 # points: 1
-# runs: three launches of experiment=fidelity a database: data space, a short VAE for its pace, VAE at equal time
+# runs: three launches of experiment=fidelity model=data_space a database: data space, a short VAE for its pace, VAE at equal time
 # cost: about fifteen minutes of two CPU cores a database
 # outputs: outputs/campaigns/representations-<database>-{data_space,vae-pilot,vae}/default
 # table: scripts/bench_representations.py

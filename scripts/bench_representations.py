@@ -4,7 +4,7 @@
 
 The data space trains for ``--steps`` steps a table. A short training of the VAE tells what its steps cost; then its
 steps and its denoisers' steps are set such that both have the same processor time in training, half of it for the VAEs.
-The table says what each really took. Everything else is ``experiment=fidelity``.
+The table says what each really took. Everything else is ``experiment=fidelity model=data_space``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench_fidelity import DRY_RUN, campaign_row, launch_command
 
 PILOT_STEPS = 400
 PILOT = (f"training.autoencoder.steps={PILOT_STEPS}", f"training.diffusion.steps={PILOT_STEPS}")
-VAE = "autoencoder=vae"
+LATENT, VAE = "model=data_space", "autoencoder=vae"
 SHOWN = ("shapes", "pairs", "1-hop", "C2ST", "C2ST-Agg")
 
 
@@ -49,7 +49,7 @@ def _print_launches(arguments: argparse.Namespace) -> None:
     for database in arguments.databases:
         for label, overrides in (("data_space", ()), ("vae-pilot", (VAE, *PILOT)), ("vae", (VAE,))):
             campaign = f"representations-{Path(database).name}-{label}"
-            given = (*overrides, *arguments.override)
+            given = (LATENT, *overrides, *arguments.override)
             subprocess.run(launch_command(database, "fidelity", campaign, arguments.out, given), check=True)
 
 
@@ -65,7 +65,7 @@ def compared(database: str, steps: int, out: Path, more: Sequence[str] = ()) -> 
 
 def _launched(database: str, label: str, out: Path, *overrides: str) -> dict[str, Any]:
     campaign, started = f"representations-{Path(database).name}-{label}", time.monotonic()
-    subprocess.run(launch_command(database, "fidelity", campaign, str(out), overrides), check=True)
+    subprocess.run(launch_command(database, "fidelity", campaign, str(out), (LATENT, *overrides)), check=True)
     return {**campaign_row(out, campaign, time.monotonic() - started), "label": label, "overrides": overrides}
 
 

@@ -2,7 +2,7 @@
 
     python scripts/docs_pictures.py outputs/campaigns/shop/default/report.html [--out docs/pictures]
 
-The report is that of the shop in docs/own-tables.md (``experiment=fidelity report=default``).
+The report is that of the shop in docs/own-tables.md (``experiment=fidelity model=data_space report=default``).
 """
 
 from __future__ import annotations

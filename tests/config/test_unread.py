@@ -88,3 +88,12 @@ def test_what_only_a_graph_network_reads_is_read_with_one_alone() -> None:
     setting = "autoencoder=vae"
     assert found(*ON_GRAPH, setting) == [] and len(found("model=absorbing", setting)) == 1
     assert found("model=absorbing", "gnn=none") == [] and len(found(*ON_GRAPH, "denoiser=unet")) == 1
+
+
+def test_fidelity_takes_the_generator_that_unmasks_and_the_latent_one_where_it_is_named() -> None:
+    kinds = {name.partition("/")[0] for name in signatures("experiment=fidelity")}
+    assert "absorbing" in kinds and not kinds & {"diffusion", "gnn"}
+    swept = compose_points([*DATA, "experiment=fidelity", "gnn=gin,none"], multirun=True)
+    assert swept.problems == [] and found("experiment=fidelity", "gnn=gin,none", multirun=True) == []
+    words = ("experiment=fidelity", "model=data_space")
+    assert "diffusion/a" in signatures(*words) and found(*words, "training.diffusion.steps=9") == []
