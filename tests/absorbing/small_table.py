@@ -40,7 +40,7 @@ def network(
     torch.manual_seed(0)
     made = AbsorbingNetwork(
         units=UNITS,
-        facts=0,
+        facts=facts,
         ancestors=[PARENT] if ancestors else [],
         has_families=has_families,
         width=width,
@@ -61,8 +61,8 @@ def network(
     return made.eval()
 
 
-def surrounded(count: int, parents: int = 0) -> Surroundings:
-    """Nothing around rows but, where there are parents, one of them each."""
+def surrounded(count: int, parents: int = 0, vectors: int = 0) -> Surroundings:
+    """Vectors of a graph network around rows, if of any width, and one of the parents each, if there are any."""
     ways = []
     if parents:
         rng = np.random.default_rng(1)
@@ -71,20 +71,27 @@ def surrounded(count: int, parents: int = 0) -> Surroundings:
             torch.from_numpy(rng.integers(0, 3, (parents, 1)).astype(np.int32)),
         )
         ways.append(Way(table, torch.from_numpy(rng.integers(-1, parents, count))))
-    return Surroundings(RowConditions.alone(torch.zeros(count, 0)), torch.zeros(count, 0), ways)
+    graph = torch.from_numpy(np.random.default_rng(2).normal(size=(count, vectors)).astype(np.float32))
+    return Surroundings(RowConditions.alone(graph), torch.zeros(count, 0), ways)
 
 
-def task(batch: EncodedBatch, parent_row: np.ndarray | None = None, width: int = 32, window: int = 5) -> UnmaskingTask:
-    """The task of learning some rows of ``LAYOUT``, siblings where a parent is given."""
+def task(
+    batch: EncodedBatch, parent_row: np.ndarray | None = None, width: int = 32, window: int = 5, vectors: int = 0
+) -> UnmaskingTask:
+    """The task of learning some rows of ``LAYOUT``, siblings where a parent is given.
+
+    Some pieces of families must do without a graph network's vectors, where there are any.
+    """
     count = batch.rows
     return UnmaskingTask(
-        unmasking=network(has_families=parent_row is not None, ancestors=True, width=width),
+        unmasking=network(has_families=parent_row is not None, facts=vectors, ancestors=True, width=width),
         encoded=EncodedTensors(batch.numerical.unsqueeze(-1).repeat(1, 1, 2), batch.categorical.int()),
-        surroundings=surrounded(count, parents=7),
+        surroundings=surrounded(count, parents=7, vectors=vectors),
         families=Families.from_pointer(parent_row, count, window),
         entities=np.arange(count) if parent_row is None else parent_row,
         batch_rows=64,
         seed=3,
+        untold=0.4 if vectors else 0.0,
     )
 
 

@@ -55,7 +55,7 @@ def families_of(count: int) -> np.ndarray:
 
 
 def test_parts_add_up_to_the_step() -> None:
-    one = task(rows(300), families_of(300))
+    one = task(rows(300), families_of(300), vectors=3)
     whole = one.loss(3, torch.Generator().manual_seed(1))["loss"]
     parts = [one.part_loss(3, torch.Generator().manual_seed(1), Part(number, 3)) for number in range(3)]
     torch.testing.assert_close(sum(part["loss"] for part in parts if part), whole)
@@ -73,11 +73,11 @@ def test_validation_is_whole_entities_that_no_step_sees() -> None:
 def test_interrupted_and_resumed_ends_in_the_same_bits(tmp_path: Path) -> None:
     ends = []
     for name, stop in (("whole", 10**9), ("cut", 4)):
-        one = task(rows(200), families_of(200))
+        one = task(rows(200), families_of(200), vectors=3)
         if stop < 100:
             with pytest.raises(Interrupted):
                 fit(one, tmp_path / name, 8, stop)
-            one = task(rows(200), families_of(200))
+            one = task(rows(200), families_of(200), vectors=3)
         fit(one, tmp_path / name, 8)
         ends.append(one.unmasking.state_dict())
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
