@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,13 +41,15 @@ def read_outcomes(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
     Raises:
         DataError: one that no reproduction wrote.
     """
-    found = []
-    for number in range(1, MOST_OUTCOMES + 1):
-        path = f"{OUTCOMES}/{number}.json"
-        if not (folder / path).exists():
-            break
-        found.append((path, builtins(read_form(place(folder, path), OutcomeForm, _MOST_BYTES))))
-    return found
+    return [
+        (path, builtins(read_form(place(folder, path), OutcomeForm, _MOST_BYTES))) for path in outcome_paths(folder)
+    ]
+
+
+def outcome_paths(folder: Path) -> list[str]:
+    """Return the paths of what reproductions found, in order: numbers from 1 without a gap."""
+    numbered = (f"{OUTCOMES}/{number}.json" for number in range(1, MOST_OUTCOMES + 1))
+    return list(takewhile(lambda path: os.path.lexists(folder / path), numbered))
 
 
 def add_outcome(folder: Path, outcome: OutcomeForm) -> str:

@@ -15,6 +15,7 @@ from tabgraphsyn.exports.claims import read_claims
 from tabgraphsyn.exports.contents import Contents, MetricsForm, read_contents
 from tabgraphsyn.exports.documents import DOCUMENTS
 from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding, gathered
+from tabgraphsyn.exports.named import named_findings, unlisted_files
 from tabgraphsyn.exports.outcomes import read_outcomes
 from tabgraphsyn.exports.point import Point, artifact, point_record
 from tabgraphsyn.exports.record import (
@@ -52,6 +53,7 @@ def crate_findings(folder: Path, root: str | None = None) -> list[Finding]:
     record = read_crate(folder)
     found = [_root(folder, root), *_files(folder, record)]
     found += gathered("record to files", list(_recorded(record)), "what stages published is what the crate lists")
+    found += named_findings(folder, record)
     try:
         contents = read_contents(folder, record)
     except TabGraphSynError as error:
@@ -111,8 +113,7 @@ def _files(folder: Path, record: CrateForm) -> Iterator[Finding]:
     except DataError as error:
         yield Finding("files", DIFFERS, short(error))
         return
-    unlisted = {path for path in there if path in (CRATE, ROCRATE) or path.startswith(f"{OUTCOMES}/")}
-    problems = [f"{path}: it is in no list" for path in sorted(there - unlisted - set(record.files))]
+    problems = [f"{path}: it is in no list" for path in sorted(there - unlisted_files(folder) - set(record.files))]
     for path, file in record.files.items():
         if path not in there:
             problems.append(f"{path}: it is missing")
@@ -171,7 +172,7 @@ def gate_findings(config: Mapping[str, Any], metrics: MetricsForm, gate: Callabl
     try:
         again = _judged(settings, metrics)
         said = gate()
-    except (TabGraphSynError, ValueError, TypeError, KeyError, LookupError) as error:
+    except (TabGraphSynError, OSError, ValueError, TypeError, KeyError, LookupError) as error:
         return [Finding(piece, DIFFERS, f"the scores cannot be judged: {short(error)}")]
     problems = [
         f"{name} says another verdict than its scores give"
@@ -206,7 +207,10 @@ def _comparable(block: Any) -> Any:
 
 def _report(path: Path, record: CrateForm) -> list[Finding]:
     """Hold the report's provenance against the stages: the page itself needs the real tables to be made again."""
-    text = plain_bytes(path).decode("utf-8", errors="replace")
+    try:
+        text = plain_bytes(path).decode("utf-8", errors="replace")
+    except TabGraphSynError as error:
+        return [Finding("report to stages", DIFFERS, short(error))]
     by_id = {stage.id: label for label, stage in record.stages.items()}
     read = next((stage.inputs for stage in record.stages.values() if stage.stage == "report"), {})
     missing = [by_id.get(each, each) for each in read.values() if each.split("/")[1][:_DIGITS] not in text]

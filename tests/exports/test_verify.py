@@ -92,6 +92,12 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a file more": (lambda crate: (crate / "synthetic/extra.csv").write_text("a\n1\n"), "extra.csv: it is in no list"),
     "a file less": (lambda crate: (crate / "bundle/plan.json").unlink(), "bundle/plan.json: it is missing"),
+    "no verdict": (lambda crate: (crate / "gate.json").unlink(), "gate from scores"),
+    "no report": (lambda crate: (crate / "report.html").unlink(), "report to stages"),
+    "a file among the outcomes": (
+        lambda crate: ((crate / "outcomes").mkdir(), (crate / "outcomes/note.txt").write_text("x")),
+        "outcomes/note.txt: it is in no list",
+    ),
     "a link": (lambda crate: (crate / "more").symlink_to("/etc/passwd"), "more: a plain file expected, found a link"),
     "a document": (lambda crate: replaced(crate / "croissant.json", b"Biases", b"No biases"), "croissant.json"),
     "the RO-Crate": (lambda crate: replaced(crate / "ro-crate-metadata.json", b"Ask", b"Do"), "ro-crate-metadata.json"),
@@ -119,6 +125,18 @@ def test_what_was_changed_is_named(crate: Path, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().out
     named = [line for line in told.splitlines() if line.startswith("differs") and words in line]
     assert code == 3 and named, told
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{", '{"@graph": [{"@id": "gate.json", "sha256": "00"}]}'])
+def test_what_another_version_worded_still_names_the_files_of_the_list(
+    crate: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+):
+    """The documents are not made again there, and the RO-Crate is in no list: its hashes are held against the list."""
+    monkeypatch.setattr("tabgraphsyn.exports.verify.documents_code", lambda: "another")
+    assert said(crate_findings(crate)) == ""
+    path = crate / "ro-crate-metadata.json"
+    path.unlink() if content is None else path.write_text(content)
+    assert said(crate_findings(crate)).startswith("files that documents name: ro-crate-metadata.json")
 
 
 def made_to_fit(crate: Path) -> None:
