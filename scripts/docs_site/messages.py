@@ -20,7 +20,7 @@ ERRORS = {
     if isinstance(kind, type) and issubclass(kind, errors.TabGraphSynError)
 }
 AREAS = (
-    ("config", "Settings"), ("launch.py", "Launching"), ("data/reading", "Reading files"),
+    ("config", "Settings"), ("launch.py", "Launching"), ("data/read", "Reading files"),
     ("data/ingest", "Types and keys"),
     ("data/formats", "Formats of values"), ("data/rules", "Rules of the data"), ("data", "Data"), ("models", "Models"),
     ("diffusion", "Models"), ("training", "Training"), ("generation", "Bundles and sampling"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected
 
 if TYPE_CHECKING:
-    from tabgraphsyn.data.reading.limits import ReadLimits
+    from tabgraphsyn.data.read_limits import ReadLimits
 
 EMBEDDED_PREFIX = "embedded:"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -110,7 +110,7 @@ class DatasetOptions:
     def limits(self) -> ReadLimits:
         """What one table may hold."""
         # Imported here: asking for a dataset's name must not load arrow.
-        from tabgraphsyn.data.reading.limits import ReadLimits
+        from tabgraphsyn.data.read_limits import ReadLimits
 
         return ReadLimits(
             self.max_columns, self.max_cells, self.max_value_length, self.max_expansion, self.max_table_gb

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tabgraphsyn.orchestration.slurm import out_of_memory
 from tabgraphsyn.orchestration.slurm.decisions import decisions
 from tabgraphsyn.orchestration.slurm.listing import Element, ListedStage, Policy
-from tabgraphsyn.orchestration.slurm.node import out_of_memory
 from tabgraphsyn.orchestration.slurm.node.element import never_began, run_element
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death
 from tabgraphsyn.orchestration.stored.lease import Owner, acquire

@@ -20,8 +20,8 @@ from tabgraphsyn.data.ingest.validate import shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.metadata import read_metadata
 from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.read_limits import Meter
 from tabgraphsyn.data.reading.find import FoundTables, find_tables
-from tabgraphsyn.data.reading.limits import Meter
 from tabgraphsyn.data.reading.names import column_name_problem
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Schema

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tabgraphsyn.data.reading.limits import BATCH_BYTES
+from tabgraphsyn.data.read_limits import BATCH_BYTES
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS
 from tabgraphsyn.errors import DataError, listing
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tabgraphsyn.data.read_limits import Meter
 from tabgraphsyn.data.reading.csv_text import KeptLines, kept_lines
-from tabgraphsyn.data.reading.limits import Meter
 from tabgraphsyn.errors import DataError
 
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}

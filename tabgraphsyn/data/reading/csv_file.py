@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.read_limits import metered
 from tabgraphsyn.data.reading.csv_faults import CsvSource, binary_kind, explain, unclosed_quote
 from tabgraphsyn.data.reading.layout import Found, Given, chosen, find_layout, total_problem
-from tabgraphsyn.data.reading.limits import metered
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError
 

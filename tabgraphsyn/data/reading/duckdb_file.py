@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.limits import BATCH_BYTES, metered
+from tabgraphsyn.data.read_limits import BATCH_BYTES, metered
 from tabgraphsyn.data.reading.names import quoted
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
 from tabgraphsyn.data.schema import Relation

@@ -17,11 +17,11 @@ from xml.etree.ElementTree import ParseError  # the name of what openpyxl raises
 import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.read_limits import Meter, metered
 from tabgraphsyn.data.reading.cells import bounded_blocks, cell_text, text_batch
 from tabgraphsyn.data.reading.csv_file import given_layout
 from tabgraphsyn.data.reading.excel_parts import check_parts
 from tabgraphsyn.data.reading.layout import Found, Given, find_layout, total_problem
-from tabgraphsyn.data.reading.limits import Meter, metered
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.errors import DataError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from tabgraphsyn.data.reading.limits import Meter
+from tabgraphsyn.data.read_limits import Meter
 from tabgraphsyn.errors import DataError
 
 _CHUNK_BYTES = 1 << 20

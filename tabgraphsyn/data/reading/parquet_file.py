@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.limits import BATCH_BYTES, decoded_bytes, is_text, metered
+from tabgraphsyn.data.read_limits import BATCH_BYTES, decoded_bytes, is_text, metered
 from tabgraphsyn.data.reading.table_reader import BATCH_ROWS, TableReader
 from tabgraphsyn.errors import DataError
 

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
+from tabgraphsyn.data.read_limits import ReadLimits, metered
 from tabgraphsyn.data.reading.cells import bounded_blocks, text_batch
-from tabgraphsyn.data.reading.limits import ReadLimits, metered
 from tabgraphsyn.data.reading.names import quoted
 from tabgraphsyn.data.reading.table_reader import TableReader
 from tabgraphsyn.data.schema import Relation

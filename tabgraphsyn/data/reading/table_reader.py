@@ -11,7 +11,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from tabgraphsyn.data.options import DatasetOptions
-from tabgraphsyn.data.reading.limits import Meter
+from tabgraphsyn.data.read_limits import Meter
 from tabgraphsyn.data.schema import Relation
 
 BATCH_ROWS = 65_536

@@ -7,21 +7,16 @@ lost another of its ranks and can resume.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import logging
 import os
-import resource
-import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, ModuleType
-from typing import Any, Self
+from types import ModuleType
 
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.errors import (
@@ -30,18 +25,17 @@ from tabgraphsyn.errors import (
     EXIT_STAGE,
     DataError,
     Interrupted,
-    RankLost,
     StageError,
     TabGraphSynError,
 )
 from tabgraphsyn.orchestration.campaign import showing
 from tabgraphsyn.orchestration.campaign.studies import advance_after
-from tabgraphsyn.orchestration.code.snapshot import accelerator, library_versions, machine_class, running_code
-from tabgraphsyn.orchestration.code.stage_code import STAGE, stage_code
 from tabgraphsyn.orchestration.computing import compute
 from tabgraphsyn.orchestration.computing.attempt_log import AttemptNotes, attempt_log
 from tabgraphsyn.orchestration.computing.captured_output import leave_output
+from tabgraphsyn.orchestration.computing.heartbeat import Heartbeat, StopFlag
 from tabgraphsyn.orchestration.computing.local_ranks import LocalTeam
+from tabgraphsyn.orchestration.computing.outcome import ending, manifest
 from tabgraphsyn.orchestration.computing.ranks import NoTeam, RankWork, Team
 from tabgraphsyn.orchestration.planning.spec import Spec, load_spec
 from tabgraphsyn.orchestration.stored import store
@@ -53,7 +47,6 @@ from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.base import RunIdentity, Tracker, Trackers
 from tabgraphsyn.tracking.jsonl import JsonlTracker
 from tabgraphsyn.tracking.wandb import forget_mirrored
-from tabgraphsyn.training.interrupt import SignalFlag
 
 _WAIT_S = 0.5
 
@@ -68,60 +61,6 @@ class AttemptContext(StageContext):
     def artifacts(self) -> Path:
         """Where this attempt writes its results."""
         return store.working_artifacts(self.folder, self.attempt)
-
-
-class StopFlag(SignalFlag):
-    """A signal flag; a stage that never reads it is stopped at once by an exception."""
-
-    def __init__(self, *, raises: bool) -> None:
-        super().__init__()
-        self.raises = raises
-        self.lease: Lease | None = None
-
-    @property
-    def overtaken(self) -> bool:
-        """True once a later attempt holds the stage: asked of the file system, not of the last heartbeat."""
-        return self.lease is not None and not self.lease.is_held()
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        super()._receive(number, frame)
-        if self.raises:
-            self.raises = False
-            raise Interrupted(f"stopped by {self.signal_name}")
-
-
-class Heartbeat:
-    """Beats while the stage runs; asks this process to stop when a later attempt took the stage over."""
-
-    def __init__(self, lease: Lease, interval_s: float) -> None:
-        self._lease = lease
-        self._interval_s = interval_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self.is_fenced = False
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        log = logging.getLogger("tabgraphsyn")
-        while not self._stopped.wait(self._interval_s):
-            try:
-                self._lease.beat()
-                held = self._lease.is_held()
-            except OSError as error:
-                log.warning("heartbeat: %s", error)
-                continue
-            if not held:
-                self.is_fenced = True
-                log.warning("a later attempt took this stage over: stopping")
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
 
 
 def run_stage(spec_path: Path, *, capture: bool = False, waits: bool = True, team: Team | None = None) -> int:
@@ -189,7 +128,7 @@ def _attempt(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, capture: bo
             _tidy(folder, log)
         except BaseException as error:  # every way out of a stage must be recorded, KeyboardInterrupt too
             flag.raises = False
-            code, outcome, message = _ending(error, heartbeat.is_fenced or _is_overtaken(flag))
+            code, outcome, message = ending(error, heartbeat.is_fenced or _is_overtaken(flag))
             log.log(logging.INFO if outcome == "interrupted" else logging.ERROR, message, exc_info=code == EXIT_STAGE)
             if isinstance(error, SystemExit | GeneratorExit):
                 log.error("the stage tried to leave the process")
@@ -255,7 +194,7 @@ def _run(spec: Spec, folder: Path, lease: Lease, flag: StopFlag, log: logging.Lo
     finally:
         flag.raises = False
         tracker.close()
-    store.publish(lease, {**_manifest(spec, folder, context, started, cpu), "ranks": team.count})
+    store.publish(lease, {**manifest(spec, folder, context, started, cpu), "ranks": team.count})
     log.info("done in %.1f s", time.time() - started)
 
 
@@ -297,59 +236,12 @@ def _tracker(spec: Spec, folder: Path) -> Tracker:
     return Trackers([always, build(spec.runtime.tracking, Tracker, allow_targets=spec.runtime.allow_targets, run=run)])
 
 
-def _manifest(spec: Spec, folder: Path, context: StageContext, started: float, cpu: float) -> dict[str, Any]:
-    return {
-        "stage": spec.stage,
-        "table": spec.table,
-        "signature": folder.name,
-        "version": spec.version,
-        "inputs": dict(spec.inputs),
-        "started": round(started, 3),
-        "elapsed_s": round(time.time() - started, 3),
-        "cpu_s": round(time.process_time() - cpu, 3),
-        "peak_memory_mb": round(_peak_memory_mb(), 1),
-        "device": context.resources.device,
-        "threads": context.resources.threads,
-        "code": {**running_code(spec.runtime.code), STAGE: stage_code(spec.runtime.module, spec.config)},
-        "libraries": library_versions(),
-        "machine": {**machine_class(), **({} if (gpu := accelerator()) is None else {"accelerator": gpu})},
-    }
-
-
-def _peak_memory_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
-
-
 def _is_overtaken(flag: StopFlag) -> bool:
     """Return whether a stage that ends with an error was overtaken; what cannot be asked is not known to be."""
     try:
         return flag.overtaken
     except OSError:
         return False
-
-
-def _ending(error: BaseException, is_fenced: bool) -> tuple[int, str, str]:
-    """Return exit code, outcome and the line a user reads."""
-    if is_fenced:
-        return EXIT_INTERRUPTED, "fenced", "a later attempt took the stage over"
-    if isinstance(error, Interrupted | KeyboardInterrupt):
-        return EXIT_INTERRUPTED, "interrupted", str(error) or "stopped by the keyboard"
-    if isinstance(error, RankLost):
-        return error.exit_code, "interrupted", str(error)
-    if isinstance(error, TabGraphSynError):
-        return error.exit_code, "failed", str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        where = f" while writing {error.filename!r}" if error.filename else ""
-        return EXIT_STAGE, "failed", f"disk: {error.strerror}{where}. Free space, then launch again."
-    if isinstance(error, MemoryError):
-        return (
-            EXIT_STAGE,
-            "failed",
-            "memory: this stage needs more than there is. Run fewer workers or smaller batches.",
-        )
-    text = str(error).strip() or "no message"
-    return EXIT_STAGE, "failed", f"{type(error).__name__}: {text}"
 
 
 def _record(lease: Lease, outcome: str, code: int, message: str | None, log: logging.Logger) -> None:

@@ -19,7 +19,7 @@ from tabgraphsyn.errors import SubmissionError
 from tabgraphsyn.orchestration.slurm import bad_nodes
 from tabgraphsyn.orchestration.slurm.arrays import JobArray, Request
 from tabgraphsyn.orchestration.slurm.bootstrap import start_command
-from tabgraphsyn.orchestration.slurm.node.out_of_memory import LOG_FROM
+from tabgraphsyn.orchestration.slurm.out_of_memory import LOG_FROM
 
 _MARK = "TABGRAPHSYN_ELEMENT_DONE"
 

@@ -21,9 +21,9 @@ from tabgraphsyn.orchestration.slurm.decisions import array_job, restart
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.listing import Element, read_element
 from tabgraphsyn.orchestration.slurm.node.lane_task import after_task, end_lane_if_over, lane_element, nothing_to_run
-from tabgraphsyn.orchestration.slurm.node.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.node.requeue import after_death, after_interruption
 from tabgraphsyn.orchestration.slurm.node.team import follow_first, gathered, seat_of_task
+from tabgraphsyn.orchestration.slurm.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.script import mark_done
 from tabgraphsyn.orchestration.stored.lease import latest_attempt
 from tabgraphsyn.orchestration.stored.sharing import settle_rights

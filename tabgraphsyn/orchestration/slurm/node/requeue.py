@@ -30,7 +30,7 @@ from tabgraphsyn.orchestration.slurm.decisions import (
 from tabgraphsyn.orchestration.slurm.element_id import ElementId
 from tabgraphsyn.orchestration.slurm.findings import record_findings
 from tabgraphsyn.orchestration.slurm.listing import Policy
-from tabgraphsyn.orchestration.slurm.node.out_of_memory import ran_out_of_memory
+from tabgraphsyn.orchestration.slurm.out_of_memory import ran_out_of_memory
 from tabgraphsyn.orchestration.slurm.scheduler import Scheduler
 from tabgraphsyn.orchestration.slurm.strategy import REQUEUE, SUCCESSOR, WAIT
 from tabgraphsyn.orchestration.stored.lease import Attempt, latest_attempt
