@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ from tabgraphsyn.orchestration.stored.records import MOST_RECORD_BYTES, OutputFo
 from tabgraphsyn.orchestration.stored.store import DONE, done_file_problems, file_sha256
 
 _DIGITS = 12
+# Where the page says the verdict: beside the checks, and first of its tiles.
+_SHOWN_VERDICT = re.compile(r'(?:<span class="gate \w+">|<dt>Privacy</dt><dd><span class="value[ \w]*">)([^<]*)</span>')
 _GATE = "tabgraphsyn.evaluation.gate.Gate"
 
 
@@ -60,7 +63,9 @@ def crate_findings(folder: Path, root: str | None = None) -> list[Finding]:
         return [*found, Finding("contents", DIFFERS, short(error))]
     found += chain_findings(record, contents.config)
     found += gate_findings(contents.config, contents.metrics, lambda: plain_json(place(folder, GATE)))
-    found += _report(place(folder, REPORT), record) if contents.stage("report") is not None else []
+    found += (
+        _report(place(folder, REPORT), record, contents.metrics.gate) if contents.stage("report") is not None else []
+    )
     found += _claims(folder, contents)
     found += _documents(folder, contents)
     return found
@@ -93,7 +98,7 @@ def point_findings(point: Point, *, with_stages: bool = True) -> list[Finding]:
         metrics = read_form(artifact(point, "evaluate", METRICS), MetricsForm)
         found += gate_findings(config, metrics, lambda: plain_json(artifact(point, "evaluate", GATE)))
     if "report" in record.stages and REPORT in record.stages["report"].outputs:
-        found += _report(artifact(point, "report", REPORT), record)
+        found += _report(artifact(point, "report", REPORT), record, None)
     return found
 
 
@@ -205,8 +210,14 @@ def _comparable(block: Any) -> Any:
     return round(block, 9) if isinstance(block, float) else block
 
 
-def _report(path: Path, record: CrateForm) -> list[Finding]:
-    """Hold the report's provenance against the stages: the page itself needs the real tables to be made again."""
+def _report(path: Path, record: CrateForm, gate: Mapping[str, Any] | None) -> list[Finding]:
+    """Hold the report's provenance, and its verdict, against the rest: the page needs the real tables to be made again.
+
+    Args:
+        path: of the page.
+        record: of the crate or point.
+        gate: what the scores' own file says, or None where it is not at hand.
+    """
     try:
         text = plain_bytes(path).decode("utf-8", errors="replace")
     except TabGraphSynError as error:
@@ -215,7 +226,19 @@ def _report(path: Path, record: CrateForm) -> list[Finding]:
     read = next((stage.inputs for stage in record.stages.values() if stage.stage == "report"), {})
     missing = [by_id.get(each, each) for each in read.values() if each.split("/")[1][:_DIGITS] not in text]
     problems = [f"{REPORT}: it does not name the signature of {listing(missing, 4)}"] if missing else []
+    if gate and (shown := sorted(set(_SHOWN_VERDICT.findall(text)) - {_said_of(gate)})):
+        problems.append(f"{REPORT}: its verdict is {listing(shown)}, {METRICS} says {gate.get('verdict')!r}")
     return gathered("report to stages", problems, f"it names all {len(read)} stages that it was made from")
+
+
+def _said_of(gate: Mapping[str, Any]) -> str | None:
+    """Return the page's word for a verdict, or None for a block that no evaluation writes."""
+    from tabgraphsyn.evaluation.report.copying import copying
+
+    try:
+        return copying({"gate": gate}).word
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _claims(folder: Path, contents: Contents) -> list[Finding]:

@@ -18,7 +18,7 @@ from tabgraphsyn.exports.findings import DIFFERS, MATCHES, NOT_CHECKED, Finding
 from tabgraphsyn.exports.outcomes import OutcomeForm, add_outcome
 from tabgraphsyn.exports.record import read_crate, write_crate
 from tabgraphsyn.exports.rocrate import ro_crate
-from tabgraphsyn.exports.verify import crate_findings, point_findings
+from tabgraphsyn.exports.verify import _SHOWN_VERDICT, crate_findings, point_findings
 from tabgraphsyn.orchestration.stored.records import OutputForm
 from tabgraphsyn.verbs import cli
 
@@ -180,6 +180,15 @@ def test_a_privacy_score_made_to_fit_is_found_by_judging_again(crate: Path):
     edited(crate / "gate.json", lambda gate: gate.update(verdict="pass"))
     made_to_fit(crate)
     assert said(crate_findings(crate)).startswith("gate from scores: metrics.json says another verdict")
+
+
+def test_a_verdict_on_the_page_made_to_fit_is_found_in_the_scores(crate: Path):
+    page = (crate / "report.html").read_text(encoding="utf-8")
+    shown = set(_SHOWN_VERDICT.findall(page))
+    assert len(shown) == 1 and len(_SHOWN_VERDICT.findall(page)) == 2
+    (crate / "report.html").write_text(page.replace(f'">{shown.pop()}</span>', '">spotless</span>'), encoding="utf-8")
+    made_to_fit(crate)
+    assert "report.html: its verdict is 'spotless'" in said(crate_findings(crate))
 
 
 def test_a_weight_made_to_fit_is_found_by_what_the_stage_trained(crate: Path):
