@@ -32,6 +32,8 @@ TABLES = "synthetic"
 CLAIMS = "claims.csv"
 SHOWN_KINDS = ("sample", "evaluate", "report")
 """Stages whose artifacts leave, under their own names; none of them holds real rows that nobody published."""
+UNLISTED = (CRATE, ROCRATE)
+"""Files that ``files`` does not list, besides ``outcomes/``: the list itself, and what each new outcome adds to."""
 
 _MOST_BYTES = 64 << 20
 _Said = dict[Annotated[str, Meta(max_length=200)], Scalar]
