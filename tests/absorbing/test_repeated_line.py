@@ -34,6 +34,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(store.artifacts["sample"] / "bundle")
 
 
+@pytest.mark.slow
 def test_repeated_numbers_with_what_a_user_fixes(bundle: Path, tmp_path: Path) -> None:
     def drawn(name: str, **wishes: list[str]) -> dict[str, np.ndarray]:
         sample(bundle, 1.0, 5, tmp_path / name, formats=["parquet"], device="cpu", **wishes)  # type: ignore[arg-type]
