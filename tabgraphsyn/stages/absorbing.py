@@ -22,6 +22,7 @@ from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.pace import Pace, bins_of
+from tabgraphsyn.models.absorbing.rows import present
 from tabgraphsyn.models.absorbing.scales import scales
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedTensors
@@ -33,6 +34,7 @@ from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit
 from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.stages.weights import with_weights, write_weights
+from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.config import LoopConfig
 from tabgraphsyn.training.unmasking import UnmaskingTask
 
@@ -41,6 +43,8 @@ BATCH_ROWS_MIN = 64
 SMALL_TABLE_REPEATS = 2
 STEPS_MIN = 300
 VALIDATIONS = 20
+MEASURED = 20_000
+"""Rows over which it is measured what numbers share, at most."""
 
 
 def run(context: StageContext) -> None:
@@ -77,6 +81,7 @@ def run(context: StageContext) -> None:
     torch.manual_seed(seed)
     network = _network(record, prepared, settings, encoded.rows)
     _tell(network, found, scales(codec, encoded))
+    _measure(network, EncodedTensors.from_encoded(encoded), seed)
     start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings)
     task = UnmaskingTask(
@@ -91,6 +96,7 @@ def run(context: StageContext) -> None:
         device=context.resources.device,
         times=None if times is None else torch.from_numpy(times[1]),
         timed_units=() if pace is None else TimeColumn(codec, pace).units(units),
+        astray=None if times is None else _astray(network, families, encoded, times[1]),
     )
     summary = fit(context, task, loop, seed)
     _write(context, {**record, "training": summary.result()}, network)
@@ -164,6 +170,18 @@ def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray
         if grid is not None:
             getattr(network, f"edges_{number}").copy_(torch.from_numpy(grid.edges))
             getattr(network, f"parts_{number}").copy_(torch.from_numpy(grid.parts))
+
+
+def _measure(network: AbsorbingNetwork, encoded: EncodedTensors, seed: int) -> None:
+    """Let a network begin with what numbers of a row share with each other."""
+    chosen = np.random.default_rng(derive_seed(seed, "companions")).permutation(encoded.rows)[:MEASURED]
+    network.measure(encoded.middle(torch.from_numpy(np.sort(chosen))))
+
+
+def _astray(network: AbsorbingNetwork, families: Families, encoded: EncodedTable, times: np.ndarray) -> Astray:
+    """Return what a series remembers wrong in training: what its time tells anyway."""
+    rows = EncodedTensors.from_encoded(encoded).middle()
+    return Astray.of(rows, present(rows, network.gates), families, times)
 
 
 def _entities(prepared: Prepared, table: str, shared: Collection[str]) -> np.ndarray:

@@ -18,6 +18,7 @@ from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families, FamilyBatches
+from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.parts import WHOLE, Part
 from tabgraphsyn.training.windows import WindowTask
 
@@ -39,6 +40,7 @@ class UnmaskingTask(WindowTask):
         untold: share of the windows whose rows must do without graph, keys and ancestors.
         times: (rows,) int64 periods that climb from sibling to sibling, None where none do.
         timed_units: places of the units that say the time: always known.
+        astray: what siblings remember wrong in training, None for nothing.
     """
 
     unmasking: AbsorbingNetwork
@@ -52,6 +54,7 @@ class UnmaskingTask(WindowTask):
     device: str = "cpu"
     times: Tensor | None = None
     timed_units: Sequence[int] = ()
+    astray: Astray | None = None
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
     validation_draws: ClassVar[str] = "validation masks"
@@ -99,7 +102,11 @@ class UnmaskingTask(WindowTask):
             around = replace(around, clock=self._clock.part(rows))
         around = to_device(around.part(cut), self.device)
         batch = drawn.part(cut).to(self.device)
-        history = self._history(batch, self.families.window_rows[windows[groups]], lead, groups)
+        heard = batch
+        if training and self.astray is not None and lead is not None:
+            remembered, lead = self.astray.misheard(drawn, self.families.window_rows[windows], lead, generator)
+            heard = remembered.part(cut).to(self.device)
+        history = self._history(heard, self.families.window_rows[windows[groups]], lead, groups)
         draft = self.unmasking.draft(batch, is_known[cut].to(self.device))
         context, lateness = self._at_times(self.unmasking.context(around, history), around, rows[cut])
         surprise = self.unmasking.surprises(draft, context, history)

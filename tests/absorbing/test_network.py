@@ -11,7 +11,7 @@ from small_table import UNITS, network, rows, surrounded
 from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
 from tabgraphsyn.models.absorbing.history import History
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.numbers import COMPONENTS, MixtureHead, scaled, unscaled
+from tabgraphsyn.models.absorbing.numbers import COMPONENTS, Company, MixtureHead, scaled, unscaled
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
 from tabgraphsyn.models.absorbing.units import Unit
 from tabgraphsyn.models.batch import EncodedBatch
@@ -51,7 +51,8 @@ def test_what_is_masked_moves_nothing() -> None:
     draft = made.draft(EncodedBatch(numbers, batch.categorical), known)
     hidden = made.hidden(made.stem_of(draft), context_of(made, 64))
     shift = made.shifts(numbers, made.numbers_known(draft), None)
-    (hidden.sum() + shift.sum()).backward()
+    company = made.company(numbers, made.numbers_known(draft))
+    (hidden.sum() + shift.sum() + company.mean.sum()).backward()
     assert numbers.grad is not None
     seen = made.numbers_known(draft)
     assert (numbers.grad[~seen] == 0).all()
@@ -132,9 +133,10 @@ def test_the_mixture_is_a_density_and_is_drawn_from(seed: int) -> None:
     raw, shift = 0.5 * torch.randn(1, 3 * COMPONENTS), torch.randn(1, 2)
     grid = torch.linspace(-30, 30, 60_001).unsqueeze(1)
     value, log_slope = scaled(scale.unsqueeze(0), grid)
-    parts = MixtureHead.parts(raw, shift)
+    company = Company(torch.randn(1, 2), torch.rand(1, 2) + 0.2)
+    parts = MixtureHead.parts(raw, shift, company)
     surprise = MixtureHead.surprise(parts, grid[:, 0], value[:, 0], log_slope[:, 0])
-    many = MixtureHead.parts(raw.expand(20_000, -1), shift.expand(20_000, -1))
+    many = MixtureHead.parts(raw.expand(20_000, -1), shift.expand(20_000, -1), company)
     drawn = MixtureHead.draw(many, scale, torch.rand(20_000), torch.randn(20_000))
     inside = grid[:, 0].abs() <= REACH
     for edge in (-1.0, 0.0, 1.0):

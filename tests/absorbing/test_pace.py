@@ -31,6 +31,7 @@ from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead, bins_of
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
+from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.parts import Part
 from tabgraphsyn.training.unmasking import UnmaskingTask
 
@@ -115,10 +116,12 @@ def series_task(column: TimeColumn, families: int, rows: int) -> UnmaskingTask:
         units=units, facts=0, ancestors=[], has_families=True, width=32, layers=2, dropout=0.0, level_dim=8,
         history_dim=16, pace=column.pace,
     )  # fmt: skip
+    series = Families.from_pointer(parent, len(times), 8)
     return UnmaskingTask(
         unmasking=network, encoded=EncodedTensors.from_encoded(table_of(clean)),
-        surroundings=surrounded(len(times)), families=Families.from_pointer(parent, len(times), 8), entities=parent,
+        surroundings=surrounded(len(times)), families=series, entities=parent,
         batch_rows=64, seed=3, times=torch.from_numpy(times), timed_units=column.units(units),
+        astray=Astray.of(clean, torch.ones_like(clean.numerical, dtype=torch.bool), series, times),
     )  # fmt: skip
 
 

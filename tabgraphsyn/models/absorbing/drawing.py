@@ -9,7 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
-from tabgraphsyn.models.absorbing.numbers import COMPONENTS, FEATURES, MixtureHead, chosen_level, features
+from tabgraphsyn.models.absorbing.numbers import (
+    COMPONENTS,
+    FEATURES,
+    Company,
+    MixtureHead,
+    chosen_level,
+    features,
+    nearness,
+)
 from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.precision import computing
@@ -162,7 +170,10 @@ class _Making:
         network, token = self.network, self.stepper.token[unit]
         start = network.token_start[token]
         own = slice(start, start + unit.levels)
-        logits = F.linear(hidden, network.head.weight[own], network.head.bias[own]).float()
+        logits = self._head(hidden, own)
+        if unit.kind == DIGIT:
+            at = network.middles(unit, self.first_digit[:, unit.field])
+            logits = logits + nearness(self._head(hidden, network.near[unit.field]), self._company(unit), at)
         if unit.digit == 1:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)
@@ -177,10 +188,18 @@ class _Making:
         network = self.network
         place = network.units.smooth.index(unit.field)
         start = sum(network.token_levels) + 3 * COMPONENTS * place
-        own = slice(start, start + 3 * COMPONENTS)
-        raw = F.linear(hidden, network.head.weight[own], network.head.bias[own]).float()
+        raw = self._head(hidden, slice(start, start + 3 * COMPONENTS))
         shift = network.shifts(self.rows.numerical, self.number_known, self.before)[:, place]
-        return MixtureHead.draw(MixtureHead.parts(raw, shift), network.scale[unit.field], uniform, normal)
+        return MixtureHead.draw(
+            MixtureHead.parts(raw, shift, self._company(unit)), network.scale[unit.field], uniform, normal
+        )
+
+    def _head(self, hidden: Tensor, own: slice) -> Tensor:
+        """Return some columns of the head, (rows, columns)."""
+        return F.linear(hidden, self.network.head.weight[own], self.network.head.bias[own]).float()
+
+    def _company(self, unit: Unit) -> Company:
+        return self.network.company(self.rows.numerical, self.number_known, unit.field).of(0)
 
     def _reveal_token(self, unit: Unit, code: Tensor, here: Tensor) -> None:
         self.stem += self.stepper.levels[self.stepper.token[unit]][torch.where(here, code, unit.levels)]

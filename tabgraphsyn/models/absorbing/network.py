@@ -15,12 +15,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.models.absorbing.companions import Companions
 from tabgraphsyn.models.absorbing.history import PLACE_FEATURES, History, place_features
-from tabgraphsyn.models.absorbing.numbers import COMPONENTS, FEATURES, MixtureHead, features, scaled
+from tabgraphsyn.models.absorbing.numbers import (
+    COMPONENTS,
+    FEATURES,
+    NEAR,
+    Company,
+    MixtureHead,
+    features,
+    nearness,
+    scaled,
+)
 from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
 from tabgraphsyn.models.absorbing.scales import POINTS
-from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Units
+from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.denoiser.mlp import ResidualBlock
 
@@ -137,12 +147,16 @@ class AbsorbingNetwork(nn.Module):
         self.pace = None if pace is None else PaceHead(pace=pace, width=width)
         self.blocks = nn.ModuleList(ResidualBlock(width=width, dropout=dropout) for _ in range(layers))
         self.normalise = nn.LayerNorm(width)
-        self.head = nn.Linear(width, sum(self.token_levels) + 3 * COMPONENTS * len(units.smooth))
+        rough = [number for number, digits in enumerate(units.digits) if digits is not None]
+        first = sum(self.token_levels) + 3 * COMPONENTS * len(units.smooth)
+        self.near = {number: slice(first + NEAR * n, first + NEAR * (n + 1)) for n, number in enumerate(rough)}
+        self.head = nn.Linear(width, first + NEAR * len(rough))
+        self.companions = Companions(numbers=numbers)
         self.mixture = MixtureHead(seen=2 * numbers * (2 if has_families else 1), smooth=len(units.smooth))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         if units.smooth:
-            MixtureHead.start(self.head.bias.data[sum(self.token_levels) :].view(-1, 3 * COMPONENTS))
+            MixtureHead.start(self.head.bias.data[sum(self.token_levels) : first].view(-1, 3 * COMPONENTS))
 
     def _index(self) -> None:
         """Register where each unit stands among codes, masks and columns of the head."""
@@ -255,22 +269,62 @@ class AbsorbingNetwork(nn.Module):
         raw = self.head(self.hidden(self.stem_of(draft), context)).float()
         found = raw.new_zeros(len(raw), len(self.units.all))
         columns: list[Tensor] = []
-        is_present = draft.is_present
+        is_present, known = draft.is_present, self.numbers_known(draft)
+        company = self.company(draft.numbers, known)
         for place, (start, levels) in enumerate(zip(self.token_start, self.token_levels, strict=True)):
-            loss = F.cross_entropy(raw[:, start : start + levels], draft.codes[:, place], reduction="none")
-            number = int(self.units.tokens[place].field) if self.units.tokens[place].kind != LEVEL else -1
-            columns.append(loss if number < 0 else loss * is_present[:, number])
+            unit, logits = self.units.tokens[place], raw[:, start : start + levels]
+            if unit.kind == LEVEL:
+                columns.append(F.cross_entropy(logits, draft.codes[:, place], reduction="none"))
+                continue
+            at = self.middles(unit, draft.codes[:, place - unit.digit])
+            logits = logits + nearness(raw[:, self.near[unit.field]], company.of(unit.field), at)
+            loss = F.cross_entropy(logits, draft.codes[:, place], reduction="none")
+            columns.append(loss * is_present[:, unit.field])
         if columns:
             found = found.index_copy(1, self.token_unit, torch.stack(columns, dim=1))
         if len(self.smooth):
-            smooth = raw[:, sum(self.token_levels) :].unflatten(1, (-1, 3 * COMPONENTS))
-            shift = self.shifts(draft.numbers, self.numbers_known(draft), before)
-            parts = self.mixture.parts(smooth, shift)
+            first = sum(self.token_levels)
+            smooth = raw[:, first : first + 3 * COMPONENTS * len(self.smooth)].unflatten(1, (-1, 3 * COMPONENTS))
+            shift = self.shifts(draft.numbers, known, before)
+            parts = self.mixture.parts(smooth, shift, company.of(self.smooth))
             value, log_slope = scaled(self.scale, draft.numbers)
             at = self.smooth
             loss = self.mixture.surprise(parts, draft.numbers[:, at], value[:, at], log_slope[:, at])
             found = found.index_copy(1, self.smooth_unit, loss * is_present[:, at])
         return found
+
+    def middles(self, unit: Unit, first: Tensor) -> Tensor:
+        """Return where a digit's levels lie in normalised space, (rows, levels), or (1, levels) for a first digit.
+
+        Shape:
+            first: (rows,) int64, the first digits.
+        """
+        edges, parts = self.cells(unit.field)
+        middle = edges.mean(-1)
+        if unit.digit:
+            return middle[first]
+        is_part = torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)
+        return ((middle * is_part).sum(1) / parts).unsqueeze(0)
+
+    def company(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> Company:
+        """Return what known numbers say of all numbers, or of one.
+
+        Shape:
+            numbers, is_known: (rows, n_num). In the company: (rows, n_num, 2), or (rows, 1, 2).
+        """
+        if not numbers.shape[1]:
+            nothing = numbers.new_zeros(len(numbers), 0, 2)
+            return Company(nothing, nothing)
+        asked = slice(None) if only is None else slice(only, only + 1)
+        return Company(*self.companions(self._on_both_scales(numbers), is_known, asked))
+
+    def measure(self, rows: EncodedBatch) -> None:
+        """Find out what numbers of clean rows share with each other."""
+        if rows.numerical.shape[1]:
+            self.companions.measure(self._on_both_scales(rows.numerical), present(rows, self.gates))
+
+    def _on_both_scales(self, numbers: Tensor) -> Tensor:
+        return torch.stack([numbers, scaled(self.scale, numbers)[0]], dim=1)
 
     def shifts(self, numbers: Tensor, is_known: Tensor, before: Before | None) -> Tensor:
         """Return what known numbers, and those of the last sibling, add to the means of smooth ones.

@@ -1,12 +1,14 @@
 """Numbers in and out of the network: features of known ones, and the continuous head of unknown ones.
 
-The head is a mixture of normals, some in normalised space and some on the scale of the values, each with a linear way
-from the known numbers to its means: delays differ by minutes, whatever their quantiles.
+The head is a mixture of normals, some in normalised space and some on the scale of the values: delays differ by
+minutes, whatever their quantiles. Half of them begin with what known numbers say (``companions.py``); where parents or
+siblings say more, the other half does.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ FEATURES = 2 + 2 * len(FREQUENCIES)
 NORMAL, VALUE = 8, 6
 """Components in normalised space, and on the scale of the values."""
 COMPONENTS = NORMAL + VALUE
+NEAR = 4
+"""What is asked for the cells of a rough number: weights of none and of a peak, its place and its width."""
 LOG_WIDTHS = (-6.0, 3.0)
 _HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 _STEP = 2 * REACH / (POINTS - 1)
@@ -62,6 +66,22 @@ def features(scale: Tensor, number: Tensor, is_known: Tensor) -> Tensor:
     return torch.cat(parts, dim=-1) * is_known.unsqueeze(-1)
 
 
+@dataclass(frozen=True)
+class Company:
+    """What known numbers say of others.
+
+    Shape:
+        mean, deviation: (..., 2), in normalised space and on the scale of the values.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def of(self, numbers: Tensor | int) -> Company:
+        """Return what is said of some numbers, or of one: (rows, n, 2) or (rows, 2)."""
+        return Company(self.mean[:, numbers], self.deviation[:, numbers])
+
+
 class MixtureHead(nn.Module):
     """The linear ways from known numbers to the means of unknown ones, and the density that results.
 
@@ -86,19 +106,22 @@ class MixtureHead(nn.Module):
     def start(bias: Tensor) -> None:
         """Spread the means of a head's bias, (smooth, 3 * COMPONENTS), so that components differ from the start."""
         with torch.no_grad():
-            bias[:, COMPONENTS : COMPONENTS + NORMAL] = torch.linspace(-2, 2, NORMAL)
-            bias[:, COMPONENTS + NORMAL : 2 * COMPONENTS] = torch.linspace(-1, 2, VALUE)
+            bias[:, COMPONENTS : COMPONENTS + NORMAL] = torch.linspace(-2, 2, NORMAL // 2).repeat_interleave(2)
+            bias[:, COMPONENTS + NORMAL : 2 * COMPONENTS] = torch.linspace(-1, 2, VALUE // 2).repeat_interleave(2)
             bias[:, 2 * COMPONENTS :] = -0.7
 
     @staticmethod
-    def parts(raw: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def parts(raw: Tensor, shift: Tensor, company: Company) -> tuple[Tensor, Tensor, Tensor]:
         """Return log weights, means and log widths of the components, (..., COMPONENTS) each.
 
         Shape:
             raw: (..., 3 * COMPONENTS). shift: (..., 2).
         """
         weights, means, widths = raw.unflatten(-1, (3, COMPONENTS)).unbind(-2)
-        return weights.log_softmax(-1), means + _on_both(shift[..., 0], shift[..., 1]), widths.clamp(*LOG_WIDTHS)
+        deviation = torch.where(_is_told(raw), _on_both(company.deviation[..., 0], company.deviation[..., 1]), 1.0)
+        told = torch.where(_is_told(raw), _on_both(company.mean[..., 0], company.mean[..., 1]), 0.0)
+        means = means * deviation + told + _on_both(shift[..., 0], shift[..., 1])
+        return weights.log_softmax(-1), means, (widths + deviation.log()).clamp(*LOG_WIDTHS)
 
     @staticmethod
     def surprise(parts: tuple[Tensor, Tensor, Tensor], number: Tensor, value: Tensor, log_slope: Tensor) -> Tensor:
@@ -132,6 +155,27 @@ def _on_both(normal: Tensor, value: Tensor) -> Tensor:
     """Return for each component the first or the second number, by the space that it is in: (..., COMPONENTS)."""
     parts = [normal.unsqueeze(-1).expand(*normal.shape, NORMAL), value.unsqueeze(-1).expand(*value.shape, VALUE)]
     return torch.cat(parts, dim=-1)
+
+
+def _is_told(like: Tensor) -> Tensor:
+    """Return which components begin with what known numbers say, (COMPONENTS,) bool: every other one."""
+    return torch.arange(COMPONENTS, device=like.device) % 2 == 1
+
+
+def nearness(raw: Tensor, company: Company, at: Tensor) -> Tensor:
+    """Return what speaks for the cells of a rough number by how near they are to what known numbers say, (rows, cells).
+
+    Its peaks have wide feet (Student's t with three degrees of freedom): what one cell is like remains the network's.
+
+    Shape:
+        raw: (rows, NEAR). company: of the number, (rows, 2). at: (rows, cells) or (1, cells), their middles.
+    """
+    weights = raw[:, :2].log_softmax(-1)
+    mean, deviation = company.mean[:, :1], company.deviation[:, :1]
+    width = (raw[:, 3:] + deviation.log()).clamp(*LOG_WIDTHS)
+    far = (at - mean - deviation * raw[:, 2:3]) * (-width).exp()
+    peak = weights[:, 1:] - width - 2 * (far.square() / 3).log1p()
+    return torch.logaddexp(weights[:, :1], peak)
 
 
 def chosen_level(shares: Tensor, uniform: Tensor) -> Tensor:

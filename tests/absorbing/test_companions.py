@@ -1,0 +1,118 @@
+"""What known numbers say of the others: the conditional means and deviations of jointly normal numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from small_table import network, rows
+
+from tabgraphsyn.models.absorbing import companions
+from tabgraphsyn.models.absorbing.companions import RIDGE, Companions
+from tabgraphsyn.models.absorbing.numbers import NEAR, Company, nearness
+from tabgraphsyn.models.batch import EncodedBatch
+
+
+def correlated(count: int = 4_000) -> torch.Tensor:
+    """Three numbers that lean on each other, and one by itself; (count, 2, 4), a second space beside the first."""
+    rng = np.random.default_rng(0)
+    first, noise = rng.normal(size=(2, count))
+    second = 0.8 * first + 0.6 * noise
+    values = np.stack([first, second, first + second + 0.3 * rng.normal(size=count), rng.normal(size=count)], axis=1)
+    return torch.from_numpy(np.stack([values, 5 + 2 * values], axis=1)).float()
+
+
+def test_means_and_deviations_are_those_of_the_conditional_normal() -> None:
+    values = correlated()
+    made = Companions(numbers=4)
+    made.measure(values, torch.ones(len(values), 4, dtype=torch.bool))
+    known = torch.tensor(
+        [[True, True, False, False], [False, True, False, True], [False] * 4, [True, False, False, False]]
+    )
+    mean, deviation = made(values[:4], known, slice(0, 4))
+    for space in range(2):
+        true_mean, covariance = values[:, space].mean(0), torch.cov(values[:, space].T)
+        for row in range(4):
+            here = known[row].nonzero()[:, 0]
+            weights = covariance[:, here] @ torch.linalg.inv(covariance[here][:, here])
+            expected = true_mean + weights @ (values[row, space, here] - true_mean[here])
+            left = (covariance - weights @ covariance[here]).diagonal().clamp(min=0).sqrt()
+            asked = ~known[row]
+            torch.testing.assert_close(mean[row, asked, space], expected[asked], atol=0.05, rtol=0.02)
+            torch.testing.assert_close(deviation[row, asked, space], left[asked], atol=0.02 * (1 + space), rtol=0.05)
+
+
+def test_what_is_asked_alone_and_whoever_stands_beside_change_nothing() -> None:
+    values, made = correlated(300), Companions(numbers=4)
+    made.measure(values, torch.ones(300, 4, dtype=torch.bool))
+    known = torch.rand(300, 4, generator=torch.Generator().manual_seed(0)) < 0.5
+    whole = made(values, known, slice(0, 4))
+    for one, part in zip(whole, made(values[40:60], known[40:60], slice(2, 3)), strict=True):
+        torch.testing.assert_close(one[40:60, 2:3], part)
+    unknown = values.masked_fill(~known.unsqueeze(1), 77.0)
+    assert all(torch.equal(a, b) for a, b in zip(whole, made(unknown, known, slice(0, 4)), strict=True))
+
+
+def test_few_rows_and_constants_say_nothing() -> None:
+    for count, values in ((50, correlated(50)), (400, torch.full((400, 2, 4), 3.0))):
+        made = Companions(numbers=4)
+        made.measure(values, torch.ones(count, 4, dtype=torch.bool))
+        none = torch.zeros(count, 4, dtype=torch.bool)
+        others = none | torch.tensor([False, True, True, True])
+        mean, deviation = made(values, others, slice(0, 1))
+        torch.testing.assert_close(mean, made(values, none, slice(0, 1))[0])
+        assert deviation.min() > 0 and deviation.isfinite().all()
+
+
+def test_more_numbers_than_factors_keep_what_many_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(companions, "FACTORS", 3)
+    generator = torch.Generator().manual_seed(0)
+    shared = torch.randn(2_000, 1, 1, generator=generator)
+    values = (shared + 0.5 * torch.randn(2_000, 1, 12, generator=generator)).repeat(1, 2, 1)
+    made = Companions(numbers=12)
+    made.measure(values, torch.ones(2_000, 12, dtype=torch.bool))
+    assert made.factors.shape == (2, 12, 3)
+    known = torch.ones(2_000, 12, dtype=torch.bool)
+    known[:, 0] = False
+    mean, deviation = made(values, known, slice(0, 1))
+    error = (values[:, 0, 0] - mean[:, 0, 0]).std()
+    assert error < 0.6 and abs(float(deviation[0, 0, 0] - error)) < 0.15
+
+
+@pytest.mark.parametrize("damage", [0.0, -1.0, 1e4])
+def test_no_weights_of_a_file_end_in_an_error(damage: float) -> None:
+    made = Companions(numbers=4)
+    for buffer in (made.factors, made.own, made.mean):
+        buffer.fill_(damage)
+    known = torch.rand(20, 4, generator=torch.Generator().manual_seed(0)) < 0.5
+    made(correlated(20), known, slice(0, 4))
+
+
+def test_a_network_begins_with_what_its_row_says() -> None:
+    made, batch = network(), rows(500)
+    batch.categorical[:, 1] = 0
+    batch.numerical[:, 1] = 0.9 * batch.numerical[:, 0] + 0.1 * batch.numerical[:, 1]
+    made.measure(batch)
+    known = torch.tensor([True, False, False]).expand(500, -1)
+    told, untold = made.company(batch.numerical, known, 1), made.company(batch.numerical, known & False, 1)
+    off = [float((one.mean[:, 0, 0] - batch.numerical[:, 1]).std()) for one in (told, untold)]
+    assert off[0] < 0.2 and off[1] > 0.6
+    assert told.deviation[0, 0, 0] < 0.3 < untold.deviation[0, 0, 0]
+
+
+def test_a_network_with_few_rows_or_without_numbers_measures_nothing_amiss() -> None:
+    made, batch = network(), rows(30)
+    made.measure(batch)
+    shared = made.companions.factors @ made.companions.factors.transpose(1, 2)
+    torch.testing.assert_close(shared, (1 - RIDGE) * torch.eye(3).repeat(2, 1, 1))
+    nothing = EncodedBatch(torch.zeros(30, 0), batch.categorical)
+    made.measure(nothing)
+    assert made.company(nothing.numerical, torch.zeros(30, 0, dtype=torch.bool)).mean.shape == (30, 0, 2)
+
+
+def test_cells_near_what_is_said_are_likelier() -> None:
+    company = Company(torch.full((1, 2), 1.0), torch.full((1, 2), 0.1))
+    at = torch.linspace(-2, 2, 9).unsqueeze(0)
+    found = nearness(torch.zeros(1, NEAR), company, at)[0]
+    assert found.argmax() == 6 and (found[:6].diff() > 0).all() and (found[6:].diff() < 0).all()
+    assert found.max() - found.min() < 20
