@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-FACTORS = 48
+FACTORS = 32
 """Most factors that numbers share; with as many numbers or fewer nothing of their covariance is lost."""
 LEAST_ROWS = 100
 """Rows that hold two numbers, from which on it is said what these share."""
