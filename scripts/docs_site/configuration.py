@@ -185,7 +185,8 @@ def _training() -> Iterator[str]:
     yield from _listed("training")
     yield "`training.evaluate_every` sets that of the diffusion below."
     yield ""
-    for key, target in ((one.key, one.target) for generator in own_generators() for one in generator.sections):
+    sections = ((one.key, one.target) for generator in own_generators() for one in generator.sections)
+    for key, target in dict.fromkeys(sections):  # generators share sections
         section, about = key.partition(".")[2], described(target)
         yield f"### {key}"
         yield ""

@@ -52,6 +52,8 @@ def test_what_a_yaml_says_of_a_key_stands_beside_that_key_and_whole(tmp_path: Pa
     assert comments(tmp_path / "a.yaml") == {"b": "of b, {c: d}"}
     said = {row[0].strip("`"): row[-1] for row in rows(made["configuration.md"])}
     assert said["dataset.path"].startswith("a folder of tables") and "{" not in said["dataset.rules"]
+    headings = re.findall(r"^#+ .+", made["configuration.md"], re.MULTILINE)
+    assert len(headings) == len(set(headings))
     assert hook.on_page_content("<td><code>a_key.of_many</code></td>") == (
         "<td><code>a_<wbr>key.<wbr>of_<wbr>many</code></td>"
     )
