@@ -23,6 +23,7 @@ from tabgraphsyn.data.codec.datetime import DatetimeCodec
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.layout import EncodedTable
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
@@ -31,6 +32,7 @@ from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead, bins_of
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
+from tabgraphsyn.stages.around_rows import driver_pointer, series
 from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.parts import Part
 from tabgraphsyn.training.unmasking import UnmaskingTask
@@ -179,3 +181,15 @@ def test_hours_of_a_published_station_are_a_series_from_files_to_rows(series_sto
     steps = made.groupby("station")["at"].diff().dropna()
     # Neighbours of the file are neighbours in time.
     assert (steps > dt.timedelta(0)).mean() > 0.95 and steps.median() == dt.timedelta(hours=1)
+
+
+def test_rows_with_children_are_no_series(series_store: SmallStore) -> None:
+    # Keys are made before times: they say how many children the next row has, not at which hour.
+    prepared = Prepared(series_store.artifacts["prepare"])
+    assert series(prepared, "readings") is not None
+    alarms = TableSchema("alarms", (Column("station", "id"), Column("at", "datetime")))
+    relation = Relation("alarms", ("station", "at"), "readings", ("station", "at"))
+    before = prepared.schema
+    prepared.__dict__["schema"] = Schema((*before.tables, alarms), (*before.relations, relation))
+    assert series(prepared, "readings") is None
+    assert driver_pointer(prepared, "readings", prepared.pointer) is None
