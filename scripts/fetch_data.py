@@ -98,6 +98,15 @@ def _aids(files: Mapping[str, bytes]) -> _Tables:
     return {"aids": found[["id", *(name for name in found.columns if name != "id")]]}
 
 
+def _beijing(files: Mapping[str, bytes]) -> _Tables:
+    found = _read(files["PRSA_data_2010.1.1-2014.12.31.csv"])
+    return {"beijing": found.rename(columns={"No": "no", "pm2.5": "pm25"})}
+
+
+def _default(files: Mapping[str, bytes]) -> _Tables:
+    return {"default": _read(files["creditcard_default.csv.gz"], compression="gzip")}
+
+
 def _movielens(files: Mapping[str, bytes]) -> _Tables:
     inside = zipfile.ZipFile(io.BytesIO(files["recbole-1.2.1-py3-none-any.whl"]))
 
@@ -218,6 +227,43 @@ SOURCES: dict[str, Source] = {
         "? is missing",
         _adult,
         {"adult.csv": "9479f8b76861e48c66836d97937f2c5a469581672e12c795d770b297817ae3a1"},
+    ),
+    "single_beijing": Source(
+        "Liang et al. 2015, Beijing PM2.5 2010 to 2014; UCI data set 381",
+        "UCI: CC BY 4.0 (as remembered)",
+        {"PRSA_data_2010.1.1-2014.12.31.csv": "UCI data set 381, its file PRSA_data_2010.1.1-2014.12.31.csv"},
+        "No and pm2.5 are named no, pm25",
+        _beijing,
+        {"beijing.csv": "68ad96a66b6aa19e043391fd8fca0cee6c0d27cb790c451b96ded3fd0e66d5ee"},
+        by_hand="PRSA_data_2010.1.1-2014.12.31.csv of UCI, e.g. github.com/naogelzc/PM2.5-Data-Mining-in-Beijing, "
+        "then --from DOWNLOADS",
+    ),
+    "single_default": Source(
+        "Yeh and Lien 2009, default of credit card clients; UCI data set 350",
+        "UCI: CC BY 4.0 (as remembered)",
+        _github("mostly-ai/public-demo-data", "64020409bdc85b7a04a2e510be00f9f4cf47fd3d", "creditcard_default",
+                "creditcard_default.csv.gz"),
+        "nothing",
+        _default,
+        {"default.csv": "daeca72345ef13df96be2cc1671a9925c77fd9ff493f55d6359b315c9f635a69"},
+    ),
+    "imdb_movielens": Source(
+        "MovieLens 1M (GroupLens) joined with IMDb by SFU's Computational Logic Lab; CTU's imdb_MovieLens",
+        "research use with acknowledgement, not to be handed on, not commercial (as remembered)",
+        {},
+        "SQL dumps as CSV; ratings are the 10 % that ClavaDDPM holds out, in the order of its rating_id, dropped",
+        _nothing,
+        {
+            "actors.csv": "8eb92e190fc73141a85718917b3041b7cfef5edb2deae72d21748a7575e1a959",
+            "directors.csv": "8e4e93f75a9f3a854a32d78b5f1aa3dae3aa175b4441fa74c87cde416b0c3bde",
+            "movies.csv": "08b02010e8f0650ad0608d56993fb953ddd7ce28de5c9f06bd2e1fc40e0d736a",
+            "movies2actors.csv": "4730dc88c0b947d783243b7d8166533e9bdca6dc343022e281f03f0384ea24a8",
+            "movies2directors.csv": "6b167a81d80b96f5666ada4a9990385544c4dc15ec2dec184e53b408e4754c5a",
+            "u2base.csv": "c45b62a9e367680992ae68e821a6faef8cd68c57790df845239906ec7ee8ab5d",
+            "users.csv": "905c34d564a49338a9962efd0e2048a97f4fb3382dbe486327b12562c1ecabd3",
+        },
+        by_hand="six tables: github.com/sfu-cl-lab/FactorBase at e0833fd2, examples/imdb_MovieLens/*.sql; u2base.csv: "
+        "github.com/weipang142857/ClavaDDPM at fa6ef4d7, complex_data/movie_lens/preprocessed/test/rating.csv",
     ),
 }  # fmt: skip
 
