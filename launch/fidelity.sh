@@ -2,12 +2,13 @@
 # claim: Whole databases, from files to report: fidelity, detection, copies, time and memory, beside what real rows reach.
 # campaigns: fidelity-*
 # points: 1
-# runs: one launch of experiment=fidelity (model=absorbing) a database, one seed; the embedded two by default
+# runs: one launch of experiment=fidelity (model=absorbing) a database and seed; the embedded two by default
 # cost: at most ten minutes of two CPU cores and 1.1 GB a database
 # outputs: outputs/campaigns/fidelity-<database>/default
 # table: scripts/make_claims.py
 #   launch/fidelity.sh FOLDER [FOLDER ...] [dry_run=true ...]     a folder of tables, or the name of a dataset yaml
 #   launch/fidelity.sh FOLDER model=data_space                    the same by the diffusion
+#   launch/fidelity.sh FOLDER seed=0,1,2                          a run a seed, each a campaign of its own
 set -euo pipefail
 databases=() overrides=()
 for word in "$@"; do

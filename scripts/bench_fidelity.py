@@ -1,14 +1,16 @@
 """Run whole databases from their files to the report, and print the table of scores, times and memory.
 
-    python scripts/bench_fidelity.py FOLDER [FOLDER ...] [--experiment fidelity] [--out outputs] [-- OVERRIDE ...]
+    python scripts/bench_fidelity.py FOLDER [FOLDER ...] [--experiment fidelity] [--out outputs] [--override WORD ...]
 
 A FOLDER holds tables, with a ``metadata.json`` or none; the name of a dataset yaml (``nycflights13``) works too.
+``seed=0,1,2`` runs each database once a seed, each a campaign of its own, so that seeds can be added later.
 Every database is one ``python -m tabgraphsyn.launch`` and the figures are read from what it wrote.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import subprocess
@@ -20,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 DRY_RUN = "dry_run=true"
+SEED = "0"
+"""The seed of ``conf/config.yaml``."""
 #: First parts of overrides that every launch of a recipe has, or that say where it runs.
 OF_THE_RECIPE = frozenset(
     ("experiment", "dataset", "campaign", "output_dir", "cluster", "resources", "tracking", "wait", "dry_run")
@@ -31,10 +35,10 @@ def main() -> None:
     """Launch each database and print one row each; a database that fails is named and the others go on."""
     arguments = _arguments()
     rows, failed = [], []
-    for database in arguments.databases:
-        campaign = f"{arguments.experiment}-{Path(database).name}{suffix(arguments.override)}"
+    for database, overrides in itertools.product(arguments.databases, by_seed(arguments.override)):
+        campaign = f"{arguments.experiment}-{Path(database).name}{suffix(overrides)}"
         started = time.monotonic()
-        command = launch_command(database, arguments.experiment, campaign, arguments.out, arguments.override)
+        command = launch_command(database, arguments.experiment, campaign, arguments.out, overrides)
         code = subprocess.run(command, check=False).returncode
         if code:
             failed.append((database, code))
@@ -57,6 +61,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", default="outputs")
     parser.add_argument("--override", action="append", default=[], help="a further override, e.g. seed=1")
     return parser.parse_args()
+
+
+def by_seed(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each run, one a seed; the seed that holds anyway is not named.
+
+    >>> by_seed(["model=vae", "seed=0,1"])
+    [['model=vae'], ['model=vae', 'seed=1']]
+    """
+    others = [word for word in overrides if not word.startswith("seed=")]
+    seeds = [seed for word in overrides if word.startswith("seed=") for seed in word[5:].split(",")] or [SEED]
+    return [[*others, *([] if seed == SEED else [f"seed={seed}"])] for seed in seeds]
 
 
 def suffix(overrides: Sequence[str]) -> str:

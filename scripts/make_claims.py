@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from statistics import fmean, stdev
 
 from bench_fidelity import OF_THE_RECIPE, suffix
 
@@ -33,6 +34,7 @@ HEADER = ("claim", "campaigns", "points", "runs", "cost", "outputs", "table")
 """What the header of every recipe says, one line each, ``# key: text``."""
 BEGIN, END = "<!-- claims {}: scripts/make_claims.py writes this table -->", "<!-- end of claims -->"
 
+_SEED = re.compile(r" seed=\d+(?=$| )")
 _BY_TABLE = ("c2st", "copies")
 _COLUMNS = (
     ("shapes", "column_shapes|database|database"),
@@ -234,34 +236,42 @@ def recipe_page(found: Sequence[Recipe], claims: Sequence[Claim]) -> str:
 
 
 def score_table(claims: Sequence[Claim]) -> str:
-    """Return the Markdown table of a recipe's claims, a row per database or point."""
-    rows: dict[str, dict[str, Claim]] = {}
+    """Return the Markdown table of a recipe's claims, a row per database or point; seeds of one commit share theirs."""
+    rows: dict[tuple[str, str], dict[str, dict[str, Claim]]] = {}
     for claim in claims:
         row = claim.cell.split(" / ")[0]
-        rows.setdefault(row, {})[claim.measure] = claim
+        seeds = rows.setdefault((_SEED.sub("", row), claim.commit), {})
+        seeds.setdefault(row, {})[claim.measure] = claim
     heads = ["database", *(name for name, _ in _COLUMNS), "seconds of stages, peak memory", "commit"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for row, own in sorted(rows.items()):
+    for (row, commit), seeds in sorted(rows.items()):
+        own = list(seeds.values())
+        named = f"{row}, {len(own)} seeds" if len(own) > 1 else next(iter(seeds))
         cells = [_score_cell(own, measure) for _, measure in _COLUMNS]
-        cost = f"{own['seconds'].number:.0f} s, {own['memory_mb'].number:.0f} MB"
-        commit = next(iter(own.values())).commit
-        lines.append(f"| {' | '.join([row, *cells, cost, commit[:7] + commit[40:]])} |")
+        seconds, memory = max(one["seconds"].number for one in own), max(one["memory_mb"].number for one in own)
+        cost = f"{seconds:.0f} s, {memory:.0f} MB"
+        lines.append(f"| {' | '.join([named, *cells, cost, commit[:7] + commit[40:]])} |")
     return "\n".join(lines)
 
 
-def _score_cell(own: Mapping[str, Claim], measure: str) -> str:
-    """Return ``synthetic / real against real`` of one score, or of every table."""
+def _score_cell(seeds: Sequence[Mapping[str, Claim]], measure: str) -> str:
+    """Return ``synthetic / real against real`` of one score, or of every table: the mean, and its spread over seeds."""
     metric, level, where = measure.split("|")
     found = []
-    for key, claim in own.items():
-        if key.count("|") != 3 or not key.endswith("|synthetic"):
-            continue
-        one, its_level, place, _ = key.split("|")
-        if (one, its_level) == (metric, level) and where in ("*", place):
-            beside = own.get(f"{metric}|{level}|{place}|real_real")
-            text = f"{_short(claim.number)} / {_short(beside.number) if beside else '-'}"
+    for place in dict.fromkeys(key.split("|")[2] for key in seeds[0] if key.startswith(f"{metric}|{level}|")):
+        sides = [
+            [one[key].number for one in seeds if key in one]
+            for key in (f"{metric}|{level}|{place}|{side}" for side in ("synthetic", "real_real"))
+        ]
+        if where in ("*", place) and sides[0]:
+            text = f"{_spread(sides[0])} / {_short(fmean(sides[1])) if sides[1] else '-'}"
             found.append(f"{place} {text}" if where == "*" else text)
     return ", ".join(found) or "-"
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Return the mean, with the standard deviation over seeds where there are several."""
+    return _short(fmean(values)) + (f" ± {_short(stdev(values))}" if len(values) > 1 else "")
 
 
 def _short(value: float) -> str:
