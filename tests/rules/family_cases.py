@@ -61,6 +61,30 @@ def gap_of_each(rng: np.random.Generator) -> Database:
     return family({"p_id": whose, "due": days(start[whose] + gap[whose] * place)}, {"id": np.arange(120)})
 
 
+def charges(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=2)
+    charge = rng.integers(-300, 300, len(whose))
+    first = np.flatnonzero(place == 0)
+    charge[first] -= np.bincount(whose, weights=charge).astype(int)[whose[first]]
+    return family({"p_id": whose, "charge": charge / 1000}, {"id": np.arange(120)})
+
+
+def shares_of_a_parent(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=2)
+    part = rng.integers(1, 9, len(whose))
+    first = np.flatnonzero(place == 0)
+    part[first] += 100 - np.bincount(whose, weights=part).astype(int)[whose[first]]
+    return family({"p_id": whose, "share": part}, {"id": np.arange(120)})
+
+
+def one_of_each_is_main(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng, least=2)
+    main = np.zeros(len(whose), dtype=int)
+    first = np.flatnonzero(place == 0)
+    main[first + rng.integers(0, np.bincount(whose)[whose[first]])] = 1
+    return family({"p_id": whose, "is_main": main}, {"id": np.arange(120)})
+
+
 def total(rng: np.random.Generator) -> Database:
     whose, _ = grown(rng)
     amount = np.round(rng.gamma(2, 30, len(whose)), 2)

@@ -162,3 +162,24 @@ def test_a_parent_says_what_its_rows_add_up_to(how: str) -> None:
         asked, broken = one.check(read).counts
         assert asked >= PARENTS - 10 and broken == 0, one.statement()
     assert not held.waiting
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        (np.round(np.random.default_rng(7).normal(0, 1, ROWS), 3), 0.0),  # charges
+        (np.round(np.random.default_rng(8).uniform(0, 60, ROWS), 1), 100.0),  # shares
+        (np.random.default_rng(9).integers(0, 40, ROWS), 37.0),
+        (np.random.default_rng(10).normal(0, 1, ROWS), 2.5),  # without an end to the decimals
+    ],
+)
+def test_rows_of_a_parent_add_up_to_one_number(values: np.ndarray, total: float) -> None:
+    one = rule("family_total", column="a", relation=RELATION.name, total=total, tolerance=1e-5)
+    rows = case(a=pa.array(values, mask=some(6, 12) == 0))
+    made = rows.kept(one)
+    asked, broken = rows.broken(rows.rows, one)
+    assert broken > asked / 2 and rows.broken(made, one) == (asked, 0)
+    assert made["a"].null_count == rows.rows["a"].null_count
+    assert made["a"].type == rows.rows["a"].type
+    alone = rows.pointers[RELATION.name] < 0
+    assert made.filter(pa.array(alone)).equals(rows.rows.filter(pa.array(alone)))

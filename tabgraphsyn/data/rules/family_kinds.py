@@ -196,6 +196,41 @@ class ParentTotal(Rule):
         return f"{self.column} is the {words[self.how]} of {child}.{self.of} over its rows"
 
 
+@dataclass(frozen=True, kw_only=True)
+class FamilyTotal(Rule):
+    """The rows of each parent add up to one number: charges to 0, shares to 100; missing values do not count.
+
+    Attributes:
+        relation: whose families.
+        column: what is added up.
+        total: the number.
+        tolerance: how far a kept family may be off.
+    """
+
+    kind: ClassVar[str] = "family_total"
+    relation: str
+    column: Operand
+    total: float = 0.0
+    tolerance: float = 1e-6
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """The column."""
+        return (self.column,)
+
+    def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
+        """Return the rows of parents whose rows add up to another number; only whole families are asked."""
+        value, family = tables.numbers(self.table, self.column), tables.family(self.relation)
+        applies = tables.is_whole(self.relation) & (family >= 0) & ~np.isnan(value)
+        total = aggregate("sum", np.where(applies, value, np.nan), family, int(family.max(initial=-1)) + 1)
+        off = np.abs(np.append(total, self.total)[family] - self.total)
+        return Checked.of(applies, off <= self.tolerance)
+
+    def statement(self) -> str:
+        """Return the rule in plain words."""
+        return f"{self.column} adds up to {self.total:.10g} over the rows of each {parent_of(self.relation)}"
+
+
 def aggregated(tables: RuleTables, relation: str, of: str | None, how: str) -> np.ndarray:
     """Return (parents,) float64: what the rows of each parent say; NaN for a parent without any (0 for sum and count).
 

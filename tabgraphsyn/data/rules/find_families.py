@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising, aggregated
+from tabgraphsyn.data.rules.family_kinds import (
+    EqualGap,
+    FamilyTotal,
+    Numbered,
+    ParentTotal,
+    Rising,
+    aggregate,
+    aggregated,
+)
 from tabgraphsyn.data.rules.find_sums import decimals_of
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Same
@@ -40,6 +48,7 @@ def find_families(search: Search, relation: Relation, told: Iterable[Rule]) -> I
     rest = [one for one in columns if one not in {each.operands[0] for each in numbered}]
     gaps = list(search.accepted(_equal_gaps(search, relation, rest)))
     yield from gaps
+    yield from search.accepted(_family_totals(search, relation, rest))
     orders = [each.operands[0] for each in numbered] or _orders(search, relation, rest)
     told_columns: set[Operand] = set()
     for by in [*orders[:ORDERS_MAX], *([] if orders else [None])]:
@@ -84,6 +93,30 @@ def _equal_gaps(search: Search, relation: Relation, columns: Iterable[Operand]) 
             yield replace(rule, gap=float(f"{float(np.median(gaps)):.12g}"))
         elif np.bincount(family[rows]).max() > 2:
             yield rule
+
+
+def _family_totals(search: Search, relation: Relation, columns: Iterable[Operand]) -> Iterator[FamilyTotal]:
+    family = search.sample.family(relation.name)
+    whole = search.sample.is_whole(relation.name) & (family >= 0)
+    for column in columns:
+        value = search.sample.numbers(search.table, column)
+        counted = np.where(whole, value, np.nan)
+        if search.sample.is_time(search.table, column) or np.isnan(counted).all():
+            continue
+        parents = int(family.max()) + 1
+        total = aggregate("sum", counted, family, parents)[
+            np.bincount(family[~np.isnan(counted)], minlength=parents) > 0
+        ]
+        unit, size = 10.0 ** -decimals_of(value[~np.isnan(value)]), max(1.0, float(np.nanmax(np.abs(value))))
+        usual, tolerance = round(float(np.median(total)), 9), max(1e-9 * size, 1e-2 * unit)
+        if float(np.abs(total - usual).max()) <= tolerance:
+            yield FamilyTotal(
+                table=search.table,
+                relation=relation.name,
+                column=column,
+                total=usual + 0.0,
+                tolerance=float(f"{tolerance:.6g}"),
+            )
 
 
 def _orders(search: Search, relation: Relation, columns: Iterable[Operand]) -> list[Operand]:

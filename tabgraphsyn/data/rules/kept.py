@@ -18,7 +18,7 @@ from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.holders import are_held
 from tabgraphsyn.data.rules.calendar_kind import Calendar, part_of
-from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
+from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Total
 from tabgraphsyn.data.rules.rule import Rule, Support
@@ -29,9 +29,9 @@ from tabgraphsyn.data.schema import Relation, Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
-FAMILY_KINDS = (Numbered, Rising, EqualGap, Unique, ParentTotal)
+FAMILY_KINDS = (Numbered, Rising, EqualGap, Unique, ParentTotal, FamilyTotal)
 """Kinds about several rows that sampling keeps."""
-_NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal)
+_NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal, FamilyTotal)
 Key = tuple[str, ...]
 
 

@@ -15,7 +15,7 @@ from math import log
 import numpy as np
 
 from tabgraphsyn.data.counts import even_sample
-from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, Rising
+from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.tables import RuleTables
@@ -31,7 +31,7 @@ GLANCE_ROWS = 256
 JUDGED_ROWS = 1_000_000
 COLUMNS_MAX = 160
 """Columns of a table that pairs are made of; the first ones of a wider table."""
-_WHOLE_KINDS = (Unique, Fixed, Numbered, Rising, EqualGap)
+_WHOLE_KINDS = (Unique, Fixed, Numbered, Rising, EqualGap, FamilyTotal)
 """Kinds whose rows break together with others of a group: a sample of rows would say too little."""
 
 

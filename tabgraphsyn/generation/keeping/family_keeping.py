@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
+from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.row_kinds import Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Unique
 from tabgraphsyn.data.schema import TableSchema
+from tabgraphsyn.generation.keeping.even_totals import keep_family_total
 from tabgraphsyn.generation.keeping.family_unique import keep_unique
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
@@ -55,10 +56,13 @@ def keep_families(
         if isinstance(rule, Unique):
             keep_unique(rule, rows, pointers, protected, rng)
             continue
-        if name in protected or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | Total):
+        if name in protected or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total):
             continue
         if isinstance(rule, Total):
             _one_more_than_above(rule, rows, pointers)
+            continue
+        if isinstance(rule, FamilyTotal):
+            keep_family_total(rule, rows, pointers[rule.relation])
             continue
         if isinstance(rule, ParentTotal):
             if rule.of is None:

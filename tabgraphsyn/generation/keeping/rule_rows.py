@@ -35,6 +35,12 @@ class RuleRows:
         return self.table.num_rows
 
     @property
+    def attributes(self) -> list[str]:
+        """Columns that are no key, id or text."""
+        keys = set(self._schema.primary_key)
+        return [one.name for one in self._schema.columns if one.name not in keys and one.sdtype not in ("id", "text")]
+
+    @property
     def read(self) -> RuleTables:
         """The rows as they are now, as rules read them."""
         schema = Schema((self._schema,), ())
@@ -96,7 +102,7 @@ class RuleRows:
             days = pa.array(np.floor(numbers / 86_400).astype(np.int32)).cast(pa.date32())
             self.put(name, days, where & (np.abs(numbers) < 2.0**31 * 86_400))
         elif pa.types.is_floating(kind):
-            decimals = self._decimals(name)
+            decimals = self.decimals(name)
             self.put(name, pa.array(numbers if decimals is None else np.round(numbers, decimals)), where)
 
     def _put_whole(self, name: str, numbers: np.ndarray, kind: pa.DataType, where: np.ndarray) -> None:
@@ -106,7 +112,7 @@ class RuleRows:
         )
         self.put(name, pa.array(numbers), where & (numbers >= low) & (numbers <= min(high, 2**63 - 1)))
 
-    def _decimals(self, name: str) -> int | None:
+    def decimals(self, name: str) -> int | None:
         """Return with how many decimals a column's values are written, None where they have no end."""
         values = self.column(name).drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         for decimals in range(MOST_DECIMALS + 1):
@@ -121,7 +127,7 @@ class RuleRows:
             return False
         kind = kinds.pop()
         if pa.types.is_floating(kind):
-            return len({self._decimals(one) for one in names}) == 1
+            return len({self.decimals(one) for one in names}) == 1
         if pa.types.is_timestamp(kind):
             return len({self._is_of_days(one) for one in names}) == 1
         return pa.types.is_integer(kind) or pa.types.is_date(kind)
