@@ -10,7 +10,7 @@ from annotated_types import Interval
 
 from tabgraphsyn.config.checked import refuse_wrong
 from tabgraphsyn.errors import listing
-from tabgraphsyn.ranges import CountOrNone, PositiveShare
+from tabgraphsyn.ranges import CountOrNone
 
 Format = Literal["parquet", "csv"]
 Precision = Literal["float32", "bf16"]
@@ -28,8 +28,6 @@ class SamplingConfig:
         csv_formulas: what csv files do with text that a spreadsheet would compute (it begins with = + - @ or a tab):
             ``keep`` it as it is in the other formats, or ``escape`` it with an apostrophe before it.
         batch_rows: rows denoised and decoded at a time; bounds the memory, changes no distribution.
-        enforce_dependencies: give rows that share their keys one value where the real data always has one.
-        dependency_min_strength: share of real rows from which on a dependency is enforced.
         keep_rules: make rows keep the rules about single rows that ``prepare`` found or the data set declares.
         reference_tables: ``keep`` the rows of lookup tables (airlines, airports) under new keys, or ``generate`` them.
         refinements: times a table without relations is generated again, conditioned on the rows similar to each row.
@@ -42,8 +40,6 @@ class SamplingConfig:
     formats: Sequence[Format] = FORMATS
     csv_formulas: Literal["keep", "escape"] = "keep"
     batch_rows: Annotated[int, Interval(ge=1, le=16_777_216)] = 8192
-    enforce_dependencies: bool = False
-    dependency_min_strength: PositiveShare = 1.0
     keep_rules: bool = True
     reference_tables: Literal["keep", "generate"] = "keep"
     refinements: Annotated[int, Interval(ge=0, le=100)] = 1

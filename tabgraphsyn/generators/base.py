@@ -30,7 +30,7 @@ from tabgraphsyn.generators.kinds import StageKind
 SUFFIXES = (".json", ".safetensors")
 SAMPLING_KEYS = ("generator", "sampler", "gnn")
 FIRST_GENERATOR = {"_target_": "tabgraphsyn.generators.latent_diffusion.LatentDiffusion"}
-"""What configs and bundles that do not name theirs were made with."""
+"""What configs that do not name theirs were made with."""
 
 
 @dataclass(frozen=True)

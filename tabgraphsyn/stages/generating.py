@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.bands import band_columns
-from tabgraphsyn.data.rules.kept import fixing_key
+from tabgraphsyn.data.rules.kept import fixing_keys
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import ConfigError, DataError, StageError
@@ -25,7 +25,6 @@ from tabgraphsyn.generation.fixing.filling import TablesFilled
 from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
 from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.fixing.wishes import Wishes
-from tabgraphsyn.generation.keeping.consistency import enforce, enforceable
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
@@ -187,7 +186,7 @@ class Generation:
     def rows(
         self, table: str, made: Iterator[pa.Table], keys: KeyValues, skeleton: Skeleton, kept: pa.Table | None
     ) -> Iterator[pa.Table]:
-        """Yield a table's rows in batches, keys and attributes, dependencies enforced: as many as the skeleton has."""
+        """Yield a table's rows in batches, keys and attributes, panels spaced: as many as the skeleton has."""
         values, count = keys.table(table), skeleton.rows[table]
         if self.bundle.prepared.codec(table).columns:
             batches = _with_keys(table, made, values, kept, count)
@@ -195,20 +194,14 @@ class Generation:
             batches = _keys_alone(values, count, self.config.batch_rows)
         if self.config.reference_tables == "keep":
             batches = self._looked_up(table, batches, skeleton)
-        wanted = []
-        if self.config.enforce_dependencies:
-            strength = self.config.dependency_min_strength
-            wanted = enforceable(self.bundle.prepared.schema, self.bundle.prepared.dependencies, table, strength)
         panels = [] if kept is not None else self.bundle.prepared.panels(table)
-        if not wanted and not panels:
+        if not panels:
             yield from batches
             return
         codec, whole = self.bundle.prepared.codec(table), pa.concat_tables(batches)
         for panel in panels:
             rng = numpy_generator(self.seed, "sample", table, "panel", panel.column)
             whole = spaced(whole, panel, skeleton.pointers[panel.relation], codec, rng)
-        if wanted:
-            whole = enforce(whole, wanted, codec, numpy_generator(self.seed, "sample", table, "consistency"))
         for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
             yield whole.slice(first, self.config.batch_rows)
 
@@ -231,10 +224,6 @@ class Generation:
         protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
         protected |= {one.column for one in prepared.inherited(table)}
         protected |= {one.column for one in prepared.panels(table)}
-        if self.config.enforce_dependencies:
-            strength = self.config.dependency_min_strength
-            found = enforceable(prepared.schema, prepared.dependencies, table, strength)
-            protected |= {one.dependent for one in found}
         protected |= asked_columns(demands) | stay
         beside = BesideParents(prepared.schema, rules, parents.read)
         codec = prepared.codec(table)
@@ -257,8 +246,8 @@ class Generation:
             pointers, left = parents.skeleton.pointers, frozenset(protected) | beside.names
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
             whole = pa.concat_tables(made)
-            keys = {
-                one.follows[0]: fixing_key(one, prepared.schema) for one in rules.families if isinstance(one, Fixed)
+            fixing = {
+                one.follows[0]: fixing_keys(one, prepared.schema) for one in rules.families if isinstance(one, Fixed)
             }
             whole = keep_families(
                 beside.schema,
@@ -268,10 +257,10 @@ class Generation:
                 left,
                 rng,
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
-                fixing={name: key.name for name, key in keys.items() if key is not None},
+                fixing=fixing,
             )
             # What follows from a column that moved moves with it.
-            left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | keys.keys()
+            left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}
             keeper = RuleKeeper(beside.schema, beside.rules, left, tied, rng)
             step = self.config.batch_rows

@@ -226,14 +226,11 @@ def test_a_size_that_no_machine_holds_is_one_message(bundle: Path, capsys: pytes
     refused(bundle, "rows fit on this machine", capsys, "--rows", "people=999999999999")
 
 
-def test_a_bundle_of_the_former_format_gives_the_same_rows(bundle: Path, tmp_path: Path) -> None:
-    sample(bundle, 0.5, 3, tmp_path / "now", device="cpu")
+def test_a_bundle_of_a_former_format_is_refused_in_words(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = json.loads((bundle / "bundle.json").read_text())
-    del raw["digest"]
-    (bundle / "bundle.json").write_text(json.dumps({**raw, "format_version": 1}))
-    sample(bundle, 0.5, 3, tmp_path / "then", device="cpu")
-    for path in (tmp_path / "now").iterdir():
-        assert path.read_bytes() == (tmp_path / "then" / path.name).read_bytes()
+    for version in (1, 3):
+        (bundle / "bundle.json").write_text(json.dumps({**raw, "format_version": version}))
+        refused(bundle, f"format_version 4 expected, found {version}. Sample with the version of tabgraphsyn", capsys)
 
 
 def test_settings_that_only_the_caller_may_set_pass_the_gate_too(

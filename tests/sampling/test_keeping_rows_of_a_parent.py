@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.data.rules.kept import RowRules, fixing_key, learn_row_rules
+from tabgraphsyn.data.rules.kept import RowRules, fixing_keys, learn_row_rules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
@@ -83,10 +83,10 @@ def test_what_a_key_to_a_parent_fixes_is_one_value_a_parent() -> None:
     )
     assert [one.follows for one in learnt.families] == [("rate",), ("zone",)] and not learnt.rules
     assert not learnt.problems([Operand("rate"), Operand("zone")], [relation.name])
-    assert {fixing_key(one, schema) for one in learnt.families} == {relation}
-    assert fixing_key(replace(found[0], by_key=False), schema) is None
+    assert {fixing_keys(one, schema) for one in learnt.families} == {(relation.name,)}
+    assert fixing_keys(replace(found[0], by_key=False), schema) == ()
     drawn = pa.table({"k": pointer, "rate": rng.random(ROWS), "zone": pa.array(rng.integers(0, 5, ROWS).astype(str))})
-    fixing = dict.fromkeys(("rate", "zone"), relation.name)
+    fixing = dict.fromkeys(("rate", "zone"), (relation.name,))
     made = keep_families(child, drawn, learnt.families, {relation.name: pointer}, frozenset({"k"}), rng, fixing=fixing)
     whole_families = Table(child, made)
     for one in learnt.families:
@@ -94,3 +94,24 @@ def test_what_a_key_to_a_parent_fixes_is_one_value_a_parent() -> None:
         assert checked.counts[1] == 0 and checked.counts[0] > 100
     first = np.unique(pointer, return_index=True)[1]
     assert made.take(pa.array(first)) == drawn.take(pa.array(first))
+
+
+def test_what_two_keys_fix_together_is_one_value_for_both() -> None:
+    rng = np.random.default_rng(7)
+    keys = [Relation("t", (name,), "p", ("k",)) for name in ("a", "b")]
+    columns = (Column("a", "id"), Column("b", "id"), Column("way", "numerical"))
+    schema = Schema((TableSchema("p", (Column("k", "id"),), ("k",)), TableSchema("t", columns, ())), tuple(keys))
+    route = replace(rule("fixed", determinant=["b", "a"], dependent="way"), by_key=True)
+    assert fixing_keys(route, schema) == tuple(one.name for one in keys)
+    assert fixing_keys(replace(rule("fixed", determinant=["a", "way"], dependent="b"), by_key=True), schema) == ()
+    pointers = {one.name: rng.integers(-1, 6, ROWS) for one in keys}
+    drawn = pa.table({**{one.child_columns[0]: pointers[one.name] for one in keys}, "way": rng.random(ROWS)})
+    fixing = {"way": fixing_keys(route, schema)}
+    made = keep_families(schema.table("t"), drawn, [route], pointers, frozenset({"a", "b"}), rng, fixing=fixing)
+    found: dict[tuple[int, int], set[float]] = {}
+    for old, row in zip(drawn.to_pylist(), made.to_pylist(), strict=True):
+        if min(row["a"], row["b"]) < 0:
+            assert row == old
+        else:
+            found.setdefault((row["a"], row["b"]), set()).add(row["way"])
+    assert len(found) == 36 and all(len(values) == 1 for values in found.values())

@@ -25,7 +25,7 @@ from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Combination, Fixed, Unique
-from tabgraphsyn.data.schema import Relation, Schema
+from tabgraphsyn.data.schema import Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
@@ -42,7 +42,7 @@ class RowRules:
     Attributes:
         table: its name.
         rules: them.
-        families: rules of ``FAMILY_KINDS``, and columns that a key to a parent fixes, kept over all rows.
+        families: rules of ``FAMILY_KINDS``, and columns that keys to parents fix, kept over all rows.
         lookups: place of a rule in ``rules`` -> what fixes its column -> the value, as text, None for null.
     """
 
@@ -127,15 +127,20 @@ def is_of_a_row(rule: Rule) -> bool:
     return not is_habit and not isinstance(rule, _NOT_OF_A_ROW)
 
 
-def fixing_key(rule: Rule, schema: Schema) -> Relation | None:
-    """Return the key to a parent that fixes a rule's column, so that all rows of a parent hold one value, else None."""
-    if not isinstance(rule, Fixed) or not rule.by_key or rule.strength < 1 or not rule.dependent.is_own:
-        return None
-    given = sorted(one.column for one in rule.determinant if one.is_own)
-    keys = schema.relations_of_child(rule.table)
-    return next(
-        (one for one in keys if len(given) == len(rule.determinant) and sorted(one.child_columns) == given), None
-    )
+def fixing_keys(rule: Rule, schema: Schema) -> tuple[str, ...]:
+    """Return the relations to parents that together fix a rule's column: rows of the same parents hold one value.
+
+    None of them needlessly: a plane has one carrier, a route one distance. Empty for any other rule.
+    """
+    is_by_key = isinstance(rule, Fixed) and rule.by_key and rule.strength == 1 and rule.dependent.is_own
+    if not isinstance(rule, Fixed) or not is_by_key or not all(one.is_own for one in rule.determinant):
+        return ()
+    given = {one.column for one in rule.determinant}
+    keys = [one for one in schema.relations_of_child(rule.table) if set(one.child_columns) <= given]
+    whole = [one.name for one in keys if set(one.child_columns) == given][:1]
+    chosen = whole or [one.name for one in keys]
+    covered = {column for one in keys if one.name in chosen for column in one.child_columns}
+    return tuple(chosen) if covered == given else ()
 
 
 def is_from_above(rule: Rule) -> bool:
@@ -189,8 +194,7 @@ def learn_row_rules(
 
 def _is_of_a_family(rule: Rule, training: RuleTables, made: Container[Operand], itself: set[str]) -> bool:
     if isinstance(rule, Fixed):
-        key = fixing_key(rule, training.schema)
-        return key is not None and rule.dependent in made
+        return bool(fixing_keys(rule, training.schema)) and rule.dependent in made
     if isinstance(rule, Unique):
         return any(one in made for one in rule.columns) and all(one.is_own for one in rule.columns)
     if is_from_above(rule):

@@ -25,7 +25,7 @@ from tabgraphsyn.generation.bundles.checks import content_problems, file_problem
 from tabgraphsyn.generation.bundles.forms import FORMS, KNOWN_FORMS, TABLE_FORMS, ManifestForm, VersionForm
 from tabgraphsyn.generators.base import Generator, named
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST = "bundle.json"
 
 
@@ -90,15 +90,13 @@ def _found(folder: Path) -> Path:
 def _read_manifest(path: Path) -> ManifestForm:
     raw = plain_bytes(path)
     version = decoded(raw, VersionForm, str(path)).format_version
-    if version > FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         raise DataError(
-            f"{path}: a format_version of at most {FORMAT_VERSION} expected, found {version}. "
-            "Sample with the version of tabgraphsyn that wrote the bundle."
+            f"{path}: format_version {FORMAT_VERSION} expected, found {version}. "
+            "Sample with the version of tabgraphsyn that wrote the bundle, or launch its config again with this one."
         )
     manifest = decoded(raw, ManifestForm, str(path))
-    if manifest.digest is None and manifest.format_version > 1:
-        raise DataError(f"{path}: a digest expected, found none. Copy the whole bundle again.")
-    if manifest.digest is not None and manifest.digest != manifest_digest(json.loads(raw)):
+    if manifest.digest != manifest_digest(json.loads(raw)):
         raise DataError(f"{path}: its content is not what its digest says. Copy the bundle again.")
     return manifest
 

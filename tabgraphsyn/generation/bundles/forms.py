@@ -21,7 +21,6 @@ from tabgraphsyn.data.schema import Column, Relation
 from tabgraphsyn.data.untrusted import Count, Form, Name, Number, Scalar, Share, Size, Spread, Text
 from tabgraphsyn.generation.key_values import AnyMaker
 from tabgraphsyn.generation.structure.base import KeyPlan
-from tabgraphsyn.generators.base import FIRST_GENERATOR
 
 MOST_TABLES = 10_000
 Signature = Annotated[str, Meta(pattern=r"^[\w.-]{1,200}$")]
@@ -59,15 +58,15 @@ class VersionForm(Struct):
 class ManifestForm(Form):
     """``bundle.json``."""
 
-    format_version: Literal[1, 2, 3]
+    format_version: Literal[4]
     tables: Annotated[list[Name], Meta(min_length=1, max_length=MOST_TABLES)]
     sampling: Component
     components: dict[Name, Component]
     provenance: ProvenanceForm
     files: dict[Name, Hash]
-    digest: Hash | None = None
+    digest: Hash
+    generator: Component
     sampler: Component | None = None
-    generator: Component = field(default_factory=lambda: dict(FIRST_GENERATOR))
 
 
 class TableForm(Form):

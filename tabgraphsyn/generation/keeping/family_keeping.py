@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codes import MISSING, tuple_codes
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.row_kinds import Total
 from tabgraphsyn.data.rules.rule import Rule
@@ -25,7 +26,7 @@ def keep_families(
     protected: frozenset[str],
     rng: np.random.Generator,
     moves_rows: bool = False,
-    fixing: Mapping[str, str] | None = None,
+    fixing: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
     numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
@@ -43,12 +44,13 @@ def keep_families(
         protected: columns that stay as they are.
         rng: chooses other values.
         moves_rows: rows of a family may change places, for nothing but this family hangs on them.
-        fixing: column -> the relation whose key fixes it.
+        fixing: column -> the relations whose keys together fix it.
     """
     rows = RuleRows(schema, whole)
-    for name, relation in (fixing or {}).items():
-        if name not in protected:
-            rows.take(name, _first_of(pointers[relation]), pointers[relation] >= 0)
+    for name, relations in (fixing or {}).items():
+        if name not in protected and relations:
+            family = tuple_codes([np.maximum(pointers[one], MISSING) for one in relations])
+            rows.take(name, _first_of(family), family >= 0)
     if moves_rows:
         _in_file_order(rules, rows, pointers, protected)
     for rule in sorted(rules, key=lambda one: (isinstance(one, Rising), getattr(one, "by", None) is not None)):
