@@ -8,6 +8,7 @@ each ``beside`` sees what those before it have changed. The list is closed: a bu
 from __future__ import annotations
 
 from tabgraphsyn.data.codec.categorical import ConstantCodec
+from tabgraphsyn.data.codec.prefixed import PrefixedCodec
 from tabgraphsyn.data.codec.personal import PersonalCodec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec
 from tabgraphsyn.data.codec.identifier import TextCodec

@@ -14,6 +14,7 @@ from tabgraphsyn.data.codec.column import ColumnCodec
 from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.personal import PersonalCodec
+from tabgraphsyn.data.codec.prefixed import PrefixedCodec
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.errors import DataError, listing, raise_collected
@@ -25,7 +26,7 @@ from tabgraphsyn.generation.fixing.wishes import matched
 from tabgraphsyn.generation.keys import KeySpec, generated_columns
 from tabgraphsyn.generation.structure.base import Skeleton, StructureModel
 
-_NOT_FILLED = (IdentifierCodec, TextCodec, PersonalCodec, ConstantCodec)
+_NOT_FILLED = (IdentifierCodec, TextCodec, PersonalCodec, PrefixedCodec, ConstantCodec)
 
 
 def tables_to_fill(prepared: Prepared, read: Sequence[ReadTable], say: Callable[[str], None]) -> dict[str, pa.Table]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.personal import PersonalCodec
+from tabgraphsyn.data.codec.prefixed import PrefixedCodec
 from tabgraphsyn.errors import ConfigError, listing
 from tabgraphsyn.generation.fixing.demands import Demands, whole
 
@@ -42,7 +43,8 @@ def redrawn(
     Raises:
         ConfigError: rows that no draw met, with counts.
     """
-    made_anew = {n for n, c in codec.columns.items() if isinstance(c, IdentifierCodec | TextCodec | PersonalCodec)}
+    kinds = IdentifierCodec | TextCodec | PersonalCodec | PrefixedCodec
+    made_anew = {name for name, own in codec.columns.items() if isinstance(own, kinds)}
     demands = replace(demands, cells={name: one for name, one in demands.cells.items() if name not in made_anew})
     room = _Room(demands, rng)
     pending, draws = np.ones(demands.rows, dtype=bool), 0

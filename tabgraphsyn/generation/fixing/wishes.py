@@ -15,6 +15,7 @@ from tabgraphsyn.data.codec.column import ColumnCodec
 from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
 from tabgraphsyn.data.codec.personal import PersonalCodec
+from tabgraphsyn.data.codec.prefixed import PrefixedCodec
 from tabgraphsyn.data.formats.arrow_types import plain_array
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Relation
@@ -24,7 +25,7 @@ from tabgraphsyn.generation.fixing.typed import ReadTable, Types, typed, unknown
 from tabgraphsyn.generation.keys import own_parts, root_columns
 
 _COUNT = re.compile(r"count\((?P<table>[^()]+?)(?:\.(?P<column>[^().]+))?\)")
-_MADE_ANEW = (IdentifierCodec, TextCodec, PersonalCodec)
+_MADE_ANEW = (IdentifierCodec, TextCodec, PersonalCodec, PrefixedCodec)
 
 
 @dataclass(frozen=True)
