@@ -32,7 +32,7 @@ def parts(rows: int = ROWS, seed: int = 0) -> list[str]:
 
 
 def fitted(
-    values: Any, name: str = "part", sdtype: str = "categorical", entities: Any = None, **more: Any
+    values: Any, name: str = "part", sdtype: Any = "categorical", entities: Any = None, **more: Any
 ) -> TableCodec:
     array = pa.array(values)
     table = Table(TableSchema("parts", (Column(name, sdtype, **more),), ()), pa.table({name: array}))
@@ -54,7 +54,7 @@ def prefixed(codec: TableCodec) -> PrefixedCodec:
 def test_codes_begin_as_real_ones_and_rare_ones_come_back_by_chance_only() -> None:
     rng = np.random.default_rng(3)
     area = rng.choice([10, 11, 45, 46, 99], ROWS, p=[0.4, 0.25, 0.2, 0.1, 0.05])
-    values = [f"{one}{rest:04d}" for one, rest in zip(area, rng.integers(0, 10_000, ROWS), strict=True)]
+    values: list[Any] = [f"{one}{rest:04d}" for one, rest in zip(area, rng.integers(0, 10_000, ROWS), strict=True)]
     values[:3] = [None, "x", "100000"]
     values[3:13] = ["450123"] * 10
     codec = TableCodec.from_dict(json.loads(json.dumps(fitted(values).to_dict())))
