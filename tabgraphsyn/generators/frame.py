@@ -35,14 +35,14 @@ BEFORE = (
     ),
     StageKind(
         name="prepare",
-        version=20,
+        version=21,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_INGEST,),
     ),
     StageKind(
         name="structure",
-        version=5,
+        version=6,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_INGEST, _PREPARE),
@@ -53,7 +53,7 @@ BEFORE = (
 AFTER = (
     StageKind(
         name="sample",
-        version=16,
+        version=17,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampling", "seed"),  # and what the generator says
         inputs=(_PREPARE, StageInput("structure")),  # and all that the generator trained

@@ -38,11 +38,13 @@ def run(context: StageContext) -> None:
     drivers = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
     entities = entity_numbers(plan.order, plan.training_rows, drivers, plan.published, pointers, prepared.persons())
     keys = KeySpec.learn(database, prepared.is_training(), pointers, entities, plan.min_entities)
-    rules = learn_rules(prepared.schema, prepared.plan, pointers)
+    rules = learn_rules(prepared.schema, prepared.plan, pointers, prepared.rules)
     for item in rules.unique:
         context.log.info("structure: %s: (%s) is unique", item.table, ", ".join(item.links))
     for one in rules.equalities:
         context.log.info("structure: %s: %s ends where %s does", one.table, one.left, one.right)
+    for rule in rules.between:
+        context.log.info("structure: %s: (%s): %s", rule.table, ", ".join(rule.links), rule.rule)
     config = dict(context.config["structure"])
     model: StructureModel = build(config, StructureModel, allow_targets=context.allow_targets)
     model.fit(Topology(rules, dict(prepared.plan.training_rows), pointers))

@@ -16,6 +16,7 @@ from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
+from tabgraphsyn.generation.keeping.family_order import in_order
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 
 ROWS, PARENTS = 500, 60
@@ -104,6 +105,30 @@ def test_each_parent_has_a_gap_of_its_own() -> None:
     starts = made.filter(pa.array(rows.pointers[RELATION.name] == 3))["n"]
     real = rows.rows.filter(pa.array(rows.pointers[RELATION.name] == 3))["n"]
     assert min(starts.to_pylist()) == min(real.to_pylist())
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_times_never_fall_along_a_key_into_the_table_and_rise_in_each_family(turned: bool) -> None:
+    rng = np.random.default_rng(8)
+    above = np.array([rng.integers(0, n) if n and rng.random() < 0.7 else -1 for n in range(ROWS)])
+    if turned:  # rows come before the row that they refer to
+        above = np.where(above >= 0, ROWS - 1 - above, -1)[::-1]
+    rows = case(own=np.arange(ROWS), above=pa.array(above, mask=above < 0), at=days(rng.permutation(ROWS)))
+    pointers = rows.pointers | {ITSELF.name: above}
+    rows = Case(Schema(rows.schema.tables, (*rows.schema.relations, ITSELF)), rows.rows, pointers)
+    chain = [{"column": "at", "through": ITSELF.name}, "at"]
+    order = rule("order", columns=chain[::-1] if turned else chain)
+    rising = rule("rising", relation=RELATION.name, column="at")
+    made = rows.kept(rising, order)
+    assert rows.broken(rows.rows, order)[1] > 50 and rows.broken(rows.rows, rising)[1] > 50
+    assert rows.broken(made, order)[1] == 0 and rows.broken(made, rising)[1] == 0
+    assert sorted(made.column("at").to_pylist()) == sorted(rows.rows.column("at").to_pylist())
+
+
+def test_a_ring_keeps_its_values_and_rows_without_a_value_tie_nothing() -> None:
+    value = np.array([5.0, 1.0, np.nan, 3.0, 2.0])
+    assert in_order(value, [(np.array([0, 1, 2]), np.array([1, 0, 3]))]).tolist() == [0, 1, 2, 3, 4]
+    assert in_order(value, [(np.array([0, 1, 0, 4]), np.array([1, 0, 3, 3]))])[[0, 1, 2]].tolist() == [0, 1, 2]
 
 
 def test_levels_of_a_tree_are_one_more_than_above() -> None:

@@ -20,7 +20,7 @@ from tabgraphsyn.data.holders import are_held
 from tabgraphsyn.data.rules.calendar_kind import Calendar, part_of
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.data.rules.row_kinds import Total
+from tabgraphsyn.data.rules.row_kinds import Order, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
@@ -93,7 +93,7 @@ class RowRules:
                 found.append(f"rule {number + 1}: one about columns of each row of {self.table!r} expected")
         for one in self.families:
             operands = [one.dependent] if isinstance(one, Fixed) else one.operands
-            is_known = isinstance(one, (*FAMILY_KINDS, Fixed)) or is_from_above(one)
+            is_known = isinstance(one, (*FAMILY_KINDS, Fixed)) or is_from_above(one) or rule_above(one) is not None
             if one.table != self.table or not is_known or {Operand(each.column) for each in operands} - known:
                 found.append(f"families: rules among the rows of {self.table!r} expected")
         for number, pairs in self.lookups.items():
@@ -149,6 +149,13 @@ def is_from_above(rule: Rule) -> bool:
     return is_sum and isinstance(rule, Total) and not rule.terms[0].operand.is_own
 
 
+def rule_above(rule: Rule) -> Operand | None:
+    """Return the row's own column of a rule that it never falls from, or to, the row that a key leads to, else None."""
+    own = [one for one in rule.operands if one.is_own]
+    same = {one.column for one in rule.operands}
+    return own[0] if isinstance(rule, Order) and len(rule.operands) == 2 and len(own) == len(same) == 1 else None
+
+
 def learn_row_rules(
     table: str,
     rules: Iterable[Rule],
@@ -199,6 +206,8 @@ def _is_of_a_family(rule: Rule, training: RuleTables, made: Container[Operand], 
         return any(one in made for one in rule.columns) and all(one.is_own for one in rule.columns)
     if is_from_above(rule):
         return rule.operands[0] in made and {str(one.through) for one in rule.operands[1:]} <= itself
+    if (own := rule_above(rule)) is not None:
+        return own in made and {str(one.through) for one in rule.operands if not one.is_own} <= itself
     return isinstance(rule, FAMILY_KINDS) and rule.operands[0] in made
 
 

@@ -9,11 +9,14 @@ import pyarrow as pa
 
 from tabgraphsyn.data.codes import MISSING, tuple_codes
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
-from tabgraphsyn.data.rules.row_kinds import Total
+from tabgraphsyn.data.rules.kept import rule_above
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Order, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import keep_family_total
+from tabgraphsyn.generation.keeping.family_order import in_order
 from tabgraphsyn.generation.keeping.family_unique import keep_unique
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
@@ -53,10 +56,14 @@ def keep_families(
             rows.take(name, _first_of(family), family >= 0)
     if moves_rows:
         _in_file_order(rules, rows, pointers, protected)
-    for rule in sorted(rules, key=lambda one: (isinstance(one, Rising), getattr(one, "by", None) is not None)):
+    for rule in sorted(rules, key=_turn):
         name = rule.operands[0].column
         if isinstance(rule, Unique):
             keep_unique(rule, rows, pointers, protected, rng)
+            continue
+        if isinstance(rule, Order):
+            if (own := rule_above(rule)) is not None and own.column not in protected:
+                _after_above(rule, own, rules, rows, pointers)
             continue
         if name in protected or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total):
             continue
@@ -87,6 +94,38 @@ def keep_families(
             found[order] = np.repeat(value[order][opens], sizes) + np.repeat(gap, sizes) * rank
         rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
     return rows.table
+
+
+def _turn(rule: Rule) -> int:
+    """Return when a rule has its turn: what a change of order breaks last, an order along a key after all of them."""
+    if isinstance(rule, Rising):
+        return 1 if rule.by is None else 2
+    return 3 if isinstance(rule, Order) else 0
+
+
+def _after_above(
+    rule: Order, own: Operand, rules: Sequence[Rule], rows: RuleRows, pointers: Mapping[str, np.ndarray]
+) -> None:
+    """Let a column's values change rows so that none falls from a row to those that refer to it.
+
+    What rises in the order of the file within a parent goes on rising.
+    """
+    child = np.arange(rows.count)
+    above = pointers[next(str(one.through) for one in rule.columns if not one.is_own)]
+    edges = [(above[above >= 0], child[above >= 0])]
+    if rule.columns[0].is_own:  # the row itself comes first
+        edges = [(after, before) for before, after in edges]
+    value = rows.numbers(own)
+    for other in rules:
+        if isinstance(other, Rising) and other.column == own and other.by is None:
+            family = pointers[other.relation]
+            order, opens, _ = _sorted(child.astype(np.float64), family, (family >= 0) & ~np.isnan(value))
+            goes_on = np.ones(len(order), dtype=bool)
+            goes_on[opens] = False
+            pairs = order[np.flatnonzero(goes_on) - 1], order[goes_on]
+            edges.append(pairs[::-1] if other.falling else pairs)
+    source = in_order(value, edges)
+    rows.take(own.column, source, source != child)
 
 
 def _first_of(family: np.ndarray) -> np.ndarray:

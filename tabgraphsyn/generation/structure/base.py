@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from tabgraphsyn.data.plain import Plain
-from tabgraphsyn.data.untrusted import Count, Name
+from tabgraphsyn.data.untrusted import Count, Name, Share
 from tabgraphsyn.errors import DataError
 
 
@@ -67,6 +67,26 @@ class Equality(Plain):
 
 
 @dataclass(frozen=True)
+class Between(Plain):
+    """A rule between the keys of a row that lead to one table, or between a row and what it refers to in its own.
+
+    Attributes:
+        rule: ``differ``: two keys never lead to one row (a team does not play itself); ``among``: the first key leads
+            where one of the others does (the winner is one of the two); ``rising``: the first key leads to an earlier
+            row than the second; ``back``: a self reference leads to an earlier row.
+        table: table that holds the keys.
+        links: names of the relations.
+        shares: ``among``: how often each of the others is the one, the first where several are.
+    """
+
+    is_row = True
+    rule: Literal["differ", "among", "rising", "back"]
+    table: Name
+    links: tuple[Name, ...]
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True)
 class KeyPlan(Plain):
     """What holds for the keys of a database, whatever its size.
 
@@ -80,6 +100,7 @@ class KeyPlan(Plain):
         equalities: ways that end in the same row.
         acyclic: self references without a cycle in the real data (hierarchies).
         never_null: foreign keys without a null in the real data.
+        between: rules between keys of a row, in the order in which they are kept.
     """
 
     tables: tuple[Name, ...]
@@ -91,6 +112,7 @@ class KeyPlan(Plain):
     equalities: tuple[Equality, ...] = ()
     acyclic: frozenset[Name] = frozenset()
     never_null: frozenset[Name] = frozenset()
+    between: tuple[Between, ...] = ()
 
     @cached_property
     def link(self) -> Mapping[str, Link]:
@@ -141,9 +163,24 @@ class KeyPlan(Plain):
             and all(name in links and links[name].child == links[name].parent for name in self.acyclic)
             and self.never_null <= set(links)
             and self.reference <= tables
+            and all(self._is_between(one) for one in self.between)
         )
         if not is_right:
             raise DataError("structure.json: plan: links and tables of its own lists expected, found others.")
+
+    def _is_between(self, one: Between) -> bool:
+        """Return whether a rule's keys are of its table and lead to one table, as many of them as it needs."""
+        held = [self.link[name] for name in one.links if name in self.link]
+        ends = {link.parent for link in held}
+        wanted = {"differ": (2, 0), "rising": (2, 0), "back": (1, 0), "among": (len(held), len(held) - 1)}[one.rule]
+        return (
+            len(held) == len(set(one.links)) > 0
+            and {link.child for link in held} == {one.table}
+            and len(ends) == 1
+            and (len(held), len(one.shares)) == wanted
+            and (one.rule != "among" or len(held) > 1)
+            and (one.rule != "back" or ends == {one.table})
+        )
 
     def _is_way(self, table: str, way: tuple[str, ...]) -> bool:
         """Return whether links lead up from a table one after another, one or two of them."""

@@ -11,7 +11,11 @@ import numpy as np
 from tabgraphsyn.data.pointers import NULL, UNMATCHED, follow, through
 from tabgraphsyn.generation.structure.attach import Attachment, attach
 from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton
+from tabgraphsyn.generation.structure.between import after_above, broken_between, keep_between
 from tabgraphsyn.generation.structure.unique import repair_unique
+
+ROUNDS = 4
+"""Turns of rules between keys and of unique tuples: what one puts right the other may break."""
 
 log = logging.getLogger("tabgraphsyn")
 
@@ -103,6 +107,22 @@ class Growing:
         for child, remaining in orphans.items():
             self.keep(child, remaining)
 
+    def reorder(self, table: str, order: np.ndarray) -> None:
+        """Put the rows of ``table`` in another order, (rows,): ``order[i]`` becomes row ``i``; keys to them follow."""
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        for link in self.plan.links_of_child(table):
+            for held in (self.pointers, self.wanted_degree, self.wanted_level):
+                if link.name in held and len(held[link.name]):
+                    held[link.name] = held[link.name][order]
+        for link in self.plan.links_of_parent(table):
+            for held in (self.target_degree, self.parent_level):
+                if link.name in held and len(held[link.name]):
+                    held[link.name] = held[link.name][order]
+            pointer = self.pointers.get(link.name)
+            if pointer is not None and len(pointer):
+                self.pointers[link.name] = np.where(pointer >= 0, place[np.maximum(pointer, 0)], pointer)
+
 
 def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
     """Choose every open parent, make unique tuples unique, and return the keys."""
@@ -117,15 +137,33 @@ def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
             growing.pointers[name], placed = attach(growing.attachment(name, fixed), rng)
             kept &= placed
             fixed.add(name)
-        for item in plan.unique:
-            if item.table == table:
-                kept &= _without_repetition(growing, item.links, kept, rng)
+        kept &= _between_kept(growing, table, kept, rng)
         growing.keep(table, kept)
+        for rule in plan.between:
+            if rule.table == table and rule.rule == "back" and table not in plan.reference:
+                growing.reorder(table, after_above(growing.pointers[rule.links[0]]))
     _close(growing, rng)
     for table, count in growing.dropped.items():
         share = count / max(count + growing.rows[table], 1)
         log.warning("%s: %d rows (%.2f %%) left out, no free unique key was found for them.", table, count, 100 * share)
     return Skeleton(rows=dict(growing.rows), pointers=dict(growing.pointers), dropped=dict(growing.dropped))
+
+
+def _between_kept(growing: Growing, table: str, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make unique tuples unique and keep the rules between keys, in turns; return which rows keep all of them."""
+    rules = [one for one in growing.plan.between if one.table == table and one.rule != "back"]
+    for turn in range(ROUNDS):
+        for rule in rules:
+            keep_between(rule, growing, rng)
+        good = kept.copy()
+        for item in growing.plan.unique:
+            if item.table == table:
+                good &= _without_repetition(growing, item.links, kept, rng)
+        for rule in rules:
+            good &= ~broken_between(rule, growing.pointers)
+        if not rules or turn == ROUNDS - 1 or good[kept].all():
+            return good
+    return kept
 
 
 def _without_repetition(

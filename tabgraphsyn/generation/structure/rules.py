@@ -10,8 +10,10 @@ import numpy as np
 from tabgraphsyn.data.codes import tuple_codes
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.pointers import NULL, follow
+from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.generation.structure.base import Equality, KeyPlan, Link, UniqueLinks
+from tabgraphsyn.generation.structure.between import learn_between
 from tabgraphsyn.generation.structure.links import depths
 from tabgraphsyn.generation.structure.unique import repeated
 
@@ -24,13 +26,14 @@ MAX_PATHS = 200
 MAX_PATH_LENGTH = 4
 
 
-def learn_rules(schema: Schema, plan: Plan, pointers: Mapping[str, np.ndarray]) -> KeyPlan:
+def learn_rules(schema: Schema, plan: Plan, pointers: Mapping[str, np.ndarray], rules: Iterable[Rule] = ()) -> KeyPlan:
     """Return the rules of a database's keys.
 
     Args:
         schema: tables, columns and relations.
         plan: order, drivers and lookup tables.
         pointers: relation -> (training rows of the child,), -1 null, -2 censored.
+        rules: of the database, found or declared; those about keys alone are kept by the keys.
     """
     links = tuple(Link(item.name, item.child_table, item.parent_table, item.child_columns) for item in schema.relations)
     return KeyPlan(
@@ -45,6 +48,7 @@ def learn_rules(schema: Schema, plan: Plan, pointers: Mapping[str, np.ndarray]) 
             item.name for item in schema.relations if item.is_self_reference and _is_hierarchy(pointers[item.name])
         ),
         never_null=frozenset(item.name for item in schema.relations if not (pointers[item.name] == NULL).any()),
+        between=learn_between(schema, pointers, rules),
     )
 
 
