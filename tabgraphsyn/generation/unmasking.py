@@ -54,6 +54,7 @@ def unmasked_rows(
     given: tuple[EncodedBatch, Tensor] | None = None,
     wanted: Wanted | None = None,
     column: TimeColumn | None = None,
+    periods: np.ndarray | None = None,
 ) -> EncodedBatch:
     """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
 
@@ -70,6 +71,7 @@ def unmasked_rows(
         given: rows of which some units stand, and which: (rows, units) bool.
         wanted: units that are drawn first, until they are accepted.
         column: whose times climb from sibling to sibling, as the network has learnt; None for none.
+        periods: (rows,) int64, the periods of ``column`` that rows stand in; None: they are drawn.
     """
     network = network.to(device).eval()
     stepper = Stepper(network, anything if allowed is None else allowed, precision)
@@ -82,8 +84,9 @@ def unmasked_rows(
     def run(number: int) -> None:
         generator = torch.Generator().manual_seed(derive_seed(seed, "unmasking", number))
         _families(
-            stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted, column
-        )
+            stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted, column,
+            None if periods is None else torch.from_numpy(periods),
+        )  # fmt: skip
 
     with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
         list(pool.map(run, range(len(parts))))  # raises what a part raised
@@ -103,6 +106,7 @@ def _families(
     window: int,
     wanted: Wanted | None,
     column: TimeColumn | None,
+    periods: Tensor | None,
 ) -> None:
     """Fill the rows of some families, the largest first, into ``made``."""
     network, history = stepper.network, stepper.network.history
@@ -120,9 +124,9 @@ def _families(
         if hands is None:
             context = network.context(around, before)
         else:
-            context, stands = hands.moved(
-                around, before, torch.from_numpy(sizes[:active] - position), generator, stands
-            )
+            told = None if periods is None else periods[rows].to(device)
+            left = torch.from_numpy(sizes[:active] - position)
+            context, stands = hands.moved(around, before, left, generator, stands, told)
         if wanted is not None:
             stands = wanted.settled(stepper, context, generator, before, stands, rows)
         new = stepper.rows(context, generator, before, stands)
@@ -147,6 +151,7 @@ class Hands:
         left: Tensor,
         generator: torch.Generator,
         given: tuple[EncodedBatch, Tensor] | None,
+        periods: Tensor | None = None,
     ) -> tuple[Tensor, tuple[EncodedBatch, Tensor]]:
         """Return the context of the next rows at their times, and what of these rows stands.
 
@@ -155,13 +160,14 @@ class Hands:
             left: (families,) int64, rows still to come of each.
             generator: of the draws.
             given: what stands besides; a time that is given is the row's.
+            periods: (families,) int64, where the rows stand by their keys; None: that is drawn.
         """
         pace, count, device = self.network.pace, len(left), self.last.device
         assert pace is not None
         clock = Clock(self.last[:count], left.to(device))
         context = self.network.context(replace(around, clock=clock), before)
         draws = torch.rand(2, count, generator=generator).to(device)
-        self.last = pace.draw(context, clock, draws[0], draws[1])
+        self.last = pace.draw(context, clock, draws[0], draws[1]) if periods is None else periods
         if given is not None:
             is_given = given[1][:, self.is_timed.to(device)].all(1)
             told = self.column.periods(_table(given[0]), 0)
@@ -215,12 +221,21 @@ def _rows(batch: EncodedBatch, rows: Tensor, device: str) -> EncodedBatch:
     return EncodedBatch(batch.numerical[rows].to(device), batch.categorical[rows].to(device))
 
 
-def whole_families(parent_row: np.ndarray | None, rows: int, most: int | None = None) -> Families:
+def whole_families(
+    parent_row: np.ndarray | None, rows: int, most: int | None = None, periods: np.ndarray | None = None
+) -> Families:
     """Return uncut families, of (rows,) int64 pointers: a state is carried through all of a family.
 
-    Rows beyond ``most`` of a parent are families of their own: a station's rows by the hour, a second time.
+    Rows beyond ``most`` of a parent are families of their own: a station's rows by the hour, a second time. Where
+    (rows,) ``periods`` say when rows stand, a family ends where they no longer climb.
     """
-    if parent_row is not None and most is not None:
+    if parent_row is not None and periods is not None:
+        families = Families.from_pointer(parent_row, rows, window_limit=max(rows, 1))
+        is_next = (families.rank > 0) & (np.diff(periods[families.order], prepend=-1) > 0)
+        piece = np.empty(rows, dtype=np.int64)
+        piece[families.order] = np.cumsum(~is_next) - 1
+        parent_row = np.where(parent_row < 0, -1, piece)
+    elif parent_row is not None and most is not None:
         families = Families.from_pointer(parent_row, rows, window_limit=max(rows, 1))
         pieces = -(-families.size.astype(np.int64) // most)
         turn = np.empty(rows, dtype=np.int64)

@@ -53,7 +53,7 @@ BEFORE = (
 AFTER = (
     StageKind(
         name="sample",
-        version=17,
+        version=18,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampling", "seed"),  # and what the generator says
         inputs=(_PREPARE, StageInput("structure")),  # and all that the generator trained

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 import torch
 
+from tabgraphsyn.data.known.panel import microseconds
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
@@ -21,7 +23,7 @@ from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
-from tabgraphsyn.stages.around_rows import Database, driver_pointer, surroundings
+from tabgraphsyn.stages.around_rows import Database, driver_pointer, series, surroundings
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.new_conditions import NewConditions
@@ -50,6 +52,8 @@ class AbsorbingRows(RowMaker):
         """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
         fixed = dict(self.making.parents.fixed(table))
         self._encoded[table], stood = self._new(table)
+        # Also the periods that no level of the codec stands for.
+        fixed |= self._times(table)
         fixed |= {name: (cells.has, cells.values) for name, cells in _over(stood, fixed).items()}
         return self._decoded(table, fixed)
 
@@ -138,10 +142,13 @@ class AbsorbingRows(RowMaker):
         codec, units = prepared.codec(table), network.units
         asked = Conditioned(codec, units, demands, making.seed) if demands.conditions else None
         pace = None if network.pace is None else network.pace.pace
+        column = None if pace is None else TimeColumn(codec, pace)
+        periods = None if column is None else self._periods(table, column)
+        most = None if pace is None else pace.periods
         made = unmasked_rows(
             network,
             around,
-            whole_families(driver_pointer(prepared, table, pointer), rows, None if pace is None else pace.periods),
+            whole_families(driver_pointer(prepared, table, pointer), rows, most, periods),
             derive_seed(making.seed, "sample", table),
             window=self._settings.window,
             device=making.device,
@@ -150,7 +157,8 @@ class AbsorbingRows(RowMaker):
             allowed=None if asked is None else asked.allowed,
             given=standing(codec, units, demands),
             wanted=asked,
-            column=None if pace is None else TimeColumn(prepared.codec(table), pace),
+            column=column,
+            periods=periods,
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(
@@ -166,6 +174,21 @@ class AbsorbingRows(RowMaker):
                     f"the conditions: {asked.accepted / max(asked.drawn, 1):.2%} of the draws do."
                 )
         return _certain(made), cells
+
+    def _times(self, table: str) -> Fixed:
+        """Return the column of times at which new rows stand by their keys; empty where keys do not say."""
+        place, panel = self.making.skeleton.places.get(table), series(self.making.prepared, table)
+        if place is None or panel is None:
+            return {}
+        values = pa.array(panel.start + place * panel.step, pa.int64()).cast(pa.timestamp("us"))
+        return {panel.column: (np.ones(len(place), dtype=bool), values)}
+
+    def _periods(self, table: str, column: TimeColumn) -> np.ndarray | None:
+        """Return the period that each new row stands in by its keys, (rows,) int64; None where they do not say."""
+        for _, values in self._times(table).values():
+            found = np.rint((microseconds(values) - column.pace.start_us) / column.pace.unit_us).astype(np.int64)
+            return np.clip(found, 0, column.pace.periods - 1)
+        return None
 
     def _decoded(self, table: str, fixed: Fixed) -> Iterator[pa.Table]:
         making, encoded = self.making, self._encoded[table].middle()

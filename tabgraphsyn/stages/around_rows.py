@@ -106,14 +106,10 @@ def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.n
 def series(prepared: Prepared, table: str) -> Panel | None:
     """Return the column of times, one a period, that makes rows under a published row a series; None for none.
 
-    Families of other tables are in their own order; whether a time drawn first serves them was not measured. Rows that
-    have children are no series: new keys say how many each has, not when, so times that climb by themselves would give
-    the rows of the night the flights of the morning.
+    Families of other tables are in their own order; whether a time drawn first serves them was not measured.
     """
     codec, driver = prepared.codec(table), prepared.plan.driver[table]
     if driver is None or prepared.schema.relation(driver).parent_table not in prepared.plan.reference_tables:
-        return None
-    if prepared.schema.relations_of_parent(table):
         return None
     own = [one for one in prepared.panels(table) if one.relation == driver and one.column in codec.columns]
     return next((one for one in own if codec.columns[one.column].given is None), None)

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
+from tabgraphsyn.data.known.panel import microseconds
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.reference import entity_numbers
 from tabgraphsyn.data.schema import Database
@@ -18,6 +19,8 @@ from tabgraphsyn.errors import StageError
 from tabgraphsyn.generation.keys import KeySpec
 from tabgraphsyn.generation.structure.base import StructureModel, Topology
 from tabgraphsyn.generation.structure.rules import learn_rules
+from tabgraphsyn.generation.structure.series import Series
+from tabgraphsyn.stages.around_rows import series
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
@@ -47,11 +50,23 @@ def run(context: StageContext) -> None:
         context.log.info("structure: %s: (%s): %s", rule.table, ", ".join(rule.links), rule.rule)
     config = dict(context.config["structure"])
     model: StructureModel = build(config, StructureModel, allow_targets=context.allow_targets)
-    model.fit(Topology(rules, dict(prepared.plan.training_rows), pointers))
+    model.fit(Topology(rules, dict(prepared.plan.training_rows), pointers, _series(prepared, database)))
     arrays, state = model.to_arrays()
     with written_aside(context.artifacts / ARRAYS_FILE) as aside:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, aside)
     write_json(context.artifacts / CONFIG_FILE, {"structure": config, "state": state, "keys": keys.to_dict()})
+
+
+def _series(prepared: Prepared, database: Database) -> dict[str, Series]:
+    """Return table -> when its training rows stand, of tables whose rows under a published parent stand in periods."""
+    is_training, found = prepared.is_training(), {}
+    for table in prepared.plan.order:
+        panel = series(prepared, table)
+        if panel is not None:
+            times = microseconds(database.tables[table].read([panel.column])[panel.column])[is_training[table]]
+            place = np.clip((times - panel.start) // panel.step, 0, panel.periods - 1)
+            found[table] = Series(panel.relation, panel.periods, panel.cycles, place)
+    return found
 
 
 def load_structure(folder: Path, *, allow_targets: tuple[str, ...] = ()) -> tuple[StructureModel, KeySpec]:

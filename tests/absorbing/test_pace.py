@@ -22,9 +22,11 @@ from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import DatetimeCodec
 from tabgraphsyn.data.counts import ValueCounts
 from tabgraphsyn.data.files import read_json
+from tabgraphsyn.data.known.panel import microseconds
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
+from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
@@ -32,7 +34,8 @@ from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead, bins_of
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
-from tabgraphsyn.stages.around_rows import driver_pointer, series
+from tabgraphsyn.stages.around_rows import series
+from tabgraphsyn.stages.structure import load_structure
 from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.parts import Part
 from tabgraphsyn.training.unmasking import UnmaskingTask
@@ -183,13 +186,18 @@ def test_hours_of_a_published_station_are_a_series_from_files_to_rows(series_sto
     assert (steps > dt.timedelta(0)).mean() > 0.95 and steps.median() == dt.timedelta(hours=1)
 
 
-def test_rows_with_children_are_no_series(series_store: SmallStore) -> None:
-    # Keys are made before times: they say how many children the next row has, not at which hour.
+def test_new_rows_stand_where_their_numbers_of_children_do(series_store: SmallStore) -> None:
     prepared = Prepared(series_store.artifacts["prepare"])
-    assert series(prepared, "readings") is not None
-    alarms = TableSchema("alarms", (Column("station", "id"), Column("at", "datetime")))
-    relation = Relation("alarms", ("station", "at"), "readings", ("station", "at"))
-    before = prepared.schema
-    prepared.__dict__["schema"] = Schema((*before.tables, alarms), (*before.relations, relation))
-    assert series(prepared, "readings") is None
-    assert driver_pointer(prepared, "readings", prepared.pointer) is None
+    model, _ = load_structure(series_store.artifacts["structure"])
+    seed = derive_seed(int(series_store.overrides["seed"]), "sample", "structure")
+    skeleton = model.grow(scale=1, rows=None, seed=seed)
+    made = pq.read_table(series_store.artifacts["sample"] / "synthetic" / "readings.parquet")
+    panel = series(prepared, "readings")
+    assert panel is not None
+    assert (microseconds(made["at"]) == panel.start + skeleton.places["readings"] * panel.step).all()
+
+
+def test_families_end_where_told_periods_climb_no_more() -> None:
+    families = whole_families(np.array([0, 0, 0, 0, -1, 1]), 6, 9, np.array([3, 5, 1, 8, 0, 4]))
+    assert families.window_rows.tolist() == [2, 2, 1, 1]
+    assert families.order[:4].tolist() == [0, 1, 2, 3]

@@ -51,6 +51,12 @@ class Panel(Plain):
         """Periods in a day, 1 where a period is no whole part of a day."""
         return DAY_US // self.step if self.step < DAY_US and DAY_US % self.step == 0 else 1
 
+    @property
+    def cycles(self) -> tuple[int, ...]:
+        """Periods in a week and in a day, of those that are whole numbers and pass twice; the longest first."""
+        found = (days * DAY_US // self.step for days in (7, 1) if days * DAY_US % self.step == 0)
+        return tuple(one for one in found if 1 < one <= self.periods // 2)
+
     @staticmethod
     def fit(
         column: str,

@@ -100,13 +100,22 @@ class PlanForm(Form):
     min_entities: Count = 5
 
 
+class SeriesForm(Form):
+    """``Series`` without its places."""
+
+    relation: Name
+    periods: Size
+    cycles: list[Size]
+
+
 class StructureStateForm(Form):
-    """State of a structure model; ``censored`` and ``fields`` are those of ``DegreesStructure``."""
+    """State of a structure model; ``censored``, ``fields`` are ``DegreesStructure``'s, ``series`` of the skeleton."""
 
     plan: KeyPlanForm
     rows: Rows
     censored: dict[Name, Share] | None = None
     fields: dict[Name, list[Name]] | None = None
+    series: dict[Name, SeriesForm] | None = None
 
 
 class KeysForm(Form):

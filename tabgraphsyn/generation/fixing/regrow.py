@@ -25,11 +25,12 @@ class Keys:
         self.plan, self._grown, self._rng = plan, skeleton, rng
         self.rows = dict(skeleton.rows)
         self.pointers = {name: np.array(pointer) for name, pointer in skeleton.pointers.items()}
+        self.places = dict(skeleton.places)
 
     @property
     def skeleton(self) -> Skeleton:
         """The keys as they are now."""
-        return Skeleton(self.rows, self.pointers, self._grown.dropped, self._grown.templates)
+        return Skeleton(self.rows, self.pointers, self._grown.dropped, self._grown.templates, self.places)
 
     def counts(self, link: Link) -> np.ndarray:
         """Return (parent rows,) int64, the number of children of each."""
@@ -85,6 +86,8 @@ class Keys:
                 moved = self._renumbered(moved, first, len(source), link)
             self.pointers[link.name] = moved
         self.rows[table] = len(source)
+        if table in self.places:
+            self.places[table] = self.places[table][source]
         for link, (rows, parents) in below.items():
             self._rebuild(link.child, rows, link, parents)
 

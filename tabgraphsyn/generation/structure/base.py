@@ -1,6 +1,7 @@
 """The contract of a structure model: from the real keys' topology to new keys of any size.
 
-Only integers pass here: row counts and row numbers. No attribute and no key value is ever seen.
+Only integers pass here: row counts, row numbers, and in which period of a grid the rows of a published parent stand.
+No other attribute and no key value is ever seen.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.untrusted import Count, Name, Share
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.structure.series import Series
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,9 @@ class KeyPlan(Plain):
 class Topology:
     """The keys of the training rows as row numbers.
 
+    Attributes:
+        series: table -> when its rows stand, of those whose rows under a published parent stand in periods.
+
     Shape:
         pointers[relation]: (training rows of the child,) integer, row of the parent among its training rows,
             -1 null, -2 censored.
@@ -203,6 +208,7 @@ class Topology:
     plan: KeyPlan
     rows: Mapping[str, int]
     pointers: Mapping[str, np.ndarray] = field(repr=False)
+    series: Mapping[str, Series] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -215,12 +221,15 @@ class Skeleton:
         dropped: rows left out because no unique key was found for them, per table.
         templates: reference table -> (rows,) int64, the training row that each row stands for. Empty where the model
             does not know.
+        places: table -> (rows,) int64, the period that each row stands in, of tables with a series. Empty where the
+            model does not know.
     """
 
     rows: Mapping[str, int]
     pointers: Mapping[str, np.ndarray] = field(repr=False)
     dropped: Mapping[str, int] = field(default_factory=dict)
     templates: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    places: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
 class StructureModel(ABC):

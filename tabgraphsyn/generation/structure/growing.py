@@ -32,6 +32,7 @@ class Growing:
         target_degree: relation -> (parent rows,), number of children that a parent should get.
         wanted_level, parent_level: acyclic self reference -> (rows,), depth that the parent must have; depth of a row.
         dropped: rows left out so far.
+        places: table -> (rows,), the period of each row, where it is known.
     """
 
     plan: KeyPlan
@@ -42,6 +43,7 @@ class Growing:
     wanted_level: dict[str, np.ndarray] = field(default_factory=dict)
     parent_level: dict[str, np.ndarray] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    places: dict[str, np.ndarray] = field(default_factory=dict)
 
     def attachment(self, name: str, fixed: set[str]) -> Attachment:
         """Return what is to be known to choose the parents of one relation's open rows."""
@@ -88,6 +90,8 @@ class Growing:
             return
         self.dropped[table] = self.dropped.get(table, 0) + int((~kept).sum())
         self.rows[table] = int(kept.sum())
+        if table in self.places:
+            self.places[table] = self.places[table][kept]
         new_row = np.where(kept, np.cumsum(kept) - 1, UNMATCHED)
         creating = [name for name in self.plan.driver.values() if name is not None]
         orphans: dict[str, np.ndarray] = {}
@@ -146,7 +150,12 @@ def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
     for table, count in growing.dropped.items():
         share = count / max(count + growing.rows[table], 1)
         log.warning("%s: %d rows (%.2f %%) left out, no free unique key was found for them.", table, count, 100 * share)
-    return Skeleton(rows=dict(growing.rows), pointers=dict(growing.pointers), dropped=dict(growing.dropped))
+    return Skeleton(
+        rows=dict(growing.rows),
+        pointers=dict(growing.pointers),
+        dropped=dict(growing.dropped),
+        places=dict(growing.places),
+    )
 
 
 def _between_kept(growing: Growing, table: str, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:

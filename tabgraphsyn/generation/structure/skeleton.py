@@ -22,6 +22,10 @@ from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureMo
 from tabgraphsyn.generation.structure.entities import check_size, entity_rows, rounded, systematic, systematic_ordered
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
 from tabgraphsyn.generation.structure.links import Members, depths, find_pair, with_missing_links
+from tabgraphsyn.generation.structure.series import Series
+
+PLACE = "place of "
+"""What the name of an array of places begins with; then comes the table."""
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Copies:
         entity[table]: (synthetic rows,) number of the synthetic entity.
         real_entity[table]: (training rows,) number of the training entity.
         entity_template: (synthetic entities,) training entity behind each.
+        place[table]: (synthetic rows,) period, of tables with a series.
     """
 
     template: dict[str, np.ndarray]
@@ -40,6 +45,7 @@ class Copies:
     real_entity: dict[str, np.ndarray]
     real_entities: int
     entity_template: np.ndarray
+    place: dict[str, np.ndarray]
 
 
 class SkeletonStructure(StructureModel):
@@ -68,16 +74,21 @@ class SkeletonStructure(StructureModel):
         self._topology = topology
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return the pointers as int32, and the plan."""
-        arrays = {name: pointer.astype(np.int32) for name, pointer in self.topology.pointers.items()}
-        return arrays, {"plan": self.topology.plan.to_dict(), "rows": dict(self.topology.rows)}
+        """Return the pointers and places as int32, and the plan."""
+        found = self.topology
+        arrays = {name: pointer.astype(np.int32) for name, pointer in found.pointers.items()}
+        arrays |= {f"{PLACE}{table}": one.place.astype(np.int32) for table, one in found.series.items()}
+        series = {table: one.to_dict() for table, one in found.series.items()}
+        return arrays, {"plan": found.plan.to_dict(), "rows": dict(found.rows), "series": series}
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
         """Take over what ``to_arrays`` gave, (child rows,) int32 each."""
         plan, rows = KeyPlan.from_dict(state["plan"]), dict(state["rows"])
-        _check_pointers(plan, rows, arrays)
-        pointers = {name: array.astype(np.int64) for name, array in arrays.items()}
-        self._topology = Topology(plan, rows, pointers)
+        series = _read_series(plan, rows, arrays, state.get("series") or {})
+        pointers = {name: array for name, array in arrays.items() if name not in {PLACE + one for one in series}}
+        _check_pointers(plan, rows, pointers)
+        pointers = {name: array.astype(np.int64) for name, array in pointers.items()}
+        self._topology = Topology(plan, rows, pointers, series)
 
     def grow(self, *, scale: float, rows: Mapping[str, int] | None, seed: int) -> Skeleton:
         """Return new keys; see ``StructureModel.grow``."""
@@ -90,6 +101,7 @@ class SkeletonStructure(StructureModel):
             pointers={},
             wanted_degree={},
             target_degree={},
+            places=dict(copies.place),
         )
         rng = numpy_generator(seed, "links")
         choice = _entity_choice(self.topology, copies, rng)
@@ -141,6 +153,20 @@ class SkeletonStructure(StructureModel):
         growing.pointers[name], growing.wanted_degree[name], growing.target_degree[name] = pointer, wanted, target
 
 
+def _read_series(
+    plan: KeyPlan, rows: Mapping[str, int], arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]
+) -> dict[str, Series]:
+    """Return the series that the state names, table by table, each with its (training rows,) places."""
+    found = {}
+    for table, raw in state.items():
+        place = arrays.get(f"{PLACE}{table}")
+        held = table in plan.tables and raw["relation"] == plan.driver[table]
+        if not held or place is None or place.shape != (rows[table],):
+            raise DataError(f"structure.json: series: {table!r}: its driver and a place a row expected, found others.")
+        found[table] = Series.from_dict(raw, place)
+    return found
+
+
 def _check_pointers(plan: KeyPlan, rows: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> None:
     if set(arrays) != set(plan.link):
         raise DataError("structure.safetensors: one array for each relation expected, found others.")
@@ -158,6 +184,7 @@ def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Co
     template: dict[str, np.ndarray] = {}
     entity: dict[str, np.ndarray] = {}
     real_entity: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] = {}
     heads: list[np.ndarray] = []
     real_count = count = 0
     for table in creation_order(plan):
@@ -168,6 +195,10 @@ def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Co
         if link is None:
             if plan.driver[table] is None:
                 chosen = systematic(training, sizes[table], rng, _kinds(topology, table))
+            elif table in topology.series:
+                series = topology.series[table]
+                share = training / max(plan.real_rows[table], 1)
+                chosen, places[table] = series.drawn(topology.pointers[series.relation], sizes[table], share, rng)
             else:
                 chosen = systematic_ordered(training, sizes[table], rng)
             real_entity[table] = own
@@ -190,7 +221,7 @@ def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Co
         heads.append(real_entity[table][chosen[fresh]])
         count += int(fresh.sum())
         real_count += training
-    return Copies(template, entity, real_entity, real_count, np.concatenate(heads))
+    return Copies(template, entity, real_entity, real_count, np.concatenate(heads), places)
 
 
 def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator) -> dict[str, np.ndarray]:
