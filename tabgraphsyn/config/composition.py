@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tabgraphsyn.config.interpolations import interpolation_problems
 from tabgraphsyn.config.shared_values import SharedValues, missing_keys, shared_values
-from tabgraphsyn.config.top_level import TopLevelConfig, config_dir, user_config_dir
+from tabgraphsyn.config.top_level import GENERATOR_GROUPS, TopLevelConfig, config_dir, user_config_dir
 from tabgraphsyn.config.user_yaml import user_yaml_problems
 from tabgraphsyn.config.whole import based_on
 from tabgraphsyn.errors import ConfigError, listing, nearest, raise_collected, shortened
@@ -308,6 +308,8 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     if isinstance(node, DictConfig) and last not in node:
         names = [str(name) for name in node]
         where = f"under {parent!r}" if parent else "at the top level"
+        if others := _options_with(parent, last):
+            return f"{key}: no such key {where} as it is chosen. Choose one that has it: {', '.join(others)}."
         return f"{key}: no such key {where}.{nearest(last, names)} There are {listing(sorted(names), 30)}."
     value = override.value()
     if isinstance(node, DictConfig) and isinstance(value, dict):
@@ -317,6 +319,15 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     if node is None and parent:
         return f"{key}: there is no {parent!r}.{nearest(parent.split('.')[0], [str(name) for name in config])}"
     return f"{override.input_line}: {_cause(error)}."
+
+
+def _options_with(group: str, key: str) -> list[str]:
+    """Return the options of a group of components, as they are typed, whose yaml has a key."""
+    found = []
+    for path in sorted((config_dir() / group).glob("*.yaml")) if group in GENERATOR_GROUPS else ():
+        values = OmegaConf.load(path)
+        found += [f"{group}={path.stem}"] if isinstance(values, DictConfig) and key in values else []
+    return found
 
 
 def _no_override(argument: str) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.config.definitions import is_never_trained
 from tabgraphsyn.config.top_level import GENERATOR_GROUPS
-from tabgraphsyn.errors import ConfigError
+from tabgraphsyn.errors import ConfigError, listing
+
+_CHOICES = (*GENERATOR_GROUPS, "generator", "model", "experiment")
 
 
 def unread_sections(config: Mapping[str, Any]) -> dict[str, str]:
@@ -18,8 +20,10 @@ def unread_sections(config: Mapping[str, Any]) -> dict[str, str]:
     except ConfigError:
         return {}  # a problem of its own, and no catalog of the project's
     trainings = [f"training.{key}" for key, value in _mapping(config, "training").items() if isinstance(value, Mapping)]
+    told = [key for key in trainings if generator.reads(key)]
+    reads = f"; of the trainings it reads {listing(told)}" if told else ""
     found = {
-        key: f"generator is {generator.__name__}, which does not read it"
+        key: f"generator is {generator.__name__}, which does not read it{reads if key in trainings else ''}"
         for key in (*GENERATOR_GROUPS, *trainings)
         if not generator.reads(key)
     }
@@ -44,7 +48,7 @@ def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -
     Args:
         points: overrides and plain config of each.
     """
-    reasons: dict[str, str] = {}
+    reasons: dict[str, tuple[str, str, Sequence[str]]] = {}
     used: set[str] = set()
     for overrides, config in points:
         sections = unread_sections(config)
@@ -54,9 +58,29 @@ def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -
             if section is None:
                 used.add(key)
             else:
-                reasons[key] = sections[section]
+                reasons[key] = (section, sections[section], overrides)
     return [
-        f"{key}: nothing reads it: {reason}. Remove it, or choose a component that has it."
-        for key, reason in reasons.items()
+        f"{key}: nothing reads it: {reason}. Remove it{_readers(section, overrides)}."
+        for key, (section, reason, overrides) in reasons.items()
         if key not in used
     ]
+
+
+def _readers(section: str, overrides: Sequence[str]) -> str:
+    """Return which option of its own group, or else which model, would have a section read."""
+    from tabgraphsyn.config.composition import compose_points, group_options
+
+    options = group_options()
+    chosen = {each.partition("=")[0]: each for each in overrides if each.partition("=")[0] in _CHOICES}
+    for group in (section.rpartition(".")[2], "model"):
+        found = []
+        for option in options.get(group, []):
+            try:
+                composed = compose_points([*{**chosen, group: f"{group}={option}"}.values()], multirun=False)
+            except ConfigError:
+                continue  # of somebody else's yaml
+            if not composed.problems and not any(section in unread_sections(one.config) for one in composed.points):
+                found.append(f"{group}={option}")
+        if found:
+            return f", or choose {', '.join(found[:-1]) + ' or ' if found[1:] else ''}{found[-1]}"
+    return ""

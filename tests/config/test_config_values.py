@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def problems(*overrides: str) -> list[str]:
-    composed = compose_points(overrides, multirun=False)
+    # The model of the most components: the default one has no settings of a graph network, nor reads a diffusion's.
+    composed = compose_points(["model=data_space", *overrides], multirun=False)
     found = list(composed.problems)
     for point in composed.points:
         found += config_problems(point.config, point.missing, (*COMPONENT_GROUPS, "tracking"), point.added)
@@ -37,6 +38,8 @@ def problems(*overrides: str) -> list[str]:
         (["gnn.layers=null"], "gnn.layers: a whole number expected, found None."),
         (["gnn.layers=[2]"], "gnn.layers: a whole number expected, found [2]."),
         (["gnn.hidden_dim=-64"], "gnn.hidden_dim: from 1 to 16384 expected, found -64."),
+        (["gnn=none", "gnn.layers=2"], "gnn.layers: no such key under 'gnn' as it is chosen. Choose one that has it: gnn="),
+        (["model=absorbing", "generator.width=0"], "generator.width: from 1 to 16384 expected, found 0."),
         (["gnn=gat", "gnn.heads=3"], "gnn.heads: must divide gnn.hidden_dim = 64, found 3."),
         (["gnn.dropout=1"], "gnn.dropout: at least 0 and below 1 expected, found 1."),
         (["denoiser.width=0"], "denoiser.width: from 1 to 16384 expected, found 0."),
@@ -65,6 +68,7 @@ def problems(*overrides: str) -> list[str]:
             ["training.diffusion.ema_decay=1"],
             "training.diffusion.ema_decay: a finite number, at least 0 and below 1 or null",
         ),
+        (["model=absorbing", "training.absorbing.steps=0.5"], "training.absorbing.steps: a whole number expected, found 0.5."),
         (["training.diffusion=3"], "training.diffusion: a section of settings expected, found 3."),
         (["~training.gnn"], "training.gnn: a section of settings expected, found None."),
         (["~training.gnn.steps"], "training.gnn.steps: GraphLoopConfig needs it and it is not set."),
@@ -243,7 +247,7 @@ def test_checking_the_models_loads_no_torch():
         "from tabgraphsyn.config.top_level import COMPONENT_GROUPS\n"
         "from tabgraphsyn.config.checks import config_problems\n"
         "from tabgraphsyn.config.values import value_problems\n"
-        "point = compose_points(['gnn.layers=two'], multirun=False).points[0]\n"
+        "point = compose_points(['gnn=gin', 'gnn.layers=two'], multirun=False).points[0]\n"
         "found = config_problems(point.config, point.missing, COMPONENT_GROUPS, point.added)\n"
         "found += value_problems(point.config, found)\n"
         "print(len(found), [name for name in ('torch', 'pandas', 'wandb') if name in sys.modules])\n"

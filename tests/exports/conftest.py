@@ -43,7 +43,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     out = home / "out"
     launched(
         *("dataset=folder", f"dataset.path={data}", f"output_dir={out}", "campaign=tiny", "cluster=inline"),
-        *("cluster.threads=1", *FEW_STEPS, *LIGHT_EVALUATION, "training.autoencoder.steps=4", "autoencoder=vae"),
+        *("cluster.threads=1", *FEW_STEPS, *LIGHT_EVALUATION, "gnn=gin", "training.gnn.steps=4"),
+        *("training.autoencoder.steps=4", "autoencoder=vae"),
     )
     return Finished(data, out)
 

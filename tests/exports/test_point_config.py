@@ -26,7 +26,7 @@ def written(*overrides: str) -> tuple[dict, bytes]:
     [
         ("experiment=quickstart",),
         ("evaluation=full", "~evaluation.metrics.c2st", "~evaluation.metrics.utility"),
-        ("autoencoder=vae", "gnn=none", "training.diffusion.learning_rate=1e-5", "seed=7"),
+        ("model=vae", "gnn=none", "training.diffusion.learning_rate=1e-5", "seed=7"),
         ("dataset.null_values=['1e5','\\${seed}','yes','12:30','null','a\\\\b']", "dataset.limit={table: a, rows: 3}"),
     ],
     ids=["experiment", "without metrics", "components", "texts that look like something"],

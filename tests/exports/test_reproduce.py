@@ -78,7 +78,7 @@ def test_only_what_a_stage_needs_is_planned():
     assert kinds(whole.needed_for(["evaluate"], lambda stage: stage == sample)) == [
         *("evaluate", "ingest", "prepare", "sample"),
     ]
-    assert kinds(whole.needed_for(["autoencoder/b"], lambda _: False)) == ["autoencoder/b", "ingest", "prepare"]
+    assert kinds(whole.needed_for(["absorbing/b"], lambda _: False)) == ["absorbing/b", "ingest", "prepare"]
     assert kinds(whole.needed_for(["report"], lambda _: False)) == kinds(whole)
     with pytest.raises(Exception, match="Did you mean 'evaluate'"):
         whole.needed_for(["evaluat"], lambda _: False)
@@ -228,7 +228,7 @@ def test_a_whole_point_is_computed_again_from_a_zip(
     code = cli.main(["reproduce", str(path), *place, "--set", "cluster.threads=1"])
     told = capsys.readouterr()
     assert code == 0, told.out + told.err
-    assert "matches     stage diffusion/orders" in told.out and "reproduced" in told.out
+    assert "matches     stage absorbing/orders" in told.out and "reproduced" in told.out
     assert cli.main(["reproduce", str(path), "--stage", "sample"]) == 0
     assert cli.main(["verify", str(path)]) == 0
     with opened_crate(path) as folder:

@@ -192,12 +192,12 @@ def test_a_verdict_on_the_page_made_to_fit_is_found_in_the_scores(crate: Path):
 
 
 def test_a_weight_made_to_fit_is_found_by_what_the_stage_trained(crate: Path):
-    path = crate / "bundle/diffusion/orders.safetensors"
+    path = crate / "bundle/absorbing/orders.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
     made_to_fit(crate)
-    assert "bundle/diffusion/orders.safetensors is not what diffusion/orders trained" in said(crate_findings(crate))
+    assert "bundle/absorbing/orders.safetensors is not what absorbing/orders trained" in said(crate_findings(crate))
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ import pandas as pd
 import tabgraphsyn as tgs
 people = pd.DataFrame({"id": range(200), "pay": [100.0 + n % 17 for n in range(200)]})
 db = tgs.load({"people": people})
-model = tgs.fit(db, experiment="quickstart", training={"diffusion": {"steps": 4}, "gnn": {"steps": 2}})
+model = tgs.fit(db, experiment="quickstart", training={"absorbing": {"steps": 4}})
 tables = model.sample(scale=2)
 scores = tgs.evaluate(db, tables, protocol="quick")
 scores.report()
@@ -99,4 +99,4 @@ def test_a_wheel_of_the_sdist_carries_the_yaml_launches_and_fits(tmp_path: Path)
         timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Exact copies" in done.stdout and done.stdout.count("start   diffusion/people") == 1
+    assert "Exact copies" in done.stdout and done.stdout.count("start   absorbing/people") == 1

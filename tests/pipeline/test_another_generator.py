@@ -105,7 +105,7 @@ def test_another_generator_runs_the_whole_line_and_its_bundle_needs_its_package_
         (["generator=shares"], f"generator._target_: '{PACKAGE}.generator.Shares' is outside the package"),
         (["model=shares", TRUSTED, "generator.pseudo_count=-1"], "generator.pseudo_count: "),
         (["model=shares", TRUSTED, "+generator.psuedo=1"], "generator.psuedo: "),
-        (["model=shares", TRUSTED, "gnn.layers=1"], "gnn.layers: nothing reads it: generator is Shares"),
+        (["model=shares", TRUSTED, "gnn=sage"], "gnn: nothing reads it: generator is Shares"),
         (
             ["model=shares", TRUSTED, "resources.independent.tasks_per_node=2"],
             "resources.independent.tasks_per_node: only",

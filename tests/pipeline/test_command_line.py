@@ -93,7 +93,7 @@ def test_from_tables_over_ingest_to_a_launch(tmp_path: Path):
     assert "clerk_id" in text and "dataset=my_tables" in text
     assert (tmp_path / "my_tables" / "metadata.json").is_file()
     plan = shell.launch("dataset=my_tables", "dry_run=true").out
-    assert "diffusion/orders" in plan and "Nothing was written" in plan
+    assert "absorbing/orders" in plan and "Nothing was written" in plan
     assert "exists already" in shell.verb("ingest", "my_tables", code=2).err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my_conf", "my_tables"]
 

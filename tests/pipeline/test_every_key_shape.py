@@ -38,7 +38,7 @@ TABLES = {
     "note": (None, {"jid": _ID, "level": _WORD, "far": _NUMBER}, [("jid", "job", "jid")]),
     "alone": (None, {"a": _NUMBER, "b": _WORD, "when": {"sdtype": "datetime"}}, []),
 }
-FEW = ("training=quick", "training.gnn.steps=2", "training.diffusion.steps=3", "sampler.steps=2")
+FEW = ("training=quick", "training.absorbing.steps=3")
 
 
 def rows_of() -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from user_commands import FEW_STEPS, LIGHT_EVALUATION, Ended
+from user_commands import FEW_LATENT_STEPS, LIGHT_EVALUATION, Ended
 
 PACKAGE = "my_components"
 
@@ -121,7 +121,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.slow  # the fast form runs the examples of docs/extend.md
 def test_one_file_and_one_yaml_each_run_the_whole_line(package: Path, two_tables: Path, here: Callable[..., Ended]):
-    few = [text for text in FEW_STEPS if not text.startswith("sampler.")]
+    few = [text for text in FEW_LATENT_STEPS if not text.startswith("sampler.")]
     chosen = ["denoiser=mine", "gnn=mine", "structure=mine", "sampler=mine"]
     chosen += ["+evaluation/metric@evaluation.metrics.mine=mine", f"allow_targets=[{PACKAGE}]"]
     place = ["dataset=folder", f"dataset.path={two_tables}", f"output_dir={package / 'outputs'}", "campaign=mine"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from user_commands import FEW_STEPS, LIGHT_EVALUATION, Ended
+from user_commands import FEW_LATENT_STEPS, FEW_STEPS, LIGHT_EVALUATION, Ended
 
 PEOPLE = 120
 TEAMS = 6
@@ -104,23 +104,26 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "overrides",
+    ("overrides", "stages"),
     [
-        ["autoencoder=data_space"],
-        [
-            *("autoencoder=vae", "training.autoencoder.steps=4", "structure=degrees", "codec.missing=factor"),
-            "codec.text=mask",
-        ],
+        (FEW_STEPS, 11),
+        (
+            (
+                *(*FEW_LATENT_STEPS, "model=vae", "training.autoencoder.steps=4", "structure=degrees"),
+                *("codec.missing=factor", "codec.text=mask"),
+            ),
+            17,
+        ),
     ],
-    ids=lambda overrides: overrides[0],
+    ids=["absorbing", "vae"],
 )
 def test_odd_shapes_go_from_files_to_report(
-    odd: Path, tmp_path: Path, here: Callable[..., Ended], overrides: list[str]
+    odd: Path, tmp_path: Path, here: Callable[..., Ended], overrides: tuple[str, ...], stages: int
 ):
     outputs = tmp_path / "outputs"
     place = (f"output_dir={outputs}", "campaign=odd", "cluster=inline", "cluster.threads=1")
-    ended = here("dataset=folder", f"dataset.path='{odd}'", *place, *FEW_STEPS, *LIGHT_EVALUATION, *overrides)
-    assert ended.counts == (17, 0)
+    ended = here("dataset=folder", f"dataset.path='{odd}'", *place, *LIGHT_EVALUATION, *overrides)
+    assert ended.counts == (stages, 0)
     point = outputs / "campaigns" / "odd" / "default"
     made = {name: pd.read_parquet(point / "synthetic" / f"{name}.parquet") for name in METADATA["tables"]}
     for name, table in METADATA["tables"].items():

@@ -10,8 +10,8 @@ from user_commands import Shell
 
 KEY, PASSWORD, TOKEN = "pl4ntedkey" * 4, "pl4nted-pass", "pl4nted-token"
 FEW = (
-    "dataset=folder", "dataset.path=data", "training=quick", "training.gnn.steps=4", "training.diffusion.steps=6",
-    "sampler.steps=3", "evaluation=quick", "report=quick", "cluster=inline", "cluster.threads=1", "tracking=wandb",
+    "dataset=folder", "dataset.path=data", "training=quick", "training.absorbing.steps=6",
+    "evaluation=quick", "report=quick", "cluster=inline", "cluster.threads=1", "tracking=wandb",
 )  # fmt: skip
 
 

@@ -24,11 +24,11 @@ from tabgraphsyn.orchestration.stored.lease import attempt_numbers
 
 STEPS = (
     "training=quick",
+    "gnn=gin",
     "training.gnn.steps=15",
-    "training.diffusion.steps=80",
+    "training.absorbing.steps=80",
     "training.gnn.save_every_s=0.01",
-    "training.diffusion.save_every_s=0.3",
-    "sampler.steps=3",
+    "training.absorbing.save_every_s=0.3",
 )
 RESULTS = ("synthetic/*", "*.safetensors", "*.npy", "tables/*.parquet", "codec/*.json", "structure.json")
 
@@ -118,7 +118,7 @@ def test_kills_at_random_moments_leave_no_trace(two_tables: Path, undisturbed: P
     outputs = tmp_path / "elsewhere"
     arguments = command(two_tables, outputs, "cluster.workers=2")
     moments = random.Random(f"{time.time_ns()}")
-    for pattern in ("stages/gnn/*/checkpoints/step-*", "stages/diffusion/*/checkpoints/step-*", "stages/sample/*"):
+    for pattern in ("stages/gnn/*/checkpoints/step-*", "stages/absorbing/*/checkpoints/step-*", "stages/sample/*"):
         running = start(shell, arguments, outputs)
         running.wait_for(pattern)
         time.sleep(moments.uniform(0, 0.4))
@@ -135,9 +135,9 @@ def test_ctrl_c_ends_with_its_own_exit_code_and_resumes(two_tables: Path, undist
     shell = Shell(tmp_path)
     outputs = tmp_path / "outputs"
     running = start(shell, command(two_tables, outputs), outputs)
-    running.wait_for("stages/diffusion/*/checkpoints/step-*")
+    running.wait_for("stages/absorbing/*/checkpoints/step-*")
     assert running.signal(signal.SIGINT) == 75
-    attempts = [json.loads(path.read_text()) for path in outputs.glob("stages/diffusion/*/attempts/*.json")]
+    attempts = [json.loads(path.read_text()) for path in outputs.glob("stages/absorbing/*/attempts/*.json")]
     assert "interrupted" in {attempt["outcome"] for attempt in attempts}
     assert not list(outputs.glob("stages/*/*/.artifacts-*/manifest.json"))
     text = shell.verb("status", "--output-dir", str(outputs)).out
@@ -172,7 +172,7 @@ def test_a_corrupted_checkpoint_falls_back_to_the_one_before(
     assert results(finished) == results(undisturbed)
 
 
-@pytest.mark.parametrize("kind", ["prepare", "autoencoder", "gnn", "diffusion", "sample", "evaluate"])
+@pytest.mark.parametrize("kind", ["prepare", "autoencoder", "gnn", "absorbing", "sample", "evaluate"])
 def test_a_truncated_result_is_noticed_and_computed_again(
     two_tables: Path, undisturbed: Path, finished: Path, here: Callable[..., Ended], kind: str
 ):

@@ -27,7 +27,7 @@ INPUTS = {
     "a long output_dir": ([f"output_dir={'b' * 300}"], "output_dir"),
     "a file system of the system": (["output_dir=/proc/x"], "output_dir"),
     "a billion threads": (["cluster.threads=1000000000"], "cluster.threads"),
-    "an interpolation that opens": (["gnn.layers='${..'"], "gnn.layers"),
+    "an interpolation that opens": (["gnn=gin", "gnn.layers='${..'"], "gnn.layers"),
     "an encoding of no text": (["dataset.encoding=rot13"], "dataset.encoding"),
     "what nothing reads": (["training.autoencoder.steps=99"], "nothing reads it"),
     "parentheses": ([f"seed={'(' * 200}"], "seed"),

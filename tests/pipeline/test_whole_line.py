@@ -32,9 +32,7 @@ ARTIFACTS = {
         *(f"encoded/{name}/{kind}.npy" for name in TABLES for kind in ("numerical", "categorical")),
     ],
     "structure": ["structure.json", "structure.safetensors"],
-    "autoencoder": ["autoencoder.json", "autoencoder.safetensors", "latents.npy"],
-    "gnn": ["gnn.json", "gnn.safetensors", *(f"condition/{name}.npy" for name in TABLES)],
-    "diffusion": ["diffusion.json", "diffusion.safetensors"],
+    "absorbing": ["absorbing.json", "absorbing.safetensors"],
     "sample": [
         "bundle/bundle.json",
         *(f"synthetic/{name}.{suffix}" for name in TABLES for suffix in ("csv", "parquet")),
@@ -85,18 +83,18 @@ def decisions(ended: Ended) -> dict[str, str]:
 
 
 def test_every_stage_leaves_its_artifacts(line: Line):
-    assert line.first.counts == (15, 0)
+    assert line.first.counts == (10, 0)
     stages = line.outputs / "stages"
     assert sorted(path.name for path in stages.iterdir()) == sorted(ARTIFACTS)
     for kind, names in ARTIFACTS.items():
         folders = list((stages / kind).iterdir())
-        assert len(folders) == (len(TABLES) if kind in ("autoencoder", "diffusion") else 1)
+        assert len(folders) == (len(TABLES) if kind == "absorbing" else 1)
         for folder in folders:
-            trained = kind != "diffusion" or read_spec(folder).table != "favourites"
+            trained = kind != "absorbing" or read_spec(folder).table != "favourites"
             missing = [name for name in names if trained and not (folder / "artifacts" / name).is_file()]
             assert not missing, f"{folder}: {missing}"
             records = {path.name for path in folder.iterdir() if path.is_file()}
-            own = {"done.json", *(["metrics.jsonl"] if kind in ("autoencoder", "gnn", "diffusion") else [])}
+            own = {"done.json", *(["metrics.jsonl"] if kind == "absorbing" else [])}
             assert {"done.json"} <= records <= own, "records of a done stage are one file, and what it trained another"
             assert not [*folder.glob("attempts/*"), *folder.glob("logs/*")]
     pointers = {path.name for path in (stages / "prepare").glob("*/artifacts/pointers/*.npy")}
@@ -144,17 +142,18 @@ def test_synthetic_files_have_the_schema_and_every_reference_points_to_a_row(lin
 
 def test_the_same_command_again_computes_nothing(line: Line):
     before = {path: path.stat().st_mtime_ns for path in line.outputs.rglob("artifacts/**/*") if path.is_file()}
-    assert line.shell.launch(*line.command).counts == (0, 15)
+    assert line.shell.launch(*line.command).counts == (0, 10)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 @pytest.mark.parametrize(
     ("override", "recomputed"),
     [
-        ("codec.max_discrete=10", ["prepare", "structure", "autoencoder", "gnn", "diffusion", "sample", "evaluate"]),
+        ("codec.max_discrete=10", ["prepare", "structure", "absorbing", "sample", "evaluate"]),
         ("structure.balance=false", ["structure", "sample", "evaluate"]),
-        ("gnn.layers=1", ["gnn", "diffusion", "sample", "evaluate"]),
-        ("training.diffusion.steps=7", ["diffusion", "sample", "evaluate"]),
+        ("gnn=gin", ["autoencoder", "gnn", "absorbing", "sample", "evaluate"]),
+        ("generator.layers=1", ["absorbing", "sample", "evaluate"]),
+        ("training.absorbing.steps=7", ["absorbing", "sample", "evaluate"]),
         ("sampling.scale=2", ["sample", "evaluate"]),
         ("evaluation.seed=1", ["evaluate"]),
         ("report.bins=12", []),
@@ -186,7 +185,7 @@ def test_an_edited_cell_recomputes_all_and_an_unchanged_copy_nothing(
 
 def test_a_changed_report_alone_is_computed_alone(line: Line, here: Callable[..., Ended], tmp_path: Path):
     ended = here(*line.copy(tmp_path / "outputs"), "report.bins=12", "cluster=inline")
-    assert ended.counts == (1, 14)
+    assert ended.counts == (1, 9)
 
 
 def test_a_launch_in_the_background_is_found_by_status(line: Line, tmp_path: Path):
@@ -195,23 +194,23 @@ def test_a_launch_in_the_background_is_found_by_status(line: Line, tmp_path: Pat
     assert "background as process" in ended.out
     campaign: dict[str, Any] = {}
     end = time.monotonic() + 200
-    while campaign.get("counts") != {"done": 15} and time.monotonic() < end:
+    while campaign.get("counts") != {"done": 10} and time.monotonic() < end:
         time.sleep(0.3)
         raw = json.loads(line.shell.verb("status", "--json", "--output-dir", str(outputs)).out)
         campaign = next((each for each in raw["campaigns"] if each["name"] == "background"), {})
-    assert campaign["counts"] == {"done": 15}
+    assert campaign["counts"] == {"done": 10}
     log = outputs / "campaigns" / "background" / "launch.log"
-    while "1 computed, 14 cached" not in log.read_text() and time.monotonic() < end:
+    while "1 computed, 9 cached" not in log.read_text() and time.monotonic() < end:
         time.sleep(0.1)
     text = line.shell.verb("status", "background", "--output-dir", str(outputs)).out
-    assert "background: 1 point, 15 done; runner: ended" in text
+    assert "background: 1 point, 10 done; runner: ended" in text
     assert "done in" in line.shell.verb("logs", "report", "-c", "background", "--output-dir", str(outputs)).out
 
 
 def test_a_dry_run_of_new_data_writes_nothing(tiny: Path, here: Callable[..., Ended], tmp_path: Path):
     outputs = tmp_path / "outputs"
     found = decisions(here("dataset=folder", f"dataset.path={tiny}", f"output_dir={outputs}", "dry_run=true"))
-    assert set(found.values()) == {"run"} and len(found) == 15
+    assert set(found.values()) == {"run"} and len(found) == 10
     assert not outputs.exists()
 
 
@@ -244,9 +243,9 @@ def small(source: str, outputs: Path) -> list[str]:
 
 
 def test_points_of_a_sweep_share_their_stages(two_tables: Path, tmp_path: Path, here: Callable[..., Ended]):
-    ended = here("-m", *small(str(two_tables), tmp_path), "gnn=gin,none", "seed=0,1", "campaign=sweep")
-    # ingest, prepare, structure once; 2 autoencoders a seed; gnn, 2 diffusions, sample, evaluate, report a point.
-    assert ended.counts == (3 + 2 * 2 + 4 * 6, 0)
+    ended = here("-m", *small(str(two_tables), tmp_path), "gnn=gin,none", "training.gnn.steps=4", "seed=0,1", "campaign=sweep")
+    # ingest, prepare, structure once; 2 autoencoders a seed, with gnn=gin; gnn, 2 tables, sample, evaluate, report a point.
+    assert ended.counts == (3 + 2 * 2 + 2 * 6 + 2 * 5, 0)
     points = {path.name: path for path in (tmp_path / "campaigns" / "sweep").iterdir() if path.is_dir()}
     assert sorted(points) == ["gnn=gin,seed=0", "gnn=gin,seed=1", "gnn=none,seed=0", "gnn=none,seed=1"]
     made = [(point / "synthetic" / "orders.csv").read_bytes() for point in points.values()]
@@ -267,7 +266,12 @@ def _combinations() -> list[list[str]]:
     groups = _groups()
     most = max(map(len, groups.values()))
     models = sorted(path.stem for path in (config_dir() / "model").glob("*.yaml"))
-    together = [[f"{name}={options[n]}" for name, options in groups.items() if n < len(options)] for n in range(most)]
+    together = []
+    for n in range(most):
+        chosen = {name: options[n] for name, options in groups.items() if n < len(options)}
+        # The default model has no denoiser; a graph network it takes.
+        latent = ["model=data_space"] if {*chosen} & {"autoencoder", "denoiser", "diffusion", "sampler"} else []
+        together.append([*latent, *(f"{name}={option}" for name, option in chosen.items())])
     return [*together, *([f"model={model}"] for model in models)]
 
 
@@ -304,30 +308,29 @@ def test_a_quota_counts_files(line: Line, tmp_path: Path):
     line.shell.verb("gc", "--rule", "records", "--yes", "--output-dir", str(outputs))
     stages, point = outputs / "stages", outputs / "campaigns" / line.campaign.name / "default"
     done = {path.parent for path in stages.glob("*/*/done.json")}
-    trained = [folder for folder in done if folder.parent.name in ("autoencoder", "gnn", "diffusion")]
+    trained = [folder for folder in done if folder.parent.name == "absorbing"]
     found = [path for path in stages.rglob("*") if path.is_file() and "artifacts" not in path.parts]
-    assert len(done) >= 15 and len(found) <= len(done) + len(trained), sorted(found)
+    assert len(done) >= 10 and len(found) <= len(done) + len(trained), sorted(found)
     own = [
         path
         for path in point.rglob("*")
         if path.is_file() and (path.parent.name == ".shown" or path.name == "config.yaml")
     ]
     assert len(own) <= 4
-    # Two tables make 11 stages, five of them trained: 11 + 5 + 4.
     assert line.shell.verb("usage", "--json", "--output-dir", str(outputs)).out == before
     assert (
         f"{len(done)} published stages checked, 0 damaged"
         in line.shell.verb("verify", "--output-dir", str(outputs)).out
     )
-    assert "done in" in line.shell.verb("logs", "gnn", "--output-dir", str(outputs)).out
+    assert "done in" in line.shell.verb("logs", "absorbing/orders", "--output-dir", str(outputs)).out
     again = line.shell.launch(*command)
-    assert again.counts == (0, 15)
+    assert again.counts == (0, 10)
 
 
 @pytest.mark.parametrize("similar_rows", [0, 5])
 def test_one_table_alone(inline_outputs: Path, here: Callable[..., Ended], similar_rows: int):
-    command = small("breast_cancer", inline_outputs)
-    ended = here(*command, f"gnn.similar_rows={similar_rows}", f"campaign=single-{similar_rows}")
+    told = ["gnn=gin", "training.gnn.steps=4", f"gnn.similar_rows={similar_rows}"] if similar_rows else []
+    ended = here(*small("breast_cancer", inline_outputs), *told, f"campaign=single-{similar_rows}")
     assert ended.counts[0] >= 5
     made = pd.read_csv(inline_outputs / "campaigns" / f"single-{similar_rows}" / "default/synthetic/breast_cancer.csv")
     assert made.shape == (569, 31)

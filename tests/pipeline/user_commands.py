@@ -13,11 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FEW_STEPS = (
-    "training=quick",
-    "training.gnn.steps=4",
-    "training.diffusion.steps=6",
-    "sampler.steps=3",
+FEW_STEPS = ("training=quick", "training.absorbing.steps=6")
+FEW_LATENT_STEPS = (
+    *("model=data_space", "training=quick", "training.gnn.steps=4", "training.diffusion.steps=6", "sampler.steps=3"),
 )
 LIGHT_EVALUATION = ("evaluation=quick", "~evaluation.metrics.c2st", "~evaluation.metrics.c2st_agg", "report=quick")
 ONE_THREAD = ("cluster.threads=1", "cluster.workers=2")

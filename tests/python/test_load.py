@@ -117,13 +117,13 @@ def test_a_folder_a_data_set_and_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_settings_reach_the_config_as_they_are() -> None:
     rules = [{"kind": "order", "table": "t", "columns": ["a b", "it's"]}, {"é x": 1}]
-    said = {"seed": np.int64(3), "gnn": "gat", "training": {"diffusion": {"steps": 7}}, "report": "quick"}
+    said = {"seed": np.int64(3), "gnn": "gat", "training": {"absorbing": {"steps": 7}}, "report": "quick"}
     path = "C:\\a' b\\"
     lines = [*overrides({"dataset": "folder", **said}), *overrides({"dataset.path": path, "dataset.rules": rules})]
     composed = compose_points(lines, multirun=False)
     assert composed.problems == []
     config = composed.points[0].config
-    assert (config["seed"], config["training"]["diffusion"]["steps"]) == (3, 7)
+    assert (config["seed"], config["training"]["absorbing"]["steps"]) == (3, 7)
     assert config["gnn"]["_target_"].lower().endswith("gat")
     assert config["dataset"]["path"] == path and config["dataset"]["rules"] == rules
     for wrong in ({"seed": float("nan")}, {"a b": 1}, {"seed": object()}, {"seed": {1, 2}}):
@@ -135,7 +135,7 @@ def test_settings_reach_the_config_as_they_are() -> None:
     ("settings", "words"),
     [
         ({"gnn": "gni"}, "gin"),
-        ({"training": {"diffusion": {"stepps": 1}}}, "steps"),
+        ({"training": {"absorbing": {"stepps": 1}}}, "steps"),
         ({"seed": "x"}, "seed"),
         ({"experiment": "quikstart"}, "quickstart"),
     ],

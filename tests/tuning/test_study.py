@@ -281,13 +281,14 @@ BASE = ("dataset=folder", "experiment=quickstart", "~evaluation.metrics.c2st", "
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--search", "training.diffusion.stepps=1..2"], "steps"),
-        (["--search", "sampler.steps=2..8", "--maximize", "shapes"], "column_shapes"),
-        (["--search", "sampler.steps=2..8", "sampler.steps=4"], "sets it too"),
-        (["--search", "sampler.steps=2..8", "campaign=x"], "tune sets it itself"),
-        (["--search", "sampler.steps=2..8", "--prune-on", "loss"], "--prune-on"),
-        (["--search", "sampler.steps=2..8", "--winner-seeds", "1,1"], "--winner-seeds"),
-        (["--search", "sampler.steps=-4..8"], "sampler.steps"),
+        (["--search", "training.absorbing.stepps=1..2"], "steps"),
+        (["--search", "generator.layers=2..8", "--maximize", "shapes"], "column_shapes"),
+        (["--search", "generator.layers=2..8", "generator.layers=4"], "sets it too"),
+        (["--search", "generator.layers=2..8", "campaign=x"], "tune sets it itself"),
+        (["--search", "generator.layers=2..8", "--prune-on", "loss"], "--prune-on"),
+        (["--search", "generator.layers=2..8", "--winner-seeds", "1,1"], "--winner-seeds"),
+        (["--search", "training.absorbing.steps=-4..8"], "training.absorbing.steps"),
+        (["--search", "sampler.steps=2..8", "model=absorbing"], "choose model=data_space"),
         ([], "what is searched"),
     ],
 )
@@ -328,8 +329,8 @@ def test_a_real_study_killed_in_the_middle_ends(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     rows = "".join(f"{n},{100 + n % 17}.5,{'ab'[n % 2]}\n" for n in range(80))
     (tmp_path / "data" / "people.csv").write_text(f"id,pay,kind\n{rows}")
-    words = [*BASE, f"dataset.path={tmp_path / 'data'}", "training.gnn.steps=2", "report=quick"]
-    search = ["--search", "training.diffusion.steps=4..9", "--search", "sampler.steps=2,3"]
+    words = [*BASE, f"dataset.path={tmp_path / 'data'}", "report=quick"]
+    search = ["--search", "training.absorbing.steps=4..9", "--search", "generator.layers=1,2"]
     first = _tune(tmp_path, *words, *search, "--trials", "3", "--winner-seeds", "1,2")
     trial = tmp_path / "out" / "studies" / "s" / "trials" / "0.json"
     _until(lambda: trial.is_file() and "owner" in json.loads(trial.read_text()), 120)
