@@ -2,7 +2,7 @@
 # claim: Whole databases, from files to report: fidelity, detection, copies, time and memory, beside what real rows reach.
 # campaigns: fidelity-*
 # points: 1
-# runs: one launch of experiment=fidelity (model=absorbing) a database and seed; the embedded two by default
+# runs: one launch of experiment=fidelity a database and seed; the embedded two by default
 # cost: at most ten minutes of two CPU cores and 1.1 GB a database
 # outputs: outputs/campaigns/fidelity-<database>/default
 # table: scripts/make_claims.py

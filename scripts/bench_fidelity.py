@@ -75,10 +75,10 @@ def by_seed(overrides: Sequence[str]) -> list[list[str]]:
 
 
 def suffix(overrides: Sequence[str]) -> str:
-    """Return what tells campaigns of one database apart: ``model=absorbing`` is another one, where it ran is none.
+    """Return what tells campaigns of one database apart: ``model=data_space`` is another one, where it ran is none.
 
-    >>> suffix(["model=absorbing", "cluster.threads=1", "dry_run=true"])
-    '-model.absorbing'
+    >>> suffix(["model=data_space", "cluster.threads=1", "dry_run=true"])
+    '-model.data_space'
     """
     kept = [word for word in overrides if re.split(r"[.=]", word.lstrip("+~"))[0] not in OF_THE_RECIPE]
     return "".join(f"-{re.sub(r'[^A-Za-z0-9._-]+', '.', word)}" for word in kept)

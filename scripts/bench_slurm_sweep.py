@@ -1,6 +1,6 @@
 """A real sweep on a throw-away Slurm: jobs, dependencies, shared stages, wall time.
 
-``launch/slurm_sweep.sh`` runs it. Further arguments are overrides: ``training.diffusion.steps=50`` for a shorter one.
+``launch/slurm_sweep.sh`` runs it. Further arguments are overrides: ``training.absorbing.steps=50`` for a shorter one.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def sampled(line: Line) -> Callable[[], Speed]:
 
 def composed(overrides: list[str]) -> dict[str, Any]:
     """Return the config of the command line's one sweep point."""
-    composition = compose_points([DATASET, "training=quick", *overrides], multirun=False)
+    composition = compose_points([DATASET, "model=data_space", "training=quick", *overrides], multirun=False)
     raise_collected(ConfigError, composition.problems)
     return composition.points[0].config
 

@@ -23,7 +23,6 @@ DATABASES = ("breast_cancer", "nycflights13_quick")
 STUDY = "tune"
 SMALL = (
     "experiment=quickstart",
-    "training.gnn.steps=10",
     "evaluation.comparisons=[synthetic]",
     "~evaluation.metrics.c2st",
     "~evaluation.metrics.c2st_agg",
@@ -31,9 +30,9 @@ SMALL = (
     "cluster.workers=1",
 )
 SEARCH = (
-    "training.diffusion.learning_rate=5e-4..1e-2:log",
-    "training.diffusion.steps=10..80",
-    "sampler.steps=2..10",
+    "training.absorbing.learning_rate=5e-4..1e-2:log",
+    "training.absorbing.steps=10..80",
+    "generator.layers=1..4",
 )
 _LOOK_S, _MOST_S = 1.0, 4 * 3600.0
 

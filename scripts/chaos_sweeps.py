@@ -82,7 +82,7 @@ class ProjectLaunches(Launches):
             if name.endswith("/report.html"):
                 stage, _, file = name.rpartition("/")
                 found[name] = without_measured((self.out / "stages" / stage / "artifacts" / file).read_text())
-        for kind in ("autoencoder", "gnn", "diffusion"):
+        for kind in ("autoencoder", "gnn", "absorbing"):
             for path in self.out.glob(f"stages/{kind}/*/metrics.jsonl"):
                 found[str(path.relative_to(self.out / "stages"))] = training_lines(path.read_text())
         return found
@@ -128,11 +128,11 @@ def real_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
     (conf / "evaluation").mkdir(parents=True)
     (conf / "evaluation" / "chaos.yaml").write_text(_EVALUATION)
     steps = max(30, 4 * kills)
-    trained = {"gnn": steps, "diffusion": steps}
+    trained = {"gnn": steps, "absorbing": steps}
     arguments = (
         *points(max(2, kills // _KILLS_A_SEED)),
         *("dataset=nycflights13_quick", "dataset.tables=[planes,flights]", "dataset.limit.rows=20"),
-        *("training=quick", "evaluation=chaos", "report=quick", "denoiser.width=32", "gnn.hidden_dim=16"),
+        *("training=quick", "evaluation=chaos", "report=quick", "generator.width=32", "gnn.hidden_dim=16"),
         *(f"training.{kind}.steps={count}" for kind, count in trained.items()),
         *(f"training.{kind}.warmup_steps=5" for kind in trained),
         *(f"training.{kind}.save_every_s=1" for kind in trained),
@@ -154,7 +154,7 @@ def real_sweep(folder: Path, cluster: DevCluster, kills: int) -> Sweep:
 
 
 def _stages() -> tuple[str, ...]:
-    return ("prepare", "structure", "autoencoder", "gnn", "diffusion", "sample", "evaluate", "report")
+    return ("prepare", "structure", "autoencoder", "gnn", "absorbing", "sample", "evaluate", "report")
 
 
 def differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 QUICK = (
     "experiment=quickstart", "training=quick", "evaluation=quick", "report=quick", "cluster=inline",
-    "training.diffusion.steps=60", "training.gnn.steps=30",
+    "training.absorbing.steps=60",
 )  # fmt: skip
 OPTIONS = {"european-csv": ["dataset.all_null=drop"]}
 ARGUMENTS = {"parquet-types": ["k,price,grade,small,payload"]}

@@ -308,8 +308,10 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     if isinstance(node, DictConfig) and last not in node:
         names = [str(name) for name in node]
         where = f"under {parent!r}" if parent else "at the top level"
-        if others := _options_with(parent, last):
+        options = _keys_of_options(parent)
+        if others := [f"{parent}={option}" for option, keys in options.items() if last in keys]:
             return f"{key}: no such key {where} as it is chosen. Choose one that has it: {', '.join(others)}."
+        names = [*dict.fromkeys((*names, *(name for keys in options.values() for name in keys)))]
         return f"{key}: no such key {where}.{nearest(last, names)} There are {listing(sorted(names), 30)}."
     value = override.value()
     if isinstance(node, DictConfig) and isinstance(value, dict):
@@ -321,13 +323,10 @@ def _value_problem(override: Override, config: DictConfig, error: Exception) -> 
     return f"{override.input_line}: {_cause(error)}."
 
 
-def _options_with(group: str, key: str) -> list[str]:
-    """Return the options of a group of components, as they are typed, whose yaml has a key."""
-    found = []
-    for path in sorted((config_dir() / group).glob("*.yaml")) if group in GENERATOR_GROUPS else ():
-        values = OmegaConf.load(path)
-        found += [f"{group}={path.stem}"] if isinstance(values, DictConfig) and key in values else []
-    return found
+def _keys_of_options(group: str) -> dict[str, list[str]]:
+    """Return option -> keys of its yaml, of a group of components of which a generator may have no use."""
+    paths = sorted((config_dir() / group).glob("*.yaml")) if group in GENERATOR_GROUPS else []
+    return {path.stem: [str(key) for key in OmegaConf.load(path)] for path in paths}
 
 
 def _no_override(argument: str) -> str:

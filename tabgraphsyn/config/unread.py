@@ -7,8 +7,12 @@ from typing import Any
 
 from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.config.definitions import is_never_trained
+from tabgraphsyn.config.targets import constructor
 from tabgraphsyn.config.top_level import GENERATOR_GROUPS
 from tabgraphsyn.errors import ConfigError, listing
+
+SCORED = "evaluate_every"
+"""Key below ``training``, and in the section of each training that scores samples: every how many steps."""
 
 _CHOICES = (*GENERATOR_GROUPS, "generator", "model", "experiment")
 
@@ -27,11 +31,19 @@ def unread_sections(config: Mapping[str, Any]) -> dict[str, str]:
         for key in (*GENERATOR_GROUPS, *trainings)
         if not generator.reads(key)
     }
+    if SCORED in _mapping(config, "training") and not any(_is_scored(each.target) for each in generator.sections):
+        found[f"training.{SCORED}"] = f"no training of {generator.__name__} scores samples"
     for section in generator.sections:
         target = _mapping(config, section.component).get("_target_") if section.component else None
         if isinstance(target, str) and is_never_trained(target):
             found[section.key] = f"{section.component} is {target.rpartition('.')[2]}, which is not trained"
     return found
+
+
+def _is_scored(target: str) -> bool:
+    """Return whether a training of these settings scores samples of what it trains."""
+    accepted = constructor(target)
+    return accepted is not None and SCORED in accepted.types
 
 
 def _mapping(config: Mapping[str, Any], dotted: str) -> Mapping[str, Any]:

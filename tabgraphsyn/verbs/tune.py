@@ -129,7 +129,19 @@ def _create(folder: Path, raw: dict[str, Any]) -> None:
     absent = [each.metric for each in study.objectives if each.metric not in known]
     if absent:
         raise ConfigError(f"tune: nothing scores {', '.join(absent)}. There are {', '.join(known)}.")
+    if study.prune_on and not _scores_while_training(config):
+        raise ConfigError(
+            f"--prune-on {study.prune_on}: some training must score samples, found none under these settings. Leave it "
+            "out, or add model=data_space training.evaluate_every=500."
+        )
     save_study(folder, study)
+
+
+def _scores_while_training(config: dict[str, Any]) -> bool:
+    from tabgraphsyn.config.unread import SCORED, unread_sections
+
+    unread, trainings = unread_sections(config), config["training"].items()
+    return any(isinstance(own, dict) and own.get(SCORED) and f"training.{key}" not in unread for key, own in trainings)
 
 
 def _objectives(maximize: list[str] | None, minimize: list[str] | None) -> list[dict[str, Any]]:

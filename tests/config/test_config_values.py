@@ -38,7 +38,10 @@ def problems(*overrides: str) -> list[str]:
         (["gnn.layers=null"], "gnn.layers: a whole number expected, found None."),
         (["gnn.layers=[2]"], "gnn.layers: a whole number expected, found [2]."),
         (["gnn.hidden_dim=-64"], "gnn.hidden_dim: from 1 to 16384 expected, found -64."),
-        (["gnn=none", "gnn.layers=2"], "gnn.layers: no such key under 'gnn' as it is chosen. Choose one that has it: gnn="),
+        (
+            ["gnn=none", "gnn.layers=2"],
+            "gnn.layers: no such key under 'gnn' as it is chosen. Choose one that has it: gnn=",
+        ),
         (["model=absorbing", "generator.width=0"], "generator.width: from 1 to 16384 expected, found 0."),
         (["gnn=gat", "gnn.heads=3"], "gnn.heads: must divide gnn.hidden_dim = 64, found 3."),
         (["gnn.dropout=1"], "gnn.dropout: at least 0 and below 1 expected, found 1."),
@@ -68,7 +71,10 @@ def problems(*overrides: str) -> list[str]:
             ["training.diffusion.ema_decay=1"],
             "training.diffusion.ema_decay: a finite number, at least 0 and below 1 or null",
         ),
-        (["model=absorbing", "training.absorbing.steps=0.5"], "training.absorbing.steps: a whole number expected, found 0.5."),
+        (
+            ["model=absorbing", "training.absorbing.steps=0.5"],
+            "training.absorbing.steps: a whole number expected, found 0.5.",
+        ),
         (["training.diffusion=3"], "training.diffusion: a section of settings expected, found 3."),
         (["~training.gnn"], "training.gnn: a section of settings expected, found None."),
         (["~training.gnn.steps"], "training.gnn.steps: GraphLoopConfig needs it and it is not set."),

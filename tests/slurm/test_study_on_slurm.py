@@ -14,11 +14,11 @@ pytest.importorskip("optuna")
 pytestmark = pytest.mark.slurm
 
 # Real stages: a trial is a launch of the package's own. All stages of a trial run in one job.
-STAGES = "prepare,structure,autoencoder,gnn,diffusion,sample,evaluate,report"
+STAGES = "prepare,structure,absorbing,sample,evaluate,report"
 SMALL = (
     "dataset=folder", "dataset.path=data", "dataset.name=people", "experiment=quickstart", "cluster=devcluster",
-    f"cluster.fuse=[{STAGES}]", "~evaluation.metrics.c2st", "~evaluation.metrics.c2st_agg", "training.gnn.steps=2",
-    "training.diffusion.steps=4", "evaluation.comparisons=[synthetic]",
+    f"cluster.fuse=[{STAGES}]", "~evaluation.metrics.c2st", "~evaluation.metrics.c2st_agg", "training.absorbing.steps=4",
+    "evaluation.comparisons=[synthetic]",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def write_people(folder: Path) -> None:
 def test_a_study_goes_on_without_a_client(tmp_path: Path, cluster: DevCluster) -> None:
     write_people(tmp_path)
     out = tmp_path / "out"
-    words = ["tune", "s", *SMALL, "--search", "sampler.steps=2..9", "--trials", "3", "--winner-seeds", "7"]
+    words = ["tune", "s", *SMALL, "--search", "training.absorbing.steps=2..9", "--trials", "3", "--winner-seeds", "7"]
     done = subprocess.run(
         [sys.executable, "-m", "tabgraphsyn", *words, "--no-wait", "--output-dir", str(out)],
         env=cluster.environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,

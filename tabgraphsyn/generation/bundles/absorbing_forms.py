@@ -10,7 +10,7 @@ from msgspec import Meta
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.data.untrusted import Form, Name
 from tabgraphsyn.generation.bundles.forms import Dim, ManifestForm, TrainingForm
-from tabgraphsyn.generation.bundles.latent_checks import graph_problems
+from tabgraphsyn.generation.bundles.latent_checks import graph_problems, trained_problems
 
 Digit = Annotated[int, Meta(ge=1, le=4_096)]
 
@@ -44,13 +44,11 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
     """Yield which files of the networks do not fit the codecs."""
     del schema
     for table in manifest.tables:
-        where, form = f"absorbing/{table}.json", forms[f"absorbing/{table}.json"]
-        if form.table != table:
-            yield f"{where}: the file of table {table!r} names it, found another name."
-        if (form.training is not None) != (f"absorbing/{table}.safetensors" in manifest.files):
-            yield f"{where}: weights where something was trained expected, and nowhere else."
+        yield from trained_problems("absorbing", table, manifest, forms)
+        form = forms[f"absorbing/{table}.json"]
         if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
-            yield f"{where}: digits: an entry for each number of the codec expected, found {len(form.digits)}."
+            where = f"absorbing/{table}.json: digits"
+            yield f"{where}: an entry for each number of the codec expected, found {len(form.digits)}."
 
 
 def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

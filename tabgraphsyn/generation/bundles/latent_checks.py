@@ -15,11 +15,16 @@ def latent_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
     """Yield which files of the networks do not fit each other, the plan or the codecs."""
     yield from graph_problems(manifest, forms, schema)
     for table in manifest.tables:
-        where, form = f"diffusion/{table}.json", forms[f"diffusion/{table}.json"]
-        if form.table != table:
-            yield f"{where}: the file of table {table!r} names it, found another name."
-        if (form.training is not None) != (f"diffusion/{table}.safetensors" in manifest.files):
-            yield f"{where}: weights where something was trained expected, and nowhere else."
+        yield from trained_problems("diffusion", table, manifest, forms)
+
+
+def trained_problems(kind: str, table: str, manifest: ManifestForm, forms: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the file of a kind that says what was trained for a table."""
+    where, form = f"{kind}/{table}.json", forms[f"{kind}/{table}.json"]
+    if form.table != table:
+        yield f"{where}: the file of table {table!r} names it, found another name."
+    if (form.training is not None) != (f"{kind}/{table}.safetensors" in manifest.files):
+        yield f"{where}: weights where something was trained expected, and nowhere else."
 
 
 def graph_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:
