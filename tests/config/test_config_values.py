@@ -40,7 +40,7 @@ def problems(*overrides: str) -> list[str]:
         (["gnn.hidden_dim=-64"], "gnn.hidden_dim: from 1 to 16384 expected, found -64."),
         (
             ["gnn=none", "gnn.layers=2"],
-            "gnn.layers: no such key under 'gnn' as it is chosen. Choose one that has it: gnn=",
+            "gnn.layers: no such key under 'gnn' as it is chosen. Choose one that has it",
         ),
         (["model=absorbing", "generator.width=0"], "generator.width: from 1 to 16384 expected, found 0."),
         (["gnn=gat", "gnn.heads=3"], "gnn.heads: must divide gnn.hidden_dim = 64, found 3."),

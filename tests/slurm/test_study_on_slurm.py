@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slurm
 STAGES = "prepare,structure,absorbing,sample,evaluate,report"
 SMALL = (
     "dataset=folder", "dataset.path=data", "dataset.name=people", "experiment=quickstart", "cluster=devcluster",
-    f"cluster.fuse=[{STAGES}]", "~evaluation.metrics.c2st", "~evaluation.metrics.c2st_agg", "training.absorbing.steps=4",
-    "evaluation.comparisons=[synthetic]",
+    f"cluster.fuse=[{STAGES}]", "~evaluation.metrics.c2st", "~evaluation.metrics.c2st_agg",
+    "training.absorbing.steps=4", "evaluation.comparisons=[synthetic]",
 )  # fmt: skip
 
 
