@@ -37,7 +37,7 @@ Synthetic relational data: compose, check, plan, run.
 
   -m             sweep: key=a,b,c, key=range(0,5), group=glob(*)
   --config FILE  the config.yaml of a sweep point: all its values, no default; overrides are set on it
-  --until STAGE  end with this stage (evaluate, diffusion/flights); may be repeated
+  --until STAGE  end with this stage (evaluate, absorbing/flights); may be repeated
   --cfg job      show the composed config
   --help         this page
 

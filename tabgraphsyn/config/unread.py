@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tabgraphsyn.config.catalog import generator_class
@@ -71,28 +72,43 @@ def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -
                 used.add(key)
             else:
                 reasons[key] = (section, sections[section], overrides)
+    found = {key: what for key, what in reasons.items() if key not in used}
+    remedy = _Remedies() if found else None  # composes, which costs time
     return [
-        f"{key}: nothing reads it: {reason}. Remove it{_readers(section, overrides)}."
-        for key, (section, reason, overrides) in reasons.items()
-        if key not in used
+        f"{key}: nothing reads it: {reason}. Remove it{remedy.text(section, overrides) if remedy else ''}."
+        for key, (section, reason, overrides) in found.items()
     ]
 
 
-def _readers(section: str, overrides: Sequence[str]) -> str:
-    """Return which option of its own group, or else which model, would have a section read."""
-    from tabgraphsyn.config.composition import compose_points, group_options
+class _Remedies:
+    """What a user could choose instead, found by composing."""
 
-    options = group_options()
-    chosen = {each.partition("=")[0]: each for each in overrides if each.partition("=")[0] in _CHOICES}
-    for group in (section.rpartition(".")[2], "model"):
-        found = []
-        for option in options.get(group, []):
-            try:
-                composed = compose_points([*{**chosen, group: f"{group}={option}"}.values()], multirun=False)
-            except ConfigError:
-                continue  # of somebody else's yaml
-            if not composed.problems and not any(section in unread_sections(one.config) for one in composed.points):
-                found.append(f"{group}={option}")
-        if found:
-            return f", or choose {', '.join(found[:-1]) + ' or ' if found[1:] else ''}{found[-1]}"
-    return ""
+    def __init__(self) -> None:
+        from tabgraphsyn.config.composition import group_options
+
+        self._options = group_options()
+        self._unread: dict[tuple[str, ...], frozenset[str] | None] = {}
+
+    def text(self, section: str, overrides: Sequence[str]) -> str:
+        """Return which option of its own group, or else which model, would have a section read."""
+        chosen = {each.partition("=")[0]: each for each in overrides if each.partition("=")[0] in _CHOICES}
+        for group in (section.rpartition(".")[2], "model"):
+            found = []
+            for option in self._options.get(group, []):
+                unread = self._unread_with((*{**chosen, group: f"{group}={option}"}.values(),))
+                found += [f"{group}={option}"] if unread is not None and section not in unread else []
+            if found:
+                return f", or choose {', '.join(found[:-1]) + ' or ' if found[1:] else ''}{found[-1]}"
+        return ""
+
+    def _unread_with(self, words: tuple[str, ...]) -> frozenset[str] | None:
+        """Return what nothing reads under a choice of options; None where they do not compose."""
+        from tabgraphsyn.config.composition import compose_points
+
+        if words not in self._unread:
+            self._unread[words] = None
+            with suppress(ConfigError):  # of somebody else's yaml
+                composed = compose_points(words, multirun=False)
+                if not composed.problems:
+                    self._unread[words] = frozenset(unread_sections(composed.points[0].config))
+        return self._unread[words]

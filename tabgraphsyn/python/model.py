@@ -200,8 +200,8 @@ def fit(
         experiment: a yaml of ``conf/experiment``: ``quickstart``, ``fidelity``.
         output_dir: folder of store and results.
         progress: show what runs, on a terminal or in a notebook.
-        settings: overrides of the config: ``seed=1``, ``gnn="gin"``, ``training={"diffusion": {"steps": 100}}``,
-            ``**{"sampler.steps": 8}``, ``cluster="inline"``.
+        settings: overrides of the config: ``seed=1``, ``gnn="gin"``, ``training={"absorbing": {"steps": 100}}``,
+            ``**{"training.absorbing.steps": 800}``, ``cluster="inline"``.
 
     Raises:
         ConfigError, DataError: all that is wrong with the settings or the data, before anything is trained.

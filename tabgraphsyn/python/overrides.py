@@ -20,8 +20,8 @@ _KEY = re.compile(r"[A-Za-z_][\w/@-]*(\.[\w-]+)*")
 def overrides(settings: Mapping[str, Any]) -> list[Setting]:
     """Return one override a value; a mapping sets the keys below, as dots do.
 
-    >>> overrides({"seed": 1, "gnn": "gin", "training": {"diffusion": {"steps": 5}}, "sampler.steps": 3})
-    ['seed=1', "gnn='gin'", 'training.diffusion.steps=5', 'sampler.steps=3']
+    >>> overrides({"seed": 1, "gnn": "gin", "training": {"absorbing": {"steps": 5}}, "report.bins": 9})
+    ['seed=1', "gnn='gin'", 'training.absorbing.steps=5', 'report.bins=9']
 
     Raises:
         ConfigError: a key or a value that no config can hold.

@@ -18,7 +18,7 @@ class RunIdentity:
 
     Attributes:
         run_id: the stage's signature: the same stage is the same run, whoever starts it.
-        name: ``diffusion/flights``.
+        name: ``absorbing/flights``.
         group: ``<campaign>/<point>`` that started the stage first.
         folder: the stage's folder; whatever a tracker writes lies under it.
         config: what the stage is a function of.

@@ -60,8 +60,8 @@ def _is_plain(word: str) -> bool:
 def parsed(settings: list[str]) -> dict[str, str]:
     """Return setting -> what may be chosen.
 
-    >>> parsed(["training.diffusion.learning_rate=1e-4..1e-2:log", "gnn=gin,gat"])
-    {'training.diffusion.learning_rate': '1e-4..1e-2:log', 'gnn': 'gin,gat'}
+    >>> parsed(["training.absorbing.learning_rate=1e-4..1e-2:log", "gnn=gin,gat"])
+    {'training.absorbing.learning_rate': '1e-4..1e-2:log', 'gnn': 'gin,gat'}
 
     Raises:
         ConfigError: one without a key or a value, or twice the same.
@@ -76,7 +76,7 @@ def parsed(settings: list[str]) -> dict[str, str]:
         distribution(key, text)
         found[key] = text
     if not found:
-        raise ConfigError("--search: at least one setting to search over: --search training.diffusion.steps=500..5000")
+        raise ConfigError("--search: at least one setting to search over: --search training.absorbing.steps=500..5000")
     return found
 
 

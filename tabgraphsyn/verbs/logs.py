@@ -26,7 +26,7 @@ _SHOWN = 5
 
 def logs(
     stage: Annotated[
-        str | None, typer.Argument(help="gnn, diffusion/flights or a signature; default: what failed or runs.")
+        str | None, typer.Argument(help="gnn, absorbing/flights or a signature; default: what failed or runs.")
     ] = None,
     campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="The latest by default.")] = None,
     point: Annotated[str | None, typer.Option("--point", "-p", help="A sweep point; the first by default.")] = None,

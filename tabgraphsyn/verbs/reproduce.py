@@ -22,7 +22,7 @@ def reproduce(
     ] = None,
     stage: Annotated[
         list[str] | None,
-        typer.Option("--stage", help="Compute up to this stage: sample, diffusion/flights ... May be repeated."),
+        typer.Option("--stage", help="Compute up to this stage: sample, absorbing/flights ... May be repeated."),
     ] = None,
     data: Annotated[str | None, typer.Option("--data", help="Where the real tables lie, if not embedded.")] = None,
     cluster: Annotated[str, typer.Option("--cluster", help="conf/cluster to run on.")] = "local",

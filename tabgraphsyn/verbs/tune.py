@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,7 +138,7 @@ def _create(folder: Path, raw: dict[str, Any]) -> None:
     save_study(folder, study)
 
 
-def _scores_while_training(config: dict[str, Any]) -> bool:
+def _scores_while_training(config: Mapping[str, Any]) -> bool:
     from tabgraphsyn.config.unread import SCORED, unread_sections
 
     unread, trainings = unread_sections(config), config["training"].items()

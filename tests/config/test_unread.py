@@ -59,11 +59,7 @@ def test_settings_of_what_is_trained(component: str, setting: str) -> None:
     ("setting", "remedy"),
     [
         ("autoencoder=vae", "or choose model=data_space or model=vae."),
-        ("denoiser=unet", "or choose model=data_space or model=vae."),
-        ("sampler.steps=30", "or choose model=data_space or model=vae."),
-        ("diffusion.sigma_max=80", "or choose model=data_space or model=vae."),
         ("training.diffusion.steps=9", "it reads 'training.absorbing'. Remove it, or choose model=data_space or"),
-        ("training.autoencoder.steps=9", "or choose model=vae."),
         ("training.evaluate_every=9", "or choose model=data_space or model=vae."),
         ("training.gnn.steps=9", "or choose gnn=edgecnn, "),
     ],

@@ -289,7 +289,6 @@ BASE = ("dataset=folder", "experiment=quickstart", "~evaluation.metrics.c2st", "
         (["--search", "generator.layers=2..8", "--prune-on", "c2st"], "must score samples"),
         (["--search", "generator.layers=2..8", "--winner-seeds", "1,1"], "--winner-seeds"),
         (["--search", "training.absorbing.steps=-4..8"], "training.absorbing.steps"),
-        (["--search", "sampler.steps=2..8", "model=absorbing"], "choose model=data_space"),
         ([], "what is searched"),
     ],
 )
