@@ -111,7 +111,7 @@ OVERRIDES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a value left open": (["dataset.path=???"], ["dataset.path", "must be set", "Add dataset.path=<value>"]),
     "an unknown key with a plus": (["+foo=1"], ["foo", "no such key at the top level"]),
-    "an unknown training key": (["+training.gnn.stpes=1"], ["training.gnn.stpes", "Did you mean 'steps'?"]),
+    "an unknown training key": (["+training.absorbing.stpes=1"], ["training.absorbing.stpes", "Did you mean 'steps'?"]),
     "wrong type": (["cluster.workers=many"], ["cluster.workers=many"]),
     "wrong type of a model": (["gnn=gin", "gnn.layers=two"], ["gnn.layers", "a whole number expected", "'two'"]),
     "wrong value of a model": (["denoiser.width=-8"], ["denoiser.width", "from 1 to", "-8"]),

@@ -67,7 +67,8 @@ def test_nothing_of_a_person_leaves_a_run(here, tmp_path):
     point = next((tmp_path / "out" / "campaigns").glob("*/default"))
     assert search(data, point) == 0
     # The wards are six rows: nobody decided that they may be published, so they are not, and cannot be judged.
-    assert re.search(r"privacy gate: not judged: .*2 of 3 tables judged", done.out), done.out
+    # Fifteen patients are held out: a row more among the nearest can warn.
+    assert re.search(r"privacy gate: (not judged|warn): .*2 of 3 tables judged.*'ward'", done.out), done.out
     tables = {name: pd.read_csv(point / "synthetic" / f"{name}.csv") for name in ("patient", "lab", "ward")}
     assert tables["patient"].full_name.is_unique and tables["patient"].mail.is_unique
     assert tables["patient"].mail.str.fullmatch(r"[^@]+@example\.(org|com|net)").all()
