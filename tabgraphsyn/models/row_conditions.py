@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from tabgraphsyn.data.known.columns import KnownRows
 
@@ -64,7 +63,8 @@ class RowConditions:
             graph_noise: (n, condition_dim), added to the graph network's part.
         """
         graph = self.graph[rows]
-        parts = [graph if graph_noise is None else graph + graph_noise, self.numbers[rows]]
-        for place, levels in enumerate(self.levels):
-            parts.append(F.one_hot(self.level[rows, place], levels).to(graph.dtype))
-        return torch.cat(parts, dim=1)
+        level = graph.new_zeros(len(graph), sum(self.levels))
+        if self.levels:
+            starts = torch.tensor([sum(self.levels[:place]) for place in range(len(self.levels))])
+            level.scatter_(1, self.level[rows] + starts, 1.0)
+        return torch.cat([graph if graph_noise is None else graph + graph_noise, self.numbers[rows], level], dim=1)

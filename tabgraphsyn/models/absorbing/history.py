@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.models.absorbing.recurrence import states
 from tabgraphsyn.models.absorbing.rows import RowEncoder
 from tabgraphsyn.models.batch import EncodedBatch
 
@@ -58,12 +59,17 @@ class History(nn.Module):
         """
         rows = self.row(batch)
         family = torch.repeat_interleave(torch.arange(len(lengths), device=rows.device), lengths)
-        place = torch.arange(len(rows), device=rows.device) - (lengths.cumsum(0) - lengths)[family]
-        before = rows.new_zeros(len(lengths), int(lengths.max()), self.width)
-        has_next = place < lengths[family] - 1
-        before = before.index_put((family[has_next], place[has_next] + 1), rows[has_next])
-        state, _ = self.cell(before)
-        return torch.cat([state[family, place], before[family, place]], dim=1)
+        start = lengths.cumsum(0) - lengths
+        place = torch.arange(len(rows), device=rows.device) - start[family]
+        # Position after position, the longest families first: where each row stands then.
+        counts = (len(lengths) - lengths.bincount().cumsum(0))[:-1]
+        turn = lengths.argsort(descending=True, stable=True)
+        stands = turn.argsort()[family] + (counts.cumsum(0) - counts)[place]
+        origin = stands.argsort()
+        before = (origin - 1).clamp(min=0)
+        seen = rows.index_select(0, before) * (place > 0)[origin].unsqueeze(1)
+        state = states(self.cell, seen, counts.tolist())
+        return torch.cat([state, seen], dim=1).index_select(0, stands)
 
     def start(self, families: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
         """Return the state and the last row of families of which nothing is known, (families, width) each."""

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.models.absorbing.companions import Companions
+from tabgraphsyn.models.absorbing.heads import level_surprises
 from tabgraphsyn.models.absorbing.history import PLACE_FEATURES, History, place_features
 from tabgraphsyn.models.absorbing.numbers import (
     COMPONENTS,
@@ -267,31 +268,44 @@ class AbsorbingNetwork(nn.Module):
     def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
         """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning."""
         raw = self.head(self.hidden(self.stem_of(draft), context)).float()
+        smooth_columns = 3 * COMPONENTS * len(self.units.smooth)
+        levels, smooth, near = raw.split([sum(self.token_levels), smooth_columns, NEAR * len(self.near)], dim=1)
         found = raw.new_zeros(len(raw), len(self.units.all))
-        columns: list[Tensor] = []
         is_present, known = draft.is_present, self.numbers_known(draft)
         company = self.company(draft.numbers, known)
-        for place, (start, levels) in enumerate(zip(self.token_start, self.token_levels, strict=True)):
-            unit, logits = self.units.tokens[place], raw[:, start : start + levels]
-            if unit.kind == LEVEL:
-                columns.append(F.cross_entropy(logits, draft.codes[:, place], reduction="none"))
-                continue
-            at = self.middles(unit, draft.codes[:, place - unit.digit])
-            logits = logits + nearness(raw[:, self.near[unit.field]], company.of(unit.field), at)
-            loss = F.cross_entropy(logits, draft.codes[:, place], reduction="none")
-            columns.append(loss * is_present[:, unit.field])
-        if columns:
-            found = found.index_copy(1, self.token_unit, torch.stack(columns, dim=1))
-        if len(self.smooth):
-            first = sum(self.token_levels)
-            smooth = raw[:, first : first + 3 * COMPONENTS * len(self.smooth)].unflatten(1, (-1, 3 * COMPONENTS))
+        if self.token_levels:
+            by_token = level_surprises(
+                self._with_nearness(levels, near, draft, company), draft.codes, self.token_levels
+            )
+            if draft.numbers.shape[1]:
+                by_token = by_token * (is_present[:, self.token_number.clamp(min=0)] | (self.token_number < 0))
+            found = found.index_copy(1, self.token_unit, by_token)
+        if smooth_columns:
             shift = self.shifts(draft.numbers, known, before)
-            parts = self.mixture.parts(smooth, shift, company.of(self.smooth))
+            parts = self.mixture.parts(smooth.unflatten(1, (-1, 3 * COMPONENTS)), shift, company.of(self.smooth))
             value, log_slope = scaled(self.scale, draft.numbers)
             at = self.smooth
             loss = self.mixture.surprise(parts, draft.numbers[:, at], value[:, at], log_slope[:, at])
             found = found.index_copy(1, self.smooth_unit, loss * is_present[:, at])
         return found
+
+    def _with_nearness(self, logits: Tensor, near: Tensor, draft: Draft, company: Company) -> Tensor:
+        """Return the logits of all levels, (rows, levels); of digits, what speaks for them by how near they are added.
+
+        Shape:
+            near: (rows, NEAR * rough numbers), of the head.
+        """
+        if not self.near:
+            return logits
+        raw = dict(zip(self.near, near.split(NEAR, dim=1), strict=True))
+        parts = []
+        for place, unit in enumerate(self.units.tokens):
+            if unit.kind == LEVEL:
+                parts.append(near.new_zeros(len(near), unit.levels))
+                continue
+            at = self.middles(unit, draft.codes[:, place - unit.digit])
+            parts.append(nearness(raw[unit.field], company.of(unit.field), at))
+        return logits + torch.cat(parts, dim=1)
 
     def middles(self, unit: Unit, first: Tensor) -> Tensor:
         """Return where a digit's levels lie in normalised space, (rows, levels), or (1, levels) for a first digit.
