@@ -26,6 +26,8 @@ from pathlib import Path
 
 import pandas as pd
 
+import tabgraphsyn
+
 METADATA = Path(__file__).resolve().parent / "metadata"
 _RAW = "https://raw.githubusercontent.com/{}/{}/{}"
 _WAIT_S = 60
@@ -125,6 +127,12 @@ def _movielens(files: Mapping[str, bytes]) -> _Tables:
     return {"users": table("user"), "movies": movies, "ratings": ratings}
 
 
+def _flat_flights(_: Mapping[str, bytes]) -> _Tables:
+    folder = Path(tabgraphsyn.__file__).parent / "data" / "embedded" / "nycflights13"
+    planes, flights = (pd.read_parquet(folder / f"{name}.parquet").convert_dtypes() for name in ("planes", "flights"))
+    return {"planes": planes, "flights": flights.drop(columns="weather_id")}
+
+
 def _nothing(_: Mapping[str, bytes]) -> _Tables:
     return {}
 
@@ -132,6 +140,17 @@ def _nothing(_: Mapping[str, bytes]) -> _Tables:
 _THESIS = ("ValterH/graphs-for-synthetic-relational-data-generation", "d15577445badf6846c82d51ec15d17f4a975bb20")
 _KAGGLE = "Kaggle competition rules: competition, research and education; not to be handed on"
 SOURCES: dict[str, Source] = {
+    "nycflights13_flat": Source(
+        "the embedded nycflights13 (scripts/build_nycflights13.py)",
+        "CC0 1.0",
+        {},
+        "planes and flights alone: carrier, origin, dest are plain columns of flights, the key of its weather is gone",
+        _flat_flights,
+        {
+            "flights.csv": "9ddd0642dd1f416d16e2fb2ea6b48e2af5a616a0b9ca1b96ee518858a22859e1",
+            "planes.csv": "ceecc49d8784f423aa4b04cd5e5c21ff91d81cd64364e7c9b8b46654fa682cc0",
+        },
+    ),
     "walmart": Source(
         "Kaggle, Walmart Recruiting - Store Sales Forecasting (2014), December 2011, by way of SDV's demo data set",
         _KAGGLE,

@@ -9,7 +9,8 @@ from small_table import network, rows
 
 from tabgraphsyn.models.absorbing import companions
 from tabgraphsyn.models.absorbing.companions import RIDGE, Companions
-from tabgraphsyn.models.absorbing.numbers import NEAR, Company, nearness
+from tabgraphsyn.models.absorbing.numbers import NEAR, Company, nearness, scaled
+from tabgraphsyn.models.absorbing.scales import POINTS, REACH
 from tabgraphsyn.models.batch import EncodedBatch
 
 
@@ -51,6 +52,27 @@ def test_what_is_asked_alone_and_whoever_stands_beside_change_nothing() -> None:
         torch.testing.assert_close(one[40:60, 2:3], part)
     unknown = values.masked_fill(~known.unsqueeze(1), 77.0)
     assert all(torch.equal(a, b) for a, b in zip(whole, made(unknown, known, slice(0, 4)), strict=True))
+
+
+def test_what_is_told_better_in_one_space_is_told_so_in_the_other() -> None:
+    # A number that grows by tens among its last quantiles and by tenths among the others.
+    points = torch.linspace(-REACH, REACH, POINTS)
+    scale = (0.1 * points + torch.nn.functional.softplus(8 * (points - 1)) * 1.2).unsqueeze(0)
+    long = scaled(scale, torch.tensor([[3.0]]))[0]
+    told = Company(torch.tensor([[[1.5, 0.0]]]), torch.tensor([[[0.8, 0.5]]]))
+    told.mean[..., 1] = long
+    found = told.agreed(scale)
+    assert found.mean[0, 0, 0].item() == pytest.approx(3.0, abs=1e-3) and found.deviation[0, 0, 0] < 0.1
+    assert torch.equal(found.mean[..., 1], long) and found.deviation[0, 0, 1] == 0.5
+    # Among the others the quantiles say more.
+    small = Company(torch.tensor([[[-1.0, 0.3]]]), torch.tensor([[[0.8, 0.5]]])).agreed(scale)
+    assert small.deviation[0, 0, 0] == pytest.approx(0.8) and small.deviation[0, 0, 1] < 0.1
+    assert small.mean[0, 0, 1] == pytest.approx(scaled(scale, torch.tensor([[-1.0]]))[0].item())
+    # Told alike in both, both stay.
+    straight = points.unsqueeze(0) * 1.1
+    same = Company(torch.tensor([[[0.5, 0.6]]]), torch.tensor([[[0.8, 0.7]]]))
+    stays = same.agreed(straight)
+    assert torch.equal(stays.mean, same.mean) and torch.equal(stays.deviation, same.deviation)
 
 
 def test_few_rows_and_constants_say_nothing() -> None:

@@ -330,7 +330,7 @@ class AbsorbingNetwork(nn.Module):
             nothing = numbers.new_zeros(len(numbers), 0, 2)
             return Company(nothing, nothing)
         asked = slice(None) if only is None else slice(only, only + 1)
-        return Company(*self.companions(self._on_both_scales(numbers), is_known, asked))
+        return Company(*self.companions(self._on_both_scales(numbers), is_known, asked)).agreed(self.scale[asked])
 
     def measure(self, rows: EncodedBatch) -> None:
         """Find out what numbers of clean rows share with each other."""

@@ -23,6 +23,9 @@ COMPONENTS = NORMAL + VALUE
 NEAR = 4
 """What is asked for the cells of a rough number: weights of none and of a peak, its place and its width."""
 LOG_WIDTHS = (-6.0, 3.0)
+CLEARLY = 0.7
+"""Share of the deviation in one space, below which the other space says more."""
+LEAST_DEVIATION = 2e-3
 _HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 _STEP = 2 * REACH / (POINTS - 1)
 
@@ -54,6 +57,19 @@ def unscaled(scale: Tensor, value: Tensor) -> Tensor:
     return -REACH + _STEP * (above - 1 + share)
 
 
+def placed(scale: Tensor, value: Tensor) -> Tensor:
+    """Return the normalised numbers of values of all fields, (rows, n), within the reach of their scales.
+
+    Shape:
+        scale: (n, POINTS), ascending. value: (rows, n).
+    """
+    sought = value.T.contiguous()
+    above = torch.searchsorted(scale.contiguous(), sought).clamp(1, POINTS - 1)
+    low, high = scale.gather(1, above - 1), scale.gather(1, above)
+    share = ((sought - low) / (high - low)).clamp(0, 1)
+    return (-REACH + _STEP * (above - 1 + share)).T
+
+
 def features(scale: Tensor, number: Tensor, is_known: Tensor) -> Tensor:
     """Return what the network sees of known numbers, zeros for the others: (rows, n, FEATURES).
 
@@ -76,6 +92,25 @@ class Company:
 
     mean: Tensor
     deviation: Tensor
+
+    def agreed(self, scale: Tensor) -> Company:
+        """Return what is said where it says more: a number that is told better in one space is told so in the other.
+
+        Two long delays differ by some minutes, but minutes are next to nothing among the quantiles of long delays.
+
+        Shape:
+            scale: (n, POINTS), of the numbers.
+        """
+        (normal, value), (apart, off) = self.mean.unbind(-1), self.deviation.unbind(-1)
+        there, at_normal = scaled(scale, normal)
+        here = placed(scale, value)
+        at_value = scaled(scale, here)[1]
+        as_normal, as_value = off * (-at_value).exp(), apart * at_normal.exp()
+        by_value = as_normal < CLEARLY * apart
+        by_normal = ~by_value & (as_value < CLEARLY * off)
+        mean = [torch.where(by_value, here, normal), torch.where(by_normal, there, value)]
+        deviation = [torch.where(by_value, as_normal, apart), torch.where(by_normal, as_value, off)]
+        return Company(torch.stack(mean, -1), torch.stack(deviation, -1).clamp(min=LEAST_DEVIATION))
 
     def of(self, numbers: Tensor | int) -> Company:
         """Return what is said of some numbers, or of one: (rows, n, 2) or (rows, 2)."""
