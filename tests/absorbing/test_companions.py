@@ -10,7 +10,7 @@ from small_table import network, rows
 from tabgraphsyn.models.absorbing import companions
 from tabgraphsyn.models.absorbing.companions import RIDGE, Companions
 from tabgraphsyn.models.absorbing.numbers import NEAR, Company, nearness, scaled
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH
+from tabgraphsyn.models.absorbing.scales import POINTS, REACH, _logarithms
 from tabgraphsyn.models.batch import EncodedBatch
 
 
@@ -73,6 +73,33 @@ def test_what_is_told_better_in_one_space_is_told_so_in_the_other() -> None:
     same = Company(torch.tensor([[[0.5, 0.6]]]), torch.tensor([[[0.8, 0.7]]]))
     stays = same.agreed(straight)
     assert torch.equal(stays.mean, same.mean) and torch.equal(stays.deviation, same.deviation)
+
+
+def test_a_number_that_grows_by_shares_is_taken_as_its_logarithm() -> None:
+    rng = np.random.default_rng(0)
+    warm, dew, alone = rng.normal(20, 5, size=(3, 2_000))
+    humid = np.exp(0.06 * (dew - warm)) * rng.lognormal(0, 0.02, 2_000)
+    numbers, there = [warm, dew, humid, alone], [np.ones(2_000, dtype=bool) for _ in range(4)]
+    found = _logarithms(numbers, there, [np.positive] * 4)
+    assert [one is np.positive for one in found] == [True, True, False, True]
+    assert found[2] is not None and np.allclose(found[2](humid), np.log(humid))
+    # Columns without values on a scale, differences and few whole rows leave all as they are.
+    assert _logarithms(numbers, there, [None, np.positive, None, None])[1] is np.positive
+    assert _logarithms([warm, dew, dew - warm, alone], there, [np.positive] * 4) == [np.positive] * 4
+    assert _logarithms(numbers, [*there[:3], np.arange(2_000) < 50], [np.positive] * 4) == [np.positive] * 4
+
+
+def test_what_whole_rows_share_exactly_is_not_loosened_by_others() -> None:
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 2_000))
+    values = np.stack([first, second, first - second], axis=1)
+    known = torch.ones(2_000, 3, dtype=torch.bool)
+    known[values[:, 0] > 0.5, 2] = False
+    made = Companions(numbers=3)
+    made.measure(torch.from_numpy(np.stack([values, values], axis=1)).float(), known)
+    asked = torch.tensor([[True, True, False]]).expand(20, 3)
+    mean, deviation = made(torch.from_numpy(np.stack([values, values], 1)).float()[:20], asked, slice(2, 3))
+    assert np.abs(mean[:, 0, 0].numpy() - values[:20, 2]).max() < 0.1 and deviation.max() < 0.1
 
 
 def test_few_rows_and_constants_say_nothing() -> None:

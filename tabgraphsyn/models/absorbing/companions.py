@@ -16,6 +16,8 @@ FACTORS = 32
 """Most factors that numbers share; with as many numbers or fewer nothing of their covariance is lost."""
 LEAST_ROWS = 100
 """Rows that hold two numbers, from which on it is said what these share."""
+WHOLE_SHARE = 0.3
+"""Share of rows that hold all numbers, from which on only these are looked at."""
 RIDGE = 2e-3
 """Least share of a number's variance that it has for itself: the network may still be surprised."""
 BITS = 31
@@ -103,6 +105,10 @@ def _shared(values: Tensor, is_known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Shape:
         values: (rows, n) float64. is_known: (rows, n) bool.
     """
+    whole = is_known.all(1)
+    if int(whole.sum()) >= max(LEAST_ROWS, WHOLE_SHARE * len(whole)):
+        # Correlations over different rows may contradict each other: what follows exactly would look loose.
+        values, is_known = values[whole], is_known[whole]
     there = is_known.double()
     rows = there.T @ there
     mean = (values * there).sum(0) / there.sum(0).clamp(min=1)
