@@ -65,7 +65,7 @@ def test_what_is_told_better_in_one_space_is_told_so_in_the_other() -> None:
     assert found.mean[0, 0, 0].item() == pytest.approx(3.0, abs=1e-3) and found.deviation[0, 0, 0] < 0.1
     assert torch.equal(found.mean[..., 1], long) and found.deviation[0, 0, 1] == 0.5
     # Among the others the quantiles say more.
-    small = Company(torch.tensor([[[-1.0, 0.3]]]), torch.tensor([[[0.8, 0.5]]])).agreed(scale)
+    small = Company(torch.tensor([[[-1.0, -0.05]]]), torch.tensor([[[0.8, 0.5]]])).agreed(scale)
     assert small.deviation[0, 0, 0] == pytest.approx(0.8) and small.deviation[0, 0, 1] < 0.1
     assert small.mean[0, 0, 1] == pytest.approx(scaled(scale, torch.tensor([[-1.0]]))[0].item())
     # Told alike in both, both stay.
@@ -134,7 +134,11 @@ def test_no_weights_of_a_file_end_in_an_error(damage: float) -> None:
     for buffer in (made.factors, made.own, made.mean):
         buffer.fill_(damage)
     known = torch.rand(20, 4, generator=torch.Generator().manual_seed(0)) < 0.5
-    made(correlated(20), known, slice(0, 4))
+    told = Company(*made(correlated(20), known, slice(0, 4)))
+    for scale in (torch.full((4, POINTS), damage), torch.linspace(-5, 5, POINTS).repeat(4, 1)):
+        assert told.agreed(scale).mean.shape == (20, 4, 2)
+    told.mean[0], told.mean[1] = torch.nan, torch.inf
+    told.agreed(scale)
 
 
 def test_a_network_begins_with_what_its_row_says() -> None:

@@ -36,7 +36,7 @@ def scaled(scale: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
     Shape:
         scale: (n, POINTS). number: (rows, n). Returned: (rows, n) each.
     """
-    place = ((number + REACH) / _STEP).clamp(0, POINTS - 1.001)
+    place = ((number + REACH) / _STEP).nan_to_num().clamp(0, POINTS - 1.001)
     below = place.long()
     columns = torch.arange(scale.shape[0], device=number.device)
     low, high = scale[columns, below], scale[columns, below + 1]
