@@ -28,7 +28,7 @@ SEED = "0"
 OF_THE_RECIPE = frozenset(
     ("experiment", "dataset", "campaign", "output_dir", "cluster", "resources", "tracking", "wait", "dry_run")
 )
-COLUMNS = ("shapes", "pairs", "cardinality", "1-hop", "2-hop", "C2ST", "C2ST-Agg", "copies")
+COLUMNS = ("shapes", "pairs", "cardinality", "1-hop", "2-hop", "siblings", "C2ST", "C2ST-Agg", "copies")
 
 
 def main() -> None:
@@ -110,7 +110,13 @@ def campaign_row(out: Path, campaign: str, wall_s: float) -> dict[str, Any]:
 
 def _scores(scores: list[dict[str, Any]], side: str) -> dict[str, Any]:
     found: dict[str, Any] = defaultdict(dict)
-    names = {"column_shapes": "shapes", "pair_trends": "pairs", "cardinality": "cardinality", "c2st_agg": "C2ST-Agg"}
+    names = {
+        "column_shapes": "shapes",
+        "pair_trends": "pairs",
+        "cardinality": "cardinality",
+        "sibling_trends": "siblings",
+        "c2st_agg": "C2ST-Agg",
+    }
     for score in scores:
         if score["comparison"] != side:
             continue

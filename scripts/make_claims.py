@@ -40,6 +40,7 @@ _COLUMNS = (
     ("shapes", "column_shapes|database|database"),
     ("pairs", "pair_trends|database|database"),
     ("1-hop", "khop_trends|database|1-hop"),
+    ("siblings", "sibling_trends|database|database"),
     ("C2ST by table", "c2st|table|*"),
     ("C2ST-Agg", "c2st_agg|database|database"),
     ("copies", "copies|table|*"),

@@ -16,15 +16,12 @@ from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.sibling_order import order_column
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
 
 MOST_WAYS = 12
-IN_ORDER = 0.95
-"""Share of a column's changes from sibling to sibling that climb (or fall), from which on a file is sorted by it."""
-CHANGES_SHARE, CHANGES_LEAST = 0.05, 20
-"""Share of the steps between siblings that change a column, and their number, from which on they say something."""
 
 
 def ways_up(prepared: Prepared, table: str) -> list[tuple[str, ...]]:
@@ -116,10 +113,7 @@ def series(prepared: Prepared, table: str) -> Panel | None:
 
 
 def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarray, times: list[str]) -> np.ndarray:
-    """Return row numbers in the natural order of siblings, (rows,) int64: of the file, else of a time.
-
-    A file that is sorted by any of its columns says something by its order: a shop's sales by department and week are
-    followed week by week of one department. Where it is not, a time puts siblings in order.
+    """Return row numbers in the natural order of siblings, (rows,) int64; see ``data.sibling_order``.
 
     Args:
         codec: of the table.
@@ -127,29 +121,10 @@ def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarr
         parent_row: (rows,) int64.
         times: names of the columns of times.
     """
-    rows = np.arange(len(parent_row))
-    by_family = np.lexsort((rows, parent_row))
-    is_sibling = (parent_row[by_family][1:] == parent_row[by_family][:-1]) & (parent_row[by_family][1:] >= 0)
-    if not is_sibling.any():
-        return rows
     keys = {column: _key(codec, encoded, column) for column in codec.columns}
-    if any(key is not None and _is_sorted(np.diff(key[by_family])[is_sibling]) for key in keys.values()):
-        return rows
-    for column in times:
-        key = keys[column]
-        if key is not None and not np.isnan(key).any():
-            return np.lexsort((rows, key))
-    return rows
-
-
-def _is_sorted(steps: np.ndarray) -> bool:
-    """Return whether steps from sibling to sibling, (steps,), climb, or fall, where there is a change.
-
-    Of a column that hardly ever changes among siblings nothing is known.
-    """
-    up, down = int((steps > 0).sum()), int((steps < 0).sum())
-    changes = up + down
-    return changes >= max(CHANGES_LEAST, CHANGES_SHARE * len(steps)) and max(up, down) >= IN_ORDER * changes
+    column = order_column(keys, parent_row, times)
+    key = None if column is None else keys[column]
+    return np.arange(len(parent_row)) if key is None else np.argsort(key, kind="stable")
 
 
 def _key(codec: TableCodec, encoded: EncodedTable, column: str) -> np.ndarray | None:

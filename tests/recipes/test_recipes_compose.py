@@ -99,7 +99,7 @@ def test_another_model_is_another_campaign_and_another_row(tmp_path: Path):
 def test_a_table_is_made_of_claims():
     table = make_claims().score_table(claims()).splitlines()
     assert table[0].startswith("| database | shapes | pairs |")
-    assert table[2] == "| a | .951 / .900 | - | - | users .500 / - | - | users 1 / - | 12 s, 457 MB | ccccccc |"
+    assert table[2] == "| a | .951 / .900 | - | - | - | users .500 / - | - | users 1 / - | 12 s, 457 MB | ccccccc |"
 
 
 def test_seeds_of_one_commit_share_a_row_with_mean_and_spread_and_another_commit_has_its_own():
@@ -109,7 +109,7 @@ def test_seeds_of_one_commit_share_a_row_with_mean_and_spread_and_another_commit
     second = [replace(claim, cell=claim.cell.replace("a / ", "a seed=1 / "), value="0.6") for claim in first]
     later = [replace(claim, commit="d" * 40, cell=claim.cell.replace("a / ", "a seed=12 / ")) for claim in first]
     rows = module.score_table([*later, *second, *first]).splitlines()[2:]
-    assert rows[0].startswith("| a, 2 seeds | .776 ± .248 / .750 | - | - | users .550 ± .071 / - |"), rows[0]
+    assert rows[0].startswith("| a, 2 seeds | .776 ± .248 / .750 | - | - | - | users .550 ± .071 / - |"), rows[0]
     assert rows[1].startswith("| a seed=12 | .951 / .900 |") and len(rows) == 2
 
 
