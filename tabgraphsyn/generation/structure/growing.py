@@ -115,6 +115,8 @@ class Growing:
         """Put the rows of ``table`` in another order, (rows,): ``order[i]`` becomes row ``i``; keys to them follow."""
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
+        if table in self.places:
+            self.places[table] = self.places[table][order]
         for link in self.plan.links_of_child(table):
             for held in (self.pointers, self.wanted_degree, self.wanted_level):
                 if link.name in held and len(held[link.name]):

@@ -85,10 +85,9 @@ class Series:
                 places.append(at)
                 turns.append(np.full(size, turn))
                 owners.append(np.full(size, group))
-        row, place, turn, owner = (np.concatenate(one) for one in (chosen, places, turns, owners))
+        row, place, of_turn, owner = (np.concatenate(one) for one in (chosen, places, turns, owners))
         # As the file is sorted: by parent, or by period.
-        by = (place, turn) if (np.diff(self.place) >= 0).all() else (place, owner, turn)
-        ordered = np.lexsort(by)
+        ordered = np.lexsort([place, of_turn] if (np.diff(self.place) >= 0).all() else [place, owner, of_turn])
         return row[ordered], place[ordered]
 
     def _periods(self, has: np.ndarray, usual: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
