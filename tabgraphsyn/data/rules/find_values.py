@@ -272,7 +272,9 @@ def _fixed_by_pairs(search: Search, found: Sequence[Fixed]) -> Iterator[Fixed]:
             continue
         mixed = (codes[one][few] + 1) * (levels[other] + 2) + codes[other][few] + 1
         order = np.argsort(mixed, kind="stable")
-        same = mixed[order][1:] == mixed[order][:-1]
+        # Of a row without one of the two nothing is said: several routes may have no destination.
+        both = ((codes[one][few] >= 0) & (codes[other][few] >= 0))[order]
+        same = (mixed[order][1:] == mixed[order][:-1]) & both[1:]
         if same.sum() < BY_CHANCE_MIN:
             continue
         differ = ((table[order][1:] != table[order][:-1]) & same[:, None]).any(axis=0)
