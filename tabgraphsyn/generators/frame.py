@@ -35,7 +35,7 @@ BEFORE = (
     ),
     StageKind(
         name="prepare",
-        version=21,
+        version=22,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_INGEST,),

@@ -228,6 +228,12 @@ def _fixed_by_two(rng: np.random.Generator) -> Database:
     return row(size=[f"s{k}" for k in a], kind=[f"k{k}" for k in b], price=price[a, b])
 
 
+def _fixed_by_two_with_gaps(rng: np.random.Generator) -> Database:
+    depot, customer = rng.integers(0, 4, ROWS), rng.integers(0, 7, ROWS)
+    km = np.where(customer == 6, rng.integers(10, 90, ROWS), rng.permutation(28).reshape(4, 7)[depot, customer] * 10)
+    return row(depot=[f"d{k}" for k in depot], customer=[None if k == 6 else f"c{k}" for k in customer], km=km)
+
+
 def _fixed_by_key(rng: np.random.Generator) -> Database:
     whose, _ = grown(rng, least=4)
     tariff = rng.integers(0, 6, 120)
@@ -321,6 +327,7 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "one of three": (_among_three, "t: taken is one of bid0, bid1, bid2"),
     "fixed": (_fixed, "t: town fixes land"),
     "fixed by two": (_fixed_by_two, "t: size and kind together fix price"),
+    "fixed by two with gaps": (_fixed_by_two_with_gaps, "t: depot and customer together fix km"),
     "fixed by a key": (_fixed_by_key, "c: p_id fixes tariff"),
     "same": (_same, "t: seen = stored"),
     "same as the parent's": (_same_as_parent, "c: currency = p.currency (through p_id)"),
