@@ -10,6 +10,8 @@ from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 MOVES = 3
 """How often rows of a family that are alike take another value together."""
+ASKED = 512
+"""Sets of alike rows of a family that may move, at most: in a large one of them there are others enough."""
 CHOICE = 256
 """Values that they choose from, at most."""
 FEW = 50
@@ -72,8 +74,9 @@ def _exchanged(value: np.ndarray, owner: np.ndarray, kind: np.ndarray, wanted: f
             if abs(lack) <= near:
                 break
             alike, which, count = np.unique(np.stack([kinds, own], 1), axis=0, return_inverse=True, return_counts=True)
-            choice = [pools[int(one)] for one in alike[:, 0]]
-            group = np.repeat(np.arange(len(alike)), [len(one) for one in choice])
+            asked = np.arange(0, len(alike), max(1, -(-len(alike) // ASKED)))
+            choice = [pools[int(one)] for one in alike[asked, 0]]
+            group = np.repeat(asked, [len(one) for one in choice])
             other = np.concatenate(choice)
             step = (other - alike[group, 1]) * count[group]
             cost = np.abs(lack - step) + NEARER * np.abs(step)
