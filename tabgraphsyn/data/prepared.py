@@ -13,13 +13,11 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.arrays import save_array
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.codec.column import EncodedColumn
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known.children import Composition, load_compositions, save_compositions
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
@@ -220,14 +218,6 @@ class Prepared:
         if compositions:
             save_compositions(self.folder / self.KNOWN, table, list(compositions))
 
-    def inherited(self, table: str) -> list[InheritedColumn]:
-        """Return the columns that a table's rows have from their parents."""
-        return self._listed(table, "inherited", InheritedColumn)
-
-    def keep_inherited(self, table: str, columns: Sequence[InheritedColumn]) -> None:
-        """Write them, where there are any."""
-        self._keep_listed(table, "inherited", columns)
-
     def panels(self, table: str) -> list[Panel]:
         """Return the columns of times that rows of one parent never share."""
         return self._listed(table, "panels", Panel)
@@ -255,20 +245,6 @@ class Prepared:
         """Write them, where there are any."""
         if rules.rules or rules.families:
             rules.save(self.folder / self.KNOWN)
-
-    def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-        """Return an inherited column as the parent's training rows have it, and ``pointer`` to them.
-
-        Shape:
-            (child rows,) int64.
-        """
-        table = self.schema.relation(inherited.relation).parent_table
-        codec, encoded = self.codec(table), self.encoded(table)
-        numbers, categories = codec.places[inherited.parent_column]
-        column = EncodedColumn(encoded.numerical[:, numbers], encoded.categorical[:, categories])
-        is_usable = np.ones(encoded.rows, dtype=bool)
-        own = ParentColumn(codec.columns[inherited.parent_column], column, is_usable)
-        return own, self.pointer(inherited.relation)
 
     def lookup(self, known: Known) -> dict[str, np.ndarray]:
         """Return the lookup row of each training row, by relation to a lookup table."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabgraphsyn.data.known.columns import Known
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.pointers import NULL, through
 from tabgraphsyn.data.schema import Schema
-from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.structure.base import Skeleton
 
 
@@ -34,13 +32,11 @@ class NewKeys:
         schema: tables and relations.
         skeleton: the new keys.
         seen: relation -> (rows,) int64, the new keys with as many censored as in training.
-        parents: values of the tables made so far.
     """
 
     schema: Schema
     skeleton: Skeleton
     seen: Mapping[str, np.ndarray]
-    parents: Parents
 
     def pointer(self, relation: str) -> np.ndarray:
         """Return the row of the parent for each row of the child, (child rows,) int64, negative for none."""
@@ -58,7 +54,3 @@ class NewKeys:
             if (found[name] < 0).all() and len(level):
                 found[name] = np.where(pointer >= 0, pointer % len(level), NULL)
         return found
-
-    def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-        """Return an inherited column as the new parent table has it, and the parent of each row, negative for none."""
-        return self.parents.column(inherited)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Same
 from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.structure.base import Skeleton
 
@@ -20,12 +20,12 @@ Fixed = Mapping[str, tuple[np.ndarray, pa.Array]]
 
 @dataclass
 class Parents:
-    """Columns of tables made so far that later tables inherit.
+    """Columns of tables made so far that rules of later tables read.
 
     Attributes:
-        prepared: codecs and which columns are inherited.
+        prepared: what prepare found out.
         skeleton: the keys.
-        inherited: table -> its inherited columns.
+        copied: table -> columns that a rule says are a parent's -> that column.
         parent_of: relation name -> parent table.
         asked: columns of parents that rules of later tables read.
         below: table -> columns that totals of its parents are made of.
@@ -34,7 +34,7 @@ class Parents:
 
     prepared: Prepared
     skeleton: Skeleton
-    inherited: Mapping[str, list[InheritedColumn]]
+    copied: Mapping[str, Mapping[str, Operand]]
     parent_of: Mapping[str, str]
     asked: tuple[Operand, ...] = ()
     below: Mapping[str, set[str]] = field(default_factory=dict)
@@ -42,12 +42,12 @@ class Parents:
 
     @staticmethod
     def of(bundle: Bundle, skeleton: Skeleton, below: Mapping[str, set[str]] | None = None) -> Parents:
-        """Return the state before the first table."""
+        """Return the state before the first table; ``below`` is None where no rule is kept."""
         prepared = bundle.prepared
         parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
-        inherited = {table: prepared.inherited(table) for table in bundle.tables}
+        copied = {table: {} if below is None else parents_columns(prepared, table) for table in bundle.tables}
         asked = tuple(one for table in bundle.tables for one in prepared.row_rules(table).through)
-        return Parents(prepared, skeleton, inherited, parent_of, asked, below or {})
+        return Parents(prepared, skeleton, copied, parent_of, asked, below or {})
 
     def read(self, operand: Operand) -> pa.Array:
         """Return a column of the parents of a table's rows, null where there is none; (rows,)."""
@@ -55,27 +55,17 @@ class Parents:
         values = self.values[self.parent_of[str(operand.through)]][operand.column]
         return values.take(pa.array(pointer, mask=pointer < 0))
 
-    def column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-        """Return an inherited column as the new parent table has it, and the parent of each row, -1 for none."""
-        parent = self.parent_of[inherited.relation]
-        codec = self.prepared.codec(parent).columns[inherited.parent_column]
-        values = self.values[parent][inherited.parent_column]
-        return ParentColumn.of(codec, values), self.skeleton.pointers[inherited.relation]
-
     def fixed(self, table: str) -> Fixed:
-        """Return what a table's rows have from their parents."""
+        """Return what a table's rows have from their parents; what counts from it when decoding goes by it."""
         found = {}
-        for one in self.inherited[table]:
-            pointer = self.skeleton.pointers[one.relation]
-            values = self.values[self.parent_of[one.relation]][one.parent_column]
-            found[one.column] = (pointer >= 0, values.take(pa.array(pointer, mask=pointer < 0)))
+        for column, above in self.copied[table].items():
+            values = self.read(above)
+            found[column] = (self.skeleton.pointers[str(above.through)] >= 0, values)
         return found
 
     def remembered(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield a table's batches and keep the columns that later tables inherit or ask for; one row each."""
-        inheriting = [one for columns in self.inherited.values() for one in columns]
-        wanted = {one.parent_column for one in inheriting if self.parent_of[one.relation] == table}
-        wanted |= self.below.get(table, set())
+        """Yield a table's batches and keep the columns that later tables ask for; one row each."""
+        wanted = set(self.below.get(table, set()))
         wanted |= {one.column for one in self.asked if one.through and self.parent_of[one.through] == table}
         parts = []
         for batch in batches:
@@ -83,3 +73,15 @@ class Parents:
             yield batch
         whole = pa.concat_tables(parts)
         self.values[table] = {name: whole.column(name).combine_chunks() for name in whole.column_names}
+
+
+def parents_columns(prepared: Prepared, table: str) -> dict[str, Operand]:
+    """Return the columns that a rule says are a parent's, of the same meaning there: column -> the parent's."""
+    schema, found = prepared.schema, {}
+    attributes = schema.attribute_columns(table)
+    for one in prepared.row_rules(table).rules:
+        if isinstance(one, Same) and one.left.is_own and one.right.through and one.left.column in attributes:
+            above = schema.table(schema.relation(one.right.through).parent_table).column(one.right.column)
+            if above.sdtype == schema.table(table).column(one.left.column).sdtype:
+                found.setdefault(one.left.column, one.right)
+    return found

@@ -129,7 +129,7 @@ class AbsorbingRows(RowMaker):
         """Return new rows and the cells that a user fixed; ``own`` holds their latents after an earlier pass."""
         making, skeleton, prepared = self.making, self.making.skeleton, self.making.prepared
         rows, pointer = skeleton.rows[table], skeleton.pointers.__getitem__
-        keys = NewKeys(prepared.schema, skeleton, skeleton.pointers, making.parents)
+        keys = NewKeys(prepared.schema, skeleton, skeleton.pointers)
         told = conditions(prepared, keys, table, self._vectors(table, own))
         around = surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__))
         if around.width != network.told:

@@ -91,12 +91,13 @@ class Generation:
         self.log.info("sample: keys of %d rows in %.1f s", sum(skeleton.rows.values()), time.monotonic() - start)
         keys = fixing.keys(schema, spec, skeleton)
         held = HeldTables(self.bundle.prepared)
+        below = held.asked(self.bundle.tables) if self.config.keep_rules else None
         making = Making(
             bundle=self.bundle,
             config=self.config,
             seed=self.seed,
             skeleton=skeleton,
-            parents=Parents.of(self.bundle, skeleton, held.asked(self.bundle.tables) if self.config.keep_rules else {}),
+            parents=Parents.of(self.bundle, skeleton, below),
             device=self.device,
             threads=self.threads,
             allow_targets=self.allow_targets,
@@ -222,8 +223,7 @@ class Generation:
             yield from batches
             return
         protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
-        protected |= {one.column for one in prepared.inherited(table)}
-        protected |= {one.column for one in prepared.panels(table)}
+        protected |= {one.column for one in prepared.panels(table)} - parents.copied[table].keys()
         protected |= asked_columns(demands) | stay
         beside = BesideParents(prepared.schema, rules, parents.read)
         codec = prepared.codec(table)

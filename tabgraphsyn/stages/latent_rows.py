@@ -43,7 +43,7 @@ class LatentRows(RowMaker):
     def rows(self, table: str) -> Iterator[pa.Table]:
         """See ``RowMaker``: tables of batch_rows rows, with the codec's columns."""
         autoencoder = self._autoencoder(table)
-        fixed = self.making.parents.fixed(table) if self._graph.width else {}
+        fixed = self.making.parents.fixed(table)
         if table in self.making.demands:
             return self._asked(table, autoencoder, fixed, self.making.demands[table])
         self._latents[table] = self._new_latents(table, autoencoder)
@@ -101,9 +101,7 @@ class LatentRows(RowMaker):
         prepared = making.prepared
         families = table_families(prepared, table, rows, skeleton.pointers.__getitem__, model.diffusion)
         sampler: Sampler = build(making.bundle.manifest["sampler"], Sampler, allow_targets=making.allow_targets)
-        facts, levels = known_rows(
-            prepared, NewKeys(prepared.schema, skeleton, self._graph.seen, making.parents), table, rows
-        )
+        facts, levels = known_rows(prepared, NewKeys(prepared.schema, skeleton, self._graph.seen), table, rows)
         made: dict[str, Tensor] = {}
         for _ in range(self._graph.passes(table)):
             # The same noise every time: a later pass corrects rows, it does not make others.

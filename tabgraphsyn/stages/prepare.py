@@ -18,7 +18,6 @@ from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
 from tabgraphsyn.data.known.children import Composition
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known, known_candidates
-from tabgraphsyn.data.known.inherited import InheritedColumn, find_inherited
 from tabgraphsyn.data.known.panel import find_panels
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
@@ -72,8 +71,7 @@ def run(context: StageContext) -> None:
         _keep_known(database[name], is_training[name], dependencies, made, held_by[name], codec_config.min_entities)
     for name in database.schema.table_names:
         _keep_compositions(name, made)
-        inherited = _keep_inherited(database, name, is_training, made)
-        _keep_panels(database[name], is_training[name], inherited, made, held_by[name])
+        _keep_panels(database[name], is_training[name], made, held_by[name])
     derived = {name: made.codec(name).derived for name in database.schema.table_names}
     made.keep_dependencies(mark_kept(dependencies, derived))
     kept = sum(one.kept for one in made.dependencies)
@@ -162,24 +160,7 @@ def _keep_compositions(table: str, made: Prepared) -> None:
     made.keep_compositions(table, found)
 
 
-def _keep_inherited(
-    database: Database, table: str, is_training: Mapping[str, np.ndarray], made: Prepared
-) -> list[InheritedColumn]:
-    """Write which columns of a table are its parents', of those parents that are generated before it."""
-    plan = made.plan
-    before = [name for name in plan.order[: plan.order.index(table)] if name not in plan.reference_tables]
-    parents = [one for one in made.schema.relations_of_child(table) if one.parent_table in before]
-    if not parents or table in plan.reference_tables:
-        return []
-    codecs = {name: made.codec(name) for name in {table, *(one.parent_table for one in parents)}}
-    found = find_inherited(database, table, is_training, parents, made.pointer, codecs)
-    made.keep_inherited(table, found)
-    return found
-
-
-def _keep_panels(
-    table: Table, is_training: np.ndarray, inherited: list[InheritedColumn], made: Prepared, entities: np.ndarray
-) -> None:
+def _keep_panels(table: Table, is_training: np.ndarray, made: Prepared, entities: np.ndarray) -> None:
     """Write which columns of a table are periods that rows of one parent never share."""
     name = table.schema.name
     relations = [relation.name for relation in made.schema.relations_of_child(name)]
@@ -187,9 +168,8 @@ def _keep_panels(
     if not relations or not columns:
         return
     values = {column: training_values(table, column, is_training).combine_chunks() for column in columns}
-    taken = [one.column for one in inherited]
     pointers, least = made.pointers(relations), made.plan.min_entities
-    made.keep_panels(name, find_panels(made.codec(name), values, pointers, taken, entities, least))
+    made.keep_panels(name, find_panels(made.codec(name), values, pointers, entities, least))
 
 
 def _family(relation: Relation, made: Prepared) -> tuple[str, np.ndarray] | None:

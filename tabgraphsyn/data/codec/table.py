@@ -133,7 +133,9 @@ class TableCodec:
             decoded[name] = codec.decode(numerical[:, numbers], categorical[:, categories], draw)
             if fixed is not None and name in fixed:
                 is_fixed, values = fixed[name]
-                decoded[name] = pc.if_else(pa.array(is_fixed), values.cast(decoded[name].type), decoded[name])
+                decoded[name] = pc.if_else(
+                    pa.array(is_fixed), values.cast(decoded[name].type, safe=False), decoded[name]
+                )
             for hour in hours.get(name, ()):
                 is_fixed, values = (fixed or {})[hour.column]
                 decoded[name] = hour.imposed(decoded[name], values, is_fixed)

@@ -6,7 +6,7 @@ training rows, and generated rows are moved to periods of their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -112,7 +112,6 @@ def find_panels(
     codec: TableCodec,
     values: Mapping[str, pa.Array],
     pointers: Mapping[str, np.ndarray],
-    inherited: Sequence[str],
     entities: np.ndarray | None = None,
     min_entities: int = 1,
 ) -> list[Panel]:
@@ -122,10 +121,9 @@ def find_panels(
         codec: the table's; columns that its rules tie to others are left alone.
         values: columns of times, of the training rows.
         pointers: relation name -> row of the parent, of the training rows.
-        inherited: columns that are copied from a parent.
         entities, min_entities: see ``Panel.fit``.
     """
-    tied = set(inherited) | {name for rule in codec.rules for name in (rule.column, *rule.inputs)}
+    tied = {name for rule in codec.rules for name in (rule.column, *rule.inputs)}
     tied |= {name for name, one in codec.columns.items() if one.given is not None}
     tied |= {one.given for name, one in codec.columns.items() if one.given is not None and name not in codec.derived}
     found = []

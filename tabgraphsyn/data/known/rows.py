@@ -9,7 +9,6 @@ import numpy as np
 
 from tabgraphsyn.data.known.children import Composition
 from tabgraphsyn.data.known.columns import Known, KnownRows
-from tabgraphsyn.data.known.inherited import InheritedColumn, ParentColumn
 
 
 class Learnt(Protocol):
@@ -21,9 +20,6 @@ class Learnt(Protocol):
     def compositions(self, table: str) -> list[Composition]:
         """Return which lookup rows the children of a table's rows refer to."""
 
-    def inherited(self, table: str) -> list[InheritedColumn]:
-        """Return the columns that a table's rows have from their parents."""
-
 
 class Keys(Protocol):
     """The keys of one database: of the training rows, or of new ones."""
@@ -34,9 +30,6 @@ class Keys(Protocol):
     def lookup(self, known: Known) -> Mapping[str, np.ndarray]:
         """Return the lookup row, as in training, of each row of a table, by relation to a lookup table."""
 
-    def parent_column(self, inherited: InheritedColumn) -> tuple[ParentColumn, np.ndarray]:
-        """Return an inherited column as the parent table has it, and the parent of each row, negative for none."""
-
 
 def known_rows(learnt: Learnt, keys: Keys, table: str, rows: int) -> tuple[KnownRows, tuple[int, ...]]:
     """Return what the keys of a database say of a table's rows, and the number of levels of each place."""
@@ -46,12 +39,6 @@ def known_rows(learnt: Learnt, keys: Keys, table: str, rows: int) -> tuple[Known
     places: list[np.ndarray] = [own.level]
     numbers: list[np.ndarray] = [own.numbers, *composed]
     levels: Sequence[int] = known.levels
-    for inherited in learnt.inherited(table):
-        column, pointer = keys.parent_column(inherited)
-        place, number = column.conditions(pointer)
-        places.append(place)
-        numbers.append(number)
-        levels = (*levels, *column.levels)
     facts = KnownRows(np.concatenate(places, axis=1), np.concatenate(numbers, axis=1), bool(composed))
     return facts, tuple(levels)
 

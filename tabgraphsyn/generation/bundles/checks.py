@@ -27,7 +27,7 @@ MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
 _KNOWN = (
     r"known/{table}(\.json|\.\d+\.parquet|\.composition\d+\.safetensors"
-    r"|\.(inherited|panels|compositions|coarse|rules)\.json)"
+    r"|\.(panels|compositions|coarse|rules)\.json)"
 )
 
 
@@ -217,9 +217,8 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
             operands, below = _operands(table, forms["plan.json"], schema), schema.relations_of_parent(table)
             found = read.problems(operands, own, [one.name for one in below])
             yield from (f"{where}: {text}." for text in found)
-        for ending in (".inherited.json", ".panels.json"):
-            if entries := forms.get(f"known/{table}{ending}"):
-                named[ending] = {one.relation for one in entries}, {one.column for one in entries}
+        if panels := forms.get(f"known/{table}.panels.json"):
+            named[".panels.json"] = {one.relation for one in panels}, {one.column for one in panels}
         for ending, (relations, columns) in named.items():
             if not relations <= own or not columns <= attributes:
                 yield f"known/{table}{ending}: relations and columns of {table!r} expected, found others."

@@ -15,7 +15,6 @@ from tabgraphsyn.data.declared import any_of, form_of
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.known.coarse import CoarseMarginals
-from tabgraphsyn.data.known.inherited import InheritedColumn
 from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.schema import Column, Relation
 from tabgraphsyn.data.untrusted import Count, Form, Name, Number, Scalar, Share, Size, Spread, Text
@@ -36,7 +35,6 @@ RelationForm: Any = form_of(Relation)
 DependencyForm: Any = form_of(Dependency)
 KeyPlanForm: Any = form_of(KeyPlan)
 MakerForm: Any = any_of(*get_args(AnyMaker))
-InheritedForm: Any = form_of(InheritedColumn)
 PanelForm: Any = form_of(Panel)
 CoarseForm: Any = form_of(CoarseMarginals)
 
@@ -189,7 +187,6 @@ TABLE_FORMS = {"codec": TableCodecForm}
 
 KNOWN_FORMS = {
     ".json": KnownForm,
-    ".inherited.json": list[InheritedForm],
     ".panels.json": list[PanelForm],
     ".coarse.json": CoarseForm,
     ".rules.json": RulesForm,

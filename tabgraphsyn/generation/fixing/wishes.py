@@ -23,6 +23,7 @@ from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_c
 from tabgraphsyn.generation.fixing.condition import Condition, Written
 from tabgraphsyn.generation.fixing.typed import ReadTable, Types, typed, unknown_names
 from tabgraphsyn.generation.keys import own_parts, root_columns
+from tabgraphsyn.generation.parents import parents_columns
 
 _COUNT = re.compile(r"count\((?P<table>[^()]+?)(?:\.(?P<column>[^().]+))?\)")
 _MADE_ANEW = (IdentifierCodec, TextCodec, PersonalCodec, PrefixedCodec)
@@ -302,10 +303,10 @@ class WishReader:
         return ""
 
     def _moved(self, table: str, column: str) -> str:
-        inherited = next((one for one in self._prepared.inherited(table) if one.column == column), None)
-        if inherited is not None:
-            parent = self._prepared.schema.relation(inherited.relation).parent_table
-            return f"it is its parent's {inherited.parent_column!r}. Name {parent}.{inherited.parent_column}"
+        above = parents_columns(self._prepared, table).get(column)
+        if above is not None:
+            parent = self._prepared.schema.relation(str(above.through)).parent_table
+            return f"it is its parent's {above.column!r}. Name {parent}.{above.column}"
         if any(one.column == column for one in self._prepared.panels(table)):
             return "its times are spread so that no two rows of a parent share one, which may move them"
         return ""

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
-from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 
 ORDERS, ITEMS, PARTS = 120, 700, 900
@@ -63,15 +61,9 @@ def joined(child: pa.Table, key: str, parent: pa.Table, column: str) -> list[Any
     return [of[value] if value is not None else None for value in child[key].to_pylist()]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, train_small: Any) -> tuple[Any, dict[str, pa.Table]]:
-    store = train_small(tmp_path_factory.mktemp("chain"), *chain())
-    folder = store.artifacts["sample"] / "synthetic"
-    return store, {path.stem: pq.read_table(path) for path in folder.glob("*.parquet")}
-
-
-def test_every_row_agrees_with_its_parent_also_down_a_chain(made: tuple[Any, dict[str, pa.Table]]) -> None:
-    _, tables = made
+def test_every_row_agrees_with_its_parent_also_down_a_chain(tmp_path: Path, train_small: Any) -> None:
+    folder = train_small(tmp_path, *chain()).artifacts["sample"] / "synthetic"
+    tables = {path.stem: pq.read_table(path) for path in folder.glob("*.parquet")}
     for child, key, parent, column, own in (
         ("items", "order", "orders", "currency", "money"),
         ("items", "order", "orders", "day", "day"),
@@ -85,28 +77,3 @@ def test_every_row_agrees_with_its_parent_also_down_a_chain(made: tuple[Any, dic
     without = [m for m, o in zip(tables["items"]["money"], tables["items"]["order"], strict=True) if not o.is_valid]
     assert without
     assert all(value.is_valid for value in without)
-
-
-def test_denoisers_are_told_and_the_bundle_says_which(made: tuple[Any, dict[str, pa.Table]]) -> None:
-    store, _ = made
-    bundle = store.artifacts["sample"] / "bundle"
-    names = {one["column"] for one in read_json(bundle / "known" / "items.inherited.json")}
-    assert names == {"money", "day"}
-    widths = {
-        table: read_json(bundle / "diffusion" / f"{table}.json")["condition_dim"] for table in ("orders", "parts")
-    }
-    # Three currencies and "no parent", besides the graph network's vector.
-    assert widths["parts"] == widths["orders"] + 4
-
-
-def test_without_a_graph_network_nothing_is_inherited(
-    tmp_path: Path, train_small: Any, small_settings: dict[str, Any]
-) -> None:
-    from omegaconf import OmegaConf
-
-    conf = Path(__file__).parents[2] / "conf" / "gnn" / "none.yaml"
-    store = train_small(tmp_path, *chain(), gnn=OmegaConf.to_container(OmegaConf.load(conf)))
-    folder = store.artifacts["sample"] / "synthetic"
-    items, orders = (pq.read_table(folder / f"{name}.parquet") for name in ("items", "orders"))
-    wanted = joined(items, "order", orders, "currency")
-    assert any(a != b for a, b in zip(items["money"].to_pylist(), wanted, strict=True) if b is not None)
