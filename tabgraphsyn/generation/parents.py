@@ -77,7 +77,7 @@ class Parents:
 
 def parents_columns(prepared: Prepared, table: str) -> dict[str, Operand]:
     """Return the columns that a rule says are a parent's, of the same meaning there: column -> the parent's."""
-    schema, found = prepared.schema, {}
+    schema, found = prepared.schema, dict[str, Operand]()
     attributes = schema.attribute_columns(table)
     for one in prepared.row_rules(table).rules:
         if isinstance(one, Same) and one.left.is_own and one.right.through and one.left.column in attributes:

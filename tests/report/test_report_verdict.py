@@ -203,7 +203,7 @@ def test_published_and_skipped_tables_come_from_the_gate() -> None:
     assert (found.judged, found.skipped, found.published) == (("t",), {"a": "tiny"}, {"b": "declared"})
     raws = {"t": {"columns": [{"name": "x", "codec": {"kind": "personal"}}]}}
     raws["b"] = {"columns": [{"name": "y", "codec": {"kind": "text"}}]}
-    raws["t"]["columns"].append({"name": "z", "codec": {"kind": "digits", "whole": {"merged_rows": 3}}})
+    raws["t"]["columns"].append({"name": "z", "codec": {"kind": "categorical", "merged_rows": 3}})
     beyond = left_out(book(), found, {"rows": {"t": {"real": 2}}, "coarse": ["a"]}, Codecs.of(raws))
     assert (beyond.made_anew, beyond.merged, beyond.tiny, beyond.coarse) == (("t.x",), 3, ("t",), ("a",))
 

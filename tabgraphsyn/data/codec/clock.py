@@ -19,7 +19,6 @@ from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, Fitting
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.datetime import LAG_GAIN, spread
-from tabgraphsyn.data.codec.digits import DigitsCodec, with_digits
 from tabgraphsyn.data.codec.numerical import NAMED_SHARE, NumericalCodec, Part, number_codec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.formats.arrow_types import ArrowType
@@ -138,7 +137,7 @@ class ClockLagCodec(ColumnCodec):
     type: ArrowType
     given: Name
     midnight: Literal[0, 2400]
-    lag: Part | DigitsCodec
+    lag: Part
 
     @staticmethod
     def fit(
@@ -194,14 +193,14 @@ class ClockLagCodec(ColumnCodec):
         return pa.array(value, pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
 
 
-def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> Part | DigitsCodec:
+def _lag_codec(name: str, lags: ValueCounts, config: CodecConfig) -> Part:
     """Return the codec of a lag: plans repeat theirs to the minute, so a number would blur it."""
     simple = number_codec(name, lags, config)
     if not isinstance(simple, NumericalCodec) or lags.counts.sum() < ROWS_PER_LAG * len(lags.counts):
         return simple
     if lags.counts[lags.held_by(config.min_entities)].sum() < NAMED_SHARE * lags.counts.sum():
         return simple
-    return with_digits(CategoricalCodec.fit(name, lags, min_entities=config.min_entities), config)
+    return CategoricalCodec.fit(name, lags, min_entities=config.min_entities)
 
 
 def _minutes(values: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:

@@ -24,7 +24,6 @@ class CodecConfig:
             becomes a level of a category.
         max_discrete: a column with at most this many distinct values is a category altogether.
         missing: ``category``: missing is one more level of a number's category; ``factor``: a category of its own.
-        digits_over: a category with more levels than this is written as two digits where other columns tell much of it.
         min_count: categories that occur less often share one level.
         min_entities: a value that fewer entities hold stands neither in the bundle nor, as a category or text, in the
             output; a table is published unasked only where every row is shared by that many. An entity is a row that
@@ -44,7 +43,6 @@ class CodecConfig:
     atom_share: PositiveShare = 0.02
     max_discrete: CountOrNone = 50
     missing: Literal["category", "factor"] = "category"
-    digits_over: CountOrNone = 200
     min_count: CountOrNone = 1
     min_entities: Count = 5
     personal: Literal["make", "ignore"] = "make"

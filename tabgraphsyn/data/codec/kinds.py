@@ -18,7 +18,6 @@ from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.codec.datetime import DatetimeCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
-from tabgraphsyn.data.codec.digits import DigitsCodec
 from tabgraphsyn.data.codec.clock import ClockLagCodec
 from tabgraphsyn.data.codec.clock import ClockCodec
 from tabgraphsyn.data.codec.repeated import RepeatedCodec

@@ -68,14 +68,13 @@ def _whole(values: Iterable[Any]) -> set[int]:
 
 def in_words(raw: Mapping[str, Any]) -> str:
     """Return in words what the json form of a column's codec says of the real data."""
-    inner = raw.get("whole", raw)
-    levels = inner.get("levels") or inner.get("determinant") or inner.get("vocabulary") or {}
+    levels = raw.get("levels") or raw.get("determinant") or raw.get("vocabulary") or {}
     ranks = raw.get("normalisation", {}).get("ranks", {})
-    merged = inner.get("merged_values", 0)
+    merged = raw.get("merged_values", 0)
     atoms = len(raw.get("atoms", {}).get("values", ()))
     return CODECS.get(str(raw["kind"]), ColumnCodec).says.format(
         levels=len(levels.get("values", ())),
-        merged=f"; {merged} values of fewer ({inner.get('merged_rows')} rows) are left out" if merged else "",
+        merged=f"; {merged} values of fewer ({raw.get('merged_rows')} rows) are left out" if merged else "",
         knots=max(len(ranks.get("values", ())) - 1, 1),
         atoms=f", and {atoms} numbers that many rows repeat" if atoms else "",
         person=str(raw.get("person", "")).replace("_", " "),

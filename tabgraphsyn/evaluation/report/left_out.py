@@ -127,7 +127,7 @@ class Codecs:
                 codec = one["codec"]
                 if codec["kind"] in MADE_ANEW:
                     made.append(f"{table}.{one['name']}")
-                merged += int(codec.get("whole", codec).get("merged_rows", 0))
+                merged += int(codec.get("merged_rows", 0))
         return Codecs(tuple(made), merged)
 
 
