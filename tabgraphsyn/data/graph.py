@@ -13,7 +13,6 @@ from tabgraphsyn.errors import StageError
 
 EdgeType = tuple[str, str, str]
 REVERSE = "rev:"
-SIMILAR = "similar"
 
 
 def edge_types(schema: Schema) -> tuple[EdgeType, ...]:
@@ -36,14 +35,12 @@ def edge_types(schema: Schema) -> tuple[EdgeType, ...]:
 
 
 def reversed_type(edge_type: EdgeType) -> EdgeType:
-    """Return the edge type of the same edges in the other direction; a similarity graph is its own reverse.
+    """Return the edge type of the same edges in the other direction.
 
     >>> reversed_type(("flights", "k", "planes"))
     ('planes', 'rev:k', 'flights')
     """
     source, name, target = edge_type
-    if name == SIMILAR:
-        return edge_type
     name = name.removeprefix(REVERSE) if name.startswith(REVERSE) else REVERSE + name
     return (target, name, source)
 

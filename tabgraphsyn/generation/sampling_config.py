@@ -30,7 +30,6 @@ class SamplingConfig:
         batch_rows: rows denoised and decoded at a time; bounds the memory, changes no distribution.
         keep_rules: make rows keep the rules about single rows that ``prepare`` found or the data set declares.
         reference_tables: ``keep`` the rows of lookup tables (airlines, airports) under new keys, or ``generate`` them.
-        refinements: times a table without relations is generated again, conditioned on the rows similar to each row.
         precision: ``bf16`` multiplies the denoiser's matrices in it where the device can, about twice as fast; the same
             seed then gives other rows than ``float32``.
     """
@@ -42,7 +41,6 @@ class SamplingConfig:
     batch_rows: Annotated[int, Interval(ge=1, le=16_777_216)] = 8192
     keep_rules: bool = True
     reference_tables: Literal["keep", "generate"] = "keep"
-    refinements: Annotated[int, Interval(ge=0, le=100)] = 1
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:

@@ -103,19 +103,15 @@ class AbsorbingRows(RowMaker):
             numerical, categorical = prepared.codec(table).first_levels(rows)
             blank = _certain(EncodedBatch(torch.from_numpy(numerical), torch.from_numpy(categorical)))
             return blank, dict(making.demands[table].cells) if table in making.demands else {}
-        made, cells = self._drawn(table, network, {})
-        for _ in range(1, 1 if self._graph is None else self._graph.passes(table)):
-            # The same draws: a later pass corrects rows, it does not make others.
-            made, cells = self._drawn(table, network, {table: self._latents(table, made)})
-        return made, cells
+        return self._drawn(table, network)
 
-    def _vectors(self, table: str, own: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def _vectors(self, table: str) -> torch.Tensor:
         """Return the graph network's vectors of a table's rows, (rows, width); of width 0 without one."""
         if self._graph is None:
             return torch.zeros(self.making.skeleton.rows[table], 0)
         for earlier in self._encoded.keys() - self._graph.latents.keys():
             self._graph.latents[earlier] = self._latents(earlier, self._encoded[earlier])
-        return self._graph.of(table, own)
+        return self._graph.of(table)
 
     @torch.no_grad()
     def _latents(self, table: str, rows: EncodedTensors) -> torch.Tensor:
@@ -123,14 +119,12 @@ class AbsorbingRows(RowMaker):
         folder = self.making.bundle.folder / "autoencoder"
         return load_autoencoder(folder, table, allow_targets=self.making.allow_targets).encode(rows.middle())
 
-    def _drawn(
-        self, table: str, network: AbsorbingNetwork, own: Mapping[str, torch.Tensor]
-    ) -> tuple[EncodedTensors, dict[str, Cells]]:
-        """Return new rows and the cells that a user fixed; ``own`` holds their latents after an earlier pass."""
+    def _drawn(self, table: str, network: AbsorbingNetwork) -> tuple[EncodedTensors, dict[str, Cells]]:
+        """Return new rows and the cells that a user fixed."""
         making, skeleton, prepared = self.making, self.making.skeleton, self.making.prepared
         rows, pointer = skeleton.rows[table], skeleton.pointers.__getitem__
         keys = NewKeys(prepared.schema, skeleton, skeleton.pointers)
-        told = conditions(prepared, keys, table, self._vectors(table, own))
+        told = conditions(prepared, keys, table, self._vectors(table))
         around = surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__))
         if around.width != network.told:
             raise DataError(

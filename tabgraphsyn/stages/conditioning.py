@@ -37,22 +37,14 @@ class DatabaseConditions:
 
         Args:
             target: the table that is generated next.
-            latents: latents of the tables before it. With those of ``target`` itself, a table without relations is
-                conditioned on the rows similar to each row; without them its conditions are zeros, which is what a
-                dropped condition is in the training of a denoiser.
+            latents: latents of the tables before it.
 
         Raises:
             StageError: latents that are missing, or do not have a row for every row of their table.
         """
         self._check(target, latents)
-        rows = self.graph.rows[target]
-        is_similar = refines(self.encoder, target)
-        if is_similar and target not in latents:
-            return torch.zeros(rows, self.encoder.condition_dim)
-        read = set(self.encoder.graph_schema.visible(target)) | ({target} if is_similar else set())
+        read = set(self.encoder.graph_schema.visible(target))
         graph = self.graph.with_latents({table: latents[table].float() for table in latents if table in read})
-        if is_similar:
-            graph = graph.with_similarity(self.encoder)
         return self.encoder(graph.whole(), target).float().cpu()
 
     def _check(self, target: str, latents: Mapping[str, Tensor]) -> None:
@@ -65,11 +57,6 @@ class DatabaseConditions:
                     f"condition of {target!r}: latents of {table!r}, which is generated before it, must have shape "
                     f"{wanted}, found {found}. Generate tables in the order of plan.json."
                 )
-
-
-def refines(encoder: ConditionEncoder, target: str) -> bool:
-    """Return True where conditions of ``target`` need its own latents: generate once without, then again with."""
-    return encoder.similar_rows > 0 and target in encoder.graph_schema.isolated_tables
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,10 @@ def run(context: StageContext) -> None:
     features, graph, schema = _read(context)
     torch.manual_seed(derive_seed(context.config["seed"], "gnn", "weights"))
     encoder = build_encoder(context.config["gnn"], schema, context.allow_targets)
-    training_graph = graph.with_similarity(encoder)
-    summary = _train(context, encoder, training_graph) if encoder.is_trained else None
+    summary = _train(context, encoder, graph) if encoder.is_trained else None
     encoder.to(context.resources.device).eval()
     for table in schema.tables:
-        encoder.fit_standardisation(training_graph.whole(), table)
+        encoder.fit_standardisation(graph.whole(), table)
         save_array(context.artifacts / "condition" / f"{table}.npy", _conditions(encoder, graph, table))
     write_weights(encoder, context.artifacts / WEIGHTS_FILE)
     write_json(

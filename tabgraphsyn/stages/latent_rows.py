@@ -102,21 +102,18 @@ class LatentRows(RowMaker):
         families = table_families(prepared, table, rows, skeleton.pointers.__getitem__, model.diffusion)
         sampler: Sampler = build(making.bundle.manifest["sampler"], Sampler, allow_targets=making.allow_targets)
         facts, levels = known_rows(prepared, NewKeys(prepared.schema, skeleton, self._graph.seen), table, rows)
-        made: dict[str, Tensor] = {}
-        for _ in range(self._graph.passes(table)):
-            # The same noise every time: a later pass corrects rows, it does not make others.
-            made[table] = generate_latents(
-                model=model,
-                sampler=sampler,
-                condition=RowConditions.of(self._graph.of(table, made), facts, levels),
-                siblings=families,
-                seed=derive_seed(making.seed, "sample", table, *_which(again)),
-                batch_rows=making.config.batch_rows,
-                device=making.device,
-                threads=making.threads,
-            )
-            _check_finite(table, made[table])
-        return made[table]
+        made = generate_latents(
+            model=model,
+            sampler=sampler,
+            condition=RowConditions.of(self._graph.of(table), facts, levels),
+            siblings=families,
+            seed=derive_seed(making.seed, "sample", table, *_which(again)),
+            batch_rows=making.config.batch_rows,
+            device=making.device,
+            threads=making.threads,
+        )
+        _check_finite(table, made)
+        return made
 
     @torch.no_grad()
     def _decoded(self, table: str, autoencoder: Autoencoder, fixed: Fixed, again: int = 0) -> Iterator[pa.Table]:

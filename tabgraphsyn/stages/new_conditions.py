@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from torch import Tensor
 
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.generation.row_maker import Making
-from tabgraphsyn.stages.conditioning import load_conditions, refines
+from tabgraphsyn.stages.conditioning import load_conditions
 
 
 class NewConditions:
@@ -31,22 +29,12 @@ class NewConditions:
         self.seen: dict[str, np.ndarray] = source.features.as_in_training(making.skeleton.pointers, censored)
         self.latents: dict[str, Tensor] = {}
         self._conditions = source.open(making.skeleton.rows, self.seen)
-        self._refinements = making.config.refinements
 
     @property
     def width(self) -> int:
         """Width of a condition."""
         return self._conditions.encoder.condition_dim
 
-    def passes(self, table: str) -> int:
-        """Return how often a table's rows are made: once more for each time that they are conditioned on themselves."""
-        return 1 + (self._refinements if refines(self._conditions.encoder, table) else 0)
-
-    def of(self, table: str, own: Mapping[str, Tensor]) -> Tensor:
-        """Return the conditions of a table's rows, (rows, width) float32 on the CPU.
-
-        Args:
-            table: the table that is made next.
-            own: its name -> latents of its rows, (rows, latent_dim), as an earlier pass made them; nothing before.
-        """
-        return self._conditions.condition(table, {**self.latents, **own})
+    def of(self, table: str) -> Tensor:
+        """Return the conditions of the rows of the table that is made next, (rows, width) float32 on the CPU."""
+        return self._conditions.condition(table, self.latents)

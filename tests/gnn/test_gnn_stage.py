@@ -14,7 +14,7 @@ import torch
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.errors import ConfigError, Interrupted, StageError
 from tabgraphsyn.stages import gnn
-from tabgraphsyn.stages.conditioning import load_conditions, refines
+from tabgraphsyn.stages.conditioning import load_conditions
 from tabgraphsyn.stages.context import Resources, StageContext
 from tabgraphsyn.training.conditions import ConditionTask, GraphLoopConfig
 
@@ -155,19 +155,6 @@ def test_latents_that_are_missing_are_named(trained_config, small, context) -> N
         database.condition("crew", {})
     with pytest.raises(StageError, match=r"\(7, 5\), found \(6, 5\)"):
         database.condition("crew", {"airport": torch.zeros(6, 5)})
-
-
-def test_similar_rows_at_sampling_are_generated_rows(trained_config, small, context) -> None:
-    stage = context({**trained_config, "similar_rows": 4})
-    gnn.run(stage)
-    source = load_conditions(stage.artifacts, "cpu")
-    assert [table for table in small.rows if refines(source.encoder, table)] == ["note"]
-    database = source.open(small.rows, small.pointers())
-    before = {table: values for table, values in small.latents().items() if table != "note"}
-    assert torch.equal(database.condition("note", before), torch.zeros(30, 64))
-    generated = database.condition("note", {**before, "note": small.latents(9)["note"]})
-    assert generated.abs().sum() > 0
-    assert not np.allclose(generated.numpy(), conditions_in(stage.artifacts)["note"])
 
 
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def test_parts_add_up_to_the_step(small, trained_config, full_batch_rows: int) -
         steps=1, batch_rows=50, learning_rate=1.0, full_batch_rows=full_batch_rows, fanout=3, validation_share=0.0
     )
     torch.manual_seed(0)
-    network = small.encoder({**trained_config, "dropout": 0.0, "similar_rows": 3})
-    task = ConditionTask(network, small.graph().with_similarity(network), config, seed=0)
+    network = small.encoder({**trained_config, "dropout": 0.0})
+    task = ConditionTask(network, small.graph(), config, seed=0)
     steps = {task.target_at(step): step for step in range(60)}
     assert set(steps) == {"airport", "crew", "flight", "note"}
     for step in steps.values():

@@ -14,8 +14,7 @@ from tabgraphsyn.models.gnn.sampling import NeighbourSampler, sampled_neighbours
 
 @pytest.mark.parametrize("target", ["airport", "crew", "flight", "note"])
 def test_without_a_limit_conditions_are_those_of_the_whole_graph(trained_config, small, target: str) -> None:
-    network, graph = small.encoder(trained_config, similar_rows=3), small.graph()
-    graph = graph.with_similarity(network)
+    network, graph = small.encoder(trained_config), small.graph()
     sampler = NeighbourSampler(graph.adjacency, graph.rows, network.layers, None)
     rows = np.random.default_rng(0).permutation(small.rows[target])[:5]
     batch = graph.sampled(sampler, target, rows, np.random.default_rng(0))

@@ -328,10 +328,8 @@ def test_a_quota_counts_files(line: Line, tmp_path: Path):
     assert again.counts == (0, 10)
 
 
-@pytest.mark.parametrize("similar_rows", [0, 5])
-def test_one_table_alone(inline_outputs: Path, here: Callable[..., Ended], similar_rows: int):
-    told = ["gnn=gin", "training.gnn.steps=4", f"gnn.similar_rows={similar_rows}"] if similar_rows else []
-    ended = here(*small("breast_cancer", inline_outputs), *told, f"campaign=single-{similar_rows}")
+def test_one_table_alone(inline_outputs: Path, here: Callable[..., Ended]):
+    ended = here(*small("breast_cancer", inline_outputs), "campaign=single")
     assert ended.counts[0] >= 5
-    made = pd.read_csv(inline_outputs / "campaigns" / f"single-{similar_rows}" / "default/synthetic/breast_cancer.csv")
+    made = pd.read_csv(inline_outputs / "campaigns" / "single" / "default/synthetic/breast_cancer.csv")
     assert made.shape == (569, 31)

@@ -178,7 +178,6 @@ def test_bundle_says_where_it_comes_from(small_store: Any) -> None:
         ({"formats": []}, "formats"),
         ({"batch_rows": 0}, "batch_rows"),
         ({"scale": -1.0}, "scale"),
-        ({"refinements": -1}, "refinements"),
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, Any], words: str) -> None:
@@ -192,7 +191,7 @@ def test_rows_on_the_command_line() -> None:
         parse_rows(["people"])
 
 
-def test_one_table_without_relations(tmp_path: Path, train_small: Any, small_settings: dict[str, Any]) -> None:
+def test_one_table_without_relations(tmp_path: Path, train_small: Any) -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=300)
     table = pa.table(
@@ -201,8 +200,7 @@ def test_one_table_without_relations(tmp_path: Path, train_small: Any, small_set
     schema = Schema(
         (TableSchema("points", (Column("x", "numerical"), Column("kind", "categorical"), Column("both", "numerical"))),)
     )
-    gnn = {**small_settings["gnn"], "similar_rows": 5}
-    store = train_small(tmp_path, schema, {"points": table}, gnn=gnn)
+    store = train_small(tmp_path, schema, {"points": table})
     made = tables_of(store.artifacts["sample"] / "synthetic")["points"]
     assert made.num_rows == 300
     assert made.schema.types == table.schema.types

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.models.gnn.base import GraphSchema
 from tabgraphsyn.models.gnn.encoder import GraphEncoder
-from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
+from tabgraphsyn.ranges import Layers, Share, ShareBelowOne, Width
 
 NEGATIVE_SLOPE = 0.2
 
@@ -32,7 +32,6 @@ class AttentionEncoder(GraphEncoder):
         layers: Layers = 2,
         condition_dim: Width = 64,
         dropout: ShareBelowOne = 0.1,
-        similar_rows: Neighbours = 0,
         reconstruction_weight: Share = 0.25,
     ) -> None:
         if heads < 1 or hidden_dim % heads:
@@ -45,6 +44,5 @@ class AttentionEncoder(GraphEncoder):
             layers=layers,
             condition_dim=condition_dim,
             dropout=dropout,
-            similar_rows=similar_rows,
             reconstruction_weight=reconstruction_weight,
         )

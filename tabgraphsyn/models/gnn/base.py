@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from tabgraphsyn.data.graph import SIMILAR, EdgeType
+from tabgraphsyn.data.graph import EdgeType
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.models.gnn.edges import Edges
 
@@ -32,12 +31,6 @@ class GraphSchema(Plain):
     latent_dims: Mapping[str, int]
     structure_dims: Mapping[str, int]
     edge_types: tuple[EdgeType, ...]
-
-    @cached_property
-    def isolated_tables(self) -> tuple[str, ...]:
-        """Tables that take part in no relation."""
-        related = {table for source, name, target in self.edge_types if name != SIMILAR for table in (source, target)}
-        return tuple(table for table in self.tables if table not in related)
 
     def visible(self, target: str) -> tuple[str, ...]:
         """Return the tables that are generated before ``target``: the only ones whose latents it may see."""
@@ -71,20 +64,18 @@ class ConditionEncoder(nn.Module, ABC):
         condition_dim: width of a condition; 0 for the null object ``gnn=none``.
         is_trained: False for the null object.
         layers: hops over which a condition sees the graph.
-        similar_rows: number of neighbours in the similarity graph of a table without relations; 0 for no such graph.
     """
 
     graph_schema: GraphSchema
     condition_dim: int
     is_trained: bool
     layers: int
-    similar_rows: int
 
     @abstractmethod
     def forward(self, graph: GraphBatch, target: str) -> Tensor:
         """Return standardised conditions of the rows asked for, (rows, condition_dim).
 
-        Latents of ``target`` and of later tables are not read, but for the neighbours of a row in a similarity graph.
+        Latents of ``target`` and of later tables are not read.
         """
 
     @abstractmethod

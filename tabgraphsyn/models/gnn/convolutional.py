@@ -14,7 +14,7 @@ from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.models.gnn.base import GraphSchema
 from tabgraphsyn.models.gnn.edges import Edges
 from tabgraphsyn.models.gnn.encoder import GraphEncoder
-from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
+from tabgraphsyn.ranges import Layers, Share, ShareBelowOne, Width
 
 HOME = "torch_geometric.nn"
 MOST = 1_024
@@ -52,7 +52,6 @@ class ConvolutionNetwork(GraphEncoder):
         layers: Layers = 2,
         condition_dim: Width = 64,
         dropout: ShareBelowOne = 0.1,
-        similar_rows: Neighbours = 0,
         reconstruction_weight: Share = 0.25,
     ) -> None:
         # Set first: the base class asks for convolutions while it is built.
@@ -65,7 +64,6 @@ class ConvolutionNetwork(GraphEncoder):
             layers=layers,
             condition_dim=condition_dim,
             dropout=dropout,
-            similar_rows=similar_rows,
             reconstruction_weight=reconstruction_weight,
         )
 

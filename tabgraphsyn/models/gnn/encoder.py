@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tabgraphsyn.data.graph import SIMILAR, EdgeType
+from tabgraphsyn.data.graph import EdgeType
 from tabgraphsyn.models.gnn.base import ConditionEncoder, GraphBatch, GraphSchema
 from tabgraphsyn.models.gnn.edges import Edges
 from tabgraphsyn.models.gnn.heads import NeighbourHead, PredictionHead
-from tabgraphsyn.ranges import Layers, Neighbours, Share, ShareBelowOne, Width
+from tabgraphsyn.ranges import Layers, Share, ShareBelowOne, Width
 
 # Rows of a table that one pass embeds at a time when nothing is trained: bounds memory, not the result.
 CHUNK_ROWS = 131_072
@@ -104,7 +104,6 @@ class GraphEncoder(ConditionEncoder):
         layers: hops; 2 or 3, however many tables there are.
         condition_dim: width of a condition.
         dropout: share of an update's hidden units that a training step drops.
-        similar_rows: neighbours of a row in the similarity graph of a table without relations; 0 for no such graph.
         reconstruction_weight: share of the loss that asks a row's condition for the latents of its visible neighbours.
     """
 
@@ -120,14 +119,13 @@ class GraphEncoder(ConditionEncoder):
         layers: Layers = 2,
         condition_dim: Width = 64,
         dropout: ShareBelowOne = 0.1,
-        similar_rows: Neighbours = 0,
         reconstruction_weight: Share = 0.25,
     ) -> None:
         super().__init__()
-        self.similar_rows, self.layers, self.condition_dim = similar_rows, layers, condition_dim
+        self.layers, self.condition_dim = layers, condition_dim
         self.hidden_dim = hidden_dim
         self.reconstruction_weight = reconstruction_weight
-        self.graph_schema = schema = self._with_similarity(graph_schema)
+        self.graph_schema = schema = graph_schema
         self.inputs = nn.ModuleList(
             RowInput(latent_dim=schema.latent_dims[t], structure_dim=schema.structure_dims[t], hidden_dim=hidden_dim)
             for t in schema.tables
@@ -157,12 +155,6 @@ class GraphEncoder(ConditionEncoder):
     def convolution(self) -> nn.Module:
         """Return a new convolution: ``(source rows, target rows, Edges) -> messages``, all ``hidden_dim`` wide."""
 
-    def _with_similarity(self, schema: GraphSchema) -> GraphSchema:
-        if not self.similar_rows:
-            return schema
-        similar = tuple((table, SIMILAR, table) for table in schema.isolated_tables)
-        return GraphSchema(schema.tables, schema.latent_dims, schema.structure_dims, (*schema.edge_types, *similar))
-
     def _reached(self, target: str) -> list[list[str]]:
         """Return for every hop the tables whose vectors the next one needs; the last holds the target alone."""
         needed = [[target]]
@@ -188,15 +180,11 @@ class GraphEncoder(ConditionEncoder):
         return self.inputs[self.number[table]](graph.structure[table], graph.latents[table] if is_visible else None)
 
     def _next(self, hop: int, table: str, rows: dict[str, Tensor], graph: GraphBatch) -> Tensor:
-        incoming = []
-        for number, edge_type in self.incoming[table]:
-            if edge_type not in graph.edges:
-                continue
-            if edge_type[1] != SIMILAR:
-                incoming.append((number, rows[edge_type[0]], graph.edges[edge_type]))
-            elif hop == 0:
-                # Neighbours' latents, one hop only: two would bring a row's own latents back to it.
-                incoming.append((number, self._first(graph, table, is_visible=True), graph.edges[edge_type]))
+        incoming = [
+            (number, rows[edge_type[0]], graph.edges[edge_type])
+            for number, edge_type in self.incoming[table]
+            if edge_type in graph.edges
+        ]
         return self.hops[hop](self.number[table], rows[table], incoming)
 
     def forward(self, graph: GraphBatch, target: str) -> Tensor:

@@ -14,7 +14,6 @@ class NoConditions(ConditionEncoder):
     condition_dim = 0
     is_trained = False
     layers = 0
-    similar_rows = 0
 
     def __init__(self, *, graph_schema: GraphSchema) -> None:
         super().__init__()

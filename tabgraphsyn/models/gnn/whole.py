@@ -9,10 +9,9 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from tabgraphsyn.data.graph import SIMILAR, Adjacency, EdgeType, reversed_type
-from tabgraphsyn.models.gnn.base import ConditionEncoder, Edges, GraphBatch
+from tabgraphsyn.data.graph import Adjacency, EdgeType, reversed_type
+from tabgraphsyn.models.gnn.base import Edges, GraphBatch
 from tabgraphsyn.models.gnn.sampling import NeighbourSampler, to_batch
-from tabgraphsyn.models.gnn.similarity import similarity_adjacency
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,6 @@ class DatabaseGraph:
             each is (rows, latent_dim).
         """
         return DatabaseGraph(self.structure, latents, self.adjacency, self.device, self._edges)
-
-    def with_similarity(self, encoder: ConditionEncoder) -> DatabaseGraph:
-        """Return the graph with the similarity edges that ``encoder`` asks for, where the latents are there."""
-        tables = encoder.graph_schema.isolated_tables if encoder.similar_rows else ()
-        similar: dict[EdgeType, Adjacency] = {
-            (table, SIMILAR, table): similarity_adjacency(self.latents[table].to(self.device), encoder.similar_rows)
-            for table in tables
-            if table in self.latents
-        }
-        # A copy: similarity edges belong to these latents and must not reach graphs with other ones.
-        return DatabaseGraph(self.structure, self.latents, {**self.adjacency, **similar}, self.device, {**self._edges})
 
     @cached_property
     def _whole(self) -> GraphBatch:
