@@ -29,7 +29,6 @@ from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
-from tabgraphsyn.generation.keeping.spacing import spaced
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
@@ -187,7 +186,7 @@ class Generation:
     def rows(
         self, table: str, made: Iterator[pa.Table], keys: KeyValues, skeleton: Skeleton, kept: pa.Table | None
     ) -> Iterator[pa.Table]:
-        """Yield a table's rows in batches, keys and attributes, panels spaced: as many as the skeleton has."""
+        """Yield a table's rows in batches, keys and attributes: as many as the skeleton has."""
         values, count = keys.table(table), skeleton.rows[table]
         if self.bundle.prepared.codec(table).columns:
             batches = _with_keys(table, made, values, kept, count)
@@ -195,16 +194,7 @@ class Generation:
             batches = _keys_alone(values, count, self.config.batch_rows)
         if self.config.reference_tables == "keep":
             batches = self._looked_up(table, batches, skeleton)
-        panels = [] if kept is not None else self.bundle.prepared.panels(table)
-        if not panels:
-            yield from batches
-            return
-        codec, whole = self.bundle.prepared.codec(table), pa.concat_tables(batches)
-        for panel in panels:
-            rng = numpy_generator(self.seed, "sample", table, "panel", panel.column)
-            whole = spaced(whole, panel, skeleton.pointers[panel.relation], codec, rng)
-        for first in range(0, max(whole.num_rows, 1), self.config.batch_rows):
-            yield whole.slice(first, self.config.batch_rows)
+        yield from batches
 
     def _ruled(
         self,
@@ -223,7 +213,6 @@ class Generation:
             yield from batches
             return
         protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
-        protected |= {one.column for one in prepared.panels(table)} - parents.copied[table].keys()
         protected |= asked_columns(demands) | stay
         beside = BesideParents(prepared.schema, rules, parents.read)
         codec = prepared.codec(table)

@@ -1,4 +1,4 @@
-"""What keys into lookup tables say of a row: levels, tuples, and columns that follow from them."""
+"""What keys into lookup tables say of a row: levels, and columns that follow from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tabgraphsyn.data.dependencies import Dependency
-from tabgraphsyn.data.known.columns import LEVELS_MAX, TUPLE_ROWS_MIN, Known, known_candidates
+from tabgraphsyn.data.known.columns import LEVELS_MAX, Known, known_candidates
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 
 ROUTES = np.array([[0, 1], [0, 2], [1, 0], [2, 2]])
@@ -61,18 +61,16 @@ def test_a_known_column_is_looked_up_and_an_unknown_tuple_keeps_its_own_value(tm
     assert known.filled(made, lookup).column("distance").to_pylist() == [500, 90, 3, 4, 5]
 
 
-def test_features_name_the_rows_and_the_tuples() -> None:
+def test_features_name_the_rows() -> None:
     known = fitted()
     pointers, _ = rows()
     facts = known.rows(pointers)
-    assert known.levels == (4, 4, len(ROUTES) + 1)
-    assert facts.level.shape == (400, 3)
-    assert (facts.level[:, :2] == np.stack(list(pointers.values()), axis=1) + 1).all()
-    assert len(np.unique(facts.level[:, 2])) == len(ROUTES)
+    assert known.levels == (4, 4)
+    assert (facts.level == np.stack(list(pointers.values()), axis=1) + 1).all()
     assert facts.numbers[:, 0].mean() == pytest.approx(0, abs=1e-5)
     assert facts.numbers[:, 0].std() == pytest.approx(1, abs=1e-5)
     nowhere = known.rows({name: np.array([-1]) for name in known.relations})
-    assert nowhere.level.tolist() == [[0, 0, 0]]
+    assert nowhere.level.tolist() == [[0, 0]]
     assert nowhere.numbers.tolist() == [[0, 0]]
 
 
@@ -81,13 +79,6 @@ def test_a_dependency_with_one_exception_is_not_kept() -> None:
     values = distance.to_pylist()
     values[7] += 1
     assert fitted(pa.array(values)).columns == ()
-
-
-def test_rare_tuples_are_not_told_apart() -> None:
-    pointers, distance = rows()
-    few = {name: pointer[: TUPLE_ROWS_MIN - 1] for name, pointer in pointers.items()}
-    known = Known.fit("flights", schema(), ["airports"], few, {"airports": 3}, [], {"distance": distance})
-    assert len(known.tuples) == 0
 
 
 def test_a_large_lookup_table_shares_its_last_level() -> None:

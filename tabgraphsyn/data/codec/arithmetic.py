@@ -1,7 +1,8 @@
-"""Exact arithmetic between columns of one row: an arrival is a plan plus a delay, an hour is a clock's hour.
+"""Exact arithmetic between times of day written as hhmm: an arrival is a plan plus a delay, an hour is a clock's hour.
 
 A model hits such a rule to within a few minutes; every reader of the table, and every classifier, sees that at once.
-The rules are found in the training rows, must hold in all of them, and are restored after decoding.
+The rules are found in the training rows, must hold in all of them, and are restored after decoding. Sums of other
+numbers are the business of ``data.rules``.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ ROWS_MIN = 50
 
 @dataclass(frozen=True)
 class SumRule(Plain):
-    """``column = start + change`` in every row where all three are known.
+    """``column = start + change`` in every row where all three are known: two times of day, and minutes between them.
 
     Attributes:
-        clock: ``column`` and ``start`` are times of day written as hhmm, ``change`` is in minutes, midnight wraps.
         midnight: how midnight is written, 0 or 2400.
     """
 
@@ -36,7 +36,6 @@ class SumRule(Plain):
     column: Name
     start: Name
     change: Name
-    clock: bool = False
     midnight: Literal[0, 2400] = 0
 
     @property
@@ -49,19 +48,14 @@ class SumRule(Plain):
         column, start, change = (values[name] for name in (self.column, self.start, self.change))
         known = ~(np.isnan(column) | np.isnan(start) | np.isnan(change))
         column, start, change = column[known], start[known], change[known]
-        if self.clock:
-            return (minutes(column) - minutes(start) - change) % DAY_MIN == 0
-        return np.abs(column - start - change) <= 1e-9 * np.maximum(np.abs(column), 1.0)
+        return (minutes(column) - minutes(start) - change) % DAY_MIN == 0
 
     def restored(self, columns: Mapping[str, pa.Array]) -> pa.Array:
         """Return the column with the rule kept wherever both inputs are known, (rows,)."""
         start, change = (_numbers(columns[name]) for name in self.inputs)
-        if self.clock:
-            minute = (minutes(start) + change) % DAY_MIN
-            total = minute // 60 * 100 + minute % 60
-            total = np.where(total == 0, self.midnight, total)
-        else:
-            total = start + change
+        minute = (minutes(start) + change) % DAY_MIN
+        total = minute // 60 * 100 + minute % 60
+        total = np.where(total == 0, self.midnight, total)
         old = columns[self.column]
         known = ~np.isnan(total)
         new = pa.array(np.where(known, total, 0.0), pa.float64()).cast(old.type, safe=False)
@@ -136,7 +130,7 @@ def find_rules(columns: Mapping[str, pa.Array]) -> tuple[Rule, ...]:
 
 def clocks(rules: Sequence[Rule]) -> tuple[str, ...]:
     """Return the columns that rules read as times of day and do not restore themselves."""
-    timed = [rule for rule in rules if not isinstance(rule, BandRule) and rule.clock]
+    timed = [rule for rule in rules if not isinstance(rule, BandRule)]
     read = [rule.clock if isinstance(rule, HourRule) else rule.start for rule in timed]
     return tuple(dict.fromkeys(read))
 
@@ -154,15 +148,12 @@ def rules_from_dict(raw: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
 def _candidates(
     columns: Mapping[str, pa.Array], values: Mapping[str, np.ndarray], clocks: Sequence[str]
 ) -> Iterator[Rule]:
-    for column in values:
-        for start in values:
+    for column in clocks:
+        midnight: Literal[0, 2400] = 2400 if np.nanmax(values[column]) == 2400 else 0
+        for start in clocks:
             for change in values:
-                if len({column, start, change}) < 3:
-                    continue
-                clock = column in clocks and start in clocks
-                midnight: Literal[0, 2400] = 2400 if clock and np.nanmax(values[column]) == 2400 else 0
-                rule = SumRule(column, start, change, clock, midnight)
-                if _always(rule, values):
+                rule = SumRule(column, start, change, midnight)
+                if len({column, start, change}) == 3 and _always(rule, values):
                     yield rule
     for name, array in columns.items():
         if pa.types.is_timestamp(array.type):

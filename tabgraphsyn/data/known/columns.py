@@ -26,9 +26,6 @@ from tabgraphsyn.data.schema import Schema
 
 LEVELS_MAX = 512
 """Rows of one lookup table that are told apart; the others, those with the fewest children, share a level."""
-TUPLES_MAX = 1024
-TUPLE_ROWS_MIN = 10
-"""Rows that a tuple of lookup rows needs to be told apart: fewer would be learnt by heart."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,7 @@ class KnownRows:
     """What is known of rows of one table.
 
     Shape:
-        level: (rows, relations or one more) int64: which lookup row of each relation (0 for none, one level for all
-            rare ones), then which tuple of them (0 for a rare one).
+        level: (rows, relations) int64: which lookup row of each relation (0 for none, one level for all rare ones).
         numbers: (rows, numbers) float32.
 
     Attributes:
@@ -100,22 +96,18 @@ class Known:
         table: the table that holds the keys.
         relations: names of its relations to lookup tables.
         level_of: for each of them (lookup rows,) int64: the level of a lookup row, from 1.
-        tuples: (tuples, relations) int64: tuples of lookup rows that are told apart, a carrier on a route; none where
-            there is one relation.
         columns: columns that follow from these keys.
     """
 
     table: str
     relations: tuple[str, ...]
     level_of: tuple[np.ndarray, ...] = field(repr=False)
-    tuples: np.ndarray = field(repr=False)
     columns: tuple[KnownColumn, ...]
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Number of levels of each relation and of their tuples, level 0 among them."""
-        single = tuple(int(level.max(initial=0)) + 1 for level in self.level_of)
-        return (*single, len(self.tuples) + 1) if len(self.tuples) else single
+        """Number of levels of each relation, level 0 among them."""
+        return tuple(int(level.max(initial=0)) + 1 for level in self.level_of)
 
     @property
     def numbers(self) -> int:
@@ -154,8 +146,7 @@ class Known:
             found = _known_column(column, names, pointers, values[column], entities, min_entities)
             if found is not None:
                 columns.append(found)
-        tuples = _frequent_tuples([pointers[r.name] for r in relations])
-        return Known(table, tuple(r.name for r in relations), level_of, tuples, tuple(columns))
+        return Known(table, tuple(r.name for r in relations), level_of, tuple(columns))
 
     def rows(self, lookup: Mapping[str, np.ndarray]) -> KnownRows:
         """Return what is known of rows.
@@ -167,8 +158,6 @@ class Known:
             np.where(lookup[name] < 0, 0, of[lookup[name]]) if len(of) else np.zeros(len(lookup[name]), np.int64)
             for name, of in zip(self.relations, self.level_of, strict=True)
         ]
-        if len(self.tuples):
-            level.append(_entry(self.tuples, [lookup[name] for name in self.relations]) + 1)
         numbers = [one.feature(one.place(lookup)) for one in self.columns if one.is_number]
         rows = len(next(iter(lookup.values()))) if lookup else 0
         return KnownRows(
@@ -193,7 +182,6 @@ class Known:
             "table": self.table,
             "relations": list(self.relations),
             "level_of": [level.tolist() for level in self.level_of],
-            "tuples": self.tuples.tolist(),
             "columns": [
                 {"column": one.column, "relations": list(one.relations), "mean": one.mean, "std": one.std}
                 for one in self.columns
@@ -209,7 +197,7 @@ class Known:
     def load(folder: Path, table: str) -> Known:
         """Read what ``save`` wrote; nothing is known where it wrote nothing."""
         if not (folder / f"{table}.json").exists():
-            return Known(table, (), (), np.zeros((0, 0), np.int64), ())
+            return Known(table, (), (), ())
         raw: dict[str, Any] = read_json(folder / f"{table}.json")
         columns = []
         for number, one in enumerate(raw["columns"]):
@@ -219,8 +207,7 @@ class Known:
             columns.append(KnownColumn(one["column"], tuple(one["relations"]), keys, values, one["mean"], one["std"]))
         level_of = tuple(np.asarray(level, dtype=np.int64) for level in raw["level_of"])
         relations = tuple(raw["relations"])
-        tuples = np.asarray(raw["tuples"], dtype=np.int64).reshape(-1, len(relations))
-        return Known(raw["table"], relations, level_of, tuples, tuple(columns))
+        return Known(raw["table"], relations, level_of, tuple(columns))
 
 
 def known_candidates(
@@ -259,17 +246,6 @@ def _levels(pointer: np.ndarray, rows: int) -> np.ndarray:
     level = np.full(rows, LEVELS_MAX)
     level[order[: LEVELS_MAX - 1]] = np.arange(1, LEVELS_MAX)
     return level
-
-
-def _frequent_tuples(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the tuples of lookup rows that enough rows share, most frequent first; none of a single relation."""
-    if len(rows) < 2:
-        return np.zeros((0, len(rows)), dtype=np.int64)
-    joint = tuple_codes(rows)
-    codes, first, counts = np.unique(joint, return_index=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    kept = order[(counts[order] >= TUPLE_ROWS_MIN) & (codes[order] >= 0)][:TUPLES_MAX]
-    return np.stack([row[first[kept]] for row in rows], axis=1)
 
 
 def _entry(keys: np.ndarray, rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Panels: one row per parent and period, such as a station's weather by the hour or a shop's sales by the week.
 
 Generated one by one, rows of a family take some periods twice and leave others out. Such a column is found in the
-training rows, and generated rows are moved to periods of their own.
+training rows: new keys say in which periods rows stand, and steps from one to the next are drawn first.
 """
 
 from __future__ import annotations

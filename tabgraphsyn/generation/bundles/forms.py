@@ -156,7 +156,6 @@ class KnownForm(Form):
     table: Name
     relations: list[Name]
     level_of: list[list[Size]]
-    tuples: list[list[Count]]
     columns: list[KnownColumnForm]
 
 

@@ -307,8 +307,6 @@ class WishReader:
         if above is not None:
             parent = self._prepared.schema.relation(str(above.through)).parent_table
             return f"it is its parent's {above.column!r}. Name {parent}.{above.column}"
-        if any(one.column == column for one in self._prepared.panels(table)):
-            return "its times are spread so that no two rows of a parent share one, which may move them"
         return ""
 
     @staticmethod
