@@ -232,7 +232,8 @@ class Generation:
             if broken:
                 self.say(f"{table}: {broken} rows break a rule of the data set as they were given.")
         if rules.families and not stay:
-            pointers, left = parents.skeleton.pointers, frozenset(protected) | beside.names
+            # What is a parent's stays so, whichever rows it would tell apart.
+            pointers, left = parents.skeleton.pointers, frozenset({*protected, *beside.names, *parents.copied[table]})
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
             whole = pa.concat_tables(made)
             fixing = {
