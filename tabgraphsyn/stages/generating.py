@@ -236,9 +236,10 @@ class Generation:
             pointers, left = parents.skeleton.pointers, frozenset({*protected, *beside.names, *parents.copied[table]})
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
             whole = pa.concat_tables(made)
-            fixing = {
-                one.follows[0]: fixing_keys(one, prepared.schema) for one in rules.families if isinstance(one, Fixed)
-            }
+            # Values that keys into lookup tables say agree already; those of routes that nobody flew do not yet.
+            asked = asked_columns(demands) | stay
+            fixed = [one for one in rules.families if isinstance(one, Fixed) and one.follows[0] not in asked]
+            fixing = {one.follows[0]: fixing_keys(one, prepared.schema) for one in fixed}
             whole = keep_families(
                 beside.schema,
                 whole,

@@ -51,7 +51,7 @@ def keep_families(
     """
     rows = RuleRows(schema, whole)
     for name, relations in (fixing or {}).items():
-        if name not in protected and relations:
+        if relations:
             family = tuple_codes([np.maximum(pointers[one], MISSING) for one in relations])
             rows.take(name, _first_of(family), family >= 0)
     if moves_rows:
