@@ -23,6 +23,8 @@ from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.rules.kept import RowRules
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Same
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import load_rules, save_rules
 from tabgraphsyn.data.schema import Schema
@@ -240,6 +242,17 @@ class Prepared:
     def row_rules(self, table: str) -> RowRules:
         """Return the rules about single rows that sampling keeps."""
         return RowRules.load(self.folder / self.KNOWN, table)
+
+    def parents_columns(self, table: str) -> dict[str, Operand]:
+        """Return the columns that a rule says are a parent's, of the same meaning there: column -> the parent's."""
+        found: dict[str, Operand] = {}
+        attributes = self.schema.attribute_columns(table)
+        for one in self.row_rules(table).rules:
+            if isinstance(one, Same) and one.left.is_own and one.right.through and one.left.column in attributes:
+                above = self.schema.table(self.schema.relation(one.right.through).parent_table).column(one.right.column)
+                if above.sdtype == self.schema.table(table).column(one.left.column).sdtype:
+                    found.setdefault(one.left.column, one.right)
+        return found
 
     def keep_row_rules(self, rules: RowRules) -> None:
         """Write them, where there are any."""

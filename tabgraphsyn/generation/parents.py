@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.data.rules.row_kinds import Same
 from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.structure.base import Skeleton
 
@@ -45,7 +44,7 @@ class Parents:
         """Return the state before the first table; ``below`` is None where no rule is kept."""
         prepared = bundle.prepared
         parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
-        copied = {table: {} if below is None else parents_columns(prepared, table) for table in bundle.tables}
+        copied = {table: {} if below is None else prepared.parents_columns(table) for table in bundle.tables}
         asked = tuple(one for table in bundle.tables for one in prepared.row_rules(table).through)
         return Parents(prepared, skeleton, copied, parent_of, asked, below or {})
 
@@ -73,15 +72,3 @@ class Parents:
             yield batch
         whole = pa.concat_tables(parts)
         self.values[table] = {name: whole.column(name).combine_chunks() for name in whole.column_names}
-
-
-def parents_columns(prepared: Prepared, table: str) -> dict[str, Operand]:
-    """Return the columns that a rule says are a parent's, of the same meaning there: column -> the parent's."""
-    schema, found = prepared.schema, dict[str, Operand]()
-    attributes = schema.attribute_columns(table)
-    for one in prepared.row_rules(table).rules:
-        if isinstance(one, Same) and one.left.is_own and one.right.through and one.left.column in attributes:
-            above = schema.table(schema.relation(one.right.through).parent_table).column(one.right.column)
-            if above.sdtype == schema.table(table).column(one.left.column).sdtype:
-                found.setdefault(one.left.column, one.right)
-    return found

@@ -23,7 +23,6 @@ from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_c
 from tabgraphsyn.generation.fixing.condition import Condition, Written
 from tabgraphsyn.generation.fixing.typed import ReadTable, Types, typed, unknown_names
 from tabgraphsyn.generation.keys import own_parts, root_columns
-from tabgraphsyn.generation.parents import parents_columns
 
 _COUNT = re.compile(r"count\((?P<table>[^()]+?)(?:\.(?P<column>[^().]+))?\)")
 _MADE_ANEW = (IdentifierCodec, TextCodec, PersonalCodec, PrefixedCodec)
@@ -303,7 +302,7 @@ class WishReader:
         return ""
 
     def _moved(self, table: str, column: str) -> str:
-        above = parents_columns(self._prepared, table).get(column)
+        above = self._prepared.parents_columns(table).get(column)
         if above is not None:
             parent = self._prepared.schema.relation(str(above.through)).parent_table
             return f"it is its parent's {above.column!r}. Name {parent}.{above.column}"
