@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import yaml
 from docs_site.markdown import cell, code, table
 from docs_site.settings import Described, Setting, described, yaml_text
 from tabgraphsyn.config.components import COMPONENTS, RUNTIME_ARGUMENTS
-from tabgraphsyn.config.top_level import TopLevelConfig, config_dir
+from tabgraphsyn.config.composition import compose_points
+from tabgraphsyn.config.top_level import GENERATOR_GROUPS, TopLevelConfig, config_dir
+from tabgraphsyn.config.unread import unread_sections
 from tabgraphsyn.generators.frame import own_generators
 
 _SCHEMAS = "tabgraphsyn.config.top_level"
@@ -86,7 +89,22 @@ def default_options() -> dict[str, str]:
 
 
 def _heading(group: str) -> list[str]:
-    return [f"## {group}", "", f"*{_TITLES[group].capitalize()}.*", ""]
+    return [f"## {group}", "", f"*{_TITLES[group].capitalize()}.*{_readers(group)}", ""]
+
+
+def _readers(group: str) -> str:
+    """Return which models read a group, where not every one does."""
+    if group not in GENERATOR_GROUPS:
+        return ""
+    read = [f"`model={name}`" for name, config in _models().items() if group not in unread_sections(config)]
+    told = ", and where `gnn` names a network" if group == "autoencoder" else ""
+    return "" if len(read) == len(_models()) else f" Read with {' and '.join(read)}{told}."
+
+
+@cache
+def _models() -> dict[str, dict[str, Any]]:
+    """Return the composed config of every model."""
+    return {name: compose_points([f"model={name}"], multirun=False).points[0].config for name in options("model")}
 
 
 def _row(key: str, setting: Setting, default: str, advice: str = "") -> tuple[str, str, str, str]:
@@ -272,5 +290,6 @@ def _presets() -> Iterator[str]:
     for group in ("model", "experiment"):
         yield from _heading(group)
         for name in options(group):
-            yield f"- `{group}={name}`: {cell(first_comment(config_dir() / group / f'{name}.yaml'))}"
+            mark = " (default)" if name == default_options().get(group) else ""
+            yield f"- `{group}={name}`{mark}: {cell(first_comment(config_dir() / group / f'{name}.yaml'))}"
         yield ""

@@ -220,7 +220,7 @@ class _Composer:
             if override.is_delete():
                 kept.append(override)
             elif chosen is None and group in _OPTIONAL:
-                continue  # nothing is chosen by default; Hydra refuses to be told
+                continue  # as if it were not named; Hydra refuses to be told
             elif chosen is None:
                 off = f"{group}=none" if "none" in options else f"one of {listing(options)}"
                 self._problems.append(f"{group}: a group cannot be null. Use {off}.")
