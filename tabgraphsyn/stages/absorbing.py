@@ -22,6 +22,7 @@ from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.pace import Pace, bins_of
+from tabgraphsyn.models.absorbing.partners import partners
 from tabgraphsyn.models.absorbing.rows import present
 from tabgraphsyn.models.absorbing.scales import scales
 from tabgraphsyn.models.absorbing.units import Units
@@ -42,6 +43,8 @@ NAME = "absorbing"
 BATCH_ROWS_MIN = 64
 SMALL_TABLE_REPEATS = 2
 STEPS_MIN = 300
+WIDE_UNITS, LONGEST = 20, 5 / 3
+"""Units of a row from which on a table is trained for longer, and how many times as long at most."""
 VALIDATIONS = 20
 MEASURED = 20_000
 """Rows over which it is measured what numbers share, at most."""
@@ -54,7 +57,7 @@ def run(context: StageContext) -> None:
     """
     table, prepared = str(context.table), Prepared(context.input("prepare"))
     if prepared.layout(table).is_empty or table in prepared.plan.coarse:
-        nothing = {"digits": [], "facts": 0, "has_families": False, "pace": None, "training": None}
+        nothing = {"digits": [], "facts": 0, "has_families": False, "pace": None, "partners": [], "training": None}
         _write(context, {"table": table, **nothing}, None)
         return
     settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
@@ -70,20 +73,22 @@ def run(context: StageContext) -> None:
     times = _times(prepared, table, encoded, seed)
     families = _families(prepared, table, encoded, settings.window, times)
     pace = None if times is None else _pace(times[0], families, times[1], entities)
+    near, across = partners(codec, encoded, units.smooth)
     record = {
         "table": table,
         **units.to_dict(),
         "facts": around.width,
         "has_families": families.exchange,
         "pace": None if pace is None else pace.to_dict(),
+        "partners": near,
         "training": None,
     }
     torch.manual_seed(seed)
     network = _network(record, prepared, settings, encoded.rows)
-    _tell(network, found, scales(codec, encoded))
+    _tell(network, found, scales(codec, encoded), across)
     _measure(network, EncodedTensors.from_encoded(encoded), seed)
     start_from(network, context, NAME)
-    loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings)
+    loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings, len(units.all))
     task = UnmaskingTask(
         unmasking=network,
         encoded=EncodedTensors.from_encoded(encoded),
@@ -160,12 +165,14 @@ def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing,
         level_dim=settings.level_dim,
         history_dim=settings.history_dim,
         pace=None if record["pace"] is None else Pace.from_dict(record["pace"]),
+        partners=record["partners"],
     )
 
 
-def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray) -> None:
+def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray, across: np.ndarray) -> None:
     """Put into a network's buffers what was found out of the training rows."""
     network.scale.copy_(torch.from_numpy(scale))
+    network.partners.across.copy_(torch.from_numpy(across))
     for number, grid in enumerate(found):
         if grid is not None:
             getattr(network, f"edges_{number}").copy_(torch.from_numpy(grid.edges))
@@ -228,11 +235,15 @@ def _families(
     return replace(families, order=order[families.order])
 
 
-def _limited(loop: LoopConfig, families: Families, settings: Absorbing) -> LoopConfig:
-    """Return the loop for one table: small batches and fewer steps for a small one, lest it is learnt by heart."""
+def _limited(loop: LoopConfig, families: Families, settings: Absorbing, units: int) -> LoopConfig:
+    """Return the loop for one table: small batches and fewer steps for a small one, lest it is learnt by heart.
+
+    Wide rows that follow no siblings get more steps: what many columns share takes longer, and is not learnt by heart.
+    """
     rows = families.rows
     batch_rows = min(loop.batch_rows, max(BATCH_ROWS_MIN, rows // 8))
-    steps = min(loop.steps, max(STEPS_MIN, rows * settings.max_epochs // batch_rows))
+    longer = 1.0 if families.exchange else min(max(units / WIDE_UNITS, 1.0), LONGEST)
+    steps = min(int(loop.steps * longer), max(STEPS_MIN, rows * settings.max_epochs // batch_rows))
     return replace(
         loop,
         batch_rows=batch_rows,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from tabgraphsyn.data.schema import Schema
-from tabgraphsyn.data.untrusted import Form, Name
+from tabgraphsyn.data.untrusted import Count, Form, Name
 from tabgraphsyn.generation.bundles.forms import Dim, ManifestForm, TrainingForm
 from tabgraphsyn.generation.bundles.latent_checks import graph_problems, trained_problems
 
@@ -37,6 +37,7 @@ class AbsorbingForm(Form):
     facts: Dim
     has_families: bool
     pace: PaceForm | None
+    partners: list[Annotated[list[Count], Meta(max_length=8)]]
     training: TrainingForm | None
 
 
@@ -49,6 +50,11 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
         if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
             where = f"absorbing/{table}.json: digits"
             yield f"{where}: an entry for each number of the codec expected, found {len(form.digits)}."
+        smooth = sum(one is None for one in form.digits)
+        largest = max((other for own in form.partners for other in own), default=-1)
+        if form.training is not None and (len(form.partners) != smooth or largest >= len(form.digits)):
+            where = f"absorbing/{table}.json: partners"
+            yield f"{where}: numbers of the codec, a list for each smooth one, expected, found others."
 
 
 def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

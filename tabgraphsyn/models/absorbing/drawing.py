@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
 from tabgraphsyn.models.absorbing.numbers import (
-    COMPONENTS,
     FEATURES,
     Company,
     MixtureHead,
@@ -187,12 +186,15 @@ class _Making:
     def _number(self, unit: Unit, hidden: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
         network = self.network
         place = network.units.smooth.index(unit.field)
-        start = sum(network.token_levels) + 3 * COMPONENTS * place
-        raw = self._head(hidden, slice(start, start + 3 * COMPONENTS))
+        width = 3 * network.components
+        start = sum(network.token_levels) + width * place
+        raw = self._head(hidden, slice(start, start + width))
         shift = network.shifts(self.rows.numerical, self.number_known, self.before)[:, place]
-        return MixtureHead.draw(
-            MixtureHead.parts(raw, shift, self._company(unit)), network.scale[unit.field], uniform, normal
-        )
+        near = network.peaks(self.rows.numerical, self.number_known, place)
+        if near is not None:
+            near = near[0][:, 0], near[1][:, 0]
+        parts = MixtureHead.parts(raw, shift, self._company(unit), near)
+        return MixtureHead.draw(parts, network.scale[unit.field], uniform, normal)
 
     def _head(self, hidden: Tensor, own: slice) -> Tensor:
         """Return some columns of the head, (rows, columns)."""

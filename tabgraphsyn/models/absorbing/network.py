@@ -22,6 +22,7 @@ from tabgraphsyn.models.absorbing.numbers import (
     COMPONENTS,
     FEATURES,
     NEAR,
+    PEAKS,
     Company,
     MixtureHead,
     features,
@@ -29,6 +30,7 @@ from tabgraphsyn.models.absorbing.numbers import (
     scaled,
 )
 from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
+from tabgraphsyn.models.absorbing.partners import Partners
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
 from tabgraphsyn.models.absorbing.scales import POINTS
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
@@ -98,6 +100,7 @@ class AbsorbingNetwork(nn.Module):
         width: hidden units. layers: residual blocks. dropout: share of hidden units dropped in training.
         level_dim: width of a level's embedding. history_dim: width of the recurrent state.
         pace: how the times of siblings climb, None where they do not.
+        partners: of each smooth number, the numbers that it may lie near.
     """
 
     scale: Tensor
@@ -123,6 +126,7 @@ class AbsorbingNetwork(nn.Module):
         level_dim: int,
         history_dim: int,
         pace: Pace | None = None,
+        partners: Sequence[Sequence[int]] = (),
     ) -> None:
         super().__init__()
         self.units, self.told = units, facts
@@ -149,7 +153,9 @@ class AbsorbingNetwork(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(width=width, dropout=dropout) for _ in range(layers))
         self.normalise = nn.LayerNorm(width)
         rough = [number for number, digits in enumerate(units.digits) if digits is not None]
-        first = sum(self.token_levels) + 3 * COMPONENTS * len(units.smooth)
+        self.partners = Partners(partners=partners or [()] * len(units.smooth))
+        self.components = COMPONENTS + PEAKS * self.partners.most
+        first = sum(self.token_levels) + 3 * self.components * len(units.smooth)
         self.near = {number: slice(first + NEAR * n, first + NEAR * (n + 1)) for n, number in enumerate(rough)}
         self.head = nn.Linear(width, first + NEAR * len(rough))
         self.companions = Companions(numbers=numbers)
@@ -157,7 +163,7 @@ class AbsorbingNetwork(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         if units.smooth:
-            MixtureHead.start(self.head.bias.data[sum(self.token_levels) : first].view(-1, 3 * COMPONENTS))
+            MixtureHead.start(self.head.bias.data[sum(self.token_levels) : first].view(-1, 3, self.components))
 
     def _index(self) -> None:
         """Register where each unit stands among codes, masks and columns of the head."""
@@ -268,7 +274,7 @@ class AbsorbingNetwork(nn.Module):
     def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
         """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning."""
         raw = self.head(self.hidden(self.stem_of(draft), context)).float()
-        smooth_columns = 3 * COMPONENTS * len(self.units.smooth)
+        smooth_columns = 3 * self.components * len(self.units.smooth)
         levels, smooth, near = raw.split([sum(self.token_levels), smooth_columns, NEAR * len(self.near)], dim=1)
         found = raw.new_zeros(len(raw), len(self.units.all))
         is_present, known = draft.is_present, self.numbers_known(draft)
@@ -281,8 +287,9 @@ class AbsorbingNetwork(nn.Module):
                 by_token = by_token * (is_present[:, self.token_number.clamp(min=0)] | (self.token_number < 0))
             found = found.index_copy(1, self.token_unit, by_token)
         if smooth_columns:
-            shift = self.shifts(draft.numbers, known, before)
-            parts = self.mixture.parts(smooth.unflatten(1, (-1, 3 * COMPONENTS)), shift, company.of(self.smooth))
+            shift, peaks = self.shifts(draft.numbers, known, before), self.peaks(draft.numbers, known)
+            smooth = smooth.unflatten(1, (-1, 3 * self.components))
+            parts = self.mixture.parts(smooth, shift, company.of(self.smooth), peaks)
             value, log_slope = scaled(self.scale, draft.numbers)
             at = self.smooth
             loss = self.mixture.surprise(parts, draft.numbers[:, at], value[:, at], log_slope[:, at])
@@ -331,6 +338,14 @@ class AbsorbingNetwork(nn.Module):
             return Company(nothing, nothing)
         asked = slice(None) if only is None else slice(only, only + 1)
         return Company(*self.companions(self._on_both_scales(numbers), is_known, asked)).agreed(self.scale[asked])
+
+    def peaks(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> tuple[Tensor, Tensor] | None:
+        """Return where peaks of smooth numbers, or of one, stand, and whether they do; None: no number has a partner.
+
+        Shape:
+            numbers, is_known: (rows, n_num). Returned: see ``Partners``.
+        """
+        return self.partners(numbers, is_known, only) if self.partners.most else None
 
     def measure(self, rows: EncodedBatch) -> None:
         """Find out what numbers of clean rows share with each other."""

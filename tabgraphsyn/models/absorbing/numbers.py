@@ -20,6 +20,11 @@ FEATURES = 2 + 2 * len(FREQUENCIES)
 NORMAL, VALUE = 8, 6
 """Components in normalised space, and on the scale of the values."""
 COMPONENTS = NORMAL + VALUE
+PEAKS = 2
+"""Components at the number of each partner (``partners.py``), beside those."""
+PEAK_REACH = 0.1
+PEAK_WIDTHS = (-4.5, -2.5)
+"""How far a peak moves from there by a step of one, and how wide peaks are at the start (log)."""
 NEAR = 4
 """What is asked for the cells of a rough number: weights of none and of a peak, its place and its width."""
 LOG_WIDTHS = (-6.0, 3.0)
@@ -139,24 +144,36 @@ class MixtureHead(nn.Module):
 
     @staticmethod
     def start(bias: Tensor) -> None:
-        """Spread the means of a head's bias, (smooth, 3 * COMPONENTS), so that components differ from the start."""
+        """Spread the means of a head's bias, (smooth, 3, components), so that components differ from the start."""
         with torch.no_grad():
-            bias[:, COMPONENTS : COMPONENTS + NORMAL] = torch.linspace(-2, 2, NORMAL // 2).repeat_interleave(2)
-            bias[:, COMPONENTS + NORMAL : 2 * COMPONENTS] = torch.linspace(-1, 2, VALUE // 2).repeat_interleave(2)
-            bias[:, 2 * COMPONENTS :] = -0.7
+            bias[:, 1, :NORMAL] = torch.linspace(-2, 2, NORMAL // 2).repeat_interleave(2)
+            bias[:, 1, NORMAL:COMPONENTS] = torch.linspace(-1, 2, VALUE // 2).repeat_interleave(2)
+            bias[:, 2, :COMPONENTS] = -0.7
 
     @staticmethod
-    def parts(raw: Tensor, shift: Tensor, company: Company) -> tuple[Tensor, Tensor, Tensor]:
-        """Return log weights, means and log widths of the components, (..., COMPONENTS) each.
+    def parts(
+        raw: Tensor, shift: Tensor, company: Company, near: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log weights, means and log widths of the components, (..., components) each.
 
         Shape:
-            raw: (..., 3 * COMPONENTS). shift: (..., 2).
+            raw: (..., 3 * components). shift: (..., 2). near: (..., partners) each, see ``Partners``; None: there are
+            no partners.
         """
-        weights, means, widths = raw.unflatten(-1, (3, COMPONENTS)).unbind(-2)
+        weights, means, widths = raw.unflatten(-1, (3, -1)).unbind(-2)
         deviation = torch.where(_is_told(raw), _on_both(company.deviation[..., 0], company.deviation[..., 1]), 1.0)
         told = torch.where(_is_told(raw), _on_both(company.mean[..., 0], company.mean[..., 1]), 0.0)
-        means = means * deviation + told + _on_both(shift[..., 0], shift[..., 1])
-        return weights.log_softmax(-1), means, (widths + deviation.log()).clamp(*LOG_WIDTHS)
+        own, log_width = means[..., :COMPONENTS], widths[..., :COMPONENTS] + deviation.log()
+        own = own * deviation + told + _on_both(shift[..., 0], shift[..., 1])
+        if near is not None:
+            at, is_known = (one.repeat_interleave(PEAKS, dim=-1) for one in near)
+            weights = torch.cat(
+                [weights[..., :COMPONENTS], weights[..., COMPONENTS:].masked_fill(~is_known, -torch.inf)], -1
+            )
+            own = torch.cat([own, at + PEAK_REACH * means[..., COMPONENTS:]], -1)
+            start = widths.new_tensor(PEAK_WIDTHS).repeat(near[0].shape[-1])
+            log_width = torch.cat([log_width, widths[..., COMPONENTS:] + start], -1)
+        return weights.log_softmax(-1), own, log_width.clamp(*LOG_WIDTHS)
 
     @staticmethod
     def surprise(parts: tuple[Tensor, Tensor, Tensor], number: Tensor, value: Tensor, log_slope: Tensor) -> Tensor:
@@ -166,9 +183,10 @@ class MixtureHead(nn.Module):
             number, value, log_slope: (...), see ``scaled``. Returned: (...).
         """
         weights, means, widths = parts
-        at = _on_both(number, value)
+        at = _on_both(number, value, weights.shape[-1] - COMPONENTS)
         density = weights - 0.5 * ((at - means) / widths.exp()).square() - widths - _HALF_LOG_2_PI
-        density = torch.cat([density[..., :NORMAL], density[..., NORMAL:] + log_slope.unsqueeze(-1)], -1)
+        nothing = torch.zeros_like(log_slope)
+        density = density + _on_both(nothing, log_slope, weights.shape[-1] - COMPONENTS)
         return -density.logsumexp(-1)
 
     @staticmethod
@@ -176,19 +194,22 @@ class MixtureHead(nn.Module):
         """Return one number a row, in normalised space.
 
         Shape:
-            parts: (rows, COMPONENTS) each. scale: (POINTS,). uniform, normal: (rows,) draws.
+            parts: (rows, components) each. scale: (POINTS,). uniform, normal: (rows,) draws.
         """
         weights, means, widths = parts
         chosen = chosen_level(weights.exp(), uniform)
         at = chosen.unsqueeze(1)
         drawn = means.gather(1, at)[:, 0] + widths.gather(1, at)[:, 0].exp() * normal
-        found = torch.where(chosen < NORMAL, drawn, unscaled(scale, drawn.contiguous()))
+        is_normalised = (chosen < NORMAL) | (chosen >= COMPONENTS)
+        found = torch.where(is_normalised, drawn, unscaled(scale, drawn.contiguous()))
         return found.clamp(-REACH, REACH)
 
 
-def _on_both(normal: Tensor, value: Tensor) -> Tensor:
-    """Return for each component the first or the second number, by the space that it is in: (..., COMPONENTS)."""
+def _on_both(normal: Tensor, value: Tensor, peaks: int = 0) -> Tensor:
+    """Return for each component the first or the second number, by the space that it is in: (..., components)."""
     parts = [normal.unsqueeze(-1).expand(*normal.shape, NORMAL), value.unsqueeze(-1).expand(*value.shape, VALUE)]
+    if peaks:
+        parts.append(normal.unsqueeze(-1).expand(*normal.shape, peaks))
     return torch.cat(parts, dim=-1)
 
 

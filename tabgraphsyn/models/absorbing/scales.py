@@ -33,7 +33,7 @@ def scales(codec: TableCodec, table: EncodedTable) -> np.ndarray:
         codec: knows the value of a normalised number.
         table: training rows.
     """
-    known = {name: one for column in codec.columns.values() for name, one in _values(column)}
+    known = values_of(codec)
     points = np.linspace(-REACH, REACH, POINTS)
     numbers = [
         np.asarray(table.numerical[:, n], dtype=np.float64).mean(axis=1) for n in range(len(codec.layout.numerical))
@@ -88,6 +88,11 @@ def _shared(values: Mapping[int, np.ndarray]) -> float:
     if len(varied) < 2:
         return 0.0
     return float(-0.5 * np.log(np.maximum(np.linalg.eigvalsh(np.corrcoef(varied)), RIDGE)).sum())
+
+
+def values_of(codec: TableCodec) -> dict[str, Map]:
+    """Return field -> map from normalised numbers, (n,), to values, of the numbers that have one."""
+    return {name: one for column in codec.columns.values() for name, one in _values(column)}
 
 
 def _scale(points: np.ndarray, middle: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
