@@ -54,9 +54,8 @@ def test_peaks_stand_at_known_partners_and_make_a_density_that_is_drawn_from() -
     grid = torch.linspace(-30, 30, 60_001).unsqueeze(1)
     value, log_slope = scaled(scale.unsqueeze(0), grid)
     density = MixtureHead.surprise(parts, grid[:, 0], value[:, 0], log_slope[:, 0]).neg().exp()
-    drawn = MixtureHead.draw(
-        tuple(one.expand(20_000, -1) for one in parts), scale, torch.rand(20_000), torch.randn(20_000)
-    )
+    weights, means, widths = (one.expand(20_000, -1) for one in parts)
+    drawn = MixtureHead.draw((weights, means, widths), scale, torch.rand(20_000), torch.randn(20_000))
     at_known, at_unknown = (float(((drawn - one).abs() < 0.2).float().mean()) for one in (0.5, -2.0))
     here = (grid[:, 0] - 0.5).abs() < 0.2
     assert at_known > 0.6 and at_unknown < 0.1 and abs(float(density[here].sum()) * 0.001 - at_known) < 0.02
