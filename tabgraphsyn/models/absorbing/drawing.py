@@ -16,6 +16,7 @@ from tabgraphsyn.models.absorbing.numbers import (
     chosen_level,
     features,
     nearness,
+    scaled,
 )
 from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
@@ -107,6 +108,8 @@ class _Making:
         self.is_known = torch.zeros(count, len(network.units.all), dtype=torch.bool, device=device)
         self.is_present = torch.ones(count, len(layout.numerical), dtype=torch.bool, device=device)
         self.number_known = torch.zeros_like(self.is_present)
+        self.value = torch.zeros_like(self.rows.numerical)
+        """Known numbers on the scale of their values."""
 
     def give(self, unit: Unit, rows: EncodedBatch, is_given: Tensor) -> None:
         """Make a unit known where it is given."""
@@ -189,7 +192,7 @@ class _Making:
         width = 3 * network.components
         start = sum(network.token_levels) + width * place
         raw = self._head(hidden, slice(start, start + width))
-        shift = network.shifts(self.rows.numerical, self.number_known, self.before)[:, place]
+        shift = network.shifts(self.rows.numerical, self.number_known, self.before, self.value)[:, place]
         near = network.peaks(self.rows.numerical, self.number_known, place)
         if near is not None:
             near = near[0][:, 0], near[1][:, 0]
@@ -201,10 +204,10 @@ class _Making:
         return F.linear(hidden, self.network.head.weight[own], self.network.head.bias[own]).float()
 
     def _company(self, unit: Unit) -> Company:
-        return self.network.company(self.rows.numerical, self.number_known, unit.field).of(0)
+        return self.network.company(self.rows.numerical, self.number_known, unit.field, self.value).of(0)
 
     def _reveal_token(self, unit: Unit, code: Tensor, here: Tensor) -> None:
-        self.stem += self.stepper.levels[self.stepper.token[unit]][torch.where(here, code, unit.levels)]
+        self.stem += self.stepper.levels[self.stepper.token[unit]].index_select(0, torch.where(here, code, unit.levels))
         if unit.kind == LEVEL:
             self.rows.categorical[:, unit.field] = torch.where(here, code, self.rows.categorical[:, unit.field])
             gated = torch.eq(self.network.gates, unit.field)
@@ -226,7 +229,9 @@ class _Making:
     def _reveal_number(self, number: int, value: Tensor, here: Tensor) -> None:
         self.rows.numerical[:, number] = torch.where(here, value, self.rows.numerical[:, number])
         own = self.rows.numerical[:, number : number + 1]
-        seen = features(self.network.scale[number : number + 1], own, here.unsqueeze(1)).squeeze(1)
+        value, _ = scaled(self.network.scale[number : number + 1], own)
+        self.value[:, number] = value[:, 0]
+        seen = features(own, value, here.unsqueeze(1)).squeeze(1)
         self.stem.addmm_(seen, self.stepper.number_weight[number])
         place = self.network.units.revealed_by[number]
         if self.network.units.all[place].kind == NUMBER:

@@ -260,7 +260,8 @@ class AbsorbingNetwork(nn.Module):
         chosen = torch.where(seen, draft.codes + self.level_start, self.masked_level)
         parts = [self.embedding(chosen).flatten(1), (~draft.is_known).to(self.scale.dtype)]
         if draft.numbers.shape[1]:
-            parts.insert(1, features(self.scale, draft.numbers, self.numbers_known(draft)).flatten(1))
+            value, _ = scaled(self.scale, draft.numbers)
+            parts.insert(1, features(draft.numbers, value, self.numbers_known(draft)).flatten(1))
         stem: Tensor = self.stem(torch.cat(parts, dim=1))
         return stem
 
@@ -278,7 +279,8 @@ class AbsorbingNetwork(nn.Module):
         levels, smooth, near = raw.split([sum(self.token_levels), smooth_columns, NEAR * len(self.near)], dim=1)
         found = raw.new_zeros(len(raw), len(self.units.all))
         is_present, known = draft.is_present, self.numbers_known(draft)
-        company = self.company(draft.numbers, known)
+        value, log_slope = scaled(self.scale, draft.numbers)
+        company = self.company(draft.numbers, known, value=value)
         if self.token_levels:
             by_token = level_surprises(
                 self._with_nearness(levels, near, draft, company), draft.codes, self.token_levels
@@ -287,10 +289,9 @@ class AbsorbingNetwork(nn.Module):
                 by_token = by_token * (is_present[:, self.token_number.clamp(min=0)] | (self.token_number < 0))
             found = found.index_copy(1, self.token_unit, by_token)
         if smooth_columns:
-            shift, peaks = self.shifts(draft.numbers, known, before), self.peaks(draft.numbers, known)
+            shift, peaks = self.shifts(draft.numbers, known, before, value), self.peaks(draft.numbers, known)
             smooth = smooth.unflatten(1, (-1, 3 * self.components))
             parts = self.mixture.parts(smooth, shift, company.of(self.smooth), peaks)
-            value, log_slope = scaled(self.scale, draft.numbers)
             at = self.smooth
             loss = self.mixture.surprise(parts, draft.numbers[:, at], value[:, at], log_slope[:, at])
             found = found.index_copy(1, self.smooth_unit, loss * is_present[:, at])
@@ -327,17 +328,21 @@ class AbsorbingNetwork(nn.Module):
         is_part = torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)
         return ((middle * is_part).sum(1) / parts).unsqueeze(0)
 
-    def company(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> Company:
+    def company(
+        self, numbers: Tensor, is_known: Tensor, only: int | None = None, value: Tensor | None = None
+    ) -> Company:
         """Return what known numbers say of all numbers, or of one.
 
         Shape:
-            numbers, is_known: (rows, n_num). In the company: (rows, n_num, 2), or (rows, 1, 2).
+            numbers, is_known: (rows, n_num). value: (rows, n_num), known numbers on the scale of their values, None: is
+            computed. In the company: (rows, n_num, 2), or (rows, 1, 2).
         """
         if not numbers.shape[1]:
             nothing = numbers.new_zeros(len(numbers), 0, 2)
             return Company(nothing, nothing)
         asked = slice(None) if only is None else slice(only, only + 1)
-        return Company(*self.companions(self._on_both_scales(numbers), is_known, asked)).agreed(self.scale[asked])
+        both = self._on_both_scales(numbers) if value is None else torch.stack([numbers, value], dim=1)
+        return Company(*self.companions(both, is_known, asked)).agreed(self.scale[asked])
 
     def peaks(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> tuple[Tensor, Tensor] | None:
         """Return where peaks of smooth numbers, or of one, stand, and whether they do; None: no number has a partner.
@@ -355,13 +360,14 @@ class AbsorbingNetwork(nn.Module):
     def _on_both_scales(self, numbers: Tensor) -> Tensor:
         return torch.stack([numbers, scaled(self.scale, numbers)[0]], dim=1)
 
-    def shifts(self, numbers: Tensor, is_known: Tensor, before: Before | None) -> Tensor:
+    def shifts(self, numbers: Tensor, is_known: Tensor, before: Before | None, value: Tensor | None = None) -> Tensor:
         """Return what known numbers, and those of the last sibling, add to the means of smooth ones.
 
         Shape:
-            numbers, is_known: (rows, n_num). Returned: (rows, smooth, 2).
+            numbers, is_known: (rows, n_num). value: see ``company``. Returned: (rows, smooth, 2).
         """
-        value, _ = scaled(self.scale, numbers)
+        if value is None:
+            value, _ = scaled(self.scale, numbers)
         known = is_known.to(value.dtype)
         seen = [numbers * known, value * known]
         if self.history is not None:

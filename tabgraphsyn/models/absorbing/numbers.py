@@ -75,14 +75,13 @@ def placed(scale: Tensor, value: Tensor) -> Tensor:
     return (-REACH + _STEP * (above - 1 + share)).T
 
 
-def features(scale: Tensor, number: Tensor, is_known: Tensor) -> Tensor:
+def features(number: Tensor, value: Tensor, is_known: Tensor) -> Tensor:
     """Return what the network sees of known numbers, zeros for the others: (rows, n, FEATURES).
 
     Shape:
-        scale: (n, POINTS). number: (rows, n). is_known: (rows, n) bool.
+        number, value: (rows, n), normalised and on the scale of the values. is_known: (rows, n) bool.
     """
     angle = number.unsqueeze(-1) * number.new_tensor(FREQUENCIES)
-    value, _ = scaled(scale, number)
     parts = [number.unsqueeze(-1), torch.asinh(value).unsqueeze(-1), angle.sin(), angle.cos()]
     return torch.cat(parts, dim=-1) * is_known.unsqueeze(-1)
 
@@ -242,4 +241,4 @@ def chosen_level(shares: Tensor, uniform: Tensor) -> Tensor:
     """
     ends = shares.double().cumsum(1)
     wanted = uniform.double() * ends[:, -1]
-    return (ends <= wanted.unsqueeze(1)).sum(1).clamp(max=shares.shape[1] - 1)
+    return torch.searchsorted(ends, wanted.unsqueeze(1), right=True)[:, 0].clamp(max=shares.shape[1] - 1)
