@@ -6,8 +6,9 @@ The stages run as they are on the embedded data set (``dataset=nycflights13_quic
 Rows of training are the rows that went through the network, checkpoints and validation included in the time; rows of
 sampling are the rows that were written, from keys to files. Two figures: by the clock, and by the processor time of
 this process, which is the one to compare on a machine that others use too. The runs of the stages take turns, so that
-a busy minute strikes all of them. Ten times the database: ``sampling.scale=10``; another model: ``model=vae``. Stages
-that validate a fixed number of times (``absorbing``: 20) do so in every run, whatever its steps: that cancels.
+a busy minute strikes all of them. Ten times the database: ``sampling.scale=10``; another model:
+``model=absorbing``, ``model=vae``.
+Stages that validate a fixed number of times (``absorbing``: 20) do so in every run, whatever its steps: that cancels.
 """
 
 from __future__ import annotations
