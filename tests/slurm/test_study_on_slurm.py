@@ -33,7 +33,7 @@ def write_people(folder: Path) -> None:
 def test_a_study_goes_on_without_a_client(tmp_path: Path, cluster: DevCluster) -> None:
     write_people(tmp_path)
     out = tmp_path / "out"
-    words = ["tune", "s", *SMALL, "--search", "training.absorbing.steps=2..9", "--trials", "3", "--winner-seeds", "7"]
+    words = ["tune", "s", *SMALL, "--search", "generator.layers=1..6", "--trials", "3", "--winner-seeds", "7"]
     done = subprocess.run(
         [sys.executable, "-m", "tabgraphsyn", *words, "--no-wait", "--output-dir", str(out)],
         env=cluster.environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
