@@ -37,6 +37,7 @@ from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.stages.weights import with_weights, write_weights
 from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.config import LoopConfig
+from tabgraphsyn.training.rare_pairs import give_rare_pairs_their_share
 from tabgraphsyn.training.unmasking import UnmaskingTask
 
 NAME = "absorbing"
@@ -104,6 +105,7 @@ def run(context: StageContext) -> None:
         astray=None if times is None else _astray(network, families, encoded, times[1]),
     )
     summary = fit(context, task, loop, seed)
+    give_rare_pairs_their_share(task)
     _write(context, {**record, "training": summary.result()}, network)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tabgraphsyn.data.pointers import concatenated_ranges
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.models.absorbing.history import LEAD
-from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before, Draft
 from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
@@ -86,6 +86,19 @@ class UnmaskingTask(WindowTask):
         self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
     ) -> Tensor:
         """Return the loss of each row of the windows, (rows,): the mean surprise of its masked units."""
+        draft, context, history, lateness = self.foretelling(windows, generator, training=training, part=part)
+        surprise = self.unmasking.surprises(draft, context, history)
+        masked = (~draft.is_known).to(surprise.dtype)
+        return (surprise * masked).sum(1) / masked.sum(1).clamp(min=1) + lateness / masked.shape[1]
+
+    def foretelling(
+        self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
+    ) -> tuple[Draft, Tensor, Before | None, Tensor]:
+        """Return rows of the windows under masks, their context, what came before, and how late they are.
+
+        Shape:
+            context: (rows, width). How late they are: (rows,).
+        """
         rows, siblings = self.families.batch(windows)
         drawn = self.encoded.draw(rows, generator)
         is_known = self._masks(len(rows), generator)
@@ -109,9 +122,7 @@ class UnmaskingTask(WindowTask):
         history = self._history(heard, self.families.window_rows[windows[groups]], lead, groups)
         draft = self.unmasking.draft(batch, is_known[cut].to(self.device))
         context, lateness = self._at_times(self.unmasking.context(around, history), around, rows[cut])
-        surprise = self.unmasking.surprises(draft, context, history)
-        masked = (~draft.is_known).to(surprise.dtype)
-        return (surprise * masked).sum(1) / masked.sum(1).clamp(min=1) + lateness / masked.shape[1]
+        return draft, context, history, lateness
 
     def _at_times(self, context: Tensor, around: Around, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the context of rows at their times, and how surprising these are: (rows,), zeros without times."""
