@@ -41,7 +41,7 @@ class Absorbing(Generator):
     kinds: ClassVar[tuple[StageKind, ...]] = (
         StageKind(
             name="absorbing",
-            version=9,
+            version=10,
             module="tabgraphsyn.stages.absorbing",
             config_keys=("generator", "training.absorbing", "seed"),
             inputs=(StageInput("prepare"),),
