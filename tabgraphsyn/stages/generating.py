@@ -249,6 +249,7 @@ class Generation:
                 rng,
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
                 fixing=fixing,
+                anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands),
             )
             # What follows from a column that moved moves with it.
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()

@@ -125,6 +125,46 @@ def test_times_never_fall_along_a_key_into_the_table_and_rise_in_each_family(tur
     assert sorted(made.column("at").to_pylist()) == sorted(rows.rows.column("at").to_pylist())
 
 
+def test_rows_sorted_by_a_column_stay_unique_with_another_and_go_by_it() -> None:
+    rng = np.random.default_rng(11)
+    pointer = np.sort(rng.integers(0, 20, ROWS))
+    rows = pa.table({"k": pointer, "a": rng.integers(0, 12, ROWS), "day": days(rng.integers(0, 9, ROWS))})
+    child = TableSchema("t", tuple(Column(name, "numerical") for name in rows.column_names), ())
+    schema = Schema((TableSchema("p", (Column("id", "id"),), ("id",)), child), (RELATION,))
+    made = Case(schema, rows, {RELATION.name: pointer})
+    unique = rule("unique", columns=["a", "day"], relation=RELATION.name)
+    rising = rule("rising", relation=RELATION.name, column="a")
+    assert made.broken(rows, unique)[1] > 30 and made.broken(rows, rising)[1] > 100
+    kept = keep_families(
+        child, rows, [unique, rising], made.pointers, frozenset({"k"}), np.random.default_rng(0), moves_rows=True
+    )
+    assert made.broken(kept, unique)[1] == made.broken(kept, rising)[1] == 0
+
+
+@pytest.mark.parametrize("falling", [False, True])
+def test_a_strict_rise_has_no_equal_numbers(falling: bool) -> None:
+    rows = case(a=pa.array(some(3, 6) * 1.5 + 0.00001), by=some(4, 10**6))
+    one = rule("rising", relation=RELATION.name, column="a", by="by", strict=True, falling=falling)
+    made = rows.kept(one)
+    assert rows.broken(rows.rows, one)[1] > 200 and rows.broken(made, one)[1] == 0
+    assert np.abs(np.sort(made["a"].to_numpy()) - np.sort(rows.rows["a"].to_numpy())).max() <= 7.5
+
+
+def test_what_is_equally_far_apart_ends_within_the_values_where_it_can() -> None:
+    pointer = np.repeat(np.arange(100), 5)
+    drawn = np.random.default_rng(5).integers(0, 5, ROWS)
+    rows = Case(case().schema, pa.table({"k": pointer, "day": days(drawn * 7)}), {RELATION.name: pointer})
+    child = TableSchema("t", (Column("k", "id"), Column("day", "datetime")), ())
+    rows = Case(Schema((rows.schema.table("p"), child), (RELATION,)), rows.rows, rows.pointers)
+    one = rule("equal_gap", relation=RELATION.name, column="day", gap=7 * 86_400.0, is_time=True)
+    assert set(rows.kept(one)["day"].to_pylist()) == set(rows.rows["day"].to_pylist())
+    stays = keep_families(
+        child, rows.rows, [one], rows.pointers, frozenset({"k"}), np.random.default_rng(0),
+        anchored=frozenset({"day"}),
+    )  # fmt: skip
+    assert max(stays["day"].to_pylist()) > max(rows.rows["day"].to_pylist())
+
+
 def test_a_ring_keeps_its_values_and_rows_without_a_value_tie_nothing() -> None:
     value = np.array([5.0, 1.0, np.nan, 3.0, 2.0])
     assert in_order(value, [(np.array([0, 1, 2]), np.array([1, 0, 3]))]).tolist() == [0, 1, 2, 3, 4]

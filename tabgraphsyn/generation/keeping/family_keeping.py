@@ -30,6 +30,7 @@ def keep_families(
     rng: np.random.Generator,
     moves_rows: bool = False,
     fixing: Mapping[str, Sequence[str]] | None = None,
+    anchored: frozenset[str] = frozenset(),
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
     numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
@@ -48,15 +49,18 @@ def keep_families(
         rng: chooses other values.
         moves_rows: rows of a family may change places, for nothing but this family hangs on them.
         fixing: column -> the relations whose keys together fix it.
+        anchored: columns that go by a parent's: what is equally far apart in them begins where it was drawn.
     """
     rows = RuleRows(schema, whole)
     for name, relations in (fixing or {}).items():
         if relations:
             family = tuple_codes([np.maximum(pointers[one], MISSING) for one in relations])
             rows.take(name, _first_of(family), family >= 0)
-    if moves_rows:
-        _in_file_order(rules, rows, pointers, protected)
+    is_in_order = not moves_rows
     for rule in sorted(rules, key=_turn):
+        if not is_in_order and _turn(rule):  # values are as they stay: rows that change places keep them together
+            _in_file_order(rules, rows, pointers, protected)
+            is_in_order = True
         name = rule.operands[0].column
         if isinstance(rule, Unique):
             keep_unique(rule, rows, pointers, protected, rng)
@@ -91,7 +95,10 @@ def keep_families(
             found[order] = rank + rule.start
         else:
             gap = _usual_gap(value[order], opens, sizes) if rule.gap is None else np.full(len(opens), rule.gap)
-            found[order] = np.repeat(value[order][opens], sizes) + np.repeat(gap, sizes) * rank
+            start = value[order][opens]
+            if name not in anchored:
+                start = _within(start, gap, sizes, value[order])
+            found[order] = np.repeat(start, sizes) + np.repeat(gap, sizes) * rank
         rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
     return rows.table
 
@@ -152,6 +159,14 @@ def _in_file_order(
             rows.take(name, source, source != np.arange(rows.count))
 
 
+def _within(start: np.ndarray, gap: np.ndarray, sizes: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Return (families,) where each begins: whole gaps earlier where it would end beyond all values, if it can."""
+    step = np.maximum(gap, np.finfo(np.float64).tiny)
+    beyond = np.maximum(np.ceil((start + gap * (sizes - 1) - value.max(initial=-np.inf)) / step - 1e-9), 0)
+    moved: np.ndarray = start - beyond * gap
+    return np.where(moved >= value.min(initial=np.inf), moved, start)
+
+
 def _usual_gap(value: np.ndarray, opens: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return (families,) the middle one of the gaps between sorted values of each, 0 for a family of one."""
     gap, owner = np.diff(value, prepend=np.nan), np.repeat(np.arange(len(opens)), sizes)
@@ -185,6 +200,34 @@ def _rise(rule: Rising, rows: RuleRows, value: np.ndarray, family: np.ndarray) -
     source = np.arange(rows.count)
     source[places] = order
     rows.take(rule.column.column, source, source != np.arange(rows.count))
+    if rule.strict and pa.types.is_floating(rows.column(rule.column.column).type):
+        found = np.full(rows.count, np.nan)
+        found[places] = _apart(value[order] * (-1 if rule.falling else 1), family[order])
+        found = -found if rule.falling else found
+        rows.put_numbers(rule.column.column, found, ~np.isnan(found) & ~(found == value[source]))
+
+
+def _apart(value: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Return ascending values of families, (rows,), with equal ones spread towards the next one, the last downwards.
+
+    >>> _apart(np.array([1.0, 2, 2, 4, 4]), np.zeros(5)).tolist()
+    [1.0, 2.0, 2.5, 3.5, 4.0]
+    """
+    is_new = np.ones(len(value), dtype=bool)
+    is_new[1:] = (value[1:] != value[:-1]) | (family[1:] != family[:-1])
+    first = np.flatnonzero(is_new)
+    size = np.diff(np.append(first, len(value)))
+    run = np.repeat(np.arange(len(first)), size)
+    low, owner = value[first], family[first]
+    is_last = np.append(owner[1:] != owner[:-1], True) if len(first) else np.zeros(0, dtype=bool)
+    is_first = np.roll(is_last, 1)
+    up = np.where(is_last, 0.0, np.append(low[1:], 0.0) - low)
+    down = np.where(is_first, 0.0, low - np.insert(low[:-1], 0, 0.0)) if len(low) else low
+    # By half of the way at most: one goes up where the next comes down.
+    rank = np.arange(len(value)) - first[run]
+    spread = np.where(is_last[run], down[run] * (rank + 1 - size[run]), up[run] * rank) / (2 * size[run])
+    found: np.ndarray = value + spread
+    return found
 
 
 def _sorted(value: np.ndarray, family: np.ndarray, has: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
