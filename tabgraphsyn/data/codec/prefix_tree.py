@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codec.pattern import CLASSES
 from tabgraphsyn.data.counts import ValueCounts
 
 LENGTH_MAX = 24
@@ -23,7 +23,6 @@ LIKE_SHAPES_MAX = 4
 PROBED = 4
 """Positions from the front of which one must depend on the one before: codes of random characters have no tree."""
 SIGNIFICANT = 4.0
-CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 _SHAPE = str.maketrans({one: chars[-1] for chars in CLASSES for one in chars})
 
 
