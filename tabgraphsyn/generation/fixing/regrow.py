@@ -8,6 +8,8 @@ import numpy as np
 
 from tabgraphsyn.data.pointers import NULL, concatenated_ranges, follow
 from tabgraphsyn.generation.structure.base import Equality, KeyPlan, Link, Skeleton
+from tabgraphsyn.generation.structure.fixes import broken_fixes
+from tabgraphsyn.generation.structure.settle import Settling
 
 _TRIES = 50
 
@@ -100,7 +102,7 @@ class Keys:
         return found
 
     def settle(self, protected: Mapping[str, np.ndarray]) -> list[str]:
-        """Make ways that end in the same row do so again, and tuples of parents differ; return what stays wrong.
+        """Let ways end in one row again, keys fix what they fix, and tuples of parents differ; return what stays wrong.
 
         Args:
             protected: relation -> rows whose parent stays, (n,) int64.
@@ -109,12 +111,21 @@ class Keys:
         for _ in range(2):
             for one in self.plan.equalities:
                 self._equal(one, protected)
+            for fixed in self.plan.fixes:
+                Settling(self.plan, self.rows, self.pointers, self._rng, protected).settle(fixed)
         for one in self.plan.equalities:
             left, right = (follow(way, self.pointers) for way in (one.left, one.right))
             bad = int(((left != right) & (left >= 0) & (right >= 0)).sum())
             if bad:
                 ways = " and ".join(" > ".join(way) for way in (one.left, one.right))
                 wrong.append(f"{one.table}: {bad} rows whose ways {ways} end in different rows")
+        for fixed in self.plan.fixes:
+            bad = int(broken_fixes(fixed, self.pointers).sum())
+            if bad:
+                ways = ", ".join(" > ".join(way) for way in fixed.by)
+                wrong.append(
+                    f"{fixed.table}: {bad} rows with another key {fixed.link} than others with the same {ways}"
+                )
         for unique in self.plan.unique:
             self._differ(unique.table, unique.links, protected)
             bad = len(self._repeated(unique.links))

@@ -24,6 +24,7 @@ class Attachment:
         wanted_degree: (rows,) degree of the parent that a row would like.
         target_degree: (parents,) number of children that a parent should get.
         shared: conditions that a foreign key hangs on: a row that breaks one cannot be written.
+        owned: conditions of what a parent fixes; given up last.
         learned: conditions that hold in every real row; given up where no parent fits.
         level: at most one condition, the depth of the parent in a hierarchy.
         may_be_null: True where the real key has nulls.
@@ -35,10 +36,16 @@ class Attachment:
     wanted_degree: np.ndarray
     target_degree: np.ndarray
     shared: list[Condition]
+    owned: list[Condition]
     learned: list[Condition]
     level: list[Condition]
     may_be_null: bool
     is_self_reference: bool
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """All conditions."""
+        return self.shared + self.level + self.owned + self.learned
 
     def codes(self, conditions: list[Condition]) -> tuple[np.ndarray, np.ndarray]:
         """Return a code per row and per parent that agree where a parent meets all ``conditions``."""
@@ -84,11 +91,12 @@ def _ever_weaker(item: Attachment) -> Iterator[tuple[list[Condition], np.ndarray
     bind that row.
     """
     firm = item.shared + item.level
-    if item.learned:
-        yield firm + item.learned, item.binds(firm + item.learned)
-        for one in item.learned:
-            yield [*firm, one], item.binds([*firm, one])
-    yield firm, item.binds(firm)
+    for kept in (firm + item.owned, firm) if item.owned else (firm,):
+        if item.learned:
+            yield kept + item.learned, item.binds(kept + item.learned)
+            for one in item.learned:
+                yield [*kept, one], item.binds([*kept, one])
+        yield kept, item.binds(kept)
     unbound = ~item.binds(firm)
     if unbound.any():
         for one in firm:
@@ -127,7 +135,7 @@ def _turn_away_from_self(item: Attachment, pointer: np.ndarray, opened: np.ndarr
     rows = np.flatnonzero(opened & (pointer == np.arange(len(pointer))))
     if not len(rows) or item.parents < 2:
         return
-    _, code = item.codes(item.shared + item.learned)
+    _, code = item.codes(item.shared + item.owned + item.learned)
     order = np.argsort(code, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))

@@ -89,6 +89,24 @@ class Between(Plain):
 
 
 @dataclass(frozen=True)
+class Fixes(Plain):
+    """Keys of a row that fix another of its keys: a plane flies for one airline.
+
+    Attributes:
+        table: table that holds the keys.
+        by: what fixes: names of the relations to follow, one or two each.
+        link: name of the relation that is fixed.
+        with_null: having no key is fixed, too; otherwise rows without one are free.
+    """
+
+    is_row = True
+    table: Name
+    by: tuple[tuple[Name, ...], ...]
+    link: Name
+    with_null: bool = False
+
+
+@dataclass(frozen=True)
 class KeyPlan(Plain):
     """What holds for the keys of a database, whatever its size.
 
@@ -103,6 +121,7 @@ class KeyPlan(Plain):
         acyclic: self references without a cycle in the real data (hierarchies).
         never_null: foreign keys without a null in the real data.
         between: rules between keys of a row, in the order in which they are kept.
+        fixes: keys that fix another key of their row.
     """
 
     tables: tuple[Name, ...]
@@ -115,6 +134,7 @@ class KeyPlan(Plain):
     acyclic: frozenset[Name] = frozenset()
     never_null: frozenset[Name] = frozenset()
     between: tuple[Between, ...] = ()
+    fixes: tuple[Fixes, ...] = ()
 
     @cached_property
     def link(self) -> Mapping[str, Link]:
@@ -166,6 +186,7 @@ class KeyPlan(Plain):
             and self.never_null <= set(links)
             and self.reference <= tables
             and all(self._is_between(one) for one in self.between)
+            and all(self._is_fixes(one) for one in self.fixes)
         )
         if not is_right:
             raise DataError("structure.json: plan: links and tables of its own lists expected, found others.")
@@ -183,6 +204,11 @@ class KeyPlan(Plain):
             and (one.rule != "among" or len(held) > 1)
             and (one.rule != "back" or ends == {one.table})
         )
+
+    def _is_fixes(self, one: Fixes) -> bool:
+        """Return whether ways of a table fix a key of it that none of them begins with."""
+        is_own = one.link in self.link and self.link[one.link].child == one.table
+        return is_own and bool(one.by) and all(self._is_way(one.table, way) and way[0] != one.link for way in one.by)
 
     def _is_way(self, table: str, way: tuple[str, ...]) -> bool:
         """Return whether links lead up from a table one after another, one or two of them."""

@@ -101,7 +101,7 @@ def keep_between(rule: Between, growing: Growing, rng: np.random.Generator) -> N
     moved = rule.links[0] if rule.links[1] == fixed else rule.links[1]
     others = {link.name for link in growing.plan.links_of_child(rule.table)} - {moved}
     attachment = growing.attachment(moved, others)
-    group, _ = attachment.codes(attachment.shared + attachment.learned + attachment.level)
+    group, _ = attachment.codes(attachment.conditions)
     for _ in range(SWAP_PASSES):
         bad = np.flatnonzero(broken_between(rule, pointers))
         if not len(bad):

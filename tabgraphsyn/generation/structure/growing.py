@@ -12,6 +12,9 @@ from tabgraphsyn.data.pointers import NULL, UNMATCHED, follow, through
 from tabgraphsyn.generation.structure.attach import Attachment, attach
 from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton
 from tabgraphsyn.generation.structure.between import after_above, broken_between, keep_between
+from tabgraphsyn.generation.structure.fixes import broken_fixes
+from tabgraphsyn.generation.structure.owning import first_of, led, next_open, owned_conditions
+from tabgraphsyn.generation.structure.settle import Settling
 from tabgraphsyn.generation.structure.unique import repair_unique
 
 ROUNDS = 4
@@ -54,11 +57,16 @@ class Growing:
             wanted_degree=self.wanted_degree[name],
             target_degree=self.target_degree[name],
             shared=self._conditions(name, fixed, shared=True),
+            owned=owned_conditions(self, name),
             learned=self._conditions(name, fixed, shared=False),
             level=[self._level(name)] if name in self.parent_level else [],
             may_be_null=name not in self.plan.never_null,
             is_self_reference=link.child == link.parent,
         )
+
+    def settling(self, rng: np.random.Generator) -> Settling:
+        """Return what lets fixed keys follow the keys that fix them."""
+        return Settling(self.plan, self.rows, self.pointers, rng, {})
 
     def _level(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the wanted depth of each row's parent, lowered to one that exists, and the depth of each parent."""
@@ -135,13 +143,15 @@ def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
     plan = growing.plan
     for table in plan.tables:
         names = [link.name for link in plan.links_of_child(table)]
+        _agree(growing, table, UNMATCHED)
         # Relations that are complete decide first; the open ones have to agree with them.
-        names.sort(key=lambda name: bool((growing.pointers[name] == UNMATCHED).any()))
+        opened = [name for name in names if (growing.pointers[name] == UNMATCHED).any()]
         fixed: set[str] = set()
         kept = np.ones(growing.rows[table], dtype=bool)
-        for name in names:
-            growing.pointers[name], placed = attach(growing.attachment(name, fixed), rng)
-            kept &= placed
+        closed = [name for name in names if name not in opened]
+        while closed or opened:
+            name = closed.pop(0) if closed else opened.pop(next_open(plan, opened, fixed))
+            kept &= _attached(growing, name, fixed, rng)
             fixed.add(name)
         kept &= _between_kept(growing, table, kept, rng)
         growing.keep(table, kept)
@@ -160,10 +170,57 @@ def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
     )
 
 
+def _agree(growing: Growing, table: str, otherwise: int | None = None) -> None:
+    """Let two ways end in one row where both are known: a key follows the longer way.
+
+    Args:
+        growing: changed here.
+        table: where the ways start.
+        otherwise: what a key becomes that cannot simply follow; None to leave it.
+    """
+    created, pointers = growing.plan.creating_link(table), growing.pointers
+    held = None if created is None else created.name
+    for one in growing.plan.equalities:
+        if one.table != table:
+            continue
+        ends = [follow(way, pointers) for way in (one.left, one.right)]
+        differs = (ends[0] != ends[1]) & (ends[0] >= 0) & (ends[1] >= 0)
+        if not differs.any():
+            continue
+        free = [(way, ends[1 - at]) for at, way in enumerate((one.left, one.right)) if way[0] != held]
+        short = [(way[0], end) for way, end in free if len(way) == 1]
+        for name, end in short[:1]:
+            pointers[name] = np.where(differs, end, pointers[name])
+        if not short and otherwise is not None:
+            name = free[0][0][0]
+            pointers[name] = np.where(differs, otherwise, pointers[name])
+
+
+def _attached(growing: Growing, name: str, fixed: set[str], rng: np.random.Generator) -> np.ndarray:
+    """Choose the open parents of one relation; return which rows could be placed.
+
+    Of rows whose keys fix this one together, the first chooses for all.
+    """
+    group = led(growing, name)
+    if group is None:
+        growing.pointers[name], placed = attach(growing.attachment(name, fixed), rng)
+        return placed
+    first = first_of(group)
+    follows = first != np.arange(len(first))
+    growing.pointers[name] = np.where(follows, NULL, growing.pointers[name])
+    pointer, placed = attach(growing.attachment(name, fixed), rng)
+    growing.pointers[name] = np.where(follows, pointer[first], pointer)
+    return placed & placed[first]
+
+
 def _between_kept(growing: Growing, table: str, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Make unique tuples unique and keep the rules between keys, in turns; return which rows keep all of them."""
     rules = [one for one in growing.plan.between if one.table == table and one.rule != "back"]
+    fixes = [one for one in growing.plan.fixes if one.table == table]
     for turn in range(ROUNDS):
+        for one in fixes:
+            growing.settling(rng).settle(one)
+        _agree(growing, table)
         for rule in rules:
             keep_between(rule, growing, rng)
         good = kept.copy()
@@ -172,9 +229,13 @@ def _between_kept(growing: Growing, table: str, kept: np.ndarray, rng: np.random
                 good &= _without_repetition(growing, item.links, kept, rng)
         for rule in rules:
             good &= ~broken_between(rule, growing.pointers)
-        if not rules or turn == ROUNDS - 1 or good[kept].all():
-            return good
-    return kept
+        for one in fixes:
+            good &= ~broken_fixes(one, growing.pointers)
+        if not (rules or fixes) or turn == ROUNDS - 1 or good[kept].all():
+            break
+    if fixes and not good[kept].all() and not any(item.table == table for item in growing.plan.unique):
+        good |= growing.settling(rng).take_over(table, kept & ~good, good)
+    return good
 
 
 def _without_repetition(
@@ -185,7 +246,8 @@ def _without_repetition(
     creating = plan.creating_link(table)
     # A family's rows stay with their parent; of the rest, a key to a table that grows has the most room.
     movable = [name for name in links if creating is None or name != creating.name]
-    movable.sort(key=lambda name: plan.link[name].parent in plan.reference)
+    fixed = {one.link for one in plan.fixes}
+    movable.sort(key=lambda name: (name in fixed, plan.link[name].parent in plan.reference))
     name = movable[0] if movable else None
     others = {link.name for link in plan.links_of_child(table)} - {name}
     attachment = growing.attachment(name, others) if name is not None else None
@@ -199,7 +261,7 @@ def _without_repetition(
 
 def _close(growing: Growing, rng: np.random.Generator) -> None:
     """Give rows of a cycle whose parent was left out after their own turn another parent (or null)."""
-    for name, pointer in growing.pointers.items():
+    for name, pointer in list(growing.pointers.items()):
         opened = np.flatnonzero(pointer == UNMATCHED)
         if not len(opened):
             continue
@@ -208,6 +270,9 @@ def _close(growing: Growing, rng: np.random.Generator) -> None:
             pointer[opened] = rng.integers(0, parents, len(opened))
         else:
             pointer[opened] = NULL
+        for one in growing.plan.fixes:
+            if one.link == name or any(name in way for way in one.by):
+                growing.settling(rng).settle(one)
 
 
 def creation_order(plan: KeyPlan) -> list[str]:

@@ -14,6 +14,7 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.generation.structure.base import Equality, KeyPlan, Link, UniqueLinks
 from tabgraphsyn.generation.structure.between import learn_between
+from tabgraphsyn.generation.structure.fixes import learn_fixes
 from tabgraphsyn.generation.structure.links import depths
 from tabgraphsyn.generation.structure.unique import repeated
 
@@ -35,6 +36,8 @@ def learn_rules(schema: Schema, plan: Plan, pointers: Mapping[str, np.ndarray], 
         pointers: relation -> (training rows of the child,), -1 null, -2 censored.
         rules: of the database, found or declared; those about keys alone are kept by the keys.
     """
+    equalities = tuple(item for table in plan.order for item in _equalities(schema, table, pointers))
+    told = tuple(rules)
     links = tuple(Link(item.name, item.child_table, item.parent_table, item.child_columns) for item in schema.relations)
     return KeyPlan(
         tables=tuple(plan.order),
@@ -43,12 +46,13 @@ def learn_rules(schema: Schema, plan: Plan, pointers: Mapping[str, np.ndarray], 
         reference=frozenset(plan.reference_tables),
         real_rows={table: int(count) for table, count in plan.real_rows.items()},
         unique=tuple(item for table in plan.order for item in _unique(schema, table, pointers, plan.training_rows)),
-        equalities=tuple(item for table in plan.order for item in _equalities(schema, table, pointers)),
+        equalities=equalities,
         acyclic=frozenset(
             item.name for item in schema.relations if item.is_self_reference and _is_hierarchy(pointers[item.name])
         ),
         never_null=frozenset(item.name for item in schema.relations if not (pointers[item.name] == NULL).any()),
-        between=learn_between(schema, pointers, rules),
+        between=learn_between(schema, pointers, told),
+        fixes=learn_fixes(schema, pointers, equalities, told),
     )
 
 

@@ -40,8 +40,7 @@ def repair_unique(
         rng: randomness.
     """
     if item is not None:
-        conditions = item.shared + item.learned + item.level
-        row_code, parent_code = item.codes(conditions)
+        row_code, parent_code = item.codes(item.conditions)
         for swap in (True, False):
             for _ in range(SWAP_PASSES if swap else REDRAW_PASSES):
                 codes = np.where(kept, tuple_codes(pointers), -1)
