@@ -15,6 +15,9 @@ from tabgraphsyn.errors import ConfigError, listing
 SCORED = "evaluate_every"
 """Key below ``training``, and in the section of each training that scores samples: every how many steps."""
 
+OWN = "generator"
+"""The section of the generator's own settings."""
+
 _CHOICES = (*GENERATOR_GROUPS, "generator", "model", "experiment")
 
 
@@ -38,6 +41,10 @@ def unread_sections(config: Mapping[str, Any]) -> dict[str, str]:
         target = _mapping(config, section.component).get("_target_") if section.component else None
         if isinstance(target, str) and is_never_trained(target):
             found[section.key] = f"{section.component} is {target.rpartition('.')[2]}, which is not trained"
+    own = _mapping(config, OWN)
+    for setting, (other, value) in generator.idle.items():
+        if own.get(other) == value:
+            found[f"{OWN}.{setting}"] = f"{OWN}.{other} is {value}"
     return found
 
 
@@ -75,7 +82,7 @@ def unread_problems(points: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -
     found = {key: what for key, what in reasons.items() if key not in used}
     remedy = _Remedies() if found else None  # composes, which costs time
     return [
-        f"{key}: nothing reads it: {reason}. Remove it{remedy.text(section, overrides) if remedy else ''}."
+        f"{key}: nothing reads it: {reason}. Remove it{remedy.text(section, reason, overrides) if remedy else ''}."
         for key, (section, reason, overrides) in found.items()
     ]
 
@@ -89,8 +96,10 @@ class _Remedies:
         self._options = group_options()
         self._unread: dict[tuple[str, ...], frozenset[str] | None] = {}
 
-    def text(self, section: str, overrides: Sequence[str]) -> str:
+    def text(self, section: str, reason: str, overrides: Sequence[str]) -> str:
         """Return which option of its own group, or else which model, would have a section read."""
+        if section.startswith(f"{OWN}."):
+            return f", or choose another {reason.partition(' is ')[0]}"
         chosen = {each.partition("=")[0]: each for each in overrides if each.partition("=")[0] in _CHOICES}
         for group in (section.rpartition(".")[2], "model"):
             found = []

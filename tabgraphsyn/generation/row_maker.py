@@ -65,12 +65,22 @@ class RowMaker(ABC):
     """Makes the rows of one synthetic database, table by table, in the order of ``bundle.tables`` (parents first).
 
     Attributes:
-        meets_demands: ``rows`` heeds ``making.demands``; what a user fixes is refused otherwise.
+        meets_demands: ``rows`` heeds ``making.demands``; what a user fixes is refused otherwise, see ``unable``.
         holds_cells: it conditions on single values; otherwise it draws rows until some meet the demands.
     """
 
     meets_demands: ClassVar[bool] = False
     holds_cells: ClassVar[bool] = False
+
+    @classmethod
+    def unable(cls, settings: Mapping[str, Any]) -> str:
+        """Return why nothing can be fixed in its rows and what to do, empty where something can be.
+
+        Args:
+            settings: what stood below ``generator`` in the config of the launch.
+        """
+        del settings
+        return "" if cls.meets_demands else "it makes whole rows only. Train with model=absorbing"
 
     def __init__(self, making: Making) -> None:
         """Open the models; nothing is drawn yet."""

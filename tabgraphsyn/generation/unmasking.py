@@ -14,7 +14,7 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper, anything
-from tabgraphsyn.models.absorbing.history import LEAD, History
+from tabgraphsyn.models.absorbing.history import LEAD, LastRow
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before
 from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
@@ -183,7 +183,7 @@ class Hands:
 class Remembered:
     """What families side by side remember: as in training, each piece of a family begins with the rows before it."""
 
-    def __init__(self, network: AbsorbingNetwork, history: History, families: int, window: int, device: str) -> None:
+    def __init__(self, network: AbsorbingNetwork, history: LastRow, families: int, window: int, device: str) -> None:
         self.network, self.history, self.window = network, history, window
         layout = network.units.layout
         self.row = EncodedBatch(
@@ -203,7 +203,7 @@ class Remembered:
         self.state = self.history.step(last, self.state[:families])
         row = EncodedBatch(self.row.numerical[:families], self.row.categorical[:families])
         has_one = torch.full((families,), position > 0, device=last.device)
-        return self.network.before(torch.cat([self.state, last], dim=1), row, has_one)
+        return self.network.before(self.history.seen(last, self.state), row, has_one)
 
     def add(self, rows: EncodedBatch) -> None:
         """Remember the rows of a position."""

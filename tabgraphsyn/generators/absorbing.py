@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tabgraphsyn.generators import graph
 from tabgraphsyn.generators.base import Content, Generator, Section
@@ -27,6 +27,11 @@ class Absorbing(Generator):
         window: largest number of siblings in a piece of a family in training.
         untold: share of the pieces that must do without keys and ancestors in training.
         max_epochs: how often a row is seen, at most.
+        history: what rows are told of the siblings before them: ``recurrent`` (a state over all of them), the ``last``
+            one alone, or ``none``; their place and the number of siblings they are told in any case.
+        order: in which columns are unmasked: any (``random``), or that of the ``file``, which can fix nothing.
+        numbers: ``auto`` (digits for those that repeat arbitrarily), all as ``levels``, or all under the ``smooth``
+            head.
     """
 
     width: Width = 128
@@ -37,6 +42,9 @@ class Absorbing(Generator):
     window: Window = 48
     untold: ShareBelowOne = 0.0
     max_epochs: Count = 100
+    history: Literal["recurrent", "last", "none"] = "recurrent"
+    order: Literal["random", "file"] = "random"
+    numbers: Literal["auto", "levels", "smooth"] = "auto"
 
     kinds: ClassVar[tuple[StageKind, ...]] = (
         StageKind(
@@ -64,6 +72,7 @@ class Absorbing(Generator):
     sections: ClassVar[tuple[Section, ...]] = (Section("training.absorbing", "tabgraphsyn.training.config.LoopConfig"),)
     checks: ClassVar[str] = "tabgraphsyn.generation.bundles.absorbing_forms.absorbing_problems"
     variants: ClassVar[Mapping[str, str]] = {"gnn": f"{__name__}.AbsorbingOnGraph"}
+    idle: ClassVar[Mapping[str, tuple[str, str]]] = {"history_dim": ("history", "none")}
 
     def width_for(self, rows: int) -> int:
         """Return the hidden units for a table of so many training rows."""

@@ -97,6 +97,7 @@ class Generator(ABC):
         variants: group -> dotted name of the generator in its place where that group names a component other than the
             null object (whose class says ``is_trained = False``). It takes the same settings and has that component
             among ``sampling_keys``.
+        idle: setting of its own that nothing reads -> the setting and the value that make it so.
     """
 
     kinds: ClassVar[tuple[StageKind, ...]]
@@ -107,6 +108,7 @@ class Generator(ABC):
     runtime: ClassVar[Mapping[str, frozenset[str]]] = {}
     checks: ClassVar[str] = ""
     variants: ClassVar[Mapping[str, str]] = {}
+    idle: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     @classmethod
     def kind(cls, name: str) -> StageKind:

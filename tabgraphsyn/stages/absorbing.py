@@ -21,6 +21,7 @@ from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
+from tabgraphsyn.models.absorbing.order import ORDERS
 from tabgraphsyn.models.absorbing.pace import Pace, bins_of
 from tabgraphsyn.models.absorbing.partners import partners
 from tabgraphsyn.models.absorbing.rows import present
@@ -67,7 +68,7 @@ def run(context: StageContext) -> None:
     encoded, codec = prepared.encoded(table, is_mapped=True), prepared.codec(table)
     entities = _entities(prepared, table, prepared.plan.published)
     gates = [field.gate for field in codec.layout.numerical]
-    found = grids(encoded, gates, entities)
+    found = grids(encoded, gates, entities, numbers=settings.numbers)
     units = Units(codec.layout, tuple(None if grid is None else grid.digits for grid in found))
     told = conditions(prepared, prepared, table, _graph(context, table, encoded.rows))
     around = surroundings(prepared, table, encoded.rows, told, training(prepared))
@@ -156,8 +157,9 @@ def _graph(context: StageContext, table: str, rows: int) -> torch.Tensor:
 
 def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing, rows: int) -> AbsorbingNetwork:
     table = record["table"]
+    units = Units.from_dict(record, prepared.layout(table))
     return AbsorbingNetwork(
-        units=Units.from_dict(record, prepared.layout(table)),
+        units=units,
         facts=record["facts"],
         ancestors=[prepared.layout(one) for one in layouts_up(prepared, table)],
         has_families=record["has_families"],
@@ -168,6 +170,8 @@ def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing,
         history_dim=settings.history_dim,
         pace=None if record["pace"] is None else Pace.from_dict(record["pace"]),
         partners=record["partners"],
+        history=settings.history,
+        order=ORDERS[settings.order](prepared.codec(table), units),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,13 @@ class AbsorbingRows(RowMaker):
 
     meets_demands = True
     holds_cells = True
+
+    @classmethod
+    def unable(cls, settings: Mapping[str, Any]) -> str:
+        """See ``RowMaker``."""
+        if settings.get("order") != "file":
+            return ""
+        return "it knows its columns in the order of the file alone. Train with generator.order=random"
 
     @cached_property
     def _settings(self) -> Absorbing:

@@ -149,11 +149,11 @@ class Generation:
             fixing: Fixing = TablesFilled(self.bundle, self.config, self.seed, self.say, self.filled)
         else:
             fixing = fixing_of(self.bundle, self.config, self.seed, self.wishes, self.say)
-        if type(fixing) is not Fixing and not maker.meets_demands:
+        reason = maker.unable(self.bundle.manifest["generator"])
+        if type(fixing) is not Fixing and reason:
             raise ConfigError(
                 "--given, --where, --balance, --impute: the generator of this bundle, "
-                f"{self.bundle.generator.__name__}, cannot fix anything. Train with model=absorbing, or filter "
-                "its samples."
+                f"{self.bundle.generator.__name__}, cannot fix anything: {reason}, or filter its samples."
             )
         return fixing
 

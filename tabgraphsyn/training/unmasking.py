@@ -133,11 +133,9 @@ class UnmaskingTask(WindowTask):
         return context + pace.seen_now(around.clock, time), pace.surprise(context, around.clock, time)
 
     def _masks(self, rows: int, generator: torch.Generator) -> Tensor:
-        """Return which units are known: the first ones of a random order of groups, (rows, units) bool."""
-        groups, units = len(self._sizes), len(self._group)
-        turn = torch.rand(rows, groups, generator=generator)
-        turn[:, self._timed_groups] = -1
-        turn = turn.argsort(1)
+        """Return which units are known: the first ones of the groups in their order, (rows, units) bool."""
+        units = len(self._group)
+        turn = self.unmasking.order.learnt(rows, self._timed_groups, generator)
         before = self._sizes[turn].cumsum(1) - self._sizes[turn]
         first = torch.empty_like(before).scatter_(1, turn, before)
         known = torch.randint(0, units, (rows, 1), generator=generator).clamp(min=len(self.timed_units))

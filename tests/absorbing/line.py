@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,16 @@ def trained_absorbing(
     steps: int,
     width: int,
     gnn_steps: int = 0,
+    generator: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> SmallStore:
-    """Return tables trained up to sample; with ``gnn_steps``, rows are told the vectors of ``gnn=sage``."""
+    """Return tables trained up to sample; with ``gnn_steps``, rows are told the vectors of ``gnn=sage``.
+
+    ``generator`` holds further settings of the model, ``more`` those of its training.
+    """
     loop = {**load("training", "quick")["absorbing"], "steps": steps, "batch_rows": 64, "warmup_steps": 2, **more}
-    generator = {**load("generator", "absorbing"), "width": width, "window": 4}
-    overrides = {**settings(), "generator": generator, "gnn": load("gnn", "sage" if gnn_steps else "none")}
+    model = {**load("generator", "absorbing"), "width": width, "window": 4, **(generator or {})}
+    overrides = {**settings(), "generator": model, "gnn": load("gnn", "sage" if gnn_steps else "none")}
     overrides["training"] = {**overrides["training"], "absorbing": loop}
     overrides["training"]["gnn"] |= {"steps": gnn_steps}
     store = SmallStore(folder, overrides)

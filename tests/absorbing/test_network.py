@@ -9,7 +9,6 @@ import torch
 from small_table import UNITS, network, rows, surrounded
 
 from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
-from tabgraphsyn.models.absorbing.history import History
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import COMPONENTS, Company, MixtureHead, scaled, unscaled
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
@@ -111,19 +110,6 @@ def test_a_rule_leaves_what_it_allows() -> None:
 
     new = Stepper(made, allowed).rows(context_of(made, 50), torch.Generator().manual_seed(0))
     assert (new.categorical[:, 2] == 3).all()
-
-
-def test_history_step_by_step_is_that_of_whole_families() -> None:
-    torch.manual_seed(0)
-    history, batch = History(layout=UNITS.layout, width=8, level_dim=8), rows(9)
-    together = history(batch, torch.tensor([4, 1, 4]))
-    encoded = history.row(batch)
-    for first, length in ((0, 4), (4, 1), (5, 4)):
-        last, state = history.start(1, "cpu")
-        for place in range(first, first + length):
-            state = history.step(last, state)
-            torch.testing.assert_close(together[place], torch.cat([state[0], last[0]]))
-            last = encoded[place : place + 1]
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -84,7 +84,7 @@ class Stepper:
         for unit in making.network.units.all if given is not None else ():
             making.give(unit, *given)  # type: ignore[misc]
         groups = self.network.units.groups
-        for number in torch.randperm(len(groups), generator=generator).tolist():
+        for number in self.network.order.drawn(generator):
             if only is None or not only.isdisjoint(groups[number]):
                 making.draw(groups[number])
         return making.rows

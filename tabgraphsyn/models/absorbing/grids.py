@@ -1,4 +1,4 @@
-"""Which numbers are rough, and the cells that their digits stand for: found on training rows.
+"""Which numbers are digits, and the cells that these stand for: found on training rows.
 
 Every cell is held by ``min_entities`` entities or more. Values of fewer are counted to the nearest cell, and what is
 drawn lies anywhere in a cell's interval: no pool of real values is kept.
@@ -6,6 +6,7 @@ drawn lies anywhere in a cell's interval: no pool of real values is kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,21 +55,22 @@ class Grid:
 
 
 def grids(
-    table: EncodedTable, gates: list[int | None], entities: np.ndarray, min_entities: int = 5
+    table: EncodedTable, gates: list[int | None], entities: np.ndarray, min_entities: int = 5, numbers: str = "auto"
 ) -> list[Grid | None]:
-    """Return the grid of every rough number of a table, None for the smooth ones.
+    """Return the grid of every number of a table that is digits, None for those under the continuous head.
 
     Args:
         table: training rows.
         gates: of each number, the categorical field that is 0 where it has a meaning, or None.
         entities: (rows,) int64.
         min_entities: entities behind each cell.
+        numbers: which are digits, one of ``GRIDS``.
     """
     found: list[Grid | None] = []
     for number, gate in enumerate(gates):
         is_present = np.ones(table.rows, bool) if gate is None else np.asarray(table.categorical[:, gate]) == 0
         interval = np.asarray(table.numerical[:, number], dtype=np.float64)[is_present]
-        found.append(_grid(interval, entities[is_present], table.rows, min_entities))
+        found.append(GRIDS[numbers](interval, entities[is_present], table.rows, min_entities))
     return found
 
 
@@ -90,7 +92,8 @@ def _misfit(counts: np.ndarray, padded: np.ndarray, weights: np.ndarray) -> floa
     return float(np.mean((counts - expected) ** 2 / (expected * (1 + np.square(weights).sum()))))
 
 
-def _grid(interval: np.ndarray, entities: np.ndarray, rows: int, min_entities: int) -> Grid | None:
+def _if_rough(interval: np.ndarray, entities: np.ndarray, rows: int, min_entities: int) -> Grid | None:
+    """Return the grid of a number whose values repeat arbitrarily; interval: (rows, 2), entities: (rows,)."""
     distinct, place, counts = np.unique(interval[:, 0], return_inverse=True, return_counts=True)
     if len(distinct) > len(interval) / 5 or roughness(counts) < ROUGH:
         return None
@@ -103,9 +106,40 @@ def _grid(interval: np.ndarray, entities: np.ndarray, rows: int, min_entities: i
     most = min(MOST_LEVELS, rows // ROWS_A_LEVEL)
     low, high, counts = low[is_held], np.maximum(high[is_held], low[is_held]), counts[is_held]
     high = np.minimum(high, np.append(low[1:], np.inf))
+    return _grid(low, high, counts, most) if len(low) <= most or most >= COARSE else None
+
+
+def _in_any_case(interval: np.ndarray, entities: np.ndarray, rows: int, min_entities: int) -> Grid | None:
+    """Return the grid of any number: about equally full cells; None where too few entities have one."""
+    if len(np.unique(entities)) < min_entities:
+        return None
+    turn = np.argsort(interval[:, 0], kind="stable")
+    interval, entities = interval[turn], entities[turn]
+    value = np.unique(interval[:, 0], return_inverse=True)[1]
+    # Equal values share a cell: the one in which the first of them stands.
+    first = np.searchsorted(value, value) * min(COARSE * FINE, max(rows // ROWS_A_LEVEL, 1)) // len(value)
+    cell = _held(np.unique(first, return_inverse=True)[1], entities, min_entities)
+    start = np.flatnonzero(np.diff(cell, prepend=-1))
+    low, high = interval[start, 0], np.maximum.reduceat(interval[:, 1], start)
+    return _grid(low, np.minimum(high, np.append(low[1:], np.inf)), np.bincount(cell), MOST_LEVELS)
+
+
+def _held(cell: np.ndarray, entities: np.ndarray, min_entities: int) -> np.ndarray:
+    """Return the cells of sorted rows, (rows,) int64: neighbours become one until each has enough entities."""
+    joined, number, owners = np.zeros(cell[-1] + 1, dtype=np.int64), 0, set[int]()
+    for one, own in enumerate(np.split(entities, np.flatnonzero(np.diff(cell)) + 1)):
+        joined[one] = number
+        owners |= set(own.tolist())
+        if len(owners) >= min_entities:
+            number, owners = number + 1, set()
+    return np.minimum(joined, max(number - 1, 0))[cell]
+
+
+def _grid(low: np.ndarray, high: np.ndarray, counts: np.ndarray, most: int) -> Grid:
+    """Return the grid of cells from ``low`` to ``high``, (cells,) each with its rows: one digit of ``most``, or two."""
     if len(low) <= most:
         return Grid(np.stack([low, high], axis=1)[:, None].astype(np.float32), np.ones(len(low), np.int64))
-    return _two_digits(low, high, counts) if most >= COARSE else None
+    return _two_digits(low, high, counts)
 
 
 def _two_digits(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Grid:
@@ -123,3 +157,11 @@ def _two_digits(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Grid:
     fine = max(parts)
     edges = np.stack([np.concatenate([one, np.repeat(one[-1:], fine - len(one), axis=0)]) for one in rows])
     return Grid(edges.astype(np.float32), np.asarray(parts, dtype=np.int64))
+
+
+GRIDS: Mapping[str, Callable[[np.ndarray, np.ndarray, int, int], Grid | None]] = {
+    "auto": _if_rough,
+    "levels": _in_any_case,
+    "smooth": lambda *_: None,
+}
+"""``generator.numbers``: of a number's intervals and entities, the rows of its table, and the entities of a cell."""

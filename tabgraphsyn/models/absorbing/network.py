@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.models.absorbing.companions import Companions
 from tabgraphsyn.models.absorbing.heads import level_surprises
-from tabgraphsyn.models.absorbing.history import PLACE_FEATURES, History, place_features
+from tabgraphsyn.models.absorbing.history import HISTORIES, PLACE_FEATURES, place_features
 from tabgraphsyn.models.absorbing.numbers import (
     COMPONENTS,
     FEATURES,
@@ -29,6 +29,7 @@ from tabgraphsyn.models.absorbing.numbers import (
     nearness,
     scaled,
 )
+from tabgraphsyn.models.absorbing.order import AnyOrder, Order
 from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
 from tabgraphsyn.models.absorbing.partners import Partners
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
@@ -67,7 +68,7 @@ class Before:
     """What came before some rows among their siblings.
 
     Shape:
-        history: (rows, 2 * history_dim), see ``History``. numbers: (rows, 2 * n_num), see ``AbsorbingNetwork.before``.
+        history: (rows, told), see ``history.py``. numbers: (rows, 2 * n_num), see ``AbsorbingNetwork.before``.
     """
 
     history: Tensor
@@ -101,6 +102,8 @@ class AbsorbingNetwork(nn.Module):
         level_dim: width of a level's embedding. history_dim: width of the recurrent state.
         pace: how the times of siblings climb, None where they do not.
         partners: of each smooth number, the numbers that it may lie near.
+        history: what rows are told of their siblings, one of ``HISTORIES``.
+        order: in which the units are unmasked; None: in any.
     """
 
     scale: Tensor
@@ -127,9 +130,12 @@ class AbsorbingNetwork(nn.Module):
         history_dim: int,
         pace: Pace | None = None,
         partners: Sequence[Sequence[int]] = (),
+        history: str = "recurrent",
+        order: Order | None = None,
     ) -> None:
         super().__init__()
         self.units, self.told = units, facts
+        self.order = AnyOrder(len(units.groups)) if order is None else order
         self._index()
         numbers = len(units.layout.numerical)
         self.register_buffer("scale", torch.zeros(numbers, POINTS))
@@ -143,11 +149,11 @@ class AbsorbingNetwork(nn.Module):
         self.stem = nn.Linear(level_dim * len(self.token_levels) + FEATURES * numbers + len(units.all), width)
         self.facts = nn.Linear(facts + PLACE_FEATURES, width)
         self.ancestors = nn.ModuleList(RowEncoder(layout=one, width=width, level_dim=level_dim) for one in ancestors)
-        self.history = None
-        if has_families:
-            self.history = History(layout=units.layout, width=history_dim, level_dim=level_dim)
+        remembers, self.history = HISTORIES[history] if has_families else None, None
+        if remembers is not None:
+            self.history = remembers(layout=units.layout, width=history_dim, level_dim=level_dim)
             self.remembered = nn.Sequential(
-                nn.Linear(2 * history_dim + PLACE_FEATURES, width), nn.SiLU(), nn.Linear(width, width)
+                nn.Linear(self.history.told + PLACE_FEATURES, width), nn.SiLU(), nn.Linear(width, width)
             )
         self.pace = None if pace is None else PaceHead(pace=pace, width=width)
         self.blocks = nn.ModuleList(ResidualBlock(width=width, dropout=dropout) for _ in range(layers))
@@ -159,7 +165,7 @@ class AbsorbingNetwork(nn.Module):
         self.near = {number: slice(first + NEAR * n, first + NEAR * (n + 1)) for n, number in enumerate(rough)}
         self.head = nn.Linear(width, first + NEAR * len(rough))
         self.companions = Companions(numbers=numbers)
-        self.mixture = MixtureHead(seen=2 * numbers * (2 if has_families else 1), smooth=len(units.smooth))
+        self.mixture = MixtureHead(seen=2 * numbers * (1 if self.history is None else 2), smooth=len(units.smooth))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         if units.smooth:
@@ -223,7 +229,7 @@ class AbsorbingNetwork(nn.Module):
         """Return what came before rows: their history, and the numbers of the last sibling in both scales.
 
         Shape:
-            history: (rows, 2 * history_dim). has_one: (rows,) bool, there is a sibling before.
+            history: (rows, told). has_one: (rows,) bool, there is a sibling before.
         """
         value, _ = scaled(self.scale, last.numerical)
         there = (present(last, self.gates) & has_one.unsqueeze(1)).to(value.dtype)

@@ -1,0 +1,77 @@
+"""In which order the columns of a row are unmasked: any, drawn anew for each row, or the one in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
+
+
+class AnyOrder:
+    """Every order is as likely: one network gives every conditional.
+
+    Args:
+        groups: how many groups of units a row has.
+    """
+
+    def __init__(self, groups: int) -> None:
+        self.groups = groups
+
+    def learnt(self, rows: int, first: Tensor, generator: torch.Generator) -> Tensor:
+        """Return an order a row, (rows, groups) int64, ``first`` ones at its head; ``first`` is (n,) int64."""
+        turn = torch.rand(rows, self.groups, generator=generator)
+        turn[:, first] = -1
+        return turn.argsort(1)
+
+    def drawn(self, generator: torch.Generator) -> list[int]:
+        """Return the order in which some rows are unmasked."""
+        found: list[int] = torch.randperm(self.groups, generator=generator).tolist()
+        return found
+
+
+class OneOrder:
+    """Always the same: p(x1) p(x2 | x1) and so on, which knows no other conditional.
+
+    Args:
+        groups: the order, each group once.
+    """
+
+    def __init__(self, groups: Sequence[int]) -> None:
+        self.groups = list(groups)
+
+    def learnt(self, rows: int, first: Tensor, generator: torch.Generator) -> Tensor:
+        """See ``AnyOrder``; nothing is drawn: (rows, groups) int64, ``first`` (n,) int64."""
+        del generator
+        leading = first.tolist()
+        turn = [*leading, *(group for group in self.groups if group not in leading)]
+        return torch.tensor(turn, dtype=torch.int64).expand(rows, -1)
+
+    def drawn(self, generator: torch.Generator) -> list[int]:
+        """See ``AnyOrder``."""
+        del generator
+        return self.groups
+
+
+Order = AnyOrder | OneOrder
+
+
+def of_the_file(codec: TableCodec, units: Units) -> OneOrder:
+    """Return the groups of units in the order of their columns."""
+    places = list(codec.places.values())
+
+    def column(unit: Unit) -> int:
+        own = [numbers if unit.kind != LEVEL else levels for numbers, levels in places]
+        return next(place for place, fields in enumerate(own) if fields.start <= unit.field < fields.stop)
+
+    return OneOrder(sorted(range(len(units.groups)), key=lambda group: column(units.groups[group][0])))
+
+
+ORDERS: Mapping[str, Callable[[TableCodec, Units], Order]] = {
+    "random": lambda _, units: AnyOrder(len(units.groups)),
+    "file": of_the_file,
+}
+"""``generator.order``."""
