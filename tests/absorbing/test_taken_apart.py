@@ -149,9 +149,9 @@ def test_a_bundle_holds_what_sampling_needs_and_one_order_can_fix_nothing(bundle
 def test_the_order_of_the_file_is_that_of_its_columns() -> None:
     rng = np.random.default_rng(0)
     rows = pa.table({"size": rng.normal(size=400), "colour": rng.choice(["a", "b"], 400), "age": rng.normal(size=400)})
-    kinds = {"size": "numerical", "colour": "categorical", "age": "numerical"}
-    described = TableSchema("t", tuple(Column(name, kind) for name, kind in kinds.items()), ())
-    codec = TableCodec.fit(Table(described, rows), np.ones(400, bool), [*kinds], CodecConfig())
+    columns = (Column("size", "numerical"), Column("colour", "categorical"), Column("age", "numerical"))
+    table = Table(TableSchema("t", columns, ()), rows)
+    codec = TableCodec.fit(table, np.ones(400, bool), rows.column_names, CodecConfig())
     units = Units(codec.layout, (None, None))
     assert [unit.kind for (unit,) in units.groups] == ["level", "number", "number"]
     assert ORDERS["file"](codec, units).drawn(torch.Generator()) == [1, 0, 2]
