@@ -15,6 +15,8 @@ from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Relation
 
 MAX_DRIVER_NULL_SHARE = 0.5
+FAMILY_MOST, NULLS_FEW = 4, 0.05
+"""A key takes the place of one to one keys if its families have so many rows at most, and so many nulls."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,12 @@ class KeyUse:
     Attributes:
         distinct_parents: parent rows with at least one child.
         null_share: share of child rows whose key is null.
+        has_siblings: some parent has several child rows.
     """
 
     distinct_parents: int
     null_share: float
+    has_siblings: bool = True
 
     @staticmethod
     def measure(parent_row: np.ndarray) -> KeyUse:
@@ -37,7 +41,7 @@ class KeyUse:
             parent_row: (child rows,) int64, negative where there is no parent.
 
         >>> KeyUse.measure(np.array([0, 0, 2, -1]))
-        KeyUse(distinct_parents=2, null_share=0.25)
+        KeyUse(distinct_parents=2, null_share=0.25, has_siblings=True)
         """
         rows = len(parent_row)
         linked = parent_row[parent_row >= 0]
@@ -45,6 +49,7 @@ class KeyUse:
         return KeyUse(
             distinct_parents=int((counts > 0).sum()),
             null_share=float(1 - len(linked) / rows) if rows else 0.0,
+            has_siblings=bool(counts.max() > 1),
         )
 
 
@@ -151,7 +156,8 @@ def driver_relations(
     """Return per table the relation along which its rows are created, or None.
 
     Candidates refer to a table that is generated earlier, so drivers form a forest. A key with less than half nulls
-    is preferred, then the one that uses the most distinct parents, then the first in the schema.
+    is preferred, then the one that uses the most distinct parents, then the first in the schema; where that one leads
+    each row to a parent of its own, another takes its place whose parents have a few rows: an account's two clients.
 
     >>> plane = Relation("flights", ("tailnum",), "planes", ("tailnum",))
     >>> airport = Relation("flights", ("origin",), "airports", ("faa",))
@@ -163,9 +169,25 @@ def driver_relations(
     drivers: dict[str, Relation | None] = {}
     for table in order:
         candidates = [r for r in relations if r.child_table == table and place[r.parent_table] < place[table]]
-        drivers[table] = min(candidates, key=lambda relation: _preference(use[relation.name]), default=None)
+        first = min(candidates, key=lambda relation: _preference(use[relation.name]), default=None)
+        drivers[table] = None if first is None else _with_siblings(first, candidates, use)
     return drivers
 
 
 def _preference(use: KeyUse) -> tuple[bool, int]:
     return use.null_share >= MAX_DRIVER_NULL_SHARE, -use.distinct_parents
+
+
+def _with_siblings(first: Relation, others: Sequence[Relation], use: Mapping[str, KeyUse]) -> Relation:
+    """Return ``first``, or the key that parts a table's rows nearly as finely and lets some of them be siblings."""
+    asked = use[first.name]
+    if asked.has_siblings:
+        return first
+    fine = [
+        one
+        for one in others
+        if use[one.name].has_siblings
+        and FAMILY_MOST * use[one.name].distinct_parents >= asked.distinct_parents
+        and use[one.name].null_share <= max(asked.null_share, NULLS_FEW)
+    ]
+    return min(fine, key=lambda relation: _preference(use[relation.name]), default=first)

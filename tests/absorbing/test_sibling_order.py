@@ -62,3 +62,14 @@ def test_a_column_that_hardly_changes_sorts_nothing() -> None:
     values["sold"] = mixed * 1.0
     found = order(arrays({**values, "week": values["week"][rows]}, np.arange(len(rows))), mixed)
     assert (found != np.arange(len(rows))).any()
+
+
+def test_times_that_siblings_do_not_share_put_nobody_in_order() -> None:
+    rng = np.random.default_rng(3)
+    town = rng.integers(0, 60, 1500)
+    born = np.datetime64("1930-01-01") + rng.integers(0, 20_000, 1500) * np.timedelta64(1, "D")
+    assert (order(arrays({"week": born}, np.arange(1500)), town) == np.arange(1500)).all()
+    # Visits of one stay lie together: these do follow one another.
+    stay = born[town] + rng.integers(0, 400, 1500) * np.timedelta64(1, "D")
+    found = order(arrays({"week": stay}, np.arange(1500)), town)
+    assert (np.diff(stay[found]) >= np.timedelta64(0, "D")).all()

@@ -57,6 +57,15 @@ def test_driver_prefers_few_nulls_then_many_parents():
     assert driver_relations("ABC", [many_nulls], measured)["C"] == many_nulls
 
 
+def test_rows_that_each_have_a_parent_of_their_own_follow_siblings_along_another_key():
+    client, account, town = refers("D", "A"), refers("D", "B"), refers("D", "C")
+    measured = {client.name: KeyUse(100, 0.0, False), account.name: use(80), town.name: use(9)}
+    assert driver_relations("ABCD", [client, account, town], measured)["D"] == account
+    assert driver_relations("ABCD", [client, town], measured)["D"] == client
+    assert driver_relations("ABCD", [client, account], {**measured, account.name: use(80, 0.2)})["D"] == client
+    assert not KeyUse.measure(np.array([2, 0, -1])).has_siblings
+
+
 def test_plan_survives_json():
     plan = Plan(("A", "B"), {"A": None, "B": "B.A--A"}, ("A",), {"A": 1, "B": 2}, {"A": 1, "B": 1}, {"A": "declared"})
     assert plan.coarse == ()
