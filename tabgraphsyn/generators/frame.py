@@ -35,7 +35,7 @@ BEFORE = (
     ),
     StageKind(
         name="prepare",
-        version=23,
+        version=24,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_INGEST,),
@@ -61,7 +61,7 @@ AFTER = (
     ),
     StageKind(
         name="evaluate",
-        version=8,
+        version=9,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_INGEST, _PREPARE, _SAMPLE),

@@ -8,7 +8,8 @@ from privacy_cases import chosen, evaluated, people, together, with_noise
 from tabgraphsyn.evaluation.metric import near_copies
 from tabgraphsyn.evaluation.metric.near_copies import NearCopies
 from tabgraphsyn.evaluation.score import Score
-from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, distances
+from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, distances, own_ranks, scaled_rows
+from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.near_index import NearIndex
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
 
@@ -49,6 +50,33 @@ def test_the_nearest_of_another_entity_is_what_comparing_all_pairs_finds(seed):
     assert known.sum() > 100
     assert away[known] == pytest.approx(expected[known], abs=1e-5)
     assert (away[~known] > 0.18).all()
+
+
+def births(rng: np.random.Generator) -> list[Feature]:
+    """A fresh draw of a population of two columns: days of birth, some of them shared, and three kinds."""
+    born = np.floor(25_000 * rng.beta(2, 1.6, 1_200))
+    return [
+        Feature("born", "numerical", born),
+        Feature("kind", "categorical", rng.choice(3, 1_200, p=[0.6, 0.3, 0.1]).astype(np.int32), 3),
+    ]
+
+
+def test_rows_as_if_held_out_lie_as_near_as_new_ones_of_the_population():
+    """A rank that counts the row itself keeps its neighbours half a rank further away than any new row's are."""
+    number, excess = np.arange(1_200), np.zeros(2)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        reference = births(rng)
+        real = scaled_rows(reference, reference)
+        fresh = np.concatenate([distances(scaled_rows(reference, births(rng)), real).min(1) for _ in range(2)])
+        for place, own in enumerate((None, own_ranks(reference))):
+            unseen = k_nearest(real, real, 1, query_entities=number, record_entities=number, own=own)[:, 0]
+            indexed = NearIndex.of(real, number).to_others(real, number, 1, own)
+            known = unseen < 0.4
+            assert indexed[known] == pytest.approx(unseen[known], abs=1e-6)
+            line = np.percentile(unseen, 5) + TIE
+            excess[place] += ((fresh <= line).mean() - (unseen <= line).mean()) / 4
+    assert abs(excess[1]) < 0.03 < excess[0]
 
 
 def test_a_row_among_its_own_family_alone_has_no_other():

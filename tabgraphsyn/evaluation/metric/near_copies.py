@@ -18,7 +18,7 @@ from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View
-from tabgraphsyn.evaluation.statistics.distance import TIE, mixed_rows, sampled, scaled_rows
+from tabgraphsyn.evaluation.statistics.distance import TIE, mixed_rows, own_ranks, sampled, scaled_rows
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.statistics.near_index import NearIndex
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
@@ -147,7 +147,7 @@ class NearCopies(PrivacyMetric):
         """Return the line by some real rows and some records.
 
         For held-out rows that is the distance to training; training rows join them as if their entity had been held
-        out, so that the line rests on ten times as many rows.
+        out, so that the line rests on ten times as many rows; nor do ranks count the row itself.
         """
         generator = data.generator(self.name, "unseen", view.where)
         real, _ = mixed_rows(view.reference, view.reference)
@@ -161,6 +161,7 @@ class NearCopies(PrivacyMetric):
             threads=data.threads,
             query_entities=entities[rows],
             record_entities=entities[records],
+            own=own_ranks(view.reference),
         )[:, 0]
         return _Line.of(away, entities[rows], self.percentile)
 
@@ -176,7 +177,8 @@ class NearCopies(PrivacyMetric):
             return None
         real = scaled_rows(view.reference, view.reference)
         index, unseen = NearIndex.of(real.take(training), entities[training]), real.take(rows)
-        line = _Line.of(index.to_others(unseen, entities[rows], data.threads), entities[rows], self.percentile)
+        away = index.to_others(unseen, entities[rows], data.threads, own_ranks(view.reference))
+        line = _Line.of(away, entities[rows], self.percentile)
         if not index.reaches(line.threshold):
             return None
         return _Indexed(index, line, index.visits(unseen.take(np.arange(min(SAMPLE, len(rows)))), line.threshold))

@@ -107,14 +107,32 @@ def _columns(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
     return np.ascontiguousarray(np.stack(columns, 1), dtype=kind) if columns else np.zeros((rows, 0), kind)
 
 
-def distances(queries: MixedRows, records: MixedRows) -> np.ndarray:
-    """Return (queries, records) float32, the mean difference over the columns."""
+def own_ranks(reference: Sequence[Feature]) -> np.ndarray:
+    """Return (n_num,) float32: by how much a row of the reference itself pushes others away, column by column.
+
+    A row that ranks count stands at the middle of itself: half a rank lies between it and its neighbours that no new
+    row of the same population has. ``distances`` of rows as if they had been held out are less by that.
+    """
+    known = [int((~one.missing).sum()) for one in reference if one.kind != "categorical"]
+    return np.array([0.5 / max(one, 1) for one in known], dtype=np.float32)
+
+
+def distances(queries: MixedRows, records: MixedRows, own: np.ndarray | None = None) -> np.ndarray:
+    """Return (queries, records) float32, the mean difference over the columns.
+
+    Args:
+        queries: rows to look from.
+        records: rows to look at.
+        own: (n_num,) what is taken off a difference of numbers, None for nothing: see ``own_ranks``.
+    """
     total = np.zeros((len(queries), len(records)), np.float32)
     step = np.empty_like(total)
     for column in range(queries.numbers.shape[1]):
         left, right = queries.numbers[:, column], records.numbers[:, column]
         np.subtract(left[:, None], right[None, :], out=step)
         np.abs(step, out=step)
+        if own is not None:
+            np.maximum(step - own[column], 0.0, out=step)
         np.minimum(step, 1.0, out=step)
         absent_left, absent_right = np.isnan(left), np.isnan(right)
         if absent_left.any() or absent_right.any():

@@ -17,6 +17,8 @@ from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows
 # Ranks lie in -1 .. 2, codes in -1 and above: a missing number is over 1 away from every other coordinate.
 MISSING = 9.0
 LEAF_RECORDS = 32
+# Neighbours asked for at first: the nearest one may be another where a row does not count itself.
+FIRST_ASKED = 4
 # Sums below which coordinates tell the distance; a little under 1, because they are sums of floats.
 REACH = 0.999
 
@@ -54,15 +56,23 @@ class NearIndex:
         tree = cKDTree(ordered[begins], LEAF_RECORDS, balanced_tree=False)
         return NearIndex(tree, entities[order[begins]], entities[order[ends]], records.columns)
 
-    def to_others(self, rows: MixedRows, entities: np.ndarray, threads: int = 1) -> np.ndarray:
+    def to_others(
+        self, rows: MixedRows, entities: np.ndarray, threads: int = 1, own: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return (rows,) float64: the distance to the nearest record of another entity; infinite beyond the reach.
 
-        Shape:
+        Args:
+            rows: real ones.
             entities: (rows,) int64.
+            threads: CPU threads.
+            own: (n_num,) what is taken off a difference of numbers, None for nothing: see ``own_ranks``.
         """
         points = _points(rows)
+        taken = np.zeros(points.shape[1])
+        if own is not None:
+            taken[: len(own)] = own
         away = np.full(len(points), np.inf)
-        left, wanted = np.arange(len(points)), 2
+        left, wanted = np.arange(len(points)), FIRST_ASKED
         while len(left):
             found, at = self.tree.query(points[left], wanted, p=1, distance_upper_bound=REACH, workers=threads)
             is_found = np.isfinite(found)
@@ -70,7 +80,8 @@ class NearIndex:
             own = entities[left, None]
             is_other = is_found & ((self.lowest[at] != own) | (self.highest[at] != own))
             has = is_other.any(1)
-            away[left[has]] = found[has, is_other.argmax(1)[has]]
+            apart = np.maximum(np.abs(points[left, None] - self.tree.data[at]) - taken, 0.0).sum(2)
+            away[left[has]] = np.where(is_other, apart, np.inf).min(1)[has]
             # Where all that was found is the row's own family, there may be others behind it.
             left, wanted = left[~has & is_found[:, -1]], 4 * wanted
         return away / self.columns

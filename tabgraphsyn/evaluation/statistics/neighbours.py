@@ -17,6 +17,7 @@ def k_nearest(
     threads: int = 1,
     query_entities: np.ndarray | None = None,
     record_entities: np.ndarray | None = None,
+    own: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return (queries, k) float32 distances, nearest first; infinite where there are fewer records.
 
@@ -27,6 +28,7 @@ def k_nearest(
         threads: CPU threads.
         query_entities: (queries,) int64; with ``record_entities``, records of a row's own entity are left out.
         record_entities: (records,) int64.
+        own: (n_num,) what is taken off a difference of numbers, None for nothing.
     """
     found = np.full((len(queries), k), np.inf, np.float32)
     if len(records) == 0:
@@ -35,7 +37,7 @@ def k_nearest(
 
     def look(start: int) -> None:
         part = np.arange(start, min(start + size, len(queries)))
-        away = distances(queries.take(part), records)
+        away = distances(queries.take(part), records, own)
         if query_entities is not None and record_entities is not None:
             away[query_entities[part][:, None] == record_entities[None, :]] = np.inf
         kept = min(k, len(records))
