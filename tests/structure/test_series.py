@@ -1,5 +1,6 @@
 """Rows of published parents in periods: new rows stand in periods of their own and have the keys of like ones."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.structure.base import Skeleton, Topology
+from tabgraphsyn.generation.structure.degrees import DegreesStructure
 from tabgraphsyn.generation.structure.rules import learn_rules
 from tabgraphsyn.generation.structure.series import Series
 from tabgraphsyn.generation.structure.skeleton import SkeletonStructure
@@ -62,6 +64,28 @@ def test_numbers_of_children_stand_at_their_hours(scale: float) -> None:
     # Held-out shifts have the numbers of the same hour: none has admissions at another one.
     assert admissions[place % SHIFTS != 2].sum() == 0
     assert (admissions[place % SHIFTS == 2] > 0).mean() > 0.95
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_counts_alone_say_when_rows_stand_and_what_they_have(scale: float) -> None:
+    fitted, model = DegreesStructure(), DegreesStructure()
+    fitted.fit(wards())
+    arrays, state = fitted.to_arrays()
+    assert all(array.size < SHIFTS * DAYS + 1 or "kinds" in name for name, array in arrays.items())
+    model.from_arrays(arrays, json.loads(json.dumps(state)))
+    ward, place, admissions = by_shift(model.grow(scale=scale, rows=None, seed=4))
+    assert len(place) == round(scale * 2 * SHIFTS * DAYS)
+    assert np.bincount(ward * SHIFTS * DAYS + place).max() == max(1, round(scale))
+    assert admissions[place % SHIFTS != 2].sum() == 0
+    assert (admissions[place % SHIFTS == 2] > 0).mean() > 0.95
+    for damaged in (
+        {**arrays, "shifts/periods": -arrays["shifts/periods"]},
+        {**arrays, "wards/periods": arrays["shifts/periods"]},
+    ):
+        with pytest.raises(DataError):
+            DegreesStructure().from_arrays(damaged, state)
+    with pytest.raises(DataError):
+        DegreesStructure().from_arrays(arrays, {**state, "standing": {}})
 
 
 def test_whole_grids_are_filled_and_in_order() -> None:

@@ -106,14 +106,26 @@ class SeriesForm(Form):
     cycles: list[Size]
 
 
+class StandingForm(Form):
+    """``Standing`` without its counts."""
+
+    relation: Name
+    phases: Size
+    is_by_period: bool
+    filled: Share
+
+
 class StructureStateForm(Form):
-    """State of a structure model; ``censored``, ``fields`` are ``DegreesStructure``'s, ``series`` of the skeleton."""
+    """State of a structure model; ``censored``, ``fields``, ``standing`` are of ``DegreesStructure``, ``series`` of the
+    skeleton.
+    """
 
     plan: KeyPlanForm
     rows: Rows
     censored: dict[Name, Share] | None = None
     fields: dict[Name, list[Name]] | None = None
     series: dict[Name, SeriesForm] | None = None
+    standing: dict[Name, StandingForm] | None = None
 
 
 class KeysForm(Form):

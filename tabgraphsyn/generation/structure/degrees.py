@@ -21,6 +21,7 @@ from tabgraphsyn.generation.structure.entities import check_size, entity_rows, r
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
 from tabgraphsyn.generation.structure.links import with_missing_links
 from tabgraphsyn.generation.structure.skeleton import depths
+from tabgraphsyn.generation.structure.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Signatures:
 
     Shape:
         kinds: (kinds, fields) int64. count: (kinds,) int64.
-        fields: ``null:<relation>`` 0/1, ``depth:<relation>``, ``children:<relation>``, ``alone`` 0/1 (no parent).
+        fields: ``null:<relation>`` 0/1, ``depth:<relation>``, ``children:<relation>``, ``alone`` 0/1 (no parent),
+            ``phase`` (the hour or day that the row stands in).
     """
 
     fields: tuple[str, ...]
@@ -59,6 +61,7 @@ class DegreesStructure(StructureModel):
         self._rows: dict[str, int] = {}
         self._censored: dict[str, float] = {}
         self._signatures: dict[str, Signatures] = {}
+        self._standing: dict[str, Standing] = {}
 
     @property
     def plan(self) -> KeyPlan:
@@ -75,24 +78,35 @@ class DegreesStructure(StructureModel):
             keys = topology.pointers[link.name]
             present = max(int((keys != NULL).sum()), 1)
             self._censored[link.name] = float((keys == CENSORED).sum() / present)
-        self._signatures = {table: _count_signatures(topology, table) for table in self.plan.tables}
+        self._standing = {
+            table: Standing.of(one, topology.pointers[one.relation], self.plan.real_rows[table])
+            for table, one in topology.series.items()
+        }
+        phase = {table: one.place % self._standing[table].phases for table, one in topology.series.items()}
+        self._signatures = {table: _count_signatures(topology, table, phase.get(table)) for table in self.plan.tables}
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the histograms of signatures, and the plan; (signatures, fields)."""
         arrays = {}
         for table, item in self._signatures.items():
             arrays[f"{table}/kinds"], arrays[f"{table}/count"] = item.kinds.astype(np.int32), item.count
+        arrays |= {f"{table}/periods": one.count for table, one in self._standing.items()}
         return arrays, {
             "plan": self.plan.to_dict(),
             "rows": self._rows,
             "censored": self._censored,
             "fields": {table: list(item.fields) for table, item in self._signatures.items()},
+            "standing": {table: one.to_dict() for table, one in self._standing.items()},
         }
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
         """Take over what ``to_arrays`` gave, (signatures, fields)."""
         self._plan = KeyPlan.from_dict(state["plan"])
         _check_signatures(self._plan, arrays, state)
+        self._standing = {
+            table: Standing.from_dict(raw, arrays[f"{table}/periods"])
+            for table, raw in (state.get("standing") or {}).items()
+        }
         self._rows, self._censored = dict(state["rows"]), dict(state["censored"])
         self._signatures = {
             table: Signatures(tuple(fields), arrays[f"{table}/kinds"].astype(np.int64), arrays[f"{table}/count"])
@@ -124,6 +138,8 @@ class DegreesStructure(StructureModel):
         item = self._signatures[table]
         link = self.plan.creating_link(table)
         everyone = np.ones(len(item.count), dtype=bool)
+        if table in self._standing:
+            return self._stand(growing, table, sizes[table], drawn, rng)
         if link is None:
             return item.draw(sizes[table], everyone, rng)
         children = self._signatures[link.parent].field(drawn[link.parent], f"children:{link.name}")
@@ -134,6 +150,22 @@ class DegreesStructure(StructureModel):
         alone = item.draw(round(int(item.count[is_alone].sum()) * ratio), is_alone, rng)
         growing.pointers[link.name] = np.concatenate([parent, np.full(len(alone), UNMATCHED)])
         return np.concatenate([item.draw(len(parent), ~is_alone, rng), alone])
+
+    def _stand(
+        self, growing: Growing, table: str, wanted: int, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the signatures of rows that stand in periods, those of their hour or day, under published parents."""
+        item, standing = self._signatures[table], self._standing[table]
+        parent = self.plan.link[standing.relation].parent
+        children = self._signatures[parent].field(drawn[parent], f"children:{standing.relation}")
+        growing.pointers[standing.relation], place = standing.drawn(children, wanted, rng)
+        growing.places[table] = place
+        kinds, phase = item.kinds[:, item.fields.index("phase")], place % standing.phases
+        found = np.zeros((wanted, item.kinds.shape[1]), dtype=np.int64)
+        for one in np.unique(phase):
+            rows, like = np.flatnonzero(phase == one), kinds == one
+            found[rows] = item.draw(len(rows), like if like.any() else np.ones_like(like), rng)
+        return found
 
     def _open_link(
         self, growing: Growing, name: str, drawn: Mapping[str, np.ndarray], rng: np.random.Generator
@@ -160,18 +192,24 @@ def _check_signatures(plan: KeyPlan, arrays: Mapping[str, np.ndarray], state: Ma
     rows, fields = state["rows"], state.get("fields") or {}
     if set(fields) != set(plan.tables) or set(state.get("censored") or {}) != set(plan.link):
         raise DataError("structure.json: fields of each table and censored of each relation expected, found others.")
-    if set(arrays) != {f"{table}/{part}" for table in plan.tables for part in ("kinds", "count")}:
+    standing = state.get("standing") or {}
+    if any(one not in plan.tables or plan.driver[one] != raw["relation"] for one, raw in standing.items()):
+        raise DataError("structure.json: standing: tables and their drivers expected, found others.")
+    named = {f"{table}/{part}" for table in plan.tables for part in ("kinds", "count")}
+    if set(arrays) != named | {f"{table}/periods" for table in standing}:
         raise DataError("structure.safetensors: kinds and count of each table expected, found others.")
     for table, names in fields.items():
         kinds, count = arrays[f"{table}/kinds"], arrays[f"{table}/count"]
         is_whole = kinds.dtype.kind == count.dtype.kind == "i" and kinds.shape == (len(count), len(names))
         if not is_whole or (count < 0).any() or int(count.sum()) != rows[table]:
             raise DataError(f"structure.safetensors: {table}: kinds of its {rows[table]} rows expected, found others.")
-        if sorted(names) != sorted(_field_names(plan, table)):
-            raise DataError(f"structure.json: {table}: fields {_field_names(plan, table)} expected, found {names}.")
+        expected = [*_field_names(plan, table), *(["phase"] if table in standing else [])]
+        if sorted(names) != sorted(expected):
+            raise DataError(f"structure.json: {table}: fields {expected} expected, found {names}.")
         for name, values in zip(names, kinds.T, strict=True):
             word, _, link = name.partition(":")
             most = rows[plan.link[link].child] if word == "children" else rows[table] if word == "depth" else 1
+            most = int(standing[table]["phases"]) if word == "phase" else most
             if (values < (-1 if word == "depth" else 0)).any() or int((values.astype(np.int64) * count).sum()) > (
                 most if word == "children" else most * max(rows[table], 1)
             ):
@@ -187,7 +225,7 @@ def _child_fields(plan: KeyPlan, link: str) -> list[str]:
     return [f"null:{link}", *([f"depth:{link}"] if link in plan.acyclic else [])]
 
 
-def _count_signatures(topology: Topology, table: str) -> Signatures:
+def _count_signatures(topology: Topology, table: str, phase: np.ndarray | None) -> Signatures:
     plan = topology.plan
     fields: dict[str, np.ndarray] = {}
     creating = plan.creating_link(table)
@@ -200,6 +238,8 @@ def _count_signatures(topology: Topology, table: str) -> Signatures:
     for link in plan.links_of_parent(table):
         held = topology.pointers[link.name]
         fields[f"children:{link.name}"] = np.bincount(held[held >= 0], minlength=topology.rows[table])
+    if phase is not None:
+        fields["phase"] = phase
     stacked = np.stack([values.astype(np.int64) for values in fields.values()], axis=1)
     kinds, count = np.unique(stacked, axis=0, return_counts=True)
     return Signatures(tuple(fields), kinds, count.astype(np.int64))
