@@ -91,16 +91,16 @@ class Standing:
         parents: list[np.ndarray] = []
         places: list[np.ndarray] = []
         turns: list[np.ndarray] = []
-        for parent, rows in enumerate(sizes.tolist()):
+        for number, rows in enumerate(sizes.tolist()):
             rounds = max(-(-rows // periods), round(rows / max(self.filled * periods, 1.0)), 1)
-            for turn in range(rounds):
-                size = rows // rounds + (turn < rows % rounds)
+            for lap in range(rounds):
+                size = rows // rounds + (lap < rows % rounds)
                 # Without repetition, each period in proportion to its rows (Efraimidis and Spirakis 2006).
                 keys = rng.exponential(size=periods) / np.maximum(self.count, 1e-6)
                 at = np.sort(np.argsort(keys)[:size])
                 places.append(at)
-                parents.append(np.full(len(at), parent))
-                turns.append(np.full(len(at), turn))
+                parents.append(np.full(len(at), number))
+                turns.append(np.full(len(at), lap))
         parent, place, turn = np.concatenate(parents), np.concatenate(places), np.concatenate(turns)
         order = np.lexsort([place, turn] if self.is_by_period else [place, parent, turn])
         return _exactly(parent[order], wanted), _exactly(place[order], wanted)
