@@ -75,7 +75,7 @@ def run(context: StageContext) -> None:
     times = _times(prepared, table, encoded, seed)
     families = _families(prepared, table, encoded, settings.window, times)
     pace = None if times is None else _pace(times[0], families, times[1], entities)
-    near, across = partners(codec, encoded, units.smooth)
+    near, across = partners(codec, encoded)
     record = {
         "table": table,
         **units.to_dict(),
@@ -183,6 +183,7 @@ def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray
         if grid is not None:
             getattr(network, f"edges_{number}").copy_(torch.from_numpy(grid.edges))
             getattr(network, f"parts_{number}").copy_(torch.from_numpy(grid.parts))
+            getattr(network, f"usual_{number}").copy_(torch.from_numpy(grid.usual))
 
 
 def _measure(network: AbsorbingNetwork, encoded: EncodedTensors, seed: int) -> None:

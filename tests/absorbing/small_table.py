@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from scipy.special import ndtri
@@ -34,7 +36,12 @@ def rows(count: int, seed: int = 0) -> EncodedBatch:
 
 
 def network(
-    *, has_families: bool = False, facts: int = 0, ancestors: bool = False, width: int = 32
+    *,
+    has_families: bool = False,
+    facts: int = 0,
+    ancestors: bool = False,
+    width: int = 32,
+    partners: Sequence[Sequence[int]] = (),
 ) -> AbsorbingNetwork:
     """A network for ``LAYOUT`` whose rough numbers have cells from -3 to 3 with gaps between them."""
     torch.manual_seed(0)
@@ -48,7 +55,9 @@ def network(
         dropout=0.0,
         level_dim=8,
         history_dim=8,
+        partners=partners,
     )
+    made.partners.across.copy_(torch.linspace(-REACH, REACH, made.partners.across.shape[2]))
     points = torch.linspace(-REACH, REACH, POINTS)
     made.scale.copy_(torch.stack([points.exp(), points, 2 * points]))
     for number, digits in ((1, Digits(6, 3)), (2, Digits(5))):
@@ -58,6 +67,7 @@ def network(
         parts = getattr(made, f"parts_{number}")
         parts.fill_(digits.fine)
         parts[-1] = max(digits.fine - 1, 1)
+        getattr(made, f"usual_{number}").copy_(torch.linspace(-2, 0, digits.fine))
     return made.eval()
 
 

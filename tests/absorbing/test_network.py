@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -71,6 +72,26 @@ def test_drawing_sees_what_training_sees() -> None:
         draft = made.draft(making.rows, making.is_known)
         assert torch.equal(draft.is_present[:, 0], making.is_present[:, 0])
         torch.testing.assert_close(making.stem, made.stem_of(draft), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("partners", [(), ([1, 2], [0, 0], [1])])
+def test_levels_and_digits_are_drawn_as_likely_as_they_are_in_training(partners: Sequence[Sequence[int]]) -> None:
+    made, context = shaken(network(partners=partners)), torch.zeros(300, 32)
+    making = _Making(Stepper(made), context, torch.Generator().manual_seed(2))
+    seen = 0
+    for group in [*UNITS.groups[1:], UNITS.groups[0]]:
+        if all(unit.levels for unit in group):
+            hidden, known = making._hidden(), making.is_known.clone()
+            shares = [making._shares(unit, hidden) for unit in group[:1]]
+            making.draw(group)
+            draft = replace(made.draft(making.rows, known), is_known=known)
+            surprise = made.surprises(draft, context)[:, UNITS.all.index(group[0])]
+            likely = shares[0].gather(1, draft.codes[:, [UNITS.tokens.index(group[0])]])[:, 0]
+            torch.testing.assert_close(surprise, -likely.log(), atol=2e-4, rtol=2e-4)
+            seen += 1
+        else:
+            making.draw(group)
+    assert seen == 3
 
 
 def test_given_units_stand_and_the_rest_is_drawn() -> None:

@@ -47,6 +47,9 @@ def test_every_cell_is_held_by_enough_entities_and_holds_its_values() -> None:
     inside = (cell[:, 0] <= table.numerical[:, 0, 0] + 1e-6) & (table.numerical[:, 0, 1] <= cell[:, 1] + 1e-6)
     assert inside.mean() > 0.9
     assert (codes[:, 1] < grid.parts[codes[:, 0]]).all()
+    counted = np.zeros_like(grid.rows)
+    np.add.at(counted, tuple(codes.T), 1)
+    assert np.abs(grid.rows - counted).sum() < 60 and grid.rows.sum() == 6000  # a value half-way rounds either way
 
 
 def test_many_levels_are_two_digits_and_a_small_table_has_none() -> None:

@@ -50,11 +50,10 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
         if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
             where = f"absorbing/{table}.json: digits"
             yield f"{where}: an entry for each number of the codec expected, found {len(form.digits)}."
-        smooth = sum(one is None for one in form.digits)
         largest = max((other for own in form.partners for other in own), default=-1)
-        if form.training is not None and (len(form.partners) != smooth or largest >= len(form.digits)):
+        if form.training is not None and (len(form.partners) != len(form.digits) or largest >= len(form.digits)):
             where = f"absorbing/{table}.json: partners"
-            yield f"{where}: numbers of the codec, a list for each smooth one, expected, found others."
+            yield f"{where}: numbers of the codec, a list for each, expected, found others."
 
 
 def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

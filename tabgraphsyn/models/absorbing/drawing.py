@@ -15,9 +15,9 @@ from tabgraphsyn.models.absorbing.numbers import (
     MixtureHead,
     chosen_level,
     features,
-    nearness,
     scaled,
 )
+from tabgraphsyn.models.absorbing.partners import Peaks
 from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.precision import computing
@@ -174,8 +174,8 @@ class _Making:
         own = slice(start, start + unit.levels)
         logits = self._head(hidden, own)
         if unit.kind == DIGIT:
-            at = network.middles(unit, self.first_digit[:, unit.field])
-            logits = logits + nearness(self._head(hidden, network.near[unit.field]), self._company(unit), at)
+            near, first = self._head(hidden, network.near[unit.field]), self.first_digit[:, unit.field]
+            logits = logits + network.for_digits(unit, first, near, self._company(unit), self._peaks(unit))
         if unit.digit == 1:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)
@@ -193,15 +193,16 @@ class _Making:
         start = sum(network.token_levels) + width * place
         raw = self._head(hidden, slice(start, start + width))
         shift = network.shifts(self.rows.numerical, self.number_known, self.before, self.value)[:, place]
-        near = network.peaks(self.rows.numerical, self.number_known, place)
-        if near is not None:
-            near = near[0][:, 0], near[1][:, 0]
-        parts = MixtureHead.parts(raw, shift, self._company(unit), near)
+        parts = MixtureHead.parts(raw, shift, self._company(unit), self._peaks(unit))
         return MixtureHead.draw(parts, network.scale[unit.field], uniform, normal)
 
     def _head(self, hidden: Tensor, own: slice) -> Tensor:
         """Return some columns of the head, (rows, columns)."""
         return F.linear(hidden, self.network.head.weight[own], self.network.head.bias[own]).float()
+
+    def _peaks(self, unit: Unit) -> Peaks | None:
+        found = self.network.partners(self.rows.numerical, self.number_known, unit.field)
+        return found and found.of(0)
 
     def _company(self, unit: Unit) -> Company:
         return self.network.company(self.rows.numerical, self.number_known, unit.field, self.value).of(0)

@@ -20,6 +20,8 @@ MOST_LEVELS = 400
 ROWS_A_LEVEL = 20
 """Rows behind a level on average, at least: a small table has few levels."""
 COARSE, FINE = 64, 32
+LEAST_ROWS = 0.5
+"""What an empty cell counts."""
 NEIGHBOURS = 3
 LEVEL_FIT = (1 / 6, 1 / 6, 1 / 6, 0, 1 / 6, 1 / 6, 1 / 6)
 CURVED_FIT = (0, -1 / 6, 2 / 3, 0, 2 / 3, -1 / 6, 0)
@@ -33,15 +35,34 @@ class Grid:
     Shape:
         edges: (coarse, fine, 2) float32, low and high of each cell in normalised space.
         parts: (coarse,) int64, how many fine cells each coarse one has.
+        rows: (coarse, fine) int64, how many training rows are nearest to each cell; 0 where there is none.
     """
 
     edges: np.ndarray
     parts: np.ndarray
+    rows: np.ndarray
 
     @property
     def digits(self) -> Digits:
         """Its size."""
         return Digits(self.edges.shape[0], self.edges.shape[1])
+
+    @staticmethod
+    def of(edges: np.ndarray, parts: np.ndarray, middle: np.ndarray) -> Grid:
+        """Return the grid of some cells over which training rows lie.
+
+        Shape:
+            edges: (coarse, fine, 2). parts: (coarse,) int64. middle: (rows,) float64 in normalised space.
+        """
+        blank = Grid(edges.astype(np.float32), parts, np.zeros(edges.shape[:2], dtype=np.int64))
+        np.add.at(blank.rows, tuple(blank.codes(middle).T), 1)
+        return blank
+
+    @property
+    def usual(self) -> np.ndarray:
+        """Return the log share of each cell among those of its first digit, (coarse, fine) float32."""
+        rows = np.maximum(self.rows, LEAST_ROWS)
+        return np.asarray(np.log(rows / rows.sum(axis=1, keepdims=True)), dtype=np.float32)
 
     def codes(self, middle: np.ndarray) -> np.ndarray:
         """Return both digits of each number, (rows, 2) int64: those of the nearest cell."""
@@ -106,7 +127,7 @@ def _if_rough(interval: np.ndarray, entities: np.ndarray, rows: int, min_entitie
     most = min(MOST_LEVELS, rows // ROWS_A_LEVEL)
     low, high, counts = low[is_held], np.maximum(high[is_held], low[is_held]), counts[is_held]
     high = np.minimum(high, np.append(low[1:], np.inf))
-    return _grid(low, high, counts, most) if len(low) <= most or most >= COARSE else None
+    return _grid(low, high, counts, most, interval.mean(1)) if len(low) <= most or most >= COARSE else None
 
 
 def _in_any_case(interval: np.ndarray, entities: np.ndarray, rows: int, min_entities: int) -> Grid | None:
@@ -121,7 +142,8 @@ def _in_any_case(interval: np.ndarray, entities: np.ndarray, rows: int, min_enti
     cell = _held(np.unique(first, return_inverse=True)[1], entities, min_entities)
     start = np.flatnonzero(np.diff(cell, prepend=-1))
     low, high = interval[start, 0], np.maximum.reduceat(interval[:, 1], start)
-    return _grid(low, np.minimum(high, np.append(low[1:], np.inf)), np.bincount(cell), MOST_LEVELS)
+    high = np.minimum(high, np.append(low[1:], np.inf))
+    return _grid(low, high, np.bincount(cell), MOST_LEVELS, interval.mean(1))
 
 
 def _held(cell: np.ndarray, entities: np.ndarray, min_entities: int) -> np.ndarray:
@@ -135,15 +157,19 @@ def _held(cell: np.ndarray, entities: np.ndarray, min_entities: int) -> np.ndarr
     return np.minimum(joined, max(number - 1, 0))[cell]
 
 
-def _grid(low: np.ndarray, high: np.ndarray, counts: np.ndarray, most: int) -> Grid:
-    """Return the grid of cells from ``low`` to ``high``, (cells,) each with its rows: one digit of ``most``, or two."""
+def _grid(low: np.ndarray, high: np.ndarray, counts: np.ndarray, most: int, middle: np.ndarray) -> Grid:
+    """Return the grid of cells from ``low`` to ``high``, (cells,) each with its rows: one digit of ``most``, or two.
+
+    Shape:
+        middle: (rows,) float64, of all numbers.
+    """
     if len(low) <= most:
-        return Grid(np.stack([low, high], axis=1)[:, None].astype(np.float32), np.ones(len(low), np.int64))
-    return _two_digits(low, high, counts)
+        return Grid.of(np.stack([low, high], axis=1)[:, None], np.ones(len(low), np.int64), middle)
+    return Grid.of(*_two_digits(low, high, counts), middle)
 
 
-def _two_digits(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Grid:
-    """Return a grid of about equally full coarse cells; what does not fit into ``FINE`` parts shares one."""
+def _two_digits(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges and parts of about equally full coarse cells; what does not fit into ``FINE`` parts shares one."""
     ends = np.cumsum(counts)
     block = np.unique((ends - counts / 2) * COARSE // ends[-1], return_inverse=True)[1]
     parts, rows = [], []
@@ -156,7 +182,7 @@ def _two_digits(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Grid:
         rows.append(np.stack([low[own[first]], high[own[last]]], axis=1))
     fine = max(parts)
     edges = np.stack([np.concatenate([one, np.repeat(one[-1:], fine - len(one), axis=0)]) for one in rows])
-    return Grid(edges.astype(np.float32), np.asarray(parts, dtype=np.int64))
+    return edges, np.asarray(parts, dtype=np.int64)
 
 
 GRIDS: Mapping[str, Callable[[np.ndarray, np.ndarray, int, int], Grid | None]] = {

@@ -22,6 +22,7 @@ from tabgraphsyn.models.absorbing.numbers import (
     COMPONENTS,
     FEATURES,
     NEAR,
+    NEAR_PARTNER,
     PEAKS,
     Company,
     MixtureHead,
@@ -31,7 +32,7 @@ from tabgraphsyn.models.absorbing.numbers import (
 )
 from tabgraphsyn.models.absorbing.order import AnyOrder, Order
 from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
-from tabgraphsyn.models.absorbing.partners import Partners
+from tabgraphsyn.models.absorbing.partners import Partners, Peaks
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
 from tabgraphsyn.models.absorbing.scales import POINTS
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
@@ -101,7 +102,7 @@ class AbsorbingNetwork(nn.Module):
         width: hidden units. layers: residual blocks. dropout: share of hidden units dropped in training.
         level_dim: width of a level's embedding. history_dim: width of the recurrent state.
         pace: how the times of siblings climb, None where they do not.
-        partners: of each smooth number, the numbers that it may lie near.
+        partners: of each number, the numbers near multiples of which it may lie.
         history: what rows are told of their siblings, one of ``HISTORIES``.
         order: in which the units are unmasked; None: in any.
     """
@@ -143,6 +144,7 @@ class AbsorbingNetwork(nn.Module):
             if digits is not None:
                 self.register_buffer(f"edges_{number}", torch.zeros(digits.coarse, digits.fine, 2))
                 self.register_buffer(f"parts_{number}", torch.ones(digits.coarse, dtype=torch.int64))
+                self.register_buffer(f"usual_{number}", torch.zeros(digits.coarse, digits.fine))
         self.level_dim = level_dim
         self.embedding = nn.Embedding(sum(self.token_levels) + len(self.token_levels) or 1, level_dim)
         nn.init.normal_(self.embedding.weight, std=0.3)
@@ -159,11 +161,12 @@ class AbsorbingNetwork(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(width=width, dropout=dropout) for _ in range(layers))
         self.normalise = nn.LayerNorm(width)
         rough = [number for number, digits in enumerate(units.digits) if digits is not None]
-        self.partners = Partners(partners=partners or [()] * len(units.smooth))
+        self.partners = Partners(partners=partners or [()] * numbers)
         self.components = COMPONENTS + PEAKS * self.partners.most
         first = sum(self.token_levels) + 3 * self.components * len(units.smooth)
-        self.near = {number: slice(first + NEAR * n, first + NEAR * (n + 1)) for n, number in enumerate(rough)}
-        self.head = nn.Linear(width, first + NEAR * len(rough))
+        near = NEAR + NEAR_PARTNER * self.partners.most
+        self.near = {number: slice(first + near * n, first + near * (n + 1)) for n, number in enumerate(rough)}
+        self.head = nn.Linear(width, first + near * len(rough))
         self.companions = Companions(numbers=numbers)
         self.mixture = MixtureHead(seen=2 * numbers * (1 if self.history is None else 2), smooth=len(units.smooth))
         nn.init.zeros_(self.head.weight)
@@ -282,44 +285,59 @@ class AbsorbingNetwork(nn.Module):
         """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning."""
         raw = self.head(self.hidden(self.stem_of(draft), context)).float()
         smooth_columns = 3 * self.components * len(self.units.smooth)
-        levels, smooth, near = raw.split([sum(self.token_levels), smooth_columns, NEAR * len(self.near)], dim=1)
+        levels, smooth, near = raw.tensor_split([sum(self.token_levels), sum(self.token_levels) + smooth_columns], 1)
         found = raw.new_zeros(len(raw), len(self.units.all))
         is_present, known = draft.is_present, self.numbers_known(draft)
         value, log_slope = scaled(self.scale, draft.numbers)
         company = self.company(draft.numbers, known, value=value)
+        peaks = self.partners(draft.numbers, known)
         if self.token_levels:
-            by_token = level_surprises(
-                self._with_nearness(levels, near, draft, company), draft.codes, self.token_levels
-            )
+            levels = self._with_nearness(levels, near, draft, company, peaks)
+            by_token = level_surprises(levels, draft.codes, self.token_levels)
             if draft.numbers.shape[1]:
                 by_token = by_token * (is_present[:, self.token_number.clamp(min=0)] | (self.token_number < 0))
             found = found.index_copy(1, self.token_unit, by_token)
         if smooth_columns:
-            shift, peaks = self.shifts(draft.numbers, known, before, value), self.peaks(draft.numbers, known)
+            shift, at = self.shifts(draft.numbers, known, before, value), self.smooth
             smooth = smooth.unflatten(1, (-1, 3 * self.components))
-            parts = self.mixture.parts(smooth, shift, company.of(self.smooth), peaks)
-            at = self.smooth
+            parts = self.mixture.parts(smooth, shift, company.of(at), peaks and peaks.of(at))
             loss = self.mixture.surprise(parts, draft.numbers[:, at], value[:, at], log_slope[:, at])
             found = found.index_copy(1, self.smooth_unit, loss * is_present[:, at])
         return found
 
-    def _with_nearness(self, logits: Tensor, near: Tensor, draft: Draft, company: Company) -> Tensor:
+    def _with_nearness(
+        self, logits: Tensor, near: Tensor, draft: Draft, company: Company, peaks: Peaks | None
+    ) -> Tensor:
         """Return the logits of all levels, (rows, levels); of digits, what speaks for them by how near they are added.
 
         Shape:
-            near: (rows, NEAR * rough numbers), of the head.
+            near: (rows, columns), of the head for rough numbers.
         """
         if not self.near:
             return logits
-        raw = dict(zip(self.near, near.split(NEAR, dim=1), strict=True))
+        raw = dict(zip(self.near, near.chunk(len(self.near), dim=1), strict=True))
         parts = []
         for place, unit in enumerate(self.units.tokens):
             if unit.kind == LEVEL:
                 parts.append(near.new_zeros(len(near), unit.levels))
                 continue
-            at = self.middles(unit, draft.codes[:, place - unit.digit])
-            parts.append(nearness(raw[unit.field], company.of(unit.field), at))
+            first = draft.codes[:, place - unit.digit]
+            own = raw[unit.field], company.of(unit.field), peaks and peaks.of(unit.field)
+            parts.append(self.for_digits(unit, first, *own))
         return logits + torch.cat(parts, dim=1)
+
+    def for_digits(self, unit: Unit, first: Tensor, near: Tensor, company: Company, peaks: Peaks | None) -> Tensor:
+        """Return what speaks for a digit's levels beside the network: how near they are, and how many rows they have.
+
+        Of a second digit, a level means another value under each first one: what is usual there need not be learnt.
+
+        Shape:
+            first: (rows,) int64, the first digits. near: (rows, columns), of the head. company, peaks: of the number.
+            Returned: (rows, levels).
+        """
+        found = nearness(near, company, self.middles(unit, first), peaks)
+        usual: Tensor = getattr(self, f"usual_{unit.field}")
+        return found + usual[first] if unit.digit else found
 
     def middles(self, unit: Unit, first: Tensor) -> Tensor:
         """Return where a digit's levels lie in normalised space, (rows, levels), or (1, levels) for a first digit.
@@ -349,14 +367,6 @@ class AbsorbingNetwork(nn.Module):
         asked = slice(None) if only is None else slice(only, only + 1)
         both = self._on_both_scales(numbers) if value is None else torch.stack([numbers, value], dim=1)
         return Company(*self.companions(both, is_known, asked)).agreed(self.scale[asked])
-
-    def peaks(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> tuple[Tensor, Tensor] | None:
-        """Return where peaks of smooth numbers, or of one, stand, and whether they do; None: no number has a partner.
-
-        Shape:
-            numbers, is_known: (rows, n_num). Returned: see ``Partners``.
-        """
-        return self.partners(numbers, is_known, only) if self.partners.most else None
 
     def measure(self, rows: EncodedBatch) -> None:
         """Find out what numbers of clean rows share with each other."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tabgraphsyn.models.absorbing.partners import Peaks
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
 
 FREQUENCIES = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -25,8 +26,10 @@ PEAKS = 2
 PEAK_REACH = 0.1
 PEAK_WIDTHS = (-4.5, -2.5)
 """How far a peak moves from there by a step of one, and how wide peaks are at the start (log)."""
-NEAR = 4
-"""What is asked for the cells of a rough number: weights of none and of a peak, its place and its width."""
+NEAR, NEAR_PARTNER = 4, 3
+"""What is asked for the cells of a rough number: weights of none and of a peak, its place and its width; and of a peak
+at each partner, weight, place and width."""
+PARTNER_WIDTH = -2.5
 LOG_WIDTHS = (-6.0, 3.0)
 CLEARLY = 0.7
 """Share of the deviation in one space, below which the other space says more."""
@@ -150,14 +153,11 @@ class MixtureHead(nn.Module):
             bias[:, 2, :COMPONENTS] = -0.7
 
     @staticmethod
-    def parts(
-        raw: Tensor, shift: Tensor, company: Company, near: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def parts(raw: Tensor, shift: Tensor, company: Company, near: Peaks | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return log weights, means and log widths of the components, (..., components) each.
 
         Shape:
-            raw: (..., 3 * components). shift: (..., 2). near: (..., partners) each, see ``Partners``; None: there are
-            no partners.
+            raw: (..., 3 * components). shift: (..., 2). near: of the numbers, None: there are no partners.
         """
         weights, means, widths = raw.unflatten(-1, (3, -1)).unbind(-2)
         deviation = torch.where(_is_told(raw), _on_both(company.deviation[..., 0], company.deviation[..., 1]), 1.0)
@@ -165,12 +165,12 @@ class MixtureHead(nn.Module):
         own, log_width = means[..., :COMPONENTS], widths[..., :COMPONENTS] + deviation.log()
         own = own * deviation + told + _on_both(shift[..., 0], shift[..., 1])
         if near is not None:
-            at, is_known = (one.repeat_interleave(PEAKS, dim=-1) for one in near)
+            at, is_known = (one.repeat_interleave(PEAKS, dim=-1) for one in (near.at, near.is_known))
             weights = torch.cat(
                 [weights[..., :COMPONENTS], weights[..., COMPONENTS:].masked_fill(~is_known, -torch.inf)], -1
             )
             own = torch.cat([own, at + PEAK_REACH * means[..., COMPONENTS:]], -1)
-            start = widths.new_tensor(PEAK_WIDTHS).repeat(near[0].shape[-1])
+            start = widths.new_tensor(PEAK_WIDTHS).repeat(near.at.shape[-1])
             log_width = torch.cat([log_width, widths[..., COMPONENTS:] + start], -1)
         return weights.log_softmax(-1), own, log_width.clamp(*LOG_WIDTHS)
 
@@ -217,20 +217,27 @@ def _is_told(like: Tensor) -> Tensor:
     return torch.arange(COMPONENTS, device=like.device) % 2 == 1
 
 
-def nearness(raw: Tensor, company: Company, at: Tensor) -> Tensor:
+def nearness(raw: Tensor, company: Company, at: Tensor, near: Peaks | None = None) -> Tensor:
     """Return what speaks for the cells of a rough number by how near they are to what known numbers say, (rows, cells).
 
     Its peaks have wide feet (Student's t with three degrees of freedom): what one cell is like remains the network's.
 
     Shape:
-        raw: (rows, NEAR). company: of the number, (rows, 2). at: (rows, cells) or (1, cells), their middles.
+        raw: (rows, NEAR + NEAR_PARTNER * partners). company: of the number, (rows, 2). at: (rows, cells) or (1, cells),
+            their middles. near: of the number, (rows, partners); None: there are no partners.
     """
-    weights = raw[:, :2].log_softmax(-1)
+    weights, place, width = raw[:, :2], raw[:, 2:3], raw[:, 3:4]
     mean, deviation = company.mean[:, :1], company.deviation[:, :1]
-    width = (raw[:, 3:] + deviation.log()).clamp(*LOG_WIDTHS)
-    far = (at - mean - deviation * raw[:, 2:3]) * (-width).exp()
-    peak = weights[:, 1:] - width - 2 * (far.square() / 3).log1p()
-    return torch.logaddexp(weights[:, :1], peak)
+    middle, width = mean + deviation * place, width + deviation.log()
+    if near is not None:
+        more, moved, wide = raw[:, NEAR:].unflatten(1, (NEAR_PARTNER, -1)).unbind(1)
+        weights = torch.cat([weights, more.masked_fill(~near.is_known, -torch.inf)], 1)
+        middle = torch.cat([middle, near.at + PEAK_REACH * moved], 1)
+        width = torch.cat([width, wide + PARTNER_WIDTH], 1)
+    weights, width = weights.log_softmax(1), width.clamp(*LOG_WIDTHS)
+    far = (at.unsqueeze(1) - middle.unsqueeze(2)) * (-width).exp().unsqueeze(2)
+    peaks = (weights[:, 1:] - width).unsqueeze(2) - 2 * (far.square() / 3).log1p()
+    return torch.logaddexp(weights[:, :1], peaks.logsumexp(1))
 
 
 def chosen_level(shares: Tensor, uniform: Tensor) -> Tensor:

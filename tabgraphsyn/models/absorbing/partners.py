@@ -1,13 +1,14 @@
-"""Numbers that lie near another number of their row: this month's bill near last month's, a payment near the bill.
+"""Numbers near a multiple of another one of their row: a bill a little above last month's, a payment of a 25th of it.
 
-How near is a matter of the values, in the column's own unit: where many rows hold a number within a few quantiles of
-another one, some components of its mixture stand at that very number as soon as it is known. A conditional mean of all
-known numbers lies between them and would miss each.
+Which multiple, the values say: where the ratio of two numbers is the same in many rows, some components of the mixture
+stand at that multiple as soon as the other number is known. A conditional mean of all known numbers lies between them
+and would miss each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,24 +18,46 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.models.absorbing.scales import REACH, values_of
 
-MOST = 3
-"""Partners of a number, at most."""
-NEARBY = 0.05
-"""Normalised numbers that differ by less are near."""
-NEARBY_SHARE = 0.1
-"""Share of the rows whose number is near its partner's, at least, and ``SPIKE`` times what chance would make it."""
-SPIKE = 3.0
-ROWS, ROWS_LEAST = 20_000, 500
+MOST = 4
+"""Partners of a number, at most; each stands for one multiple of another number."""
+RATIO = 0.01
+"""Width of a bin of ratios, as a logarithm; a peak is ``2 * PEAK + 1`` of them, the ground is what lies around."""
+PEAK, GROUND = 3, 20
+RATIOS_MOST = 500
+"""Bins to each side of one: ratios from 1/148 to 148."""
+LEAST_SHARE = 0.03
+"""Share of a number's rows that a peak holds above the ground, at least, beyond what chance makes."""
+LEAST_SPIKE = 6.0
+"""The same in deviations of a count."""
+LEAST_CONTRAST = 1.0
+"""Share of the ground under it that a peak stands above the ground, at least: hills and edges are no peaks."""
+ROWS, ROWS_LEAST = 10_000, 500
 POINTS = 513
 STEP = 2 * REACH / (POINTS - 1)
 NUMBERS_MOST = 100
 
 
+@dataclass(frozen=True)
+class Peaks:
+    """Where known partners say that numbers may stand.
+
+    Shape:
+        at: (..., partners), normalised numbers. is_known: (..., partners) bool; what one says that is not is no place.
+    """
+
+    at: Tensor
+    is_known: Tensor
+
+    def of(self, numbers: Tensor | int) -> Peaks:
+        """Return what is said of some numbers, or of one: (rows, n, partners) or (rows, partners)."""
+        return Peaks(self.at[:, numbers], self.is_known[:, numbers])
+
+
 class Partners(nn.Module):
-    """What known partners say of smooth numbers.
+    """What known partners say of numbers.
 
     Args:
-        partners: of each smooth number, the numbers that it may lie near.
+        partners: of each number, the numbers near multiples of which it may lie.
     """
 
     partner: Tensor
@@ -48,13 +71,15 @@ class Partners(nn.Module):
         self.register_buffer("partner", partner, persistent=False)
         self.register_buffer("across", torch.zeros(len(partners), self.most, POINTS))
 
-    def forward(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> tuple[Tensor, Tensor]:
-        """Return the partners' numbers as normalised numbers of each smooth one, and which of them are known.
+    def forward(self, numbers: Tensor, is_known: Tensor, only: int | None = None) -> Peaks | None:
+        """Return the partners' numbers as normalised numbers of each number; None: no number has a partner.
 
         Shape:
-            numbers: (rows, n_num). is_known: (rows, n_num) bool. Returned: (rows, smooth, most) each, or (rows, 1,
-            most) of the smooth number ``only``.
+            numbers: (rows, n_num). is_known: (rows, n_num) bool. Returned: (rows, n_num, most) each, or (rows, 1, most)
+            of the number ``only``.
         """
+        if not self.most:
+            return None
         own = slice(None) if only is None else slice(only, only + 1)
         partner, across = self.partner[own], self.across[own]
         at = partner.clamp(min=0)
@@ -63,22 +88,22 @@ class Partners(nn.Module):
         flat, line = across.flatten(0, 1), torch.arange(partner.numel(), device=numbers.device)
         low, high = flat[line, below.flatten(1)], flat[line, below.flatten(1) + 1]
         found = low + (place - below).flatten(1) * (high - low)
-        return found.view(below.shape), is_known[:, at] & (partner >= 0)
+        return Peaks(found.view(below.shape), is_known[:, at] & (partner >= 0))
 
 
-def partners(codec: TableCodec, table: EncodedTable, smooth: Sequence[int]) -> tuple[list[list[int]], np.ndarray]:
-    """Return of each smooth number which numbers it lies near, best first, and how these are turned into it.
+def partners(codec: TableCodec, table: EncodedTable) -> tuple[list[list[int]], np.ndarray]:
+    """Return of each number the numbers near multiples of which it lies, and how these are turned into it.
+
+    A number of which it is near two multiples is named twice; who tells most comes first. Only values above zero have
+    ratios.
 
     Shape:
-        The second one is (smooth, most, POINTS) float32, zeros where there is no partner.
+        The second one is (n_num, most, POINTS) float32, zeros where there is no partner.
 
     Args:
         codec: knows the value of a normalised number.
         table: training rows.
-        smooth: numerical fields under a continuous head.
     """
-    if len(smooth) == 0:
-        return [], np.zeros((0, 0, POINTS), dtype=np.float32)
     points, known = np.linspace(-REACH, REACH, POINTS), values_of(codec)
     fields = codec.layout.numerical
     values = {
@@ -88,21 +113,18 @@ def partners(codec: TableCodec, table: EncodedTable, smooth: Sequence[int]) -> t
     chosen = np.linspace(0, table.rows - 1, min(table.rows, ROWS)).astype(np.int64)
     numbers = np.asarray(table.numerical[chosen], dtype=np.float64).mean(axis=-1)
     levels = np.asarray(table.categorical[chosen])
-    there = np.stack(
-        [np.ones(len(chosen), bool) if one.gate is None else levels[:, one.gate] == 0 for one in fields], 1
-    )
-    found: list[list[int]] = []
-    for number in smooth:
-        shares = {
-            other: _near(_across(points, values[number], values[other]), points, numbers, there, number, other)
-            for other in values if other != number and number in values
-        }  # fmt: skip
-        found.append(sorted((one for one in shares if shares[one] > 0), key=lambda one: -shares[one])[:MOST])
-    across = np.zeros((len(smooth), max(map(len, found), default=0), POINTS), dtype=np.float32)
-    for place, (number, own) in enumerate(zip(smooth, found, strict=True)):
-        for slot, other in enumerate(own):
-            across[place, slot] = _across(points, values[number], values[other])
-    return found, across
+    logs: dict[int, np.ndarray] = {}
+    for place, own in values.items():
+        value, gate = np.interp(numbers[:, place], points, own), fields[place].gate
+        there = (value > 0) if gate is None else (value > 0) & (levels[:, gate] == 0)
+        logs[place] = np.log(value, out=np.full(len(value), np.nan), where=there)
+    others = {number: {other: one for other, one in logs.items() if other != number} for number in logs}
+    found = [_multiples(logs[number], others[number]) if number in logs else [] for number in range(len(fields))]
+    across = np.zeros((len(fields), max(map(len, found), default=0), POINTS), dtype=np.float32)
+    for number, own in enumerate(found):
+        for slot, (other, multiple) in enumerate(own):
+            across[number, slot] = _across(points, values[number], multiple * values[other])
+    return [[other for other, _ in own] for own in found], across
 
 
 def _across(points: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -112,14 +134,72 @@ def _across(points: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarra
     return np.interp(other, climbing, points)
 
 
-def _near(
-    across: np.ndarray, points: np.ndarray, numbers: np.ndarray, there: np.ndarray, number: int, other: int
-) -> float:
-    """Return the share of the rows with both numbers where they are near, 0 where that may be chance."""
-    both = there[:, number] & there[:, other]
-    if both.sum() < ROWS_LEAST:
-        return 0.0
-    own, said = numbers[both, number], np.interp(numbers[both, other], points, across)
-    share = float((np.abs(own - said) < NEARBY).mean())
-    by_chance = float((np.abs(own - np.roll(said, len(said) // 2)) < NEARBY).mean())
-    return share if share >= max(NEARBY_SHARE, SPIKE * by_chance) else 0.0
+def _multiples(own: np.ndarray, others: Mapping[int, np.ndarray]) -> list[tuple[int, float]]:
+    """Return (other number, multiple) of what a number lies near: first those of which each tells more than the others.
+
+    Shape:
+        own, others: (rows,) float64, the logarithm of the value, not a number where there is none.
+    """
+    left, rows = np.isfinite(own), int(np.isfinite(own).sum())
+    alone = {other: peak(own, one) for other, one in others.items()}
+    waiting = sorted(((near, other) for other, (near, _) in alone.items() if near), reverse=True)
+    found: list[tuple[int, float]] = []
+    while waiting and len(found) < MOST:
+        # Rows that a partner already stands near count no more: whoever was ahead is looked at again.
+        _, other = waiting.pop(0)
+        near, middle = peak(own[left], others[other][left], [at for one, at in found if one == other])
+        if near < LEAST_SHARE * rows:
+            continue
+        if not waiting or near >= waiting[0][0]:
+            found.append((other, middle))
+            left &= ~(np.abs(own - others[other] - middle) <= (PEAK + 0.5) * RATIO)
+        waiting = sorted([*waiting, (near, other)], reverse=True)
+    # While those are masked, the next best ones tell it, too.
+    rest = sorted((-near, other) for other, (near, _) in alone.items() if near >= LEAST_SHARE * rows)
+    found += [(other, alone[other][1]) for _, other in rest if all(other != one for one, _ in found)]
+    return [(other, float(np.exp(middle))) for other, middle in found[:MOST]]
+
+
+def peak(own: np.ndarray, other: np.ndarray, taken: Sequence[float] = ()) -> tuple[float, float]:
+    """Return how many rows are in the highest narrow peak of ``own - other``, and where it is; no rows: there is none.
+
+    Numbers that repeat have peaks by chance, so what pairs of different rows show is taken off.
+
+    Args:
+        own, other: (rows,) float64 logarithms, not a number where there is none.
+        taken: peaks that are known; beside them, where their rows are missing, none is looked for.
+    """
+    both = np.isfinite(own) & np.isfinite(other)
+    own, other = own[both], other[both]
+    if len(own) < ROWS_LEAST:
+        return 0.0, 0.0
+    excess, ground = _excess(own - other)
+    by_chance, _ = _excess(own - np.roll(other, len(other) // 2))
+    excess -= by_chance.clip(min=0)
+    for middle in taken:
+        at = round(middle / RATIO) + RATIOS_MOST
+        excess[max(at - GROUND - PEAK, 0) : at + GROUND + PEAK + 1] = 0
+    best = int(excess.argmax())
+    if excess[best] < max(LEAST_SPIKE * np.sqrt(ground[best] + 1), LEAST_CONTRAST * ground[best]):
+        return 0.0, 0.0
+    ratio, middle = own - other, (best - RATIOS_MOST) * RATIO
+    return float(excess[best]), float(np.median(ratio[np.abs(ratio - middle) <= (PEAK + 0.5) * RATIO]))
+
+
+def _excess(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how many rows the ratios around each bin exceed the ground around them, and that ground: (bins,).
+
+    Shape:
+        ratio: (rows,) float64.
+    """
+    bins = np.rint(ratio / RATIO) + RATIOS_MOST
+    bins = bins[(bins >= 0) & (bins <= 2 * RATIOS_MOST)].astype(np.int64)
+    count = np.bincount(bins, minlength=2 * RATIOS_MOST + 1)
+    sums = np.concatenate([[0.0], np.cumsum(np.pad(count, GROUND))])
+    at, width = np.arange(len(count)) + GROUND, 2 * PEAK + 1
+    high = sums[at + PEAK + 1] - sums[at - PEAK]
+    # The higher side: the foot of a hill or an edge is no peak.
+    before = (sums[at - PEAK] - sums[at - GROUND]) / (GROUND - PEAK)
+    after = (sums[at + GROUND + 1] - sums[at + PEAK + 1]) / (GROUND - PEAK)
+    ground = np.maximum(before, after) * width
+    return high - ground, ground
