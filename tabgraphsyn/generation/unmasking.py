@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.generation.carried import TRIES, Carried
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper, anything
 from tabgraphsyn.models.absorbing.history import LEAD, LastRow
@@ -55,6 +56,7 @@ def unmasked_rows(
     wanted: Wanted | None = None,
     column: TimeColumn | None = None,
     periods: np.ndarray | None = None,
+    carried: Carried | None = None,
 ) -> EncodedBatch:
     """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
 
@@ -72,6 +74,7 @@ def unmasked_rows(
         wanted: units that are drawn first, until they are accepted.
         column: whose times climb from sibling to sibling, as the network has learnt; None for none.
         periods: (rows,) int64, the periods of ``column`` that rows stand in; None: they are drawn.
+        carried: a column that carries on from sibling to sibling; None for none.
     """
     network = network.to(device).eval()
     stepper = Stepper(network, anything if allowed is None else allowed, precision)
@@ -85,7 +88,7 @@ def unmasked_rows(
         generator = torch.Generator().manual_seed(derive_seed(seed, "unmasking", number))
         _families(
             stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted, column,
-            None if periods is None else torch.from_numpy(periods),
+            None if periods is None else torch.from_numpy(periods), carried,
         )  # fmt: skip
 
     with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
@@ -107,11 +110,13 @@ def _families(
     wanted: Wanted | None,
     column: TimeColumn | None,
     periods: Tensor | None,
+    carried: Carried | None,
 ) -> None:
     """Fill the rows of some families, the largest first, into ``made``."""
     network, history = stepper.network, stepper.network.history
     starts, sizes = families.window_start[windows], families.window_rows[windows]
     remembered = None if history is None else Remembered(network, history, len(windows), window, device)
+    last: np.ndarray | None = None
     hands = None if column is None else Hands(network, column, len(windows), device)
     for position in range(int(sizes.max(initial=0))):
         active = int((sizes > position).sum())
@@ -129,10 +134,40 @@ def _families(
             context, stands = hands.moved(around, before, left, generator, stands, told)
         if wanted is not None:
             stands = wanted.settled(stepper, context, generator, before, stands, rows)
-        new = stepper.rows(context, generator, before, stands)
+        if carried is None:
+            new = stepper.rows(context, generator, before, stands)
+        else:
+            new, last = _carried_on(stepper, carried, context, generator, before, stands, last)
         if remembered is not None:
             remembered.add(new)
         made.numerical[rows], made.categorical[rows] = new.numerical.cpu(), new.categorical.cpu()
+
+
+def _carried_on(
+    stepper: Stepper,
+    carried: Carried,
+    context: Tensor,
+    generator: torch.Generator,
+    before: Before | None,
+    stands: tuple[EncodedBatch, Tensor] | None,
+    last: np.ndarray | None,
+) -> tuple[EncodedBatch, np.ndarray]:
+    """Return the next rows of families with what is carried on in them, and what that came to, (rows,)."""
+    last = None if last is None else last[: len(context)]
+    new, value = None, np.full(len(context), np.inf)
+    for _ in range(TRIES):
+        drawn = stepper.rows(context, generator, before, stands, carried.drawn(0 if last is None else 1))
+        found = carried.come_to(drawn, last)
+        again = carried.is_beyond(value)
+        value = np.where(again, found, value)
+        here = torch.from_numpy(again).to(context.device).unsqueeze(1)
+        new = drawn if new is None else EncodedBatch(
+            torch.where(here, drawn.numerical, new.numerical), torch.where(here, drawn.categorical, new.categorical)
+        )  # fmt: skip
+        if not carried.is_beyond(value).any():
+            break
+    assert new is not None
+    return carried.filled(new, value), value
 
 
 class Hands:

@@ -11,8 +11,10 @@ import pyarrow as pa
 import torch
 
 from tabgraphsyn.data.known.panel import microseconds
+from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError
+from tabgraphsyn.generation.carried import Carried
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.new_keys import NewKeys
@@ -22,6 +24,7 @@ from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
+from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
 from tabgraphsyn.stages.around_rows import Database, driver_pointer, series, surroundings
@@ -161,6 +164,7 @@ class AbsorbingRows(RowMaker):
             wanted=asked,
             column=column,
             periods=periods,
+            carried=None if table in making.demands else self._carried(table, units),
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(
@@ -176,6 +180,18 @@ class AbsorbingRows(RowMaker):
                     f"the conditions: {asked.accepted / max(asked.drawn, 1):.2%} of the draws do."
                 )
         return _certain(made), cells
+
+    def _carried(self, table: str, units: Units) -> Carried | None:
+        """Return a column that carries on along the key by which rows are siblings; None where there is none."""
+        prepared = self.making.prepared
+        if not self.making.config.keep_rules:
+            return None
+        found = [
+            Carried.of(one, prepared.codec(table), units)
+            for one in prepared.row_rules(table).families
+            if isinstance(one, Running) and one.relation == prepared.plan.driver[table]
+        ]
+        return next((one for one in found if one is not None), None)
 
     def _times(self, table: str) -> Fixed:
         """Return the column of times at which new rows stand by their keys; empty where keys do not say."""

@@ -85,6 +85,29 @@ def one_of_each_is_main(rng: np.random.Generator) -> Database:
     return family({"p_id": whose, "is_main": main}, {"id": np.arange(120)})
 
 
+def balance(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    amount, word = np.round(rng.gamma(2, 30, len(whose)), 2), rng.choice(["in", "out", "fee"], len(whose))
+    signed = np.where(word == "in", amount, -amount)
+    left = [round(signed[: n + 1][whose[: n + 1] == one].sum(), 2) for n, one in enumerate(whose)]
+    return family({"p_id": whose, "amount": amount, "way": word, "left": left}, {"id": np.arange(120)})
+
+
+def points_so_far(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    mixed = rng.permutation(len(whose))  # families stand mixed in the file
+    whose, points = whose[mixed], rng.integers(0, 9, len(whose))
+    total = [points[: n + 1][whose[: n + 1] == one].sum() for n, one in enumerate(whose)]
+    return family({"p_id": whose, "points": points, "total": total}, {"id": np.arange(120)})
+
+
+def stock(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    moved, start = rng.integers(-40, 60, len(whose)), rng.integers(0, 500, 120)
+    left = [start[one] + moved[: n + 1][whose[: n + 1] == one].sum() for n, one in enumerate(whose)]
+    return family({"p_id": whose, "moved": moved, "left": left}, {"id": np.arange(120)})
+
+
 def total(rng: np.random.Generator) -> Database:
     whose, _ = grown(rng)
     amount = np.round(rng.gamma(2, 30, len(whose)), 2)

@@ -344,6 +344,15 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "shares of a parent": (family_cases.shares_of_a_parent, "c: share adds up to 100 over the rows of each p"),
     "one is the main one": (family_cases.one_of_each_is_main, "c: is_main adds up to 1 over the rows of each p"),
     "equally apart": (family_cases.gap_of_each, "c: due is equally spaced within each p"),
+    "balance": (
+        family_cases.balance,
+        "c: left is that of the row before under the same p (from 0) plus amount, less it where way is 'fee' or 'out'",
+    ),
+    "points so far": (
+        family_cases.points_so_far,
+        "c: total is that of the row before under the same p (from 0) plus points",
+    ),
+    "stock": (family_cases.stock, "c: left is that of the row before under the same p plus moved"),
     "total": (family_cases.total, "p: total is the sum of c.amount over its rows"),
     "count": (family_cases.count, "p: members is the number of its rows in c"),
     "latest": (family_cases.latest, "p: last_seen is the largest of c.at over its rows"),

@@ -18,6 +18,7 @@ from tabgraphsyn.data.rules.find_values import find_equalities, find_fixed, find
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.running_kind import find_running, is_told
 from tabgraphsyn.data.rules.search import Search
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Differ, Fixed, OneOf, Unique
@@ -73,7 +74,9 @@ def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]
     equalities = list(find_equalities(search))
     found += [rule for rule in search.accepted(equalities, len(equalities)) if not _is_other_way(rule, fixed)]
     for relation in tables.schema.relations_of_child(table):
-        found += find_families(Search(tables, table, relation.name), relation, found)
+        whole = Search(tables, table, relation.name)
+        found += [one for one in whole.accepted(find_running(whole, relation)) if not is_told(one, found)]
+        found += find_families(whole, relation, found)
     found += search.accepted(find_parent_totals(search))
     return found
 

@@ -57,7 +57,7 @@ def find_null_groups(search: Search) -> Iterator[Rule]:
 def find_null_causes(search: Search, told: Iterable[Rule]) -> Iterator[NullBy]:
     """Yield, for each pattern of missing values, the column that says best where they are missing."""
     groups = [set(rule.operands) for rule in told if isinstance(rule, OneOf) and rule.filled]
-    causes = _causes(search)
+    causes = few_valued(search)
     for pattern in _patterns(search):
         column = pattern[0]
         filled = search.sample.filled(search.table, column)
@@ -96,7 +96,7 @@ def _cause(
     )
 
 
-def _causes(search: Search) -> dict[Operand, tuple[np.ndarray, list[str]]]:
+def few_valued(search: Search) -> dict[Operand, tuple[np.ndarray, list[str]]]:
     """Return columns of few values: codes of the sample's rows and the values as text, empty for missing."""
     found = {}
     for one in search.attributes:

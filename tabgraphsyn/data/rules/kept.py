@@ -22,6 +22,7 @@ from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered,
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
+from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Combination, Fixed, Unique
@@ -29,9 +30,9 @@ from tabgraphsyn.data.schema import Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
-FAMILY_KINDS = (Numbered, Rising, EqualGap, Unique, ParentTotal, FamilyTotal)
+FAMILY_KINDS = (Numbered, Rising, EqualGap, Unique, ParentTotal, FamilyTotal, Running)
 """Kinds about several rows that sampling keeps."""
-_NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal, FamilyTotal)
+_NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal, FamilyTotal, Running)
 Key = tuple[str, ...]
 
 

@@ -15,11 +15,9 @@ from math import log
 import numpy as np
 
 from tabgraphsyn.data.counts import even_sample
-from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.tables import RuleTables
-from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
 
 BY_CHANCE_MIN = 20
@@ -31,7 +29,7 @@ GLANCE_ROWS = 256
 JUDGED_ROWS = 1_000_000
 COLUMNS_MAX = 160
 """Columns of a table that pairs are made of; the first ones of a wider table."""
-_WHOLE_KINDS = (Unique, Fixed, Numbered, Rising, EqualGap, FamilyTotal)
+_WHOLE_KINDS = ("unique", "fixed", "numbered", "rising", "equal_gap", "family_total", "running")
 """Kinds whose rows break together with others of a group: a sample of rows would say too little."""
 
 
@@ -136,7 +134,7 @@ class Search:
         else:
             whole = (applies, broken)
         asked, rows = self.sample, applies
-        if isinstance(rule, _WHOLE_KINDS) and self.relation is None:
+        if rule.kind in _WHOLE_KINDS and self.relation is None:
             asked, rows = self.judged, whole[0]
             if asked is not self.tables:
                 rows = rule.check(asked).counts[0]

@@ -11,13 +11,14 @@ from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.row_kinds import Bounds, Multiple, Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.rules.value_kinds import Among, Combination, Differ, Fixed, NullBy, NullTogether, OneOf, Unique
 from tabgraphsyn.errors import DataError, listing, nearest
 
 VERSION = 1
 _CLASSES: tuple[type[Rule], ...] = (
     Same, Order, Total, Product, Bounds, Multiple, Fixed, Combination, OneOf, NullTogether, NullBy, Unique, Differ,
-    Calendar, Among, Numbered, Rising, EqualGap, ParentTotal, FamilyTotal,
+    Calendar, Among, Numbered, Rising, EqualGap, ParentTotal, FamilyTotal, Running,
 )  # fmt: skip
 KINDS: Mapping[str, type[Rule]] = {one.kind: one for one in _CLASSES}
 

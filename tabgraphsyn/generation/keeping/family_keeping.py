@@ -13,6 +13,7 @@ from tabgraphsyn.data.rules.kept import rule_above
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order, Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.running_kind import Running, carried_on
 from tabgraphsyn.data.rules.value_kinds import Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import keep_family_total
@@ -69,7 +70,9 @@ def keep_families(
             if (own := rule_above(rule)) is not None and own.column not in protected:
                 _after_above(rule, own, rules, rows, pointers)
             continue
-        if name in protected or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total):
+        if name in protected or not isinstance(
+            rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total | Running
+        ):
             continue
         if isinstance(rule, Total):
             _one_more_than_above(rule, rows, pointers)
@@ -84,6 +87,10 @@ def keep_families(
                 rows.put_numbers(name, count, ~(count == rows.numbers(rule.column)))
             continue
         value, family = rows.numbers(rule.operands[0]), pointers[rule.relation]
+        if isinstance(rule, Running):
+            found = carried_on(rule, value, rule.signed(rows.read), family)
+            rows.put_numbers(name, found, ~np.isnan(found) & ~(np.abs(found - value) <= rule.tolerance))
+            continue
         if isinstance(rule, Rising):
             _rise(rule, rows, value, family)
             continue
@@ -107,7 +114,7 @@ def _turn(rule: Rule) -> int:
     """Return when a rule has its turn: what a change of order breaks last, an order along a key after all of them."""
     if isinstance(rule, Rising):
         return 1 if rule.by is None else 2
-    return 3 if isinstance(rule, Order) else 0
+    return 4 if isinstance(rule, Running) else 3 if isinstance(rule, Order) else 0
 
 
 def _after_above(

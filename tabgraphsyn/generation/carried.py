@@ -1,0 +1,109 @@
+"""A column that carries on from sibling to sibling, computed row by row while rows are unmasked: a balance.
+
+Drawn by itself, a balance is near what the row before and the amount say, and never there; computed when all rows are
+there, it drifts from what the amounts were drawn under. So it stays masked while a row is drawn, is computed then, and
+the next row is drawn under what it came to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.codec.column import Draw
+from tabgraphsyn.data.codec.numerical import NumericalCodec
+from tabgraphsyn.data.rules.running_kind import Running
+from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
+from tabgraphsyn.models.batch import EncodedBatch
+
+TRIES = 4
+"""How often rows are drawn that would carry a column beyond all values, at most."""
+
+
+@dataclass
+class Carried:
+    """One such column of the rows of families side by side.
+
+    Attributes:
+        rule: what it follows from.
+        codec: of the table.
+        units: of the network, without those of the column: what is drawn.
+    """
+
+    rule: Running
+    codec: TableCodec
+    units: frozenset[Unit]
+
+    @staticmethod
+    def of(rule: Running, codec: TableCodec, units: Units) -> Carried | None:
+        """Return the column of a rule, None where what it reads is no plain number or level of the table."""
+        read = [one.column for one in rule.operands]
+        if any(one not in codec.columns or codec.columns[one].given is not None for one in read):
+            return None
+        if not all(isinstance(codec.columns[one], NumericalCodec) for one in read[:2]):
+            return None
+        numbers, categories = codec.places[rule.column.column]
+        own = {
+            unit
+            for unit in units.all
+            if (categories if unit.kind == LEVEL else numbers).start
+            <= unit.field
+            < (categories if unit.kind == LEVEL else numbers).stop
+        }
+        return Carried(rule, codec, frozenset(units.all) - own)
+
+    def drawn(self, position: int) -> frozenset[Unit] | None:
+        """Return the units that are drawn at a position; None: all, for the rule does not say what is first."""
+        return None if position == 0 and self.rule.start is None else self.units
+
+    def come_to(self, rows: EncodedBatch, last: np.ndarray | None) -> np.ndarray:
+        """Return what the column comes to in drawn rows, (rows,) float64; NaN where a row has no amount.
+
+        Args:
+            rows: all but the column is drawn.
+            last: (rows,) what the siblings before came to, None for first rows.
+        """
+        added = self._numbers(rows, self.rule.of.column)
+        if self.rule.sign_by is not None:
+            words = self._decoded(rows, self.rule.sign_by.column).cast(pa.string()).fill_null("").to_pylist()
+            added = np.where(np.isin(np.array(words), self.rule.minus or ()), -added, added)
+        if last is not None:
+            return last + np.nan_to_num(added)
+        if self.rule.start is None:
+            return self._numbers(rows, self.rule.column.column)
+        return self.rule.start + np.nan_to_num(added)
+
+    def is_beyond(self, value: np.ndarray) -> np.ndarray:
+        """Return (rows,) bool: where a value lies beyond all that the codec has."""
+        own = self._own.precision
+        return np.asarray((value < own.minimum) | (value > own.maximum))
+
+    def filled(self, rows: EncodedBatch, value: np.ndarray) -> EncodedBatch:
+        """Return rows with the column, (rows,) float64, in them."""
+        numbers, categories = self.codec.places[self.rule.column.column]
+        kind = pa.type_for_alias(self._own.type)
+        whole = np.rint(value) if pa.types.is_integer(kind) else value
+        made = self._own.encode(pa.array(whole, pa.float64(), from_pandas=True).cast(kind, safe=False))
+        numerical, categorical = rows.numerical.clone(), rows.categorical.clone()
+        numerical[:, numbers] = torch.from_numpy(made.numerical.mean(axis=2)).to(numerical)
+        categorical[:, categories] = torch.from_numpy(made.categorical.astype(np.int64)).to(categorical)
+        return EncodedBatch(numerical, categorical)
+
+    @property
+    def _own(self) -> NumericalCodec:
+        own = self.codec.columns[self.rule.column.column]
+        assert isinstance(own, NumericalCodec)
+        return own
+
+    def _numbers(self, rows: EncodedBatch, column: str) -> np.ndarray:
+        found = self._decoded(rows, column).cast(pa.float64(), safe=False)
+        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    def _decoded(self, rows: EncodedBatch, column: str) -> pa.Array:
+        numbers, categories = self.codec.places[column]
+        numerical, level = rows.numerical[:, numbers].cpu().numpy(), rows.categorical[:, categories].cpu().numpy()
+        return self.codec.columns[column].decode(numerical, level, Draw(np.random.default_rng(0)))
