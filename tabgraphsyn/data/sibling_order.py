@@ -60,7 +60,7 @@ def _is_telling(key: np.ndarray, parent_row: np.ndarray) -> bool:
     generator = np.random.default_rng(0)
     dealt = [_steps(generator.permutation(rank), family) for _ in range(DEALT)]
     apart, *others = (float(np.log(one + 1 / len(rank)).mean()) for one in [steps, *dealt])
-    return bool(abs(apart - np.mean(others)) > max(FURTHER_SD * np.std(others), FURTHER))
+    return abs(apart - float(np.mean(others))) > max(FURTHER_SD * float(np.std(others)), FURTHER)
 
 
 def _steps(rank: np.ndarray, family: np.ndarray) -> np.ndarray:

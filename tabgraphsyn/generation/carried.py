@@ -20,8 +20,8 @@ from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 
-TRIES = 4
-"""How often rows are drawn that would carry a column beyond all values, at most."""
+TRIES = 12
+"""How often rows are drawn again that would carry a column beyond all values, at most."""
 
 
 @dataclass
@@ -77,10 +77,10 @@ class Carried:
             return self._numbers(rows, self.rule.column.column)
         return self.rule.start + np.nan_to_num(added)
 
-    def is_beyond(self, value: np.ndarray) -> np.ndarray:
-        """Return (rows,) bool: where a value lies beyond all that the codec has."""
+    def beyond(self, value: np.ndarray) -> np.ndarray:
+        """Return by how much values, (rows,), lie beyond all that the codec has; 0 within."""
         own = self._own.precision
-        return np.asarray((value < own.minimum) | (value > own.maximum))
+        return np.nan_to_num(np.maximum(np.maximum(own.minimum - value, value - own.maximum), 0.0))
 
     def filled(self, rows: EncodedBatch, value: np.ndarray) -> EncodedBatch:
         """Return rows with the column, (rows,) float64, in them."""

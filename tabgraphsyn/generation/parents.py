@@ -11,6 +11,7 @@ import pyarrow as pa
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.generation.bundles.bundle import Bundle
+from tabgraphsyn.generation.keeping.family_ends import ends, read_through
 from tabgraphsyn.generation.structure.base import Skeleton
 
 Fixed = Mapping[str, tuple[np.ndarray, pa.Array]]
@@ -46,6 +47,7 @@ class Parents:
         parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
         copied = {table: {} if below is None else prepared.parents_columns(table) for table in bundle.tables}
         asked = tuple(one for table in bundle.tables for one in prepared.row_rules(table).through)
+        asked += tuple(read_through(one) for table in bundle.tables for one in ends(prepared, table))
         return Parents(prepared, skeleton, copied, parent_of, asked, below or {})
 
     def read(self, operand: Operand) -> pa.Array:

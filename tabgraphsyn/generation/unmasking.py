@@ -152,21 +152,27 @@ def _carried_on(
     stands: tuple[EncodedBatch, Tensor] | None,
     last: np.ndarray | None,
 ) -> tuple[EncodedBatch, np.ndarray]:
-    """Return the next rows of families with what is carried on in them, and what that came to, (rows,)."""
+    """Return the next rows of families with what is carried on in them, and what that came to, (rows,).
+
+    Rows that would carry it beyond all values are drawn again; of the draws of a row the one that goes least beyond stays.
+    """
     last = None if last is None else last[: len(context)]
-    new, value = None, np.full(len(context), np.inf)
+    units = carried.drawn(0 if last is None else 1)
+    new = stepper.rows(context, generator, before, stands, units)
+    value = carried.come_to(new, last)
     for _ in range(TRIES):
-        drawn = stepper.rows(context, generator, before, stands, carried.drawn(0 if last is None else 1))
-        found = carried.come_to(drawn, last)
-        again = carried.is_beyond(value)
-        value = np.where(again, found, value)
-        here = torch.from_numpy(again).to(context.device).unsqueeze(1)
-        new = drawn if new is None else EncodedBatch(
-            torch.where(here, drawn.numerical, new.numerical), torch.where(here, drawn.categorical, new.categorical)
-        )  # fmt: skip
-        if not carried.is_beyond(value).any():
+        far = np.flatnonzero(carried.beyond(value) > 0)
+        if not len(far):
             break
-    assert new is not None
+        rows = torch.from_numpy(far).to(context.device)
+        ahead = None if before is None else Before(before.history[rows], before.numbers[rows])
+        given = None if stands is None else (_rows(stands[0], rows, str(context.device)), stands[1][rows])
+        drawn = stepper.rows(context[rows], generator, ahead, given, units)
+        found = carried.come_to(drawn, None if last is None else last[far])
+        better = carried.beyond(found) < carried.beyond(value[far])
+        value[far[better]] = found[better]
+        kept, taken = rows[torch.from_numpy(better)], torch.from_numpy(better)
+        new.numerical[kept], new.categorical[kept] = drawn.numerical[taken], drawn.categorical[taken]
     return carried.filled(new, value), value
 
 

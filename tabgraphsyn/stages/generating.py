@@ -25,7 +25,8 @@ from tabgraphsyn.generation.fixing.filling import TablesFilled
 from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
 from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.fixing.wishes import Wishes
-from tabgraphsyn.generation.keeping.family_keeping import keep_families
+from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through
+from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
@@ -209,6 +210,8 @@ class Generation:
         prepared = self.bundle.prepared
         rules = prepared.row_rules(table)
         is_published = kept is not None and prepared.marginals(table) is None
+        if self.config.keep_rules and not is_published and demands is None and not stay:
+            batches = self._between_ends(table, batches, parents)
         if not self.config.keep_rules or not (rules.rules or rules.families) or is_published:
             yield from batches
             return
@@ -249,17 +252,31 @@ class Generation:
                 rng,
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
                 fixing=fixing,
+                of_rows=beside.rules.rules,
                 anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands),
             )
             # What follows from a column that moved moves with it.
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}
+            left = left - (from_numbers(rules.families, beside.rules.rules) - protected)
             keeper = RuleKeeper(beside.schema, beside.rules, left, tied, rng)
             step = self.config.batch_rows
             made = keeper.kept(whole.slice(first, step) for first in range(0, max(whole.num_rows, 1), step))
         yield from beside.removed(made)
         if keeper.broken:
             self.log.warning("sample: %s: %d rows break a rule that could not be kept in them", table, keeper.broken)
+
+    def _between_ends(self, table: str, batches: Iterator[pa.Table], parents: Parents) -> Iterator[pa.Table]:
+        """Yield rows whose times begin, or end, with a time of their parent where a rule says so."""
+        rules = ends(self.bundle.prepared, table)
+        if not rules:
+            yield from batches
+            return
+        above = {read_through(one): parents.read(read_through(one)) for one in rules}
+        schema, pointers = self.bundle.prepared.schema.table(table), parents.skeleton.pointers
+        whole, step = keep_ends(schema, pa.concat_tables(batches), rules, above, pointers), self.config.batch_rows
+        for first in range(0, max(whole.num_rows, 1), step):
+            yield whole.slice(first, step)
 
     def _looked_up(self, table: str, batches: Iterator[pa.Table], skeleton: Skeleton) -> Iterator[pa.Table]:
         """Yield rows whose columns that follow from keys into lookup tables are looked up."""

@@ -234,6 +234,12 @@ def _fixed_by_two_with_gaps(rng: np.random.Generator) -> Database:
     return row(depot=[f"d{k}" for k in depot], customer=[None if k == 6 else f"c{k}" for k in customer], km=km)
 
 
+def _fixed_where_filled(rng: np.random.Generator) -> Database:
+    purpose = rng.integers(0, 6, ROWS)
+    way = np.where(purpose == 5, rng.integers(0, 2, ROWS), np.arange(6)[purpose] % 2)
+    return row(purpose=[None if k == 5 else f"p{k}" for k in purpose], way=[f"w{k}" for k in way])
+
+
 def _fixed_by_key(rng: np.random.Generator) -> Database:
     whose, _ = grown(rng, least=4)
     tariff = rng.integers(0, 6, 120)
@@ -328,6 +334,7 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "fixed": (_fixed, "t: town fixes land"),
     "fixed by two": (_fixed_by_two, "t: size and kind together fix price"),
     "fixed by two with gaps": (_fixed_by_two_with_gaps, "t: depot and customer together fix km"),
+    "fixed where filled": (_fixed_where_filled, "t: purpose fixes way"),
     "fixed by a key": (_fixed_by_key, "c: p_id fixes tariff"),
     "same": (_same, "t: seen = stored"),
     "same as the parent's": (_same_as_parent, "c: currency = p.currency (through p_id)"),

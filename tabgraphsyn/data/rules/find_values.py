@@ -219,6 +219,8 @@ def find_fixed(search: Search, dependencies: Iterable[Dependency], told: Iterabl
             )
             if not _is_said(search, rule, told):
                 found.append(_measured(search, rule))
+    alone = (rule for rule in _fixed_where_filled(search, found) if not _is_said(search, rule, told))
+    found += [_measured(search, rule) for rule in alone]
     by_pairs = (rule for rule in _fixed_by_pairs(search, found) if not _is_said(search, rule, told))
     found += [_measured(search, rule) for rule in by_pairs]
     yield from _reduced([rule for rule in found if rule.support.by_chance >= BY_CHANCE_MIN])
@@ -253,6 +255,30 @@ def _is_said(search: Search, rule: Fixed, told: Sequence[Rule]) -> bool:
             if one.left in pair and pair - {one.left} <= keys:
                 return True
     return False
+
+
+def _fixed_where_filled(search: Search, found: Sequence[Fixed]) -> Iterator[Fixed]:
+    """Yield columns that another one fixes in the rows that have it: a purpose says the kind, where there is one.
+
+    Dependencies hold a missing value against others as a value like any.
+    """
+    rows = search.sample.num_rows(search.table)
+    codes = {one: search.sample.codes(search.table, one) for one in search.attributes[:PAIR_COLUMNS_MAX]}
+    known = {(rule.determinant, rule.dependent) for rule in found}
+    for one, own in codes.items():
+        has = np.flatnonzero(own >= 0)
+        levels = len(np.unique(own[has]))
+        if len(has) == rows or not 2 <= levels <= min(LEVELS_MAX, len(has) // ROWS_PER_LEVEL):
+            continue
+        order = has[np.argsort(own[has], kind="stable")]
+        same = own[order][1:] == own[order][:-1]
+        for dependent, other in codes.items():
+            told = other[order]
+            if dependent == one or ((one,), dependent) in known or (told[1:] != told[:-1])[same].any():
+                continue
+            rule = Fixed(table=search.table, determinant=(one,), dependent=dependent)
+            if np.unique(told).size > 1 and not rule.check(search.sample).broken.any() and search.accept(rule):
+                yield rule
 
 
 def _fixed_by_pairs(search: Search, found: Sequence[Fixed]) -> Iterator[Fixed]:

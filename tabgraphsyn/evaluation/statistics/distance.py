@@ -161,8 +161,17 @@ class Found:
     at: np.ndarray
 
 
-def search(queries: MixedRows, records: MixedRows, threads: int = 1, seed: int | None = None) -> Found:
-    """Return the nearest records; with a ``seed`` also which one is nearest, ties drawn alike on any threads."""
+def search(
+    queries: MixedRows,
+    records: MixedRows,
+    threads: int = 1,
+    seed: int | None = None,
+    own: np.ndarray | None = None,
+) -> Found:
+    """Return the nearest records; with a ``seed`` also which one is nearest, ties drawn alike on any threads.
+
+    ``own`` is (n_num,), what is taken off a difference of numbers: see ``own_ranks``.
+    """
     rows = len(queries)
     made = Found(
         first=np.full(rows, np.inf, np.float32),
@@ -176,7 +185,7 @@ def search(queries: MixedRows, records: MixedRows, threads: int = 1, seed: int |
 
     def look(start: int) -> None:
         part = slice(start, min(start + size, rows))
-        found = distances(queries.take(np.arange(part.start, part.stop)), records)
+        found = distances(queries.take(np.arange(part.start, part.stop)), records, own)
         if found.shape[1] > 1:
             found_two = np.partition(found, 1, axis=1)[:, :2]
             made.first[part], made.second[part] = found_two[:, 0], found_two[:, 1]
@@ -244,7 +253,8 @@ def nearest_to_both(
     chosen = sampled(np.arange(len(other)), cap_queries, generator)
     queries = other.take(chosen)
     seed = int(generator.integers(2**31))
-    to_training = search(queries, real.take(training), threads, seed)
+    own = own_ranks(reference) if candidate_is_holdout else None
+    to_training = search(queries, real.take(training), threads, seed, own)
     to_holdout = search(queries, real.take(holdout), threads, seed + 1)
     ties_training = np.where(to_training.first <= to_holdout.first + TIE, to_training.count, 0)
     ties_holdout = np.where(to_holdout.first <= to_training.first + TIE, to_holdout.count, 0)

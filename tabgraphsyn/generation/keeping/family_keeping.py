@@ -11,10 +11,10 @@ from tabgraphsyn.data.codes import MISSING, tuple_codes
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.kept import rule_above
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.data.rules.row_kinds import Order, Total
+from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import Running, carried_on
-from tabgraphsyn.data.rules.value_kinds import Unique
+from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import keep_family_total
 from tabgraphsyn.generation.keeping.family_order import in_order
@@ -32,6 +32,7 @@ def keep_families(
     moves_rows: bool = False,
     fixing: Mapping[str, Sequence[str]] | None = None,
     anchored: frozenset[str] = frozenset(),
+    of_rows: Sequence[Rule] = (),
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
     numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
@@ -51,7 +52,9 @@ def keep_families(
         moves_rows: rows of a family may change places, for nothing but this family hangs on them.
         fixing: column -> the relations whose keys together fix it.
         anchored: columns that go by a parent's: what is equally far apart in them begins where it was drawn.
+        of_rows: rules about single rows; what follows by them from a number within a parent is left to them.
     """
+    follows = from_numbers(rules, of_rows)
     rows = RuleRows(schema, whole)
     for name, relations in (fixing or {}).items():
         if relations:
@@ -70,8 +73,10 @@ def keep_families(
             if (own := rule_above(rule)) is not None and own.column not in protected:
                 _after_above(rule, own, rules, rows, pointers)
             continue
-        if name in protected or not isinstance(
-            rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total | Running
+        if (
+            name in protected
+            or name in follows
+            or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total | Running)
         ):
             continue
         if isinstance(rule, Total):
@@ -95,7 +100,12 @@ def keep_families(
             _rise(rule, rows, value, family)
             continue
         has = (family >= 0) & (isinstance(rule, Numbered) | ~np.isnan(value))
-        order, opens, sizes = _sorted(np.where(has, value, np.nan), family, has)
+        is_last = np.zeros(rows.count, dtype=bool)
+        if isinstance(rule, Numbered):  # what is equal to it where there is something has no gap: rows without are last
+            apart = {one.column.column for one in rules if isinstance(one, EqualGap)}
+            for other in apart & follows & _equals(name, of_rows):
+                is_last |= ~rows.filled(other)
+        order, opens, sizes = _sorted(np.where(has, value, np.nan), family, has, is_last)
         rank = np.arange(len(order)) - np.repeat(opens, sizes)
         found = np.full(rows.count, np.nan)
         if isinstance(rule, Numbered):
@@ -237,9 +247,42 @@ def _apart(value: np.ndarray, family: np.ndarray) -> np.ndarray:
     return found
 
 
-def _sorted(value: np.ndarray, family: np.ndarray, has: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows that count by family and value, where each family opens among them, and its size."""
+def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset[str]:
+    """Return the columns that follow, by rules about single rows, from columns that number the rows of a parent.
+
+    A place in a race says the points that it earns: points sorted by themselves would be others.
+    """
+    numbers = {one.column.column for one in families if isinstance(one, Numbered)}
+    found, grew = set(numbers), True
+    while grew:
+        new = set()
+        for rule in of_rows:
+            if not all(one.is_own for one in rule.operands):
+                continue
+            if isinstance(rule, Fixed) and {one.column for one in rule.determinant} <= found:
+                new.add(rule.dependent.column)
+            elif isinstance(rule, Same) and found & {one.column for one in rule.operands}:
+                new |= {one.column for one in rule.operands}
+        grew = not new <= found
+        found |= new
+    return frozenset(found - numbers)
+
+
+def _equals(name: str, of_rows: Sequence[Rule]) -> set[str]:
+    """Return the columns that a rule says are equal to one."""
+    pairs = [{each.column for each in one.operands} for one in of_rows if isinstance(one, Same)]
+    return {other for pair in pairs if name in pair for other in pair - {name}}
+
+
+def _sorted(
+    value: np.ndarray, family: np.ndarray, has: np.ndarray, is_last: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows that count by family and value, where each family opens among them, and its size.
+
+    ``is_last`` is (rows,) bool: rows that stand behind the others of their family.
+    """
     here = np.flatnonzero(has)
-    order = here[np.lexsort((value[here], family[here]))]
+    last = np.zeros(len(value), dtype=bool) if is_last is None else is_last
+    order = here[np.lexsort((value[here], last[here], family[here]))]
     opens = np.flatnonzero(np.diff(family[order], prepend=-1))
     return order, opens, np.diff(np.append(opens, len(order)))

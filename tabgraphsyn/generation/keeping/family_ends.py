@@ -1,0 +1,103 @@
+"""Times of a parent's rows that begin, or end, with a time of the parent: the rows move, the parent's time stays.
+
+An account is as old as its first transaction. Were its date computed from the transactions that were made, it would
+leave what was made under it before (a loan of that account), and the distribution that it was drawn from. So the times
+of a family are stretched: the first, or the last, meets the parent's, the others keep their order and place between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, aggregate
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.schema import TableSchema
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+
+UNITS = (86_400.0, 3_600.0, 60.0, 1.0)
+"""Seconds between the times of a column, where all of them are whole days, hours ..."""
+
+
+def ends(prepared: Prepared, table: str) -> list[ParentTotal]:
+    """Return the rules that a parent's time is the least, or the largest, time of this table's rows."""
+    schema = prepared.schema
+    moved = [one for one in prepared.row_rules(table).families if isinstance(one, EqualGap | Numbered)]
+    stays = {one.operands[0].column for one in moved} | {one.column for one in prepared.known(table).columns}
+    return [
+        rule
+        for parent in {one.parent_table for one in schema.relations_of_child(table)}
+        for rule in prepared.row_rules(parent).families
+        if isinstance(rule, ParentTotal)
+        and rule.how in ("min", "max")
+        and schema.relation(rule.relation).child_table == table
+        and str(rule.of) not in stays
+        and schema.table(table).column(str(rule.of)).sdtype == "datetime"
+    ]
+
+
+def read_through(rule: ParentTotal) -> Operand:
+    """Return the parent's time as a row reads it."""
+    return Operand(rule.column.column, rule.relation)
+
+
+def keep_ends(
+    schema: TableSchema,
+    whole: pa.Table,
+    rules: Sequence[ParentTotal],
+    above: Mapping[Operand, pa.Array],
+    pointers: Mapping[str, np.ndarray],
+) -> pa.Table:
+    """Return all rows of a table, the times of each family beginning and ending as its parent says.
+
+    Args:
+        schema: of the table.
+        whole: its rows.
+        rules: see ``ends``.
+        above: the parents' times, (rows,) each, null for none.
+        pointers: relation name -> (rows,) number of the parent, negative for none.
+    """
+    rows = RuleRows(schema, whole)
+    for relation, name in dict.fromkeys((one.relation, str(one.of)) for one in rules):
+        value, family = rows.numbers(Operand(name)), pointers[relation]
+        told = {one.how: above[read_through(one)] for one in rules if (one.relation, one.of) == (relation, name)}
+        found = _stretched(value, family, *(_seconds(told.get(how), len(value)) for how in ("min", "max")))
+        rows.put_numbers(name, found, np.isfinite(found) & (found != value))
+    return rows.table
+
+
+def _seconds(times: pa.Array | None, rows: int) -> np.ndarray:
+    """Return times as rules read them, (rows,) float64, NaN for none."""
+    if times is None:
+        return np.full(rows, np.nan)
+    ticks = times.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64(), safe=False)
+    return np.asarray(ticks.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
+
+
+def _stretched(value: np.ndarray, family: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return times between what a family begins with, and ends with, where that is told; NaN elsewhere.
+
+    Shape:
+        value, family, first, last: (rows,), NaN for nothing that is told.
+
+    >>> day = np.array([10.0, 20.0, 40.0])
+    >>> _stretched(day, np.zeros(3, int), np.full(3, 4.0), np.full(3, np.nan)).tolist()
+    [4.0, 16.0, 40.0]
+    """
+    found = np.full(len(value), np.nan)
+    here = np.flatnonzero((family >= 0) & ~np.isnan(value) & ~(np.isnan(first) & np.isnan(last)))
+    if not len(here):
+        return found
+    own, parents = value[here], int(family[here].max()) + 1
+    low, high = (aggregate(how, own, family[here], parents)[family[here]] for how in ("min", "max"))
+    begin = np.where(np.isnan(first[here]), np.minimum(low, np.nan_to_num(last[here], nan=np.inf)), first[here])
+    end = np.where(np.isnan(last[here]), np.maximum(high, begin), np.maximum(last[here], begin))
+    share = np.where(high > low, (own - low) / np.where(high > low, high - low, 1.0), np.isnan(first[here]))
+    unit = next((one for one in UNITS if (np.mod(own, one) == 0).all()), None)
+    inside = begin + share * (end - begin)
+    rounded = inside if unit is None else np.clip(np.rint(inside / unit) * unit, begin, end)
+    found[here] = np.where(own == low, begin, np.where(own == high, end, rounded))
+    return found
