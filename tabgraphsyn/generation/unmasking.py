@@ -154,7 +154,7 @@ def _carried_on(
 ) -> tuple[EncodedBatch, np.ndarray]:
     """Return the next rows of families with what is carried on in them, and what that came to, (rows,).
 
-    Rows that would carry it beyond all values are drawn again; of the draws of a row the one that goes least beyond stays.
+    Rows that would carry it beyond all values are drawn again; of a row's draws the one that goes least beyond stays.
     """
     last = None if last is None else last[: len(context)]
     units = carried.drawn(0 if last is None else 1)

@@ -35,7 +35,7 @@ BEFORE = (
     ),
     StageKind(
         name="prepare",
-        version=24,
+        version=25,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_INGEST,),
@@ -53,7 +53,7 @@ BEFORE = (
 AFTER = (
     StageKind(
         name="sample",
-        version=21,
+        version=22,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampling", "seed"),  # and what the generator says
         inputs=(_PREPARE, StageInput("structure")),  # and all that the generator trained
@@ -61,7 +61,7 @@ AFTER = (
     ),
     StageKind(
         name="evaluate",
-        version=9,
+        version=10,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_INGEST, _PREPARE, _SAMPLE),
