@@ -14,7 +14,7 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.carried import TRIES, Carried
 from tabgraphsyn.generation.time_column import TimeColumn
-from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper, anything
+from tabgraphsyn.models.absorbing.drawing import Heed, Stepper
 from tabgraphsyn.models.absorbing.history import LEAD, LastRow
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before
 from tabgraphsyn.models.absorbing.pace import Clock
@@ -51,7 +51,7 @@ def unmasked_rows(
     device: str = "cpu",
     threads: int = 1,
     precision: str = "float32",
-    allowed: Allowed | None = None,
+    heed: Heed | None = None,
     given: tuple[EncodedBatch, Tensor] | None = None,
     wanted: Wanted | None = None,
     column: TimeColumn | None = None,
@@ -69,7 +69,7 @@ def unmasked_rows(
         device: ``cpu`` or ``cuda``.
         threads: batches side by side on a CPU.
         precision: in which the network multiplies, ``float32`` or ``bf16``.
-        allowed: see ``drawing.Allowed``.
+        heed: what rows have to heed.
         given: rows of which some units stand, and which: (rows, units) bool.
         wanted: units that are drawn first, until they are accepted.
         column: whose times climb from sibling to sibling, as the network has learnt; None for none.
@@ -77,7 +77,7 @@ def unmasked_rows(
         carried: a column that carries on from sibling to sibling; None for none.
     """
     network = network.to(device).eval()
-    stepper = Stepper(network, anything if allowed is None else allowed, precision)
+    stepper = Stepper(network, heed, precision)
     layout, rows = network.units.layout, families.rows
     made = EncodedBatch(torch.zeros(rows, len(layout.numerical)), torch.zeros(rows, len(layout.categorical)).long())
     # Families of like size side by side: fewer steps with few rows.
@@ -135,9 +135,9 @@ def _families(
         if wanted is not None:
             stands = wanted.settled(stepper, context, generator, before, stands, rows)
         if carried is None:
-            new = stepper.rows(context, generator, before, stands)
+            new = stepper.rows(context, generator, before, stands, numbers=rows)
         else:
-            new, last = _carried_on(stepper, carried, context, generator, before, stands, last)
+            new, last = _carried_on(stepper, carried, context, generator, before, stands, rows, last)
         if remembered is not None:
             remembered.add(new)
         made.numerical[rows], made.categorical[rows] = new.numerical.cpu(), new.categorical.cpu()
@@ -150,6 +150,7 @@ def _carried_on(
     generator: torch.Generator,
     before: Before | None,
     stands: tuple[EncodedBatch, Tensor] | None,
+    numbers: Tensor,
     last: np.ndarray | None,
 ) -> tuple[EncodedBatch, np.ndarray]:
     """Return the next rows of families with what is carried on in them, and what that came to, (rows,).
@@ -158,7 +159,7 @@ def _carried_on(
     """
     last = None if last is None else last[: len(context)]
     units = carried.drawn(0 if last is None else 1)
-    new = stepper.rows(context, generator, before, stands, units)
+    new = stepper.rows(context, generator, before, stands, units, numbers)
     value = carried.come_to(new, last)
     for _ in range(TRIES):
         far = np.flatnonzero(carried.beyond(value) > 0)
@@ -167,7 +168,7 @@ def _carried_on(
         rows = torch.from_numpy(far).to(context.device)
         ahead = None if before is None else Before(before.history[rows], before.numbers[rows])
         given = None if stands is None else (_rows(stands[0], rows, str(context.device)), stands[1][rows])
-        drawn = stepper.rows(context[rows], generator, ahead, given, units)
+        drawn = stepper.rows(context[rows], generator, ahead, given, units, numbers[rows.cpu()])
         found = carried.come_to(drawn, None if last is None else last[far])
         better = carried.beyond(found) < carried.beyond(value[far])
         value[far[better]] = found[better]

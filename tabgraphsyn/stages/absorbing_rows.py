@@ -11,12 +11,16 @@ import pyarrow as pa
 import torch
 
 from tabgraphsyn.data.known.panel import microseconds
+from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.carried import Carried
-from tabgraphsyn.generation.fixing.demands import Cells, Demands
+from tabgraphsyn.generation.fields import Fields
+from tabgraphsyn.generation.fixing.demands import Cells, Demands, asked_columns
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
+from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
+from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import RowMaker
@@ -150,6 +154,7 @@ class AbsorbingRows(RowMaker):
         column = None if pace is None else TimeColumn(codec, pace)
         periods = None if column is None else self._periods(table, column)
         most = None if pace is None else pace.periods
+        carried = None if table in making.demands else self._carried(table, units)
         made = unmasked_rows(
             network,
             around,
@@ -159,12 +164,12 @@ class AbsorbingRows(RowMaker):
             device=making.device,
             threads=making.threads,
             precision=making.config.precision,
-            allowed=None if asked is None else asked.allowed,
+            heed=self._heed(table, Fields(codec, units), demands, asked, carried),
             given=standing(codec, units, demands),
             wanted=asked,
             column=column,
             periods=periods,
-            carried=None if table in making.demands else self._carried(table, units),
+            carried=carried,
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(
@@ -192,6 +197,20 @@ class AbsorbingRows(RowMaker):
             if isinstance(one, Running) and one.relation == prepared.plan.driver[table]
         ]
         return next((one for one in found if one is not None), None)
+
+    def _heed(
+        self, table: str, fields: Fields, demands: Demands, asked: Conditioned | None, carried: Carried | None
+    ) -> UnmaskedRules | None:
+        """Return what rows heed while they are made; None where there is nothing, or where one order is all known."""
+        making, prepared = self.making, self.making.prepared
+        if self.unable(making.settings):
+            return None
+        rules = prepared.row_rules(table) if making.config.keep_rules else RowRules(table)
+        beside = BesideParents(prepared.schema, rules, making.parents.read)
+        protected = fixed_columns(prepared, table) | asked_columns(demands)
+        protected |= set() if carried is None else {carried.rule.column.column}
+        heed = UnmaskedRules(fields, beside, protected, None if asked is None else asked.masks)
+        return None if heed.is_empty else heed
 
     def _times(self, table: str) -> Fixed:
         """Return the column of times at which new rows stand by their keys; empty where keys do not say."""

@@ -29,7 +29,7 @@ from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_thr
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
-from tabgraphsyn.generation.keeping.rule_parents import BesideParents
+from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
@@ -215,8 +215,7 @@ class Generation:
         if not self.config.keep_rules or not (rules.rules or rules.families) or is_published:
             yield from batches
             return
-        protected = {*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)}
-        protected |= asked_columns(demands) | stay
+        protected = {*fixed_columns(prepared, table), *asked_columns(demands), *stay}
         beside = BesideParents(prepared.schema, rules, parents.read)
         codec = prepared.codec(table)
         bands = band_columns(codec.rules)  # a band is its number's before anything else

@@ -52,14 +52,18 @@ class SumRule(Plain):
 
     def restored(self, columns: Mapping[str, pa.Array]) -> pa.Array:
         """Return the column with the rule kept wherever both inputs are known, (rows,)."""
+        old = columns[self.column]
+        new, known = self.follows(columns)
+        return pc.if_else(pa.array(known), new.cast(old.type, safe=False), old)
+
+    def follows(self, columns: Mapping[str, pa.Array]) -> tuple[pa.Array, np.ndarray]:
+        """Return the times that follow, (rows,), and where both inputs are known, (rows,) bool."""
         start, change = (_numbers(columns[name]) for name in self.inputs)
         minute = (minutes(start) + change) % DAY_MIN
         total = minute // 60 * 100 + minute % 60
         total = np.where(total == 0, self.midnight, total)
-        old = columns[self.column]
         known = ~np.isnan(total)
-        new = pa.array(np.where(known, total, 0.0), pa.float64()).cast(old.type, safe=False)
-        return pc.if_else(pa.array(known), new, old)
+        return pa.array(np.where(known, total, 0.0), pa.float64()), known
 
 
 @dataclass(frozen=True)

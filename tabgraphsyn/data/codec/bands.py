@@ -103,9 +103,15 @@ class BandRule(Plain):
     def restored(self, columns: Mapping[str, pa.Array]) -> pa.Array:
         """Return the bands of known numbers; other rows, and those without a band, keep what they have."""
         old = columns[self.column]
+        new, known = self.follows(columns)
+        return pc.if_else(
+            pa.array(known & pc.is_valid(old).to_numpy(zero_copy_only=False)), new.cast(old.type), old
+        )
+
+    def follows(self, columns: Mapping[str, pa.Array]) -> tuple[pa.Array, np.ndarray]:
+        """Return the bands of numbers, (rows,), and where there is one, (rows,) bool."""
         place, known = self._places(columns[self.start])
-        new = pa.array(self.labels, pa.string()).take(pa.array(place)).cast(old.type)
-        return pc.if_else(pa.array(known & pc.is_valid(old).to_numpy(zero_copy_only=False)), new, old)
+        return pa.array(self.labels, pa.string()).take(pa.array(place)), known
 
     def _places(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Return the band of each number, (rows,) int64, and where there is one."""

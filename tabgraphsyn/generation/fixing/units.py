@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 import numpy as np
@@ -17,8 +17,9 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.fixing.condition import Condition
+from tabgraphsyn.generation.fields import above, places_of
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
-from tabgraphsyn.models.absorbing.drawing import Allowed, Stepper
+from tabgraphsyn.models.absorbing.drawing import Stepper
 from tabgraphsyn.models.absorbing.network import Before
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
@@ -56,7 +57,7 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
                 has = has & is_told
             else:
                 _put(encoded, codec.places[name], own.encode(table[name]), ~is_told)
-        for place in _places(codec, units, name):
+        for place in places_of(codec, units, name):
             stands[:, place] |= torch.from_numpy(has)
     return encoded, stands
 
@@ -69,23 +70,6 @@ def _put(rows: EncodedBatch, places: tuple[slice, slice], fields: EncodedColumn,
     )
     rows.numerical[where, places[0]] = own.numerical[where]
     rows.categorical[where, places[1]] = own.categorical[where].to(rows.categorical.dtype)
-
-
-def _above(codec: TableCodec, column: str) -> Iterator[str]:
-    """Yield the columns that must be decoded before one."""
-    given = codec.columns[column].given
-    while given is not None:
-        yield given
-        given = codec.columns[given].given
-
-
-def _places(codec: TableCodec, units: Units, column: str) -> Iterator[int]:
-    """Yield the places of a column's units."""
-    numbers, categories = codec.places[column]
-    for place, unit in enumerate(units.all):
-        own = categories if unit.kind == LEVEL else numbers
-        if own.start <= unit.field < own.stop:
-            yield place
 
 
 class Conditioned:
@@ -104,28 +88,16 @@ class Conditioned:
     def __init__(self, codec: TableCodec, units: Units, demands: Demands, seed: int) -> None:
         self.codec, self.units, self.conditions, self._seed = codec, units, demands.conditions, seed
         asked = dict.fromkeys(one.column for one in self.conditions)
-        above = {given for name in asked for given in _above(codec, name)}
-        self.columns = tuple(name for name in codec.decoding_order if name in asked or name in above)
-        self.places = sorted({place for name in self.columns for place in _places(codec, units, name)})
+        needed = {given for name in asked for given in above(codec, name)}
+        self.columns = tuple(name for name in codec.decoding_order if name in asked or name in needed)
+        self.places = sorted({place for name in self.columns for place in places_of(codec, units, name)})
         self.only = frozenset(units.all[place] for place in self.places)
-        self._masks = self._level_masks()
+        self.masks: Mapping[Unit, Tensor] = self._level_masks()
+        """Of units, which levels can meet all conditions, (1, levels) bool."""
         self._stands = {name: cells.has for name, cells in demands.cells.items()}
         self._rows, self._lock = demands.rows, Lock()
         self._found: list[tuple[np.ndarray, dict[str, pa.Array]]] = []
         self.drawn = self.accepted = self.borrowed = 0
-
-    @property
-    def allowed(self) -> Allowed | None:
-        """What a level may be, None where every level may be."""
-        if not self._masks:
-            return None
-
-        def mask(unit: Unit, rows: EncodedBatch, is_known: Tensor) -> Tensor | None:
-            del is_known
-            own = self._masks.get(unit)
-            return None if own is None else own.to(rows.categorical.device).expand(rows.rows, -1)
-
-        return mask
 
     def settled(
         self,
@@ -158,7 +130,7 @@ class Conditioned:
             here = torch.from_numpy(pending).to(device)
             part = None if before is None else Before(before.history[here], before.numbers[here])
             own = EncodedBatch(stands[0].numerical[here], stands[0].categorical[here]), stands[1][here]
-            drawn = stepper.rows(context[here], generator, part, own, self.only)
+            drawn = stepper.rows(context[here], generator, part, own, self.only, rows[pending])
             values = self._decoded(drawn, rng)
             good = self._good(values, rows[pending].numpy())
             self._count(len(pending), int(good.sum()))
@@ -260,7 +232,7 @@ class Conditioned:
                 continue
             unit = next(
                 self.units.all[place]
-                for place in _places(self.codec, self.units, name)
+                for place in places_of(self.codec, self.units, name)
                 if self.units.all[place].kind == LEVEL
             )
             tried = np.repeat(np.arange(unit.levels), _LOOKS)

@@ -126,7 +126,7 @@ def computed(rules: Sequence[Rule], protected: frozenset[str]) -> list[tuple[int
         rule = rules[number]
         for target in _targets(rule):
             inputs = {one.column for one in rule.operands} - {target}
-            is_circle = any(target in _behind(name, waits) for name in inputs)
+            is_circle = any(target in behind(name, waits) for name in inputs)
             if target not in protected and target not in chosen and not is_circle:
                 chosen[target], waits[target] = number, inputs
                 break
@@ -151,7 +151,7 @@ def _targets(rule: Rule) -> list[str]:
     return list(rule.follows) if isinstance(rule, Product | Fixed | Calendar) else []
 
 
-def _behind(name: str, waits: dict[str, set[str]]) -> set[str]:
+def behind(name: str, waits: dict[str, set[str]]) -> set[str]:
     """Return the column and all that it follows from."""
     found, open_ = {name}, [name]
     while open_:

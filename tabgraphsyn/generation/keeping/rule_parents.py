@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.operand import Operand, Term
 from tabgraphsyn.data.rules.row_kinds import Same
@@ -41,6 +43,14 @@ class BesideParents:
         """Names that the parents' columns have here."""
         return frozenset(self._columns)
 
+    def nulls(self) -> dict[str, np.ndarray]:
+        """Return where the parents' columns are null, (rows of the table,) bool, by their names here."""
+        return {name: one.is_null().to_numpy(zero_copy_only=False) for name, one in self._columns.items()}
+
+    def columns(self, rows: np.ndarray) -> dict[str, pa.Array]:
+        """Return the parents' columns of some rows, (n,) int64, by their names here."""
+        return {name: values.take(pa.array(rows)) for name, values in self._columns.items()}
+
     def added(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Yield batches of as many rows with the parents' columns at the end."""
         first = 0
@@ -54,6 +64,11 @@ class BesideParents:
         """Yield batches of as many rows without them."""
         for batch in batches:
             yield batch.drop_columns(list(self._columns)) if self._columns else batch
+
+
+def fixed_columns(prepared: Prepared, table: str) -> frozenset[str]:
+    """Return the columns of a table that no rule computes: keys, and what follows from them."""
+    return frozenset({*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)})
 
 
 def alias(operand: Operand) -> str:

@@ -32,15 +32,16 @@ def adjust(rule: Rule, rows: RuleRows, protected: frozenset[str], rng: np.random
         repair(rule, rows, protected, rng)
 
 
-def compute(rule: Rule, target: str, rows: RuleRows) -> None:
-    """Compute one column of a rule from its others, in rows that break it.
+def compute(rule: Rule, target: str, rows: RuleRows, where: np.ndarray | None = None) -> None:
+    """Compute one column of a rule from its others.
 
     Args:
         rule: ``Same``, ``Total`` or ``Product``.
         target: what is computed.
         rows: changed in place.
+        where: (rows,) bool, in which rows; None: in those that break it.
     """
-    where = rows.broken(rule)
+    where = rows.broken(rule) if where is None else where
     if not where.any():
         return
     if isinstance(rule, Same):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,16 +24,42 @@ from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.precision import computing
 
-Allowed = Callable[[Unit, EncodedBatch, Tensor], Tensor | None]
-"""``(unit, rows so far, (rows, units) bool known) -> (rows, levels) bool``: what a rule lets a unit be, None: anything.
+@dataclass
+class Made:
+    """Rows in the making.
 
-Fields that are not known yet hold 0. For a number nothing is asked.
-"""
+    Attributes:
+        rows: fields that are not known yet hold 0.
+        is_known: (rows, units) bool.
+        numbers: (rows,) int64, which rows of the table they are; None where nothing depends on it.
+    """
+
+    rows: EncodedBatch
+    is_known: Tensor
+    numbers: Tensor | None = None
 
 
-def anything(unit: Unit, rows: EncodedBatch, is_known: Tensor) -> None:
-    """Return None: no rule. ``is_known`` is (rows, units)."""
-    del unit, rows, is_known
+class Heed(Protocol):
+    """What rows have to heed while they are unmasked: what follows from known units, and what others may still be."""
+
+    def order(self, groups: Sequence[int]) -> list[int]:
+        """Return groups of units in an order in which what follows from others comes after them."""
+
+    def follows(self, made: Made, places: Sequence[int] | None) -> Iterator[tuple[Sequence[int], EncodedBatch, Tensor]]:
+        """Yield what follows now that some units, or None: any, became known: places of units, clean rows, which rows.
+
+        What is yielded is in ``made`` before the next one is asked for. Clean rows are all rows; which of them hold
+        something is (rows,) bool.
+        """
+
+    def allowed(self, unit: Unit, made: Made) -> Tensor | None:
+        """Return (rows, levels) or (1, levels) bool: what a unit may be; None for anything."""
+
+    def corrected(self, unit: Unit, code: Tensor, made: Made) -> Tensor:
+        """Return (rows,) levels that were drawn, others where they must be others."""
+
+    def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
+        """Return the least and the largest normalised number that a unit may be, (rows,) each; None for any."""
 
 
 class Stepper:
@@ -39,12 +67,12 @@ class Stepper:
 
     Args:
         network: in eval mode.
-        allowed: asked before each level or digit is drawn.
+        heed: what rows have to heed, None for nothing.
         precision: in which the blocks multiply, ``float32`` or ``bf16``.
     """
 
-    def __init__(self, network: AbsorbingNetwork, allowed: Allowed = anything, precision: str = "float32") -> None:
-        self.network, self.allowed, self.precision = network, allowed, precision
+    def __init__(self, network: AbsorbingNetwork, heed: Heed | None = None, precision: str = "float32") -> None:
+        self.network, self.heed, self.precision = network, heed, precision
         units, weight = network.units, network.stem.weight
         dim, tokens, numbers = network.level_dim, len(units.tokens), len(units.layout.numerical)
         self.place = {unit: place for place, unit in enumerate(units.all)}
@@ -70,6 +98,7 @@ class Stepper:
         before: Before | None = None,
         given: tuple[EncodedBatch, Tensor] | None = None,
         only: frozenset[Unit] | None = None,
+        numbers: Tensor | None = None,
     ) -> EncodedBatch:
         """Return new rows under a context.
 
@@ -78,13 +107,19 @@ class Stepper:
             generator: on the CPU, so that every device draws the same numbers.
             before: what came before, where rows follow their siblings.
             given: clean rows and (rows, units) bool, which units of them stand.
-            only: units that are drawn; the groups of all others stay masked. None: all.
+            only: units that are drawn; the groups of all others stay masked, unless they follow. None: all.
+            numbers: (rows,) int64, which rows of the table they are, for what they have to heed.
         """
-        making = _Making(self, context, generator, before)
-        for unit in making.network.units.all if given is not None else ():
-            making.give(unit, *given)  # type: ignore[misc]
+        making = _Making(self, context, generator, before, numbers)
+        if given is not None:
+            for place, unit in enumerate(self.network.units.all):
+                making.give(unit, given[0], given[1][:, place])
         groups = self.network.units.groups
-        for number in self.network.order.drawn(generator):
+        order = self.network.order.drawn(generator)
+        if self.heed is not None:
+            order = self.heed.order(order)
+            making.follow(None)
+        for number in order:
             if only is None or not only.isdisjoint(groups[number]):
                 making.draw(groups[number])
         return making.rows
@@ -94,7 +129,12 @@ class _Making:
     """Rows in the making."""
 
     def __init__(
-        self, stepper: Stepper, context: Tensor, generator: torch.Generator, before: Before | None = None
+        self,
+        stepper: Stepper,
+        context: Tensor,
+        generator: torch.Generator,
+        before: Before | None = None,
+        numbers: Tensor | None = None,
     ) -> None:
         self.stepper, self.context, self.generator, self.before = stepper, context, generator, before
         self.network = network = stepper.network
@@ -110,21 +150,33 @@ class _Making:
         self.number_known = torch.zeros_like(self.is_present)
         self.value = torch.zeros_like(self.rows.numerical)
         """Known numbers on the scale of their values."""
+        self.made = Made(self.rows, self.is_known, numbers)
 
     def give(self, unit: Unit, rows: EncodedBatch, is_given: Tensor) -> None:
-        """Make a unit known where it is given."""
-        here = is_given[:, self.stepper.place[unit]]
+        """Make a unit known where it is given, (rows,) bool, and not known yet."""
+        place = self.stepper.place[unit]
+        here = is_given & ~self.is_known[:, place]
+        if unit.kind != LEVEL:
+            here &= self.is_present[:, unit.field]
         if not here.any():
             return
-        if unit.kind != LEVEL:
-            here = here & self.is_present[:, unit.field]
         if unit.kind == NUMBER:
             self._reveal_number(unit.field, rows.numerical[:, unit.field], here)
         else:
-            self._reveal_token(unit, self.network.codes(rows)[:, self.stepper.token[unit]], here)
+            self._reveal_token(unit, self.network.code(rows, unit), here)
         if unit.kind == DIGIT and self._is_last(unit):
             self._reveal_number(unit.field, rows.numerical[:, unit.field], here)
-        self.is_known[:, self.stepper.place[unit]] |= here
+        self.is_known[:, place] |= here
+
+    def follow(self, places: Sequence[int] | None) -> None:
+        """Make known what follows from units at some places, or from any, and what follows from that."""
+        heed = self.stepper.heed
+        for found, rows, here in heed.follows(self.made, places) if heed is not None else ():
+            for place in found:
+                unit = self.network.units.all[place]
+                self.give(unit, rows, here)
+                if unit.kind != LEVEL:
+                    self._without(place, here & ~self.is_present[:, unit.field])
 
     def draw(self, group: Sequence[Unit]) -> None:
         """Draw the units of a group where they are not known.
@@ -132,11 +184,18 @@ class _Making:
         What a gate lets through is foretold as if the gate did, known or masked: the unit after a gate needs no look
         of its own.
         """
+        heeds, places = self.stepper.heed is not None, [self.stepper.place[unit] for unit in group]
+        if heeds and self.is_known[:, places].all():
+            return
         hidden = self._hidden()
         for number, unit in enumerate(group):
             if number > 1 or (number == 1 and group[0].kind != LEVEL):
                 hidden = self._hidden()
             self._draw(unit, hidden)
+            if heeds and unit.kind == LEVEL:
+                self.follow([places[number]])
+        if heeds and len(group) > 1:
+            self.follow(places[1:])
 
     def _hidden(self) -> Tensor:
         with computing(self.stepper.precision, str(self.context.device)):
@@ -147,19 +206,33 @@ class _Making:
         here = ~self.is_known[:, place]
         if unit.kind != LEVEL:
             here &= self.is_present[:, unit.field]
+        if self.stepper.heed is not None and not here.any():
+            self._closed(unit, here)
+            return
         uniform = self._uniform()
         if unit.kind == NUMBER:
             normal = torch.randn(len(uniform), generator=self.generator).to(uniform.device)
             self._reveal_number(unit.field, self._number(unit, hidden, uniform, normal), here)
         else:
             code = chosen_level(self._shares(unit, hidden), uniform)
+            if self.stepper.heed is not None:
+                code = self.stepper.heed.corrected(unit, code, self.made)
             self._reveal_token(unit, code, here)
             if unit.kind == DIGIT and self._is_last(unit):
                 self._reveal_number(unit.field, self._within(unit, code), here)
+        self._closed(unit, here)
+
+    def _closed(self, unit: Unit, drawn: Tensor) -> None:
+        """Make a unit known in all rows; where it was not drawn, (rows,) bool, and is not known it means nothing."""
+        place = self.stepper.place[unit]
         if unit.kind != LEVEL:
-            # Of a unit without meaning it is known that it has none: its gate says so.
-            self._unmask(place, ~self.is_known[:, place] & ~here)
+            self._without(place, ~drawn)
         self.is_known[:, place] = True
+
+    def _without(self, place: int, rows: Tensor) -> None:
+        """Make known of a unit without meaning that it has none, in some rows, (rows,) bool: its gate says so."""
+        self._unmask(place, rows & ~self.is_known[:, place])
+        self.is_known[:, place] |= rows
 
     def _unmask(self, place: int, rows: Tensor) -> None:
         """Take a unit's mask out of the first layer of some rows, (rows,) bool."""
@@ -180,7 +253,7 @@ class _Making:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)
             logits = logits.masked_fill(~is_part, -torch.inf)
-        allowed = self.stepper.allowed(unit, self.rows, self.is_known)
+        allowed = None if self.stepper.heed is None else self.stepper.heed.allowed(unit, self.made)
         if allowed is not None:
             # Where a rule leaves nothing, the network decides.
             logits = logits.masked_fill(~allowed & allowed.any(1, keepdim=True), -torch.inf)

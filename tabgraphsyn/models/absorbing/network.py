@@ -207,6 +207,12 @@ class AbsorbingNetwork(nn.Module):
             found.append(written[unit.field][:, unit.digit])
         return torch.stack(found, dim=1) if found else batch.categorical.new_zeros(batch.rows, 0)
 
+    def code(self, batch: EncodedBatch, unit: Unit) -> Tensor:
+        """Return the codes of one unit with levels in clean rows, (rows,) int64."""
+        if unit.kind == LEVEL:
+            return batch.categorical[:, unit.field]
+        return self._digits(unit.field, batch.numerical[:, unit.field])[:, unit.digit]
+
     def _digits(self, number: int, value: Tensor) -> Tensor:
         edges, parts = self.cells(number)
         valid = torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)

@@ -1,0 +1,125 @@
+"""Which values of a row in the making must be missing, or must not be, by the nulls and values of its other columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from tabgraphsyn.data.codes import as_text
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether
+from tabgraphsyn.generation.fields import Fields, Nulls
+from tabgraphsyn.models.absorbing.drawing import Made
+
+UNKNOWN, FILLED, NULL = -1, 0, 1
+_Says = Callable[[Made], Tensor]
+
+
+class UnmaskedNulls:
+    """What is known of the nulls of rows in the making.
+
+    Args:
+        fields: of the table.
+        rules: of its rows.
+        parents: parents' columns -> where they are null, (rows of the table,) bool.
+    """
+
+    def __init__(self, fields: Fields, rules: Iterable[Rule], parents: Mapping[str, np.ndarray]) -> None:
+        self._fields, self._parents = fields, {name: torch.from_numpy(one) for name, one in parents.items()}
+        self._says: dict[str, list[_Says]] = defaultdict(list)
+        self._reads: dict[str, set[int]] = defaultdict(set)
+        for rule in rules:
+            if isinstance(rule, NullTogether):
+                self._together([one.column for one in rule.columns])
+            elif isinstance(rule, NullBy):
+                self._by(rule)
+
+    def _together(self, names: list[str]) -> None:
+        for name in names:
+            for other in names:
+                nulls = self._of(other)
+                if other != name and self._of(name) is not None and (nulls is not None or other in self._parents):
+                    self._says[name].append(lambda made, other=other: self._own(other, made))
+                    if nulls is not None:
+                        self._reads[name].add(nulls.place)
+
+    def _by(self, rule: NullBy) -> None:
+        name, by = rule.column.column, rule.by.column
+        if self._of(name) is None or not self._fields.is_read(by):
+            return
+        lists = [pa.array(list(one), pa.string()) for one in (rule.null_where, rule.filled_where)]
+        places = list(self._fields.units_of(by))
+
+        def says(made: Made) -> Tensor:
+            found = torch.full((made.rows.rows,), UNKNOWN)
+            here = made.is_known[:, places].all(1).cpu()
+            if here.any():
+                levels = made.rows.categorical[here.to(made.is_known.device)].cpu().numpy()
+                numbers = made.rows.numerical[here.to(made.is_known.device)].cpu().numpy()
+                texts = pc.fill_null(as_text(self._fields.values(by, numbers, levels)), "")
+                null, filled = (pc.is_in(texts, value_set=one).to_numpy(zero_copy_only=False) for one in lists)
+                state = np.where(null, NULL, np.where(filled, FILLED, UNKNOWN))
+                state[~self._fields.is_certain(by, levels)] = UNKNOWN
+                found[here] = torch.from_numpy(state)
+            return found.to(made.is_known.device)
+
+        self._says[name].append(says)
+        self._reads[name].update(places)
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns whose nulls others tell."""
+        return list(self._says)
+
+    def reads(self, column: str) -> set[int]:
+        """Return the places of units that tell a column's nulls, its own not among them."""
+        return self._reads.get(column, set())
+
+    def after(self, column: str) -> set[int]:
+        """Return the places of units that must be known before a column's nulls are drawn."""
+        return self.reads(column) if column in self._says else set()
+
+    def _of(self, column: str) -> Nulls | None:
+        """Return where a column's fields say null; None where it has no fields, or is never null."""
+        nulls = self._fields.nulls(column) if column in self._fields.codec.columns else None
+        return None if nulls is None or nulls.field < 0 else nulls
+
+    def is_never(self, column: str) -> bool:
+        """Return whether a column has a value in every row."""
+        nulls = self._fields.nulls(column)
+        return nulls is not None and nulls.field < 0
+
+    def nulls(self, column: str) -> Nulls | None:
+        """Return where a column's fields say that there is no value; None where they never do, or not in one field."""
+        return self._of(column)
+
+    def _own(self, column: str, made: Made) -> Tensor:
+        if column in self._parents:
+            assert made.numbers is not None
+            return self._parents[column][made.numbers.cpu()].long().to(made.is_known.device)
+        nulls = self._of(column)
+        assert nulls is not None
+        is_null = nulls.is_null.to(made.is_known.device)[made.rows.categorical[:, nulls.field]].long()
+        return torch.where(made.is_known[:, nulls.place], is_null, UNKNOWN)
+
+    def told(self, column: str, made: Made) -> Tensor:
+        """Return what others say of a column's nulls, (rows,) int64: UNKNOWN, FILLED or NULL."""
+        found = torch.full((made.rows.rows,), UNKNOWN, device=made.is_known.device)
+        for says in self._says.get(column, ()):
+            found = torch.where(found == UNKNOWN, says(made), found)
+        return found
+
+    def state(self, column: str, made: Made) -> Tensor:
+        """Return what the column itself, else others say of its nulls, (rows,) int64: UNKNOWN, FILLED or NULL."""
+        if self.is_never(column):
+            return torch.full((made.rows.rows,), FILLED, device=made.is_known.device)
+        if self._of(column) is None:
+            return torch.full((made.rows.rows,), UNKNOWN, device=made.is_known.device)
+        own = self._own(column, made)
+        return torch.where(own == UNKNOWN, self.told(column, made), own)
