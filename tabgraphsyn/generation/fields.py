@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, is_dataclass
+from dataclasses import fields as parts_of
 from functools import cached_property
 from typing import Any
 
@@ -191,6 +192,6 @@ def _parts(codec: Any) -> Iterator[CategoricalCodec]:
     """Yield the codecs of categories in a codec, itself among them."""
     if isinstance(codec, CategoricalCodec):
         yield codec
-    elif isinstance(codec, ColumnCodec):
-        for one in fields(codec):
+    elif isinstance(codec, ColumnCodec) and is_dataclass(codec):
+        for one in parts_of(codec):
             yield from _parts(getattr(codec, one.name))

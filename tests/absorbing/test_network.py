@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from small_table import UNITS, network, rows, surrounded
+from torch import Tensor
 
-from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
+from tabgraphsyn.models.absorbing.drawing import Made, Stepper, _Making
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import COMPONENTS, Company, MixtureHead, scaled, unscaled
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
@@ -121,16 +122,30 @@ def test_numbers_lie_within_their_cells_and_reach() -> None:
         assert ((drawn >= cells[:, 0] - 1e-6) & (drawn <= cells[:, 1] + 1e-6)).any(1).all()
 
 
-def test_a_rule_leaves_what_it_allows() -> None:
+class OneLevel:
+    """The last level of one field is all that it may be, and two rows of another field are known from the start."""
+
+    def order(self, groups: Sequence[int]) -> list[int]:
+        return list(groups)
+
+    def follows(self, made: Made, places: Sequence[int] | None) -> Iterator[tuple[Sequence[int], EncodedBatch, Tensor]]:
+        if places is None:
+            here = torch.arange(made.rows.rows) < 2
+            rows = EncodedBatch(torch.zeros_like(made.rows.numerical), torch.full_like(made.rows.categorical, 2))
+            yield [UNITS.all.index(Unit("level", 0, 4))], rows, here
+
+    def allowed(self, unit: Unit, made: Made) -> Tensor | None:
+        return torch.arange(4).unsqueeze(0) == 3 if unit == Unit("level", 2, 4) else None
+
+    def corrected(self, unit: Unit, code: Tensor, made: Made) -> Tensor:
+        return torch.where(code == 3, 1, code) if unit == Unit("level", 0, 4) else code
+
+
+def test_rows_heed_what_follows_and_what_is_allowed() -> None:
     made = shaken(network())
-
-    def allowed(unit: Unit, so_far: EncodedBatch, is_known: torch.Tensor) -> torch.Tensor | None:
-        if unit.kind != "level" or unit.field != 2:
-            return None
-        return torch.arange(4).expand(so_far.rows, 4) == 3
-
-    new = Stepper(made, allowed).rows(context_of(made, 50), torch.Generator().manual_seed(0))
-    assert (new.categorical[:, 2] == 3).all()
+    new = Stepper(made, OneLevel()).rows(context_of(made, 50), torch.Generator().manual_seed(0))
+    assert (new.categorical[:, 2] == 3).all() and (new.categorical[:2, 0] == 2).all()
+    assert set(new.categorical[:, 0].tolist()) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -104,9 +104,7 @@ class BandRule(Plain):
         """Return the bands of known numbers; other rows, and those without a band, keep what they have."""
         old = columns[self.column]
         new, known = self.follows(columns)
-        return pc.if_else(
-            pa.array(known & pc.is_valid(old).to_numpy(zero_copy_only=False)), new.cast(old.type), old
-        )
+        return pc.if_else(pa.array(known & pc.is_valid(old).to_numpy(zero_copy_only=False)), new.cast(old.type), old)
 
     def follows(self, columns: Mapping[str, pa.Array]) -> tuple[pa.Array, np.ndarray]:
         """Return the bands of numbers, (rows,), and where there is one, (rows,) bool."""

@@ -16,8 +16,8 @@ from tabgraphsyn.data.codec.column import Draw, EncodedColumn
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import ConfigError
-from tabgraphsyn.generation.fixing.condition import Condition
 from tabgraphsyn.generation.fields import above, places_of
+from tabgraphsyn.generation.fixing.condition import Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
 from tabgraphsyn.models.absorbing.drawing import Stepper
 from tabgraphsyn.models.absorbing.network import Before

@@ -113,7 +113,7 @@ class RuleRows:
         self.put(name, pa.array(numbers), where & (numbers >= low) & (numbers <= min(high, 2**63 - 1)))
 
     def decimals(self, name: str) -> int | None:
-        """Return with how many decimals a column's values are written, None where they have no end, or there are none."""
+        """Return with how many decimals a column's values are written, None where they have no end, or none is."""
         values = self.column(name).drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         for decimals in range(MOST_DECIMALS + 1 if len(values) else 0):
             if np.array_equal(np.round(values, decimals), values):

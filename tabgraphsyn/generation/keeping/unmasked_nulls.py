@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -32,22 +33,16 @@ class UnmaskedNulls:
 
     def __init__(self, fields: Fields, rules: Iterable[Rule], parents: Mapping[str, np.ndarray]) -> None:
         self._fields, self._parents = fields, {name: torch.from_numpy(one) for name, one in parents.items()}
+        self._partners: dict[str, list[str]] = defaultdict(list)
         self._says: dict[str, list[_Says]] = defaultdict(list)
-        self._reads: dict[str, set[int]] = defaultdict(set)
+        self._after: dict[str, set[int]] = defaultdict(set)
         for rule in rules:
             if isinstance(rule, NullTogether):
-                self._together([one.column for one in rule.columns])
+                names = [one.column for one in rule.columns if self._of(one.column) or one.column in self._parents]
+                for name in names:
+                    self._partners[name] += [one for one in names if one != name]
             elif isinstance(rule, NullBy):
                 self._by(rule)
-
-    def _together(self, names: list[str]) -> None:
-        for name in names:
-            for other in names:
-                nulls = self._of(other)
-                if other != name and self._of(name) is not None and (nulls is not None or other in self._parents):
-                    self._says[name].append(lambda made, other=other: self._own(other, made))
-                    if nulls is not None:
-                        self._reads[name].add(nulls.place)
 
     def _by(self, rule: NullBy) -> None:
         name, by = rule.column.column, rule.by.column
@@ -70,20 +65,22 @@ class UnmaskedNulls:
             return found.to(made.is_known.device)
 
         self._says[name].append(says)
-        self._reads[name].update(places)
+        self._after[name].update(places)
 
     @property
     def columns(self) -> list[str]:
         """Columns whose nulls others tell."""
-        return list(self._says)
+        return [name for name in {**self._says, **self._partners} if name not in self._parents]
+
+    def after(self, column: str) -> set[int]:
+        """Return the places of units that say of a column, or of one that is missing with it, where it is missing."""
+        names = (column, *self._partners.get(column, ()))
+        return {place for name in names for place in self._after.get(name, ())}
 
     def reads(self, column: str) -> set[int]:
         """Return the places of units that tell a column's nulls, its own not among them."""
-        return self._reads.get(column, set())
-
-    def after(self, column: str) -> set[int]:
-        """Return the places of units that must be known before a column's nulls are drawn."""
-        return self.reads(column) if column in self._says else set()
+        partners = (self._of(one) for one in self._partners.get(column, ()))
+        return self.after(column) | {one.place for one in partners if one is not None}
 
     def _of(self, column: str) -> Nulls | None:
         """Return where a column's fields say null; None where it has no fields, or is never null."""
@@ -110,9 +107,12 @@ class UnmaskedNulls:
 
     def told(self, column: str, made: Made) -> Tensor:
         """Return what others say of a column's nulls, (rows,) int64: UNKNOWN, FILLED or NULL."""
+        partners = self._partners.get(column, ())
+        says = [*self._says.get(column, ()), *(partial(self._own, one) for one in partners)]
+        says += [one for name in partners for one in self._says.get(name, ())]
         found = torch.full((made.rows.rows,), UNKNOWN, device=made.is_known.device)
-        for says in self._says.get(column, ()):
-            found = torch.where(found == UNKNOWN, says(made), found)
+        for one in says:
+            found = torch.where(found == UNKNOWN, one(made), found)
         return found
 
     def state(self, column: str, made: Made) -> Tensor:

@@ -60,6 +60,7 @@ class UnmaskedRules:
         self._missing = [_Missing(fields, self._nulls, name) for name in self._nulls.columns if name not in protected]
         self._leveled = {one.gate: one for one in self._steps if one.step.fills and one.has_levels}
         self._null_of = {one.gate: one.column for one in self._missing}
+        self._followers: tuple[_Missing | _Computing, ...] = (*self._missing, *self._steps)
         self._after = self._orders()
         self._first = {fields.group[place] for one in self._steps if not one.step.fills for place in one.inputs}
 
@@ -75,6 +76,8 @@ class UnmaskedRules:
         for step in self._steps:
             for place in step.places:
                 after.setdefault(group[place], set()).update(group[one] for one in step.inputs)
+        for missing in self._missing:
+            after.setdefault(group[missing.gate], set()).update(group[one] for one in self._nulls.after(missing.column))
         return after
 
     def order(self, groups: Sequence[int]) -> list[int]:
@@ -96,7 +99,7 @@ class UnmaskedRules:
         changed = None if places is None else set(places)
         while changed is None or changed:
             found: set[int] = set()
-            for one in (*self._missing, *self._steps):
+            for one in self._followers:
                 if changed is None or not one.reads.isdisjoint(changed):
                     hit = one.follows(made)
                     if hit is not None:
@@ -131,11 +134,6 @@ class UnmaskedRules:
         rows, here = hit
         is_null = self._null_of_levels(step.step.target, made)[0]
         return torch.where(here & ~is_null[code], rows.categorical[:, unit.field], code)
-
-    def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
-        """See ``drawing.Heed``."""
-        del unit, made
-        return None
 
 
 class _Missing:
@@ -224,9 +222,7 @@ class _Computing:
             here &= ~made.is_known[:, place] | (rows.categorical[:, field] == made.rows.categorical[:, field])
         return (rows, here) if here.any() else None
 
-    def _encoded(
-        self, numerical: np.ndarray, categorical: np.ndarray, numbers: np.ndarray | None
-    ) -> Fieldwise:
+    def _encoded(self, numerical: np.ndarray, categorical: np.ndarray, numbers: np.ndarray | None) -> Fieldwise:
         """Return the target's fields in some rows."""
         fields, step = self._fields, self.step
         columns = {name: fields.values(name, numerical, categorical) for name in step.inputs}

@@ -24,6 +24,7 @@ from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.precision import computing
 
+
 @dataclass
 class Made:
     """Rows in the making.
@@ -57,9 +58,6 @@ class Heed(Protocol):
 
     def corrected(self, unit: Unit, code: Tensor, made: Made) -> Tensor:
         """Return (rows,) levels that were drawn, others where they must be others."""
-
-    def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
-        """Return the least and the largest normalised number that a unit may be, (rows,) each; None for any."""
 
 
 class Stepper:
