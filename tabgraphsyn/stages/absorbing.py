@@ -26,6 +26,7 @@ from tabgraphsyn.models.absorbing.pace import Pace, bins_of
 from tabgraphsyn.models.absorbing.partners import partners
 from tabgraphsyn.models.absorbing.rows import present
 from tabgraphsyn.models.absorbing.scales import scales
+from tabgraphsyn.models.absorbing.together import sets_of
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.families import Families
@@ -59,7 +60,15 @@ def run(context: StageContext) -> None:
     """
     table, prepared = str(context.table), Prepared(context.input("prepare"))
     if prepared.layout(table).is_empty or table in prepared.plan.coarse:
-        nothing = {"digits": [], "facts": 0, "has_families": False, "pace": None, "partners": [], "training": None}
+        nothing = {
+            "digits": [],
+            "facts": 0,
+            "has_families": False,
+            "pace": None,
+            "partners": [],
+            "sets": [],
+            "training": None,
+        }
         _write(context, {"table": table, **nothing}, None)
         return
     settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
@@ -76,6 +85,7 @@ def run(context: StageContext) -> None:
     families = _families(prepared, table, encoded, settings.window, times)
     pace = None if times is None else _pace(times[0], families, times[1], entities)
     near, across = partners(codec, encoded)
+    together = [] if families.exchange else sets_of(codec.layout, encoded, entities)
     record = {
         "table": table,
         **units.to_dict(),
@@ -83,11 +93,13 @@ def run(context: StageContext) -> None:
         "has_families": families.exchange,
         "pace": None if pace is None else pace.to_dict(),
         "partners": near,
+        "sets": [[fields, len(codes)] for fields, codes in together],
         "training": None,
     }
     torch.manual_seed(seed)
     network = _network(record, prepared, settings, encoded.rows)
     _tell(network, found, scales(codec, encoded), across)
+    network.together.tell([codes for _, codes in together])
     _measure(network, EncodedTensors.from_encoded(encoded), seed)
     start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings, len(units.all))
@@ -170,6 +182,7 @@ def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing,
         history_dim=settings.history_dim,
         pace=None if record["pace"] is None else Pace.from_dict(record["pace"]),
         partners=record["partners"],
+        sets=record["sets"],
         history=settings.history,
         order=ORDERS[settings.order](prepared.codec(table), units),
     )

@@ -42,6 +42,7 @@ def network(
     ancestors: bool = False,
     width: int = 32,
     partners: Sequence[Sequence[int]] = (),
+    sets: Sequence[tuple[Sequence[int], int]] = (),
 ) -> AbsorbingNetwork:
     """A network for ``LAYOUT`` whose rough numbers have cells from -3 to 3 with gaps between them."""
     torch.manual_seed(0)
@@ -56,6 +57,7 @@ def network(
         level_dim=8,
         history_dim=8,
         partners=partners,
+        sets=sets,
     )
     made.partners.across.copy_(torch.linspace(-REACH, REACH, made.partners.across.shape[2]))
     points = torch.linspace(-REACH, REACH, POINTS)

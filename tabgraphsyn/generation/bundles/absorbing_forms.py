@@ -38,6 +38,7 @@ class AbsorbingForm(Form):
     has_families: bool
     pace: PaceForm | None
     partners: list[Annotated[list[Count], Meta(max_length=8)]]
+    sets: Annotated[list[tuple[Annotated[list[Count], Meta(min_length=2, max_length=3)], Dim]], Meta(max_length=2)]
     training: TrainingForm | None
 
 
@@ -50,6 +51,9 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
         if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
             where = f"absorbing/{table}.json: digits"
             yield f"{where}: an entry for each number of the codec expected, found {len(form.digits)}."
+        levels = len(forms[f"codec/{table}.json"].layout.categorical)
+        if any(field >= levels for fields, _ in form.sets for field in fields):
+            yield f"absorbing/{table}.json: sets: categorical fields of the codec expected, found others."
         largest = max((other for own in form.partners for other in own), default=-1)
         if form.training is not None and (len(form.partners) != len(form.digits) or largest >= len(form.digits)):
             where = f"absorbing/{table}.json: partners"

@@ -197,7 +197,9 @@ class _Making:
 
     def _hidden(self) -> Tensor:
         with computing(self.stepper.precision, str(self.context.device)):
-            return self.network.hidden(self.stem, self.context).float()
+            known = self.is_known[:, self.network.level_unit]
+            stem = self.network.together(self.stem, self.rows.categorical, known)
+            return self.network.hidden(stem, self.context).float()
 
     def _draw(self, unit: Unit, hidden: Tensor) -> None:
         place = self.stepper.place[unit]

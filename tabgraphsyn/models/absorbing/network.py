@@ -35,6 +35,7 @@ from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
 from tabgraphsyn.models.absorbing.partners import Partners, Peaks
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
 from tabgraphsyn.models.absorbing.scales import POINTS
+from tabgraphsyn.models.absorbing.together import Together
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.denoiser.mlp import ResidualBlock
@@ -96,15 +97,14 @@ class AbsorbingNetwork(nn.Module):
 
     Args:
         units: what is masked and unmasked.
-        facts: width of the facts around a row.
-        ancestors: layouts of the tables at the ends of the ways up.
+        facts: width of the facts around a row. ancestors: layouts of the tables at the ends of the ways up.
         has_families: True where rows follow their siblings.
         width: hidden units. layers: residual blocks. dropout: share of hidden units dropped in training.
         level_dim: width of a level's embedding. history_dim: width of the recurrent state.
         pace: how the times of siblings climb, None where they do not.
         partners: of each number, the numbers near multiples of which it may lie.
         history: what rows are told of their siblings, one of ``HISTORIES``.
-        order: in which the units are unmasked; None: in any.
+        order: in which the units are unmasked; None: in any. sets: of levels that say more together, see ``Together``.
     """
 
     scale: Tensor
@@ -113,6 +113,8 @@ class AbsorbingNetwork(nn.Module):
     masked_level: Tensor
     revealed_by: Tensor
     gates: Tensor
+    level_unit: Tensor
+    level_token: Tensor
     smooth: Tensor
     smooth_unit: Tensor
     token_number: Tensor
@@ -133,6 +135,7 @@ class AbsorbingNetwork(nn.Module):
         partners: Sequence[Sequence[int]] = (),
         history: str = "recurrent",
         order: Order | None = None,
+        sets: Sequence[tuple[Sequence[int], int]] = (),
     ) -> None:
         super().__init__()
         self.units, self.told = units, facts
@@ -171,6 +174,8 @@ class AbsorbingNetwork(nn.Module):
         self.mixture = MixtureHead(seen=2 * numbers * (1 if self.history is None else 2), smooth=len(units.smooth))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.together = Together(sets=sets, levels=[one.levels for one in units.layout.categorical], width=width)
+        self.order.ahead = [number for number, group in enumerate(units.groups) if self.together.needs(group[0])]
         if units.smooth:
             MixtureHead.start(self.head.bias.data[sum(self.token_levels) : first].view(-1, 3, self.components))
 
@@ -188,6 +193,8 @@ class AbsorbingNetwork(nn.Module):
             ("masked_level", [end + place for place, end in enumerate(ends)]),
             ("revealed_by", list(units.revealed_by)),
             ("gates", gates),
+            ("level_unit", [places[one] for one in units.levels]),
+            ("level_token", [units.tokens.index(one) for one in units.levels]),
             ("smooth", list(units.smooth)),
             ("smooth_unit", [place for place, unit in enumerate(units.all) if unit.kind == NUMBER]),
             ("token_number", [-1 if unit.kind == LEVEL else unit.field for unit in units.tokens]),
@@ -277,7 +284,8 @@ class AbsorbingNetwork(nn.Module):
         if draft.numbers.shape[1]:
             value, _ = scaled(self.scale, draft.numbers)
             parts.insert(1, features(draft.numbers, value, self.numbers_known(draft)).flatten(1))
-        stem: Tensor = self.stem(torch.cat(parts, dim=1))
+        levels, known = draft.codes[:, self.level_token], draft.is_known[:, self.level_unit]
+        stem: Tensor = self.together(self.stem(torch.cat(parts, dim=1)), levels, known)
         return stem
 
     def hidden(self, stem: Tensor, context: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ from torch import Tensor
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 
+AHEAD = 0.5
+"""Share of the rows that learn with the groups ahead at their head."""
+
 
 class AnyOrder:
     """Every order is as likely: one network gives every conditional.
@@ -20,17 +23,22 @@ class AnyOrder:
 
     def __init__(self, groups: int) -> None:
         self.groups = groups
+        self.ahead: list[int] = []
+        """Groups that are drawn before the others, and learnt so in ``AHEAD`` of the rows: these say most together."""
 
     def learnt(self, rows: int, first: Tensor, generator: torch.Generator) -> Tensor:
         """Return an order a row, (rows, groups) int64, ``first`` ones at its head; ``first`` is (n,) int64."""
         turn = torch.rand(rows, self.groups, generator=generator)
-        turn[:, first] = -1
+        if len(self.ahead):
+            is_ahead = torch.rand(rows, 1, generator=generator) < AHEAD
+            turn[:, self.ahead] -= is_ahead.to(turn.dtype)
+        turn[:, first] = -2
         return turn.argsort(1)
 
     def drawn(self, generator: torch.Generator) -> list[int]:
         """Return the order in which some rows are unmasked."""
         found: list[int] = torch.randperm(self.groups, generator=generator).tolist()
-        return found
+        return sorted(found, key=lambda group: group not in self.ahead)
 
 
 class OneOrder:
@@ -42,6 +50,7 @@ class OneOrder:
 
     def __init__(self, groups: Sequence[int]) -> None:
         self.groups = list(groups)
+        self.ahead: list[int] = []
 
     def learnt(self, rows: int, first: Tensor, generator: torch.Generator) -> Tensor:
         """See ``AnyOrder``; nothing is drawn: (rows, groups) int64, ``first`` (n,) int64."""

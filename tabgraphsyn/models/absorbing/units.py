@@ -90,6 +90,11 @@ class Units:
         return tuple(unit for unit in self.all if unit.levels)
 
     @cached_property
+    def levels(self) -> tuple[Unit, ...]:
+        """The level of each categorical field."""
+        return tuple(Unit(LEVEL, place, field.levels) for place, field in enumerate(self.layout.categorical))
+
+    @cached_property
     def smooth(self) -> tuple[int, ...]:
         """Numerical fields under a continuous head."""
         return tuple(unit.field for unit in self.all if unit.kind == NUMBER)
