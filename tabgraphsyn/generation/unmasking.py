@@ -14,9 +14,10 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.carried import TRIES, Carried
 from tabgraphsyn.generation.time_column import TimeColumn
+from tabgraphsyn.models.absorbing.drafts import Around, Before
 from tabgraphsyn.models.absorbing.drawing import Heed, Stepper
 from tabgraphsyn.models.absorbing.history import LEAD, LastRow
-from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch

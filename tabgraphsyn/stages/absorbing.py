@@ -48,6 +48,8 @@ SMALL_TABLE_REPEATS = 2
 STEPS_MIN = 300
 WIDE_UNITS, LONGEST = 20, 5 / 3
 """Units of a row from which on a table is trained for longer, and how many times as long at most."""
+MANY_ROWS, MANY_LONGER = 20_000, 2.0
+"""Rows from which on a table is trained for so many times as long, and each row is seen as many times as often."""
 VALIDATIONS = 20
 MEASURED = 20_000
 """Rows over which it is measured what numbers share, at most."""
@@ -258,12 +260,15 @@ def _families(
 def _limited(loop: LoopConfig, families: Families, settings: Absorbing, units: int) -> LoopConfig:
     """Return the loop for one table: small batches and fewer steps for a small one, lest it is learnt by heart.
 
-    Wide rows that follow no siblings get more steps: what many columns share takes longer, and is not learnt by heart.
+    Wide rows, and many of them, get more steps where they follow no siblings: what they share takes longer, and is not
+    learnt by heart.
     """
     rows = families.rows
     batch_rows = min(loop.batch_rows, max(BATCH_ROWS_MIN, rows // 8))
-    longer = 1.0 if families.exchange else min(max(units / WIDE_UNITS, 1.0), LONGEST)
-    steps = min(int(loop.steps * longer), max(STEPS_MIN, rows * settings.max_epochs // batch_rows))
+    are_many = rows >= MANY_ROWS and not families.exchange
+    longer = 1.0 if families.exchange else MANY_LONGER if are_many else min(max(units / WIDE_UNITS, 1.0), LONGEST)
+    epochs = settings.max_epochs * (MANY_LONGER if are_many else 1)
+    steps = min(int(loop.steps * longer), max(STEPS_MIN, int(rows * epochs) // batch_rows))
     return replace(
         loop,
         batch_rows=batch_rows,

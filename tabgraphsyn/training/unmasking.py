@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from tabgraphsyn.data.pointers import concatenated_ranges
 from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.models.absorbing.drafts import Around, Before, Draft
 from tabgraphsyn.models.absorbing.history import LEAD
-from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Around, Before, Draft
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tabgraphsyn.models.absorbing.network import AbsorbingNetwork, Before
+from tabgraphsyn.models.absorbing.drafts import Before
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import (
     FEATURES,
     Company,

@@ -7,7 +7,6 @@ Sources: autoregressive diffusion in any order (Hoogeboom et al. 2022, arXiv 211
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.models.absorbing.companions import Companions
+from tabgraphsyn.models.absorbing.drafts import Around, Before, Draft
 from tabgraphsyn.models.absorbing.heads import level_surprises
 from tabgraphsyn.models.absorbing.history import HISTORIES, PLACE_FEATURES, place_features
 from tabgraphsyn.models.absorbing.numbers import (
@@ -31,7 +31,7 @@ from tabgraphsyn.models.absorbing.numbers import (
     scaled,
 )
 from tabgraphsyn.models.absorbing.order import AnyOrder, Order
-from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead
+from tabgraphsyn.models.absorbing.pace import Pace, PaceHead
 from tabgraphsyn.models.absorbing.partners import Partners, Peaks
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
 from tabgraphsyn.models.absorbing.scales import POINTS
@@ -39,57 +39,6 @@ from tabgraphsyn.models.absorbing.together import Together
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.denoiser.mlp import ResidualBlock
-
-
-@dataclass(frozen=True)
-class Around:
-    """What surrounds some rows.
-
-    Shape:
-        facts: (rows, facts) float32: the graph network's vector, what keys say, numbers of children.
-        ancestors: for each way up, the clean rows of the distinct ancestors, and (rows,) int64 into them, -1 for none.
-        rank, size: (rows,) float32, place in the family and its size.
-        clock: of the siblings before, where times climb from sibling to sibling.
-    """
-
-    facts: Tensor
-    ancestors: Sequence[tuple[EncodedBatch, Tensor]]
-    rank: Tensor
-    size: Tensor
-    clock: Clock | None = None
-
-    def part(self, rows: slice) -> Around:
-        """Return what surrounds some of the rows."""
-        ancestors = [(clean, which[rows]) for clean, which in self.ancestors]
-        clock = None if self.clock is None else self.clock.part(rows)
-        return Around(self.facts[rows], ancestors, self.rank[rows], self.size[rows], clock)
-
-
-@dataclass(frozen=True)
-class Before:
-    """What came before some rows among their siblings.
-
-    Shape:
-        history: (rows, told), see ``history.py``. numbers: (rows, 2 * n_num), see ``AbsorbingNetwork.before``.
-    """
-
-    history: Tensor
-    numbers: Tensor
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Rows in the making.
-
-    Shape:
-        codes: (rows, tokens) int64. numbers: (rows, n_num) float32, normalised.
-        is_present: (rows, n_num) bool, a number has a meaning. is_known: (rows, units) bool.
-    """
-
-    codes: Tensor
-    numbers: Tensor
-    is_present: Tensor
-    is_known: Tensor
 
 
 class AbsorbingNetwork(nn.Module):

@@ -121,10 +121,10 @@ def partners(codec: TableCodec, table: EncodedTable) -> tuple[list[list[int]], n
     others = {number: {other: one for other, one in logs.items() if other != number} for number in logs}
     found = [_multiples(logs[number], others[number]) if number in logs else [] for number in range(len(fields))]
     across = np.zeros((len(fields), max(map(len, found), default=0), POINTS), dtype=np.float32)
-    for number, own in enumerate(found):
-        for slot, (other, multiple) in enumerate(own):
+    for number, pairs in enumerate(found):
+        for slot, (other, multiple) in enumerate(pairs):
             across[number, slot] = _across(points, values[number], multiple * values[other])
-    return [[other for other, _ in own] for own in found], across
+    return [[other for other, _ in pairs] for pairs in found], across
 
 
 def _across(points: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarray:

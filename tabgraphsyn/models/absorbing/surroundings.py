@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tabgraphsyn.models.absorbing.network import Around
+from tabgraphsyn.models.absorbing.drafts import Around
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
 

@@ -44,8 +44,9 @@ class Together(nn.Module):
         self.embedding, self.linear = nn.ModuleList(), nn.ModuleList()
         for number, (_, combinations_) in enumerate(sets):
             self.register_buffer(f"codes_{number}", torch.arange(combinations_))
-            self.embedding.append(nn.Embedding(combinations_, DIM))
-            nn.init.zeros_(self.embedding[number].weight)
+            blank = nn.Embedding(combinations_, DIM)
+            nn.init.zeros_(blank.weight)
+            self.embedding.append(blank)
             self.linear.append(nn.Linear(DIM, width, bias=False))
 
     def forward(self, stem: Tensor, levels: Tensor, is_known: Tensor) -> Tensor:
