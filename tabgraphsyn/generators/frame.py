@@ -35,7 +35,7 @@ BEFORE = (
     ),
     StageKind(
         name="prepare",
-        version=25,
+        version=26,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_INGEST,),

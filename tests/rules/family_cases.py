@@ -135,6 +135,19 @@ def mean(rng: np.random.Generator) -> Database:
     return family({"p_id": whose, "stars": stars}, {"id": np.arange(120), "rating": np.round(mean, 2)})
 
 
+def first_visit(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    weight = np.round(rng.normal(70, 9, len(whose)), 1)
+    return family({"p_id": whose, "weight": weight}, {"id": np.arange(120), "entry_weight": weight[place == 0]})
+
+
+def last_seen_state(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    state, last = rng.integers(0, 5, len(whose)), np.zeros(120, int)
+    last[whose] = state  # the last assignment stays
+    return family({"p_id": whose, "state": state}, {"id": np.arange(120), "state_now": last})
+
+
 def tree(rng: np.random.Generator, rows: int = 400) -> dict[str, Any]:
     above = np.array([-1 if k < 15 else rng.integers(0, k) for k in range(rows)])
     level = np.zeros(rows, int)

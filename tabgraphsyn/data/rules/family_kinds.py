@@ -12,7 +12,7 @@ from tabgraphsyn.data.rules.rule import Checked, Rule
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import parent_of
 
-AGGREGATES = ("sum", "count", "min", "max", "mean")
+AGGREGATES = ("sum", "count", "min", "max", "mean", "first", "last")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,13 +141,13 @@ class EqualGap(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class ParentTotal(Rule):
-    """A column of a parent is what its rows add up to, their number, or their least, largest or mean value.
+    """A column of a parent is what its rows add up to, their number, their least, largest or mean value, or one row's.
 
     Attributes:
         column: the parent's.
         relation: to its rows.
         of: the rows' column, None for their number.
-        how: ``sum``, ``count``, ``min``, ``max`` or ``mean``.
+        how: ``sum``, ``count``, ``min``, ``max``, ``mean``, or ``first`` or ``last`` in the file.
         tolerance: how far a kept row may be off.
     """
 
@@ -192,8 +192,8 @@ class ParentTotal(Rule):
         child = self.relation.split(".", 1)[0]
         if self.of is None:
             return f"{self.column} is the number of its rows in {child}"
-        words = {"sum": "sum", "min": "least", "max": "largest", "mean": "mean"}
-        return f"{self.column} is the {words[self.how]} of {child}.{self.of} over its rows"
+        words = {"min": "least", "max": "largest"}
+        return f"{self.column} is the {words.get(self.how, self.how)} of {child}.{self.of} over its rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,9 +246,17 @@ def aggregated(tables: RuleTables, relation: str, of: str | None, how: str) -> n
 def aggregate(how: str, value: np.ndarray, pointer: np.ndarray, parents: int) -> np.ndarray:
     """Return (parents,) float64: the ``how`` of the values of each parent's rows; NaN values do not count.
 
+    Of the first and the last row of a parent, in the file, they do.
+
     Shape:
         value, pointer: (rows,), a number and the parent of each row, negative for none.
     """
+    if how in ("first", "last"):
+        row = np.full(parents, -1)
+        there = np.flatnonzero(pointer >= 0)
+        there = there[::-1] if how == "first" else there
+        row[pointer[there]] = there
+        return np.where(row >= 0, np.append(value, np.nan)[row], np.nan)
     has = (pointer >= 0) & ~np.isnan(value)
     if how in ("sum", "mean"):
         total = np.bincount(pointer[has], weights=value[has], minlength=parents)

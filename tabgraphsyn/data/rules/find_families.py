@@ -173,7 +173,8 @@ def find_parent_totals(search: Search) -> Iterator[ParentTotal]:
             is_time = sample.is_time(relation.child_table, of)
             if not (is_time or sample.is_number(relation.child_table, of)):
                 continue
-            for how in ("min", "max") if is_time else ("sum", "mean", "min", "max"):
+            kinds = ("min", "max") if is_time else ("sum", "mean", "min", "max")
+            for how in (*kinds, "first", "last"):
                 wanted = aggregated(sample, relation.name, of.column, how)
                 alike = {one: v for one, v in own.items() if sample.is_time(search.table, one) == is_time}
                 alike = {one: v for one, v in alike.items() if (one, of.column) not in done}
