@@ -99,6 +99,16 @@ def test_a_balance_is_computed_along_each_family_in_the_order_of_the_file() -> N
         assert begun == (rows.column("left")[int(first)].as_py() if start is None else round(start + signed, 2))
 
 
+def test_rows_that_carry_on_stay_where_they_are_while_their_times_rise() -> None:
+    rng = np.random.default_rng(6)
+    schema, rows = table(at=days(rng.integers(0, 900, ROWS)), n=rng.integers(1, 9, ROWS), left=np.zeros(ROWS))
+    carries = Running(table="t", relation=RELATION.name, column=Operand("left"), of=Operand("n"), start=0.0)
+    rises = rule_from_dict({"kind": "rising", "table": "t", "relation": RELATION.name, "column": "at"}, "test")
+    made = keep_families(schema, rows, [rises, carries], {RELATION.name: WHOSE}, frozenset({"k"}), rng, moves_rows=True)
+    assert made.column("n") == rows.column("n")
+    assert broken(made, schema, rises) == broken(made, schema, carries) == 0
+
+
 def test_a_drawn_row_carries_on_what_the_one_before_came_to() -> None:
     rng = np.random.default_rng(4)
     schema, rows = table(amount=np.round(rng.gamma(2, 20, ROWS), 2), left=np.round(rng.normal(500, 99, ROWS), 2))

@@ -60,7 +60,8 @@ def keep_families(
         if relations:
             family = tuple_codes([np.maximum(pointers[one], MISSING) for one in relations])
             rows.take(name, _first_of(family), family >= 0)
-    is_in_order = not moves_rows
+    # What carries on was drawn row after row: rows stay where they are, and what rises changes rows by itself.
+    is_in_order = not moves_rows or any(isinstance(rule, Running) for rule in rules)
     for rule in sorted(rules, key=_turn):
         if not is_in_order and _turn(rule):  # values are as they stay: rows that change places keep them together
             _in_file_order(rules, rows, pointers, protected)
