@@ -16,6 +16,7 @@ import torch
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.numerical import NumericalCodec
+from tabgraphsyn.data.codec.repeated import RepeatedCodec
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
@@ -41,10 +42,12 @@ class Carried:
     @staticmethod
     def of(rule: Running, codec: TableCodec, units: Units) -> Carried | None:
         """Return the column of a rule, None where what it reads is no plain number or level of the table."""
-        read = [one.column for one in rule.operands]
-        if any(one not in codec.columns or codec.columns[one].given is not None for one in read):
+        column, read = rule.column.column, [one.column for one in rule.operands]
+        if any(one not in codec.columns for one in read) or {one.column for one in codec.rules} & set(read):
             return None
-        if not all(isinstance(codec.columns[one], NumericalCodec) for one in read[:2]):
+        if not isinstance(codec.columns[column], NumericalCodec | RepeatedCodec):
+            return None
+        if any(column in _behind(codec, one) for one in read[1:]):
             return None
         numbers, categories = codec.places[rule.column.column]
         own = {
@@ -87,7 +90,9 @@ class Carried:
         numbers, categories = self.codec.places[self.rule.column.column]
         kind = pa.type_for_alias(self._own.type)
         whole = np.rint(value) if pa.types.is_integer(kind) else value
-        made = self._own.encode(pa.array(whole, pa.float64(), from_pandas=True).cast(kind, safe=False))
+        own = self.codec.columns[self.rule.column.column]
+        given = None if own.given is None else self._decoded(rows, own.given)
+        made = own.encode(pa.array(whole, pa.float64(), from_pandas=True).cast(kind, safe=False), given)
         numerical, categorical = rows.numerical.clone(), rows.categorical.clone()
         numerical[:, numbers] = torch.from_numpy(made.numerical.mean(axis=2)).to(numerical)
         categorical[:, categories] = torch.from_numpy(made.categorical.astype(np.int64)).to(categorical)
@@ -95,7 +100,9 @@ class Carried:
 
     @property
     def _own(self) -> NumericalCodec:
+        """The codec of the column's numbers."""
         own = self.codec.columns[self.rule.column.column]
+        own = own.number if isinstance(own, RepeatedCodec) else own
         assert isinstance(own, NumericalCodec)
         return own
 
@@ -106,4 +113,16 @@ class Carried:
     def _decoded(self, rows: EncodedBatch, column: str) -> pa.Array:
         numbers, categories = self.codec.places[column]
         numerical, level = rows.numerical[:, numbers].cpu().numpy(), rows.categorical[:, categories].cpu().numpy()
-        return self.codec.columns[column].decode(numerical, level, Draw(np.random.default_rng(0)))
+        own = self.codec.columns[column]
+        given = None if own.given is None else self._decoded(rows, own.given)
+        return own.decode(numerical, level, Draw(np.random.default_rng(0), given=given))
+
+
+def _behind(codec: TableCodec, column: str) -> list[str]:
+    """Return a column, the one that its values go by, and so on."""
+    found: list[str] = []
+    name: str | None = column
+    while name is not None and name not in found:
+        found.append(name)
+        name = codec.columns[name].given
+    return found
