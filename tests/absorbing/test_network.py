@@ -140,12 +140,36 @@ class OneLevel:
     def corrected(self, unit: Unit, code: Tensor, made: Made) -> Tensor:
         return torch.where(code == 3, 1, code) if unit == Unit("level", 0, 4) else code
 
+    def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
+        if unit.kind == "level":
+            return None
+        return torch.full((made.rows.rows,), 0.2), torch.full((made.rows.rows,), 1.1)
+
 
 def test_rows_heed_what_follows_and_what_is_allowed() -> None:
     made = shaken(network())
     new = Stepper(made, OneLevel()).rows(context_of(made, 50), torch.Generator().manual_seed(0))
     assert (new.categorical[:, 2] == 3).all() and (new.categorical[:2, 0] == 2).all()
     assert set(new.categorical[:, 0].tolist()) == {0, 1, 2}
+    drawn = new.numerical[:, 1]
+    assert ((drawn > 0) & (drawn < 1.3)).all() and len(set(drawn.tolist())) > 20  # within a cell whose middle fits
+    smooth = new.numerical[new.categorical[:, 1] == 0, 0]
+    assert ((smooth >= 0.2) & (smooth <= 1.1)).all() and len(set(smooth.tolist())) > 10
+
+
+def test_numbers_between_limits_are_the_mixtures_own_there() -> None:
+    torch.manual_seed(3)
+    scale = torch.linspace(-REACH, REACH, POINTS).exp().mul(0.3)
+    raw, shift = 0.5 * torch.randn(1, 3 * COMPONENTS), torch.randn(1, 2)
+    company = Company(torch.randn(1, 2), torch.rand(1, 2) + 0.2)
+    parts = MixtureHead.parts(raw.expand(30_000, -1), shift.expand(30_000, -1), company)
+    plain = MixtureHead.draw(parts, scale, torch.rand(30_000), torch.randn(30_000))
+    low, high = torch.full((30_000,), -0.4), torch.full((30_000,), 0.9)
+    limited = MixtureHead.draw_within(parts, scale, torch.rand(30_000), torch.randn(30_000), low, high)
+    own = plain[(plain > -0.4) & (plain < 0.9)]
+    assert limited.min() >= -0.4 and limited.max() <= 0.9 and len(own) > 2000
+    shares = torch.linspace(0.1, 0.9, 5)
+    assert (limited.quantile(shares) - own.quantile(shares)).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -19,6 +19,7 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
 from tabgraphsyn.generation.keeping.unmasked_nulls import FILLED, NULL, UnmaskedNulls
+from tabgraphsyn.generation.keeping.unmasked_sets import UnmaskedLimits, joined
 from tabgraphsyn.generation.keeping.unmasked_steps import Step, steps_of
 from tabgraphsyn.models.absorbing.drawing import Made
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit
@@ -58,6 +59,8 @@ class UnmaskedRules:
             steps = [_Computing(fields, beside, self._nulls, one) for one in steps_of(*args)]
         self._steps = [one for one in steps if one.can_be]
         self._missing = [_Missing(fields, self._nulls, name) for name in self._nulls.columns if name not in protected]
+        limits = None if beside is None else UnmaskedLimits(fields, beside, protected)
+        self._limits = limits or None
         self._leveled = {one.gate: one for one in self._steps if one.step.fills and one.has_levels}
         self._null_of = {one.gate: one.column for one in self._missing}
         self._followers: tuple[_Missing | _Computing, ...] = (*self._missing, *self._steps)
@@ -67,7 +70,7 @@ class UnmaskedRules:
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to heed."""
-        return not (self._steps or self._missing or self._masks)
+        return not (self._followers or self._masks or self._limits)
 
     def _orders(self) -> dict[int, set[int]]:
         """Return for groups the groups that come before them."""
@@ -109,16 +112,22 @@ class UnmaskedRules:
 
     def allowed(self, unit: Unit, made: Made) -> Tensor | None:
         """See ``drawing.Heed``."""
-        allowed = self._masks.get(unit)
-        allowed = None if allowed is None else allowed.to(made.is_known.device)
+        masks = [self._masks.get(unit), self._filled(unit, made)]
+        if self._limits is not None:
+            masks.append(self._limits.allowed(unit, made))
+        return joined(None if one is None else one.to(made.is_known.device) for one in masks)
+
+    def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
+        """See ``drawing.Heed``."""
+        return None if self._limits is None else self._limits.within(unit, made)
+
+    def _filled(self, unit: Unit, made: Made) -> Tensor | None:
+        """Return which levels a gate may take where there must be a value, (rows, levels) bool; None for all."""
         column = self._null_of.get(self._fields.place[unit])
-        if column is not None:
-            is_null = self._null_of_levels(column, made)
-            filled = (self._nulls.told(column, made) == FILLED).unsqueeze(1)
-            if filled.any():
-                own = ~(filled & is_null)
-                allowed = own if allowed is None else allowed & own
-        return allowed
+        if column is None:
+            return None
+        filled = (self._nulls.told(column, made) == FILLED).unsqueeze(1)
+        return ~(filled & self._null_of_levels(column, made)) if filled.any() else None
 
     def _null_of_levels(self, column: str, made: Made) -> Tensor:
         nulls = self._nulls.nulls(column)

@@ -60,6 +60,9 @@ class Heed(Protocol):
     def corrected(self, unit: Unit, code: Tensor, made: Made) -> Tensor:
         """Return (rows,) levels that were drawn, others where they must be others."""
 
+    def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
+        """Return the least and the largest normalised number that a unit may be, (rows,) each; None for any."""
+
 
 class Stepper:
     """Draws rows with one network; what is the same for all rows is computed once.
@@ -258,7 +261,26 @@ class _Making:
         if allowed is not None:
             # Where a rule leaves nothing, the network decides.
             logits = logits.masked_fill(~allowed & allowed.any(1, keepdim=True), -torch.inf)
+        within = self._limits(unit)
+        if within is not None:
+            logits = self._in_limits(unit, logits, *within)
         return logits.softmax(1)
+
+    def _limits(self, unit: Unit) -> tuple[Tensor, Tensor] | None:
+        heed = self.stepper.heed
+        return None if heed is None or unit.kind == LEVEL else heed.within(unit, self.made)
+
+    def _in_limits(self, unit: Unit, logits: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Return the logits of a digit without those of cells beyond limits, (rows,) each, unless none is left."""
+        edges, parts = self.network.cells(unit.field)
+        middle, is_part = edges.mean(-1), torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)
+        if unit.digit == 0:  # a coarse cell fits where one of its parts does
+            low, high = low.view(-1, 1, 1), high.view(-1, 1, 1)
+            fits = ((middle >= low) & (middle <= high) & is_part).any(2)
+        else:
+            middle = middle[self.first_digit[:, unit.field]]
+            fits = (middle >= low.unsqueeze(1)) & (middle <= high.unsqueeze(1)) & logits.isfinite()
+        return logits.masked_fill(~fits & fits.any(1, keepdim=True), -torch.inf)
 
     def _number(self, unit: Unit, hidden: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
         network = self.network
@@ -268,7 +290,12 @@ class _Making:
         raw = self._head(hidden, slice(start, start + width))
         shift = network.shifts(self.rows.numerical, self.number_known, self.before, self.value)[:, place]
         parts = MixtureHead.parts(raw, shift, self._company(unit), self._peaks(unit))
-        return MixtureHead.draw(parts, network.scale[unit.field], uniform, normal)
+        scale, within = network.scale[unit.field], self._limits(unit)
+        drawn = MixtureHead.draw(parts, scale, uniform, normal)
+        if within is None:
+            return drawn
+        inside = (drawn >= within[0]) & (drawn <= within[1])
+        return torch.where(inside, drawn, MixtureHead.draw_within(parts, scale, uniform, normal, *within))
 
     def _head(self, hidden: Tensor, own: slice) -> Tensor:
         """Return some columns of the head, (rows, columns)."""

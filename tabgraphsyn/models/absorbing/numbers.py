@@ -203,6 +203,30 @@ class MixtureHead(nn.Module):
         found = torch.where(is_normalised, drawn, unscaled(scale, drawn.contiguous()))
         return found.clamp(-REACH, REACH)
 
+    @staticmethod
+    def draw_within(
+        parts: tuple[Tensor, Tensor, Tensor], scale: Tensor, uniform: Tensor, normal: Tensor, low: Tensor, high: Tensor
+    ) -> Tensor:
+        """Return one number a row as the mixture has it between limits; the nearer limit where it has nothing there.
+
+        Shape:
+            low, high: (rows,), in normalised space; the others as in ``draw``.
+        """
+        weights, means, widths = parts
+        peaks = weights.shape[-1] - COMPONENTS
+        ends = [_on_both(one, scaled(scale.unsqueeze(0), one.unsqueeze(1))[0][:, 0], peaks) for one in (low, high)]
+        below, above = (torch.special.ndtr(((one - means) / widths.exp()).double()) for one in ends)
+        mass = (above - below).clamp(min=0) * weights.exp()
+        chosen = chosen_level(mass, uniform)
+        at = chosen.unsqueeze(1)
+        start, end, mean, width = (one.gather(1, at)[:, 0] for one in (below, above, means, widths))
+        share = (start + torch.special.ndtr(normal.double()) * (end - start)).clamp(1e-12, 1 - 1e-12)
+        drawn = mean + width.exp() * torch.special.ndtri(share).to(mean.dtype)
+        is_normalised = (chosen < NORMAL) | (chosen >= COMPONENTS)
+        found = torch.where(is_normalised, drawn, unscaled(scale, drawn.contiguous()))
+        plain = torch.where(mass.sum(1) > 1e-9, found, (means * weights.exp()).sum(1))
+        return torch.minimum(torch.maximum(plain, low), high)
+
 
 def _on_both(normal: Tensor, value: Tensor, peaks: int = 0) -> Tensor:
     """Return for each component the first or the second number, by the space that it is in: (..., components)."""
