@@ -11,7 +11,7 @@
 # Widths are compared at equal processor time: a step's cost beside that of width 128 is COSTS, measured on one core over
 # rossmann_v1's test and single_adult (docs/performance.md); where steps= is given, it is that of width 128.
 set -euo pipefail
-COSTS="64:75 128:100 192:130 256:165 384:250"
+COSTS="64:63 128:100 192:130 256:175 384:290"
 steps=6000 parts=history,order,numbers,gnn,width
 databases=() overrides=()
 for word in "$@"; do

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tabgraphsyn.data.layout import EncodedTable
+from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.carried import TRIES, Carried
 from tabgraphsyn.generation.time_column import TimeColumn
@@ -25,6 +25,11 @@ from tabgraphsyn.models.families import Families
 
 BATCH_ROWS = 1024
 """Rows, or families side by side, that are unmasked together: in one column order, in a processor's cache."""
+
+
+def levels_type(layout: TableLayout) -> torch.dtype:
+    """Return the narrowest type that holds every level of a table."""
+    return torch.int16 if max((field.levels for field in layout.categorical), default=0) <= 2**15 else torch.int32
 
 
 class Wanted(Protocol):
@@ -61,6 +66,8 @@ def unmasked_rows(
 ) -> EncodedBatch:
     """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
 
+    Levels come in the narrowest type that holds them (``levels_type``): all rows of a table are held at once.
+
     Args:
         network: the table's.
         surroundings: of all rows.
@@ -80,7 +87,9 @@ def unmasked_rows(
     network = network.to(device).eval()
     stepper = Stepper(network, heed, precision)
     layout, rows = network.units.layout, families.rows
-    made = EncodedBatch(torch.zeros(rows, len(layout.numerical)), torch.zeros(rows, len(layout.categorical)).long())
+    made = EncodedBatch(
+        torch.zeros(rows, len(layout.numerical)), torch.zeros(rows, len(layout.categorical), dtype=levels_type(layout))
+    )
     # Families of like size side by side: fewer steps with few rows.
     by_size = np.argsort(-families.window_rows, kind="stable")
     parts = [by_size[first : first + BATCH_ROWS] for first in range(0, len(by_size), BATCH_ROWS)]
@@ -141,7 +150,8 @@ def _families(
             new, last = _carried_on(stepper, carried, context, generator, before, stands, rows, last)
         if remembered is not None:
             remembered.add(new)
-        made.numerical[rows], made.categorical[rows] = new.numerical.cpu(), new.categorical.cpu()
+        made.numerical[rows] = new.numerical.cpu()
+        made.categorical[rows] = new.categorical.cpu().to(made.categorical.dtype)
 
 
 def _carried_on(

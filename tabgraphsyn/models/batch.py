@@ -42,7 +42,7 @@ class EncodedTensors:
 
     Shape:
         numerical: (rows, n_num, 2) float32, the interval a value is drawn from.
-        categorical: (rows, n_cat) int32.
+        categorical: (rows, n_cat) int32, or narrower.
     """
 
     numerical: Tensor
@@ -69,7 +69,7 @@ class EncodedTensors:
         share = torch.rand(low.shape, generator=generator)
         return EncodedBatch(low + share * (high - low), self.categorical[rows].long())
 
-    def middle(self, rows: Tensor | None = None) -> EncodedBatch:
+    def middle(self, rows: Tensor | slice | None = None) -> EncodedBatch:
         """Return rows (all when None) with each number in the middle of its interval; rows are (batch,) int64."""
         interval = self.numerical if rows is None else self.numerical[rows]
         categorical = self.categorical if rows is None else self.categorical[rows]

@@ -31,7 +31,7 @@ from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
-from tabgraphsyn.stages.around_rows import Database, driver_pointer, series, surroundings
+from tabgraphsyn.stages.around_rows import Database, ancestor, driver_pointer, series, surroundings, ways_up
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.new_conditions import NewConditions
@@ -74,11 +74,11 @@ class AbsorbingRows(RowMaker):
 
     def settled(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """See ``RowMaker``: later tables are told the (rows,) that keep the rules, not those that were drawn."""
-        prepared, first = self.making.prepared, 0
-        rules = prepared.row_rules(table)
+        rules, first = self.making.prepared.row_rules(table), 0
+        is_changed = self._is_read(table) and bool(rules.rules or rules.families)
         parts: list[EncodedTensors] = []
         for batch in batches:
-            if rules.rules or rules.families:
+            if is_changed:
                 parts.append(self._again(table, batch, first))
                 first += batch.num_rows
             yield batch
@@ -87,6 +87,13 @@ class AbsorbingRows(RowMaker):
                 torch.cat([getattr(one, k) for one in parts]) for k in ("numerical", "categorical")
             )
             self._encoded[table] = EncodedTensors(numerical, categorical)
+
+    def _is_read(self, table: str) -> bool:
+        """Return whether rows of later tables are told of a table's; those of other tables are held no longer."""
+        prepared = self.making.prepared
+        later = prepared.plan.order[prepared.plan.order.index(table) + 1 :]
+        told = (ancestor(prepared, way) for one in later for way in ways_up(prepared, one))
+        return self._graph is not None or table in told
 
     def _again(self, table: str, batch: pa.Table, first: int) -> EncodedTensors:
         """Return rows as they are encoded after rules changed them, as they were drawn where a value has no level."""
@@ -228,14 +235,14 @@ class AbsorbingRows(RowMaker):
         return None
 
     def _decoded(self, table: str, fixed: Fixed) -> Iterator[pa.Table]:
-        making, encoded = self.making, self._encoded[table].middle()
+        making, encoded = self.making, self._encoded[table] if self._is_read(table) else self._encoded.pop(table)
         codec, step = making.prepared.codec(table), making.config.batch_rows
         rng = numpy_generator(making.seed, "sample", table, "decode")
         for first in range(0, max(encoded.rows, 1), step):
             here = slice(first, min(first + step, encoded.rows))
             given = {name: (has[here], values[here]) for name, (has, values) in fixed.items()}
-            numerical, categorical = encoded.numerical[here].numpy(), encoded.categorical[here].numpy()
-            yield codec.decode(numerical, categorical, rng, first_row=first, fixed=given)
+            part = encoded.middle(here)
+            yield codec.decode(part.numerical.numpy(), part.categorical.numpy(), rng, first_row=first, fixed=given)
 
 
 def _over(cells: Mapping[str, Cells], fixed: Fixed) -> dict[str, Cells]:
