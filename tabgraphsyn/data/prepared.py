@@ -19,6 +19,7 @@ from tabgraphsyn.data.known.children import Composition, load_compositions, save
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known
 from tabgraphsyn.data.known.panel import Panel
+from tabgraphsyn.data.known.traits import Trait, joined, traits_layout
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.plain import Plain
@@ -227,6 +228,32 @@ class Prepared:
     def keep_panels(self, table: str, panels: Sequence[Panel]) -> None:
         """Write them, where there are any."""
         self._keep_listed(table, "panels", panels)
+
+    # What rows' children are like, as hidden fields of the rows: see ``data.known.traits``.
+
+    def traits(self, table: str) -> list[Trait]:
+        """Return what the children of a table's rows are like, along each key that says something."""
+        return self._listed(table, "traits", Trait)
+
+    def keep_traits(self, table: str, traits: Sequence[Trait], rows: EncodedTable) -> None:
+        """Write them with the hidden fields of the training rows, where there are any."""
+        self._keep_listed(table, "traits", traits)
+        if traits:
+            for kind in ENCODED_KINDS:
+                save_array(self.encoded_file(table, f"traits.{kind}"), getattr(rows, kind))
+
+    def wide_layout(self, table: str) -> TableLayout:
+        """Return how a table looks to a model that makes its hidden fields too: after those of the columns."""
+        own, hidden = self.layout(table), traits_layout(self.traits(table))
+        return TableLayout(own.numerical + hidden.numerical, own.categorical + hidden.categorical)
+
+    def wide_encoded(self, table: str) -> EncodedTable:
+        """Return the encoded training rows with their hidden fields."""
+        own = self.encoded(table, is_mapped=True)
+        if not self.traits(table):
+            return own
+        hidden = EncodedTable(*(np.load(self.encoded_file(table, f"traits.{kind}")) for kind in ENCODED_KINDS))
+        return joined([own, hidden], own.rows)
 
     def _known_file(self, table: str, what: str) -> Path:
         return self.folder / self.KNOWN / f"{table}.{what}.json"

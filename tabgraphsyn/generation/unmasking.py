@@ -225,7 +225,8 @@ class Hands:
             is_given = given[1][:, self.is_timed.to(device)].all(1)
             told = self.column.periods(_table(given[0]), 0)
             self.last = torch.where(is_given, torch.from_numpy(told).to(device), self.last)
-        rows = self.column.rows(self.last).to(str(device))
+        layout = self.network.units.layout
+        rows = self.column.rows(self.last).wide(len(layout.numerical), len(layout.categorical)).to(str(device))
         stands = self.is_timed.expand(count, -1).to(device)
         if given is not None:
             rows = self.column.joined(rows, given[0], is_given)

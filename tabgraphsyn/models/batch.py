@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import EncodedTable
 
@@ -30,6 +31,13 @@ class EncodedBatch:
     def part(self, rows: slice) -> EncodedBatch:
         """Return some consecutive rows."""
         return EncodedBatch(self.numerical[rows], self.categorical[rows])
+
+    def wide(self, numbers: int, levels: int) -> EncodedBatch:
+        """Return the rows with so many fields, zeros in those that they lack."""
+        more = numbers - self.numerical.shape[1], levels - self.categorical.shape[1]
+        return EncodedBatch(
+            *(F.pad(own, (0, n)) for own, n in zip((self.numerical, self.categorical), more, strict=True))
+        )
 
     def to(self, device: str | torch.device) -> EncodedBatch:
         """Return the rows on another device."""
@@ -57,6 +65,17 @@ class EncodedTensors:
     def rows(self) -> int:
         """Number of rows."""
         return self.numerical.shape[0]
+
+    def beside(self, other: EncodedTensors) -> EncodedTensors:
+        """Return the rows with the fields of others, (rows,), after their own."""
+        numerical = torch.cat([self.numerical, other.numerical], dim=1)
+        return EncodedTensors(
+            numerical, torch.cat([self.categorical, other.categorical.to(self.categorical.dtype)], dim=1)
+        )
+
+    def fields(self, numbers: slice, levels: slice) -> EncodedTensors:
+        """Return the rows with some of their fields."""
+        return EncodedTensors(self.numerical[:, numbers], self.categorical[:, levels])
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> EncodedBatch:
         """Return the given rows with each number drawn uniformly inside its interval.

@@ -31,7 +31,15 @@ from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions
-from tabgraphsyn.stages.around_rows import Database, driver_pointer, layouts_up, series, sibling_order, surroundings
+from tabgraphsyn.stages.around_rows import (
+    Database,
+    driver_pointer,
+    layouts_up,
+    series,
+    sibling_order,
+    surroundings,
+    told_along_others,
+)
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit
@@ -61,7 +69,7 @@ def run(context: StageContext) -> None:
     A table without anything to model (keys only), or of which each column is drawn by itself, gets the json alone.
     """
     table, prepared = str(context.table), Prepared(context.input("prepare"))
-    if prepared.layout(table).is_empty or table in prepared.plan.coarse:
+    if prepared.wide_layout(table).is_empty or table in prepared.plan.coarse:
         nothing = {
             "digits": [],
             "facts": 0,
@@ -76,11 +84,12 @@ def run(context: StageContext) -> None:
     settings = build(context.config["generator"], Absorbing, allow_targets=context.allow_targets)
     seed = derive_seed(int(context.config["seed"]), NAME, table)
     # Mapped copy-on-write: rows are read as batches need them.
-    encoded, codec = prepared.encoded(table, is_mapped=True), prepared.codec(table)
+    encoded, codec, layout = prepared.wide_encoded(table), prepared.codec(table), prepared.wide_layout(table)
     entities = _entities(prepared, table, prepared.plan.published)
     gates = [field.gate for field in codec.layout.numerical]
     found = grids(encoded, gates, entities, numbers=settings.numbers)
-    units = Units(codec.layout, tuple(None if grid is None else grid.digits for grid in found))
+    found += [None] * (len(layout.numerical) - len(found))  # hidden fields are smooth
+    units = Units(layout, tuple(None if grid is None else grid.digits for grid in found))
     told = conditions(prepared, prepared, table, _graph(context, table, encoded.rows))
     around = surroundings(prepared, table, encoded.rows, told, training(prepared))
     times = _times(prepared, table, encoded, seed)
@@ -157,9 +166,7 @@ def conditions(prepared: Prepared, keys: Any, table: str, graph: torch.Tensor) -
 
 def training(prepared: Prepared) -> Database:
     """Return keys and rows of the training part."""
-    return Database(
-        prepared.pointer, lambda table: EncodedTensors.from_encoded(prepared.encoded(table, is_mapped=True))
-    )
+    return Database(prepared.pointer, lambda table: EncodedTensors.from_encoded(prepared.wide_encoded(table)))
 
 
 def _graph(context: StageContext, table: str, rows: int) -> torch.Tensor:
@@ -171,11 +178,11 @@ def _graph(context: StageContext, table: str, rows: int) -> torch.Tensor:
 
 def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing, rows: int) -> AbsorbingNetwork:
     table = record["table"]
-    units = Units.from_dict(record, prepared.layout(table))
+    units = Units.from_dict(record, prepared.wide_layout(table))
     return AbsorbingNetwork(
         units=units,
         facts=record["facts"],
-        ancestors=[prepared.layout(one) for one in layouts_up(prepared, table)],
+        ancestors=[prepared.wide_layout(one) for one in layouts_up(prepared, table)],
         has_families=record["has_families"],
         width=settings.width_for(rows),
         layers=settings.layers,
@@ -251,7 +258,8 @@ def _families(
     else:
         columns = prepared.schema.table(table).columns
         own = prepared.codec(table).columns
-        names = [column.name for column in columns if column.sdtype == "datetime" and column.name in own]
+        told = told_along_others(prepared, table)
+        names = [one.name for one in columns if one.sdtype == "datetime" and one.name in own and one.name not in told]
         order = sibling_order(prepared.codec(table), encoded, parent_row, names)
     families = Families.from_pointer(parent_row[order], encoded.rows, window)
     return replace(families, order=order[families.order])

@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 
 from tabgraphsyn.data.known.panel import microseconds
+from tabgraphsyn.data.known.traits import published
 from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
@@ -100,6 +101,7 @@ class AbsorbingRows(RowMaker):
         drawn, rows = self._encoded[table], slice(first, first + batch.num_rows)
         try:
             made = EncodedTensors.from_encoded(self.making.prepared.codec(table).encode(batch))
+            made = made.beside(self._hidden_of(table, drawn, rows))
         except DataError:  # a rule computed a value that no training row holds
             return EncodedTensors(drawn.numerical[rows], drawn.categorical[rows])
         # A number that no rule moved stays the very number that was drawn.
@@ -113,8 +115,15 @@ class AbsorbingRows(RowMaker):
         absent = [name for name in codec.columns if name not in rows.column_names]
         made = codec.decode(*codec.first_levels(rows.num_rows), numpy_generator(seed, "sample", table, "absent"))
         whole = pa.table({name: (made if name in absent else rows)[name] for name in codec.columns})
-        self._encoded[table] = EncodedTensors.from_encoded(codec.encode(whole))
+        self._encoded[table] = EncodedTensors.from_encoded(codec.encode(whole)).beside(self._hidden(table))
         return self._decoded(table, {})
+
+    def _hidden(self, table: str) -> EncodedTensors:
+        """Return the hidden fields of rows that are made without a model: those of the published rows that they are."""
+        traits = self.making.prepared.traits(table)
+        rows = self.making.skeleton.rows[table]
+        templates = self.making.skeleton.templates.get(table, np.zeros(rows, np.int64))
+        return EncodedTensors.from_encoded(published(traits, templates))
 
     def _new(self, table: str) -> tuple[EncodedTensors, dict[str, Cells]]:
         """Return a table's new rows, encoded, and the cells that a user fixed in them."""
@@ -139,7 +148,18 @@ class AbsorbingRows(RowMaker):
     def _latents(self, table: str, rows: EncodedTensors) -> torch.Tensor:
         """Return rows as the graph network reads them, (rows, latent_dim)."""
         folder = self.making.bundle.folder / "autoencoder"
-        return load_autoencoder(folder, table, allow_targets=self.making.allow_targets).encode(rows.middle())
+        own = self._own(table, rows).middle()
+        return load_autoencoder(folder, table, allow_targets=self.making.allow_targets).encode(own)
+
+    def _hidden_of(self, table: str, made: EncodedTensors, rows: slice) -> EncodedTensors:
+        layout = self.making.prepared.codec(table).layout
+        here = EncodedTensors(made.numerical[rows], made.categorical[rows])
+        return here.fields(slice(len(layout.numerical), None), slice(len(layout.categorical), None))
+
+    def _own(self, table: str, rows: EncodedTensors) -> EncodedTensors:
+        """Return rows without their hidden fields."""
+        layout = self.making.prepared.codec(table).layout
+        return rows.fields(slice(len(layout.numerical)), slice(len(layout.categorical)))
 
     def _drawn(self, table: str, network: AbsorbingNetwork) -> tuple[EncodedTensors, dict[str, Cells]]:
         """Return new rows and the cells that a user fixed."""
@@ -235,7 +255,8 @@ class AbsorbingRows(RowMaker):
         return None
 
     def _decoded(self, table: str, fixed: Fixed) -> Iterator[pa.Table]:
-        making, encoded = self.making, self._encoded[table] if self._is_read(table) else self._encoded.pop(table)
+        making, drawn = self.making, self._encoded[table] if self._is_read(table) else self._encoded.pop(table)
+        encoded = self._own(table, drawn)
         codec, step = making.prepared.codec(table), making.config.batch_rows
         rng = numpy_generator(making.seed, "sample", table, "decode")
         for first in range(0, max(encoded.rows, 1), step):

@@ -22,6 +22,7 @@ from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
 
 MOST_WAYS = 12
+TOLD_SHARE = 0.5
 
 
 def ways_up(prepared: Prepared, table: str) -> list[tuple[str, ...]]:
@@ -30,7 +31,7 @@ def ways_up(prepared: Prepared, table: str) -> list[tuple[str, ...]]:
     Tables of which each column is drawn by itself are left out: nothing in them says anything.
     """
     before = prepared.plan.order[: prepared.plan.order.index(table)]
-    told = [one for one in before if one not in prepared.plan.coarse and not prepared.layout(one).is_empty]
+    told = [one for one in before if one not in prepared.plan.coarse and not prepared.wide_layout(one).is_empty]
     found: list[tuple[str, ...]] = []
     for relation in prepared.schema.relations_of_child(table):
         if relation.parent_table in before:
@@ -110,6 +111,21 @@ def series(prepared: Prepared, table: str) -> Panel | None:
         return None
     own = [one for one in prepared.panels(table) if one.relation == driver and one.column in codec.columns]
     return next((one for one in own if codec.columns[one.column].given is None), None)
+
+
+def told_along_others(prepared: Prepared, table: str) -> set[str]:
+    """Return the columns that parents along other keys than the families' tell by more than half.
+
+    They put no siblings in order: films' ratings by date would be their ratings by user, whose dates are their own.
+    """
+    found = set()
+    for relation in prepared.schema.relations_of_child(table):
+        traits = prepared.traits(relation.parent_table) if relation.name != prepared.plan.driver[table] else []
+        for one in traits:
+            if one.relation == relation.name:
+                told = zip(one.numbers, one.shares, strict=True)
+                found |= {field.partition(":")[0] for field, share in told if share > TOLD_SHARE}
+    return found
 
 
 def sibling_order(codec: TableCodec, encoded: EncodedTable, parent_row: np.ndarray, times: list[str]) -> np.ndarray:

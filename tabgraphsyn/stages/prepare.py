@@ -19,6 +19,7 @@ from tabgraphsyn.data.known.children import Composition
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known, known_candidates
 from tabgraphsyn.data.known.panel import find_panels
+from tabgraphsyn.data.known.traits import find_trait, joined
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
 from tabgraphsyn.data.personal import personal_kind
@@ -84,6 +85,8 @@ def run(context: StageContext) -> None:
     training = RuleTables(database, pointers, is_training)
     for name in database.schema.table_names:
         _keep_row_rules(database[name], training, held_by[name], made)
+    for name in database.schema.table_names:
+        _keep_traits(name, made)
     seconds = time.monotonic() - start
     context.log.info("prepare: %d rules, %d of them declared, in %.1f s", len(made.rules), len(declared), seconds)
 
@@ -140,6 +143,31 @@ def _keep_known(
     pointers = made.pointers(relations)
     rows = made.plan.real_rows
     made.keep_known(Known.fit(name, schema, lookups, pointers, rows, dependencies, values, entities, min_entities))
+
+
+def _keep_traits(table: str, made: Prepared) -> None:
+    """Write what the children of a table's rows are like, along every key to a table that is made after it.
+
+    But for the key that makes them siblings: these follow one another, and two traits of a row contradict each other.
+    """
+    order, rows = made.plan.order, made.plan.training_rows[table]
+    if table in made.plan.coarse or not rows:
+        return
+    found, hidden = [], []
+    for relation in made.schema.relations_of_parent(table):
+        child = relation.child_table
+        is_family = made.plan.driver[child] == relation.name and table not in made.plan.published
+        if child in made.plan.coarse or order.index(child) <= order.index(table) or is_family:
+            continue
+        told = {one.column for one in made.known(child).columns} | made.parents_columns(child).keys()
+        pointer, encoded = made.pointer(relation.name), made.encoded(child, is_mapped=True)
+        one = find_trait(relation.name, pointer, rows, made.codec(child), encoded, told)
+        if one is not None:
+            trait, fields = one
+            count = np.bincount(pointer[pointer >= 0], minlength=rows)
+            found.append(trait.published(fields, count) if table in made.plan.published else trait)
+            hidden.append(fields)
+    made.keep_traits(table, found, joined(hidden, rows))
 
 
 def _keep_compositions(table: str, made: Prepared) -> None:

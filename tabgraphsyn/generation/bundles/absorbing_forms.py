@@ -48,7 +48,9 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
     for table in manifest.tables:
         yield from trained_problems("absorbing", table, manifest, forms)
         form = forms[f"absorbing/{table}.json"]
-        if form.training is not None and len(form.digits) != len(forms[f"codec/{table}.json"].layout.numerical):
+        hidden = sum(len(one.numbers) for one in forms.get(f"known/{table}.traits.json", ()))
+        numbers = len(forms[f"codec/{table}.json"].layout.numerical) + hidden
+        if form.training is not None and len(form.digits) != numbers:
             where = f"absorbing/{table}.json: digits"
             yield f"{where}: an entry for each number of the codec expected, found {len(form.digits)}."
         levels = len(forms[f"codec/{table}.json"].layout.categorical)

@@ -27,7 +27,7 @@ MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
 _KNOWN = (
     r"known/{table}(\.json|\.\d+\.parquet|\.composition\d+\.safetensors"
-    r"|\.(panels|compositions|coarse|rules)\.json)"
+    r"|\.(panels|compositions|coarse|rules|traits)\.json)"
 )
 
 
@@ -217,9 +217,22 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
             yield from (f"{where}: {text}." for text in found)
         if panels := forms.get(f"known/{table}.panels.json"):
             named[".panels.json"] = {one.relation for one in panels}, {one.column for one in panels}
+        if traits := forms.get(f"known/{table}.traits.json"):
+            yield from _trait_problems(table, builtins(traits), forms["plan.json"], schema)
         for ending, (relations, columns) in named.items():
             if not relations <= own or not columns <= attributes:
                 yield f"known/{table}{ending}: relations and columns of {table!r} expected, found others."
+
+
+def _trait_problems(table: str, traits: Sequence[Mapping[str, Any]], plan: PlanForm, schema: Schema) -> Iterator[str]:
+    """Yield what of the hidden fields of a table its keys do not have."""
+    names = [one["relation"] for one in traits]
+    own = {one.name for one in schema.relations_of_parent(table) if not one.is_self_reference}
+    if len(set(names)) != len(names) or not set(names) <= own:
+        yield f"known/{table}.traits.json: relations to {table!r}, each once, expected, found others."
+    rows = plan.training_rows.get(table, 0) if table in plan.published else 0
+    if any(len(one["own_levels"]) != rows for one in traits):
+        yield f"known/{table}.traits.json: values of the {rows} rows of a published table expected."
 
 
 def _operands(table: str, plan: PlanForm, schema: Schema) -> Iterator[Operand]:

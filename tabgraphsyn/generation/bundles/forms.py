@@ -16,6 +16,7 @@ from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.panel import Panel
+from tabgraphsyn.data.known.traits import Trait
 from tabgraphsyn.data.schema import Column, Relation
 from tabgraphsyn.data.untrusted import Count, Form, Name, Number, Scalar, Share, Size, Spread, Text
 from tabgraphsyn.generation.key_values import AnyMaker
@@ -36,6 +37,7 @@ DependencyForm: Any = form_of(Dependency)
 KeyPlanForm: Any = form_of(KeyPlan)
 MakerForm: Any = any_of(*get_args(AnyMaker))
 PanelForm: Any = form_of(Panel)
+TraitForm: Any = form_of(Trait)
 CoarseForm: Any = form_of(CoarseMarginals)
 
 
@@ -201,6 +203,7 @@ KNOWN_FORMS = {
     ".panels.json": list[PanelForm],
     ".coarse.json": CoarseForm,
     ".rules.json": RulesForm,
+    ".traits.json": list[TraitForm],
     ".compositions.json": list[tuple[Name, Name, Annotated[str, Meta(max_length=4096)]]],
 }
 """Ending of a file in ``known/`` -> its form."""

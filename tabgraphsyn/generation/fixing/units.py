@@ -46,6 +46,7 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
         values = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
         table[name] = values if cells is None else cells.put(values)
     encoded = EncodedTensors.from_encoded(codec.encode(pa.table(table))).middle()
+    encoded = encoded.wide(len(units.layout.numerical), len(units.layout.categorical))
     stands = torch.zeros(rows, len(units.all), dtype=torch.bool)
     for name, cells in demands.cells.items():
         if name not in codec.columns:

@@ -102,7 +102,7 @@ def partners(codec: TableCodec, table: EncodedTable) -> tuple[list[list[int]], n
 
     Args:
         codec: knows the value of a normalised number.
-        table: training rows.
+        table: training rows; numbers after those of the codec have no partner.
     """
     points, known = np.linspace(-REACH, REACH, POINTS), values_of(codec)
     fields = codec.layout.numerical
@@ -119,8 +119,9 @@ def partners(codec: TableCodec, table: EncodedTable) -> tuple[list[list[int]], n
         there = (value > 0) if gate is None else (value > 0) & (levels[:, gate] == 0)
         logs[place] = np.log(value, out=np.full(len(value), np.nan), where=there)
     others = {number: {other: one for other, one in logs.items() if other != number} for number in logs}
-    found = [_multiples(logs[number], others[number]) if number in logs else [] for number in range(len(fields))]
-    across = np.zeros((len(fields), max(map(len, found), default=0), POINTS), dtype=np.float32)
+    every = numbers.shape[1]
+    found = [_multiples(logs[number], others[number]) if number in logs else [] for number in range(every)]
+    across = np.zeros((every, max(map(len, found), default=0), POINTS), dtype=np.float32)
     for number, pairs in enumerate(found):
         for slot, (other, multiple) in enumerate(pairs):
             across[number, slot] = _across(points, values[number], multiple * values[other])

@@ -31,7 +31,7 @@ def scales(codec: TableCodec, table: EncodedTable) -> np.ndarray:
 
     Args:
         codec: knows the value of a normalised number.
-        table: training rows.
+        table: training rows; fields after those of the codec are on the scale they have.
     """
     known = values_of(codec)
     points = np.linspace(-REACH, REACH, POINTS)
@@ -47,7 +47,8 @@ def scales(codec: TableCodec, table: EncodedTable) -> np.ndarray:
     found = np.empty((len(numbers), POINTS), dtype=np.float32)
     for number, (middle, has, value) in enumerate(zip(numbers, there, maps, strict=True)):
         found[number] = _scale(points, middle[has], value) if value is not None and has.sum() > 1 else points
-    return found
+    hidden = table.numerical.shape[1] - len(numbers)
+    return np.concatenate([found, np.tile(points.astype(np.float32), (hidden, 1))])
 
 
 Map = Callable[[np.ndarray], np.ndarray]
