@@ -87,7 +87,7 @@ def kinds(
     while True:
         kind = _drawn(tallies, terms, share, draws)
         size = np.bincount(kind, minlength=len(share))
-        kept = np.flatnonzero(size >= least) if size.max() >= least else size.argmax()[None]
+        kept = np.flatnonzero(size >= least) if size.max() >= least else np.array([size.argmax()])
         if len(kept) == len(share):
             return kind
         terms, share = [one[:, kept] for one in terms], share[kept]

@@ -1,12 +1,12 @@
 """Traits: what the children of a row are like, as hidden fields of that row, along every key into its table.
 
-Children that are made one by one under their parent's columns alone are mixtures: each film's cast holds all kinds, each
-user's ratings all dates. So what families are like is drawn with the parent, once, and all children follow it. A trait
-is a *posterior draw*, not the family's own mean: if families' means are normal with variance ``tau2`` around the mean of
-all, and rows with ``sigma2`` around their family's, the mean of a family of n rows is known up to
+Children that are made one by one under their parent's columns alone are mixtures: each film's cast holds all kinds,
+each user's ratings all dates. So what families are like is drawn with the parent, once, and all children follow it. A
+trait is a *posterior draw*, not the family's own mean: if families' means are normal with variance ``tau2`` around the
+mean of all, and rows with ``sigma2`` around their family's, the mean of a family of n rows is known up to
 ``tau2 * k / (n + k)``, ``k = sigma2 / tau2`` (Rubin 1987, multiple imputation). With that much noise, rows that follow
-the trait one by one differ as much within families, and families as much among each other, as the real ones. The
-level of a trait, the kind of the family, is drawn likewise (``kinds``).
+the trait one by one differ as much within families, and families as much among each other, as the real ones. The level
+of a trait, the kind of the family, is drawn likewise (``kinds``).
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class _Spread:
         return held * (mean - self.overall[0]) / np.sqrt(self.between), np.sqrt(1 - held)
 
     def drawn(self, rng: np.random.Generator, levels: int) -> np.ndarray:
-        """Return a draw of what each family is like, (parents, 1 or levels); of levels as if shares were Dirichlet's."""
+        """Return what each family may be like, (parents, 1 or levels); shares as if they were Dirichlet's."""
         if not levels:
             mean, deviation = self.posterior()
             return ((mean + deviation * rng.standard_normal(len(mean))) * np.sqrt(self.between))[:, None]
@@ -297,7 +297,7 @@ def _beyond_chance(fields: Sequence[_Field], parents: int, rng: np.random.Genera
         middle, spread = np.mean(told), np.std(told) + 1e-12
         found.append(((float((few.sums(parents) ** 2 / count).sum()) - middle) / spread, (max(told) - middle) / spread))
     bar = max((highest for _, highest in found), default=0.0)
-    return [own > bar for own, _ in found]
+    return [bool(own > bar) for own, _ in found]
 
 
 def _interval(spread: _Spread) -> np.ndarray:
