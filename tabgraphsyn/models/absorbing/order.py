@@ -74,7 +74,8 @@ def of_the_file(codec: TableCodec, units: Units) -> OneOrder:
 
     def column(unit: Unit) -> int:
         own = [numbers if unit.kind != LEVEL else levels for numbers, levels in places]
-        return next(place for place, fields in enumerate(own) if fields.start <= unit.field < fields.stop)
+        here = (place for place, fields in enumerate(own) if fields.start <= unit.field < fields.stop)
+        return next(here, len(places))  # hidden fields after all columns
 
     return OneOrder(sorted(range(len(units.groups)), key=lambda group: column(units.groups[group][0])))
 
