@@ -36,10 +36,12 @@ def shops_and_persons() -> tuple[Schema, dict[str, pa.Table]]:
     likes = rng.integers(0, 4, PERSONS)
     kind = np.where(rng.random(VISITS) < 0.75, likes[person], rng.integers(0, 4, VISITS))
     number = Column("n", "numerical")
+    n, m = rng.integers(0, 500, PERSONS), rng.integers(0, 500, PERSONS)
     schema = Schema(
         (
             TableSchema("shops", (Column("shop", "id"), number), ("shop",)),
-            TableSchema("persons", (Column("person", "id"), number), ("person",)),
+            # A rule of the parent's row is kept beside its hidden fields.
+            TableSchema("persons", (Column("person", "id"), *(Column(one, "numerical") for one in "nmt")), ("person",)),
             TableSchema(
                 "visits",
                 (
@@ -57,7 +59,7 @@ def shops_and_persons() -> tuple[Schema, dict[str, pa.Table]]:
     )
     tables = {
         "shops": pa.table({"shop": np.arange(SHOPS), "n": rng.normal(size=SHOPS).round(2)}),
-        "persons": pa.table({"person": np.arange(PERSONS), "n": rng.normal(size=PERSONS).round(2)}),
+        "persons": pa.table({"person": np.arange(PERSONS), "n": n, "m": m, "t": n + m}),
         "visits": pa.table(
             {"shop": shop, "person": person, "amount": amount, "kind": np.array(["a", "b", "c", "d"])[kind]}
         ),
@@ -105,7 +107,9 @@ def test_families_differ_as_the_real_ones_along_both_keys(store: SmallStore) -> 
 @pytest.mark.slow
 def test_hidden_fields_are_in_no_output_and_hold_no_family_of_a_table_that_is_made_anew(store: SmallStore) -> None:
     made = store.artifacts["sample"]
-    for name, columns in (("shops", ["shop", "n"]), ("persons", ["person", "n"])):
+    persons = pq.read_table(made / "synthetic" / "persons.parquet").to_pandas()
+    assert (persons.n + persons.m == persons.t).all()
+    for name, columns in (("shops", ["shop", "n"]), ("persons", ["person", "n", "m", "t"])):
         assert pq.read_table(made / "synthetic" / f"{name}.parquet").column_names == columns
         for trait in Prepared(made / "bundle").traits(name):
             assert trait.numbers == ("amount",) and not trait.own_levels and not trait.own_numbers

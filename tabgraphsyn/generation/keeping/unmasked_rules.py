@@ -161,7 +161,9 @@ class _Missing:
         )
         numbers, levels = fields.codec.places[column]
         blank[0][:, numbers], blank[1][:, levels] = encoded.numerical.mean(axis=2), encoded.categorical
-        self._row = EncodedBatch(torch.from_numpy(blank[0]), torch.from_numpy(blank[1]))
+        layout = fields.units.layout
+        narrow = EncodedBatch(torch.from_numpy(blank[0]), torch.from_numpy(blank[1]))
+        self._row = narrow.wide(len(layout.numerical), len(layout.categorical))
 
     def follows(self, made: Made) -> tuple[EncodedBatch, Tensor] | None:
         here = (self._nulls.told(self.column, made) == NULL) & ~made.is_known[:, self.gate]
@@ -206,7 +208,7 @@ class _Computing:
     def _computed(self, made: Made, ready: Tensor) -> tuple[EncodedBatch, Tensor] | None:
         if not ready.any():
             return None
-        device, layout = made.is_known.device, self._fields.codec.layout
+        device, layout = made.is_known.device, self._fields.units.layout
         places = torch.nonzero(ready)[:, 0]
         numerical = made.rows.numerical[places].cpu().numpy()
         categorical = made.rows.categorical[places].cpu().numpy()
