@@ -13,8 +13,10 @@ from shutil import rmtree
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tabgraphsyn.data.codec.bands import band_columns
+from tabgraphsyn.data.files import vanishing_folder
 from tabgraphsyn.data.rules.kept import fixing_keys
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
@@ -65,6 +67,7 @@ class Generation:
         wishes: what a user fixed in the sample.
         filled: in place of wishes: tables whose nulls are filled.
         say: where a user is told what became of wishes.
+        until: the last table that is made; empty for all.
     """
 
     bundle: Bundle
@@ -77,6 +80,7 @@ class Generation:
     wishes: Wishes = field(default_factory=Wishes)
     filled: Mapping[str, pa.Table] | None = None
     say: Callable[[str], None] = lambda _: None
+    until: str = ""
 
     def run(self, folder: Path, report: Callable[[TableReport], None] = lambda _: None) -> dict[str, int]:
         """Write every table into ``folder``; return the number of rows of each.
@@ -126,6 +130,8 @@ class Generation:
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
                 self.log.info("sample: %s, %d rows in %.1f s", table, rows, done.latents_s + done.writing_s)
                 report(done)
+                if table == self.until:
+                    break
             self._write_held(held, fixing, making.parents, aside)
         return dict(skeleton.rows)
 
@@ -147,9 +153,9 @@ class Generation:
     def _fixing(self) -> Fixing:
         maker: type[RowMaker] = named(self.bundle.generator.rows)
         if self.filled is not None:
-            fixing: Fixing = TablesFilled(self.bundle, self.config, self.seed, self.say, self.filled)
+            fixing: Fixing = TablesFilled(self.bundle, self.config, self.seed, self.say, tables=self.filled)
         else:
-            fixing = fixing_of(self.bundle, self.config, self.seed, self.wishes, self.say)
+            fixing = fixing_of(self.bundle, self.config, self.seed, self.wishes, self.say, self._drawn)
         reason = maker.unable(self.bundle.manifest["generator"])
         if type(fixing) is not Fixing and reason:
             raise ConfigError(
@@ -157,6 +163,14 @@ class Generation:
                 f"{self.bundle.generator.__name__}, cannot fix anything: {reason}, or filter its samples."
             )
         return fixing
+
+    def _drawn(self, table: str, config: SamplingConfig, seed: int) -> pa.Table:
+        """Return the rows of a table in a sample in which nothing is fixed, (rows,); rules are not kept in it."""
+        config = replace(config, formats=["parquet"], keep_rules=False)
+        plain = replace(self, config=config, seed=seed, wishes=Wishes(), say=lambda _: None, until=table)
+        with vanishing_folder() as folder:
+            plain.run(folder)
+            return pq.read_table(folder / f"{table}.parquet", memory_map=False)
 
     def _kept(self, table: str, skeleton: Skeleton, demands: Demands | None = None) -> pa.Table | None:
         """Return rows made without a model: published ones, or those of a table too small to learn; else None."""

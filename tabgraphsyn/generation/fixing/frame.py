@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,11 +15,14 @@ from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import ConfigError, DataError
 from tabgraphsyn.generation.bundles.bundle import Bundle
 from tabgraphsyn.generation.fixing.demands import Cells, Demands, whole
+from tabgraphsyn.generation.fixing.following import DRAWN_MAX, DRAWN_MIN, Drawn, aligned
 from tabgraphsyn.generation.fixing.placing import placed
-from tabgraphsyn.generation.fixing.wishes import Wishes
+from tabgraphsyn.generation.fixing.regrow import Keys as GrownKeys
+from tabgraphsyn.generation.fixing.wishes import GivenRows, Wishes
 from tabgraphsyn.generation.keys import Keys, KeySpec, root_columns
 from tabgraphsyn.generation.sampling_config import SamplingConfig
-from tabgraphsyn.generation.structure.base import KeyPlan, Skeleton, StructureModel
+from tabgraphsyn.generation.structure.base import KeyPlan, Link, Skeleton, StructureModel
+from tabgraphsyn.generation.structure.entities import systematic
 
 
 class KeyValues(Protocol):
@@ -38,6 +41,7 @@ class Fixing:
         config: size and form.
         seed: of everything that is drawn.
         say: what the user should know is said here.
+        draw: makes the rows of one table, (rows,), in a sample of some size and seed in which nothing is fixed.
         demands: table -> what its rows must be, once the keys are grown.
     """
 
@@ -45,6 +49,7 @@ class Fixing:
     config: SamplingConfig
     seed: int
     say: Callable[[str], None] = lambda _: None
+    draw: Callable[[str, SamplingConfig, int], pa.Table] | None = None
 
     def __post_init__(self) -> None:
         self.demands: Mapping[str, Demands] = {}
@@ -70,6 +75,10 @@ class WishesFixed(Fixing):
 
     wishes: Wishes = field(default_factory=Wishes)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._levels: dict[str, Cells] = {}
+
     def grown(self, structure: StructureModel) -> Skeleton:
         """See ``Fixing``: given rows stand in the keys.
 
@@ -78,14 +87,92 @@ class WishesFixed(Fixing):
         """
         plan = KeyPlan.from_dict(read_json(self.bundle.folder / "structure.json")["state"]["plan"])
         seed = derive_seed(self.seed, "sample", "structure")
-        skeleton = structure.grow(scale=self.config.scale, rows=self._sizes(plan), seed=seed)
-        rng = numpy_generator(self.seed, "sample", "given")
-        found = placed(self.bundle.prepared.schema, plan, skeleton, self.bundle.tables, self.wishes.given, rng)
+        sizes = self._sizes(plan)
+        skeleton = structure.grow(scale=self.config.scale, rows=sizes, seed=seed)
+        rng, given = numpy_generator(self.seed, "sample", "given"), dict(self.wishes.given)
+        for table in self.bundle.tables if self.draw is not None else ():
+            skeleton = self._with_followers(structure, plan, table, skeleton, sizes, given)
+        found = placed(self.bundle.prepared.schema, plan, skeleton, self.bundle.tables, given, rng)
         self._rows = found.rows
         self.demands = {
             table: one for table in self.bundle.tables if not (one := self._demands(table, found.skeleton)).is_empty
         }
         return found.skeleton
+
+    def _with_followers(
+        self,
+        structure: StructureModel,
+        plan: KeyPlan,
+        table: str,
+        skeleton: Skeleton,
+        sizes: Mapping[str, int],
+        given: dict[str, GivenRows],
+    ) -> Skeleton:
+        """Return keys in which rows of which something is fixed have as many children as such rows have.
+
+        Of given rows the numbers are only noted, in ``given``: they are placed among the others later.
+        """
+        links = [one for one in plan.links_of_parent(table) if plan.creating_link(one.child) == one]
+        links = [one for one in links if one.child != table]
+        conditions, own = self.wishes.conditions.get(table, ()), given.get(table)
+        column, levels = self.wishes.balance.get(table, ("", None))
+        codec, rows = self.bundle.prepared.codec(table), skeleton.rows[table]
+        values = [] if own is None else [one for one in own.rows.column_names if one in codec.columns]
+        # Levels are dealt to rows here; given rows would be moved among them.
+        is_balanced = levels is not None and not given
+        if not links or not rows or not (conditions or is_balanced or values):
+            return skeleton
+        rng = numpy_generator(self.seed, "sample", "followers", table)
+        drawn = self._drawn(structure, table, links, rows, sizes)
+        if own is not None and values:
+            likely = drawn.like(own.rows.select(values), rng)
+            given[table] = replace(own, likely={one.name: likely[:, at] for at, one in enumerate(links)})
+        if not conditions and not is_balanced:
+            return skeleton
+        met = drawn.meeting(conditions)
+        if met is None:
+            asked = ", ".join(one.text for one in conditions)
+            self.say(f"--where: {table}: {asked}: too few rows are so to tell how many children such rows have.")
+            return skeleton
+        if is_balanced:
+            dealt = Demands(rows, {}, (), column, levels).balanced(rng)
+            self._levels[table] = dealt.cells[column]
+            wanted = met.like(pa.table({column: dealt.cells[column].values}), rng)
+        else:
+            wanted = met.counts[systematic(met.rows.num_rows, rows, rng)]
+        return self._resized(plan, skeleton, links, wanted, rng, table)
+
+    def _drawn(
+        self, structure: StructureModel, table: str, links: Sequence[Link], rows: int, sizes: Mapping[str, int]
+    ) -> Drawn:
+        """Return rows of a table in a sample of some thousand of them in which nothing is fixed."""
+        factor = min(max(rows, DRAWN_MIN), DRAWN_MAX) / rows
+        more = {name: round(count * factor) for name, count in sizes.items() if count is not None}
+        config = replace(self.config, scale=self.config.scale * factor, rows=more)
+        seed = derive_seed(self.seed, "sample", "drawn", table)
+        grown = structure.grow(scale=config.scale, rows=more, seed=derive_seed(seed, "sample", "structure"))
+        counts = [np.bincount(grown.pointers[one.name].clip(-1) + 1, minlength=grown.rows[table] + 1) for one in links]
+        made = self.draw(table, config, seed) if self.draw is not None else pa.table({})
+        return Drawn(made, np.stack(counts, axis=1)[1:])
+
+    def _resized(
+        self,
+        plan: KeyPlan,
+        skeleton: Skeleton,
+        links: Sequence[Link],
+        wanted: np.ndarray,
+        rng: np.random.Generator,
+        table: str,
+    ) -> Skeleton:
+        keys = GrownKeys(plan, skeleton, rng)
+        have = np.stack([keys.counts(one) for one in links], axis=1)
+        wanted = wanted if table in self._levels else aligned(have, wanted)
+        for place, link in enumerate(links):
+            keys.resize(link, wanted[:, place])
+        wrong = keys.settle({})
+        if wrong:
+            self.say(f"--where, --balance: {table}: numbers of children are those of all rows: {wrong[0]} otherwise.")
+        return skeleton if wrong else keys.skeleton
 
     def _sizes(self, plan: KeyPlan) -> dict[str, int]:
         sizes = dict(self.config.rows)
@@ -116,8 +203,10 @@ class WishesFixed(Fixing):
         for one in conditions:
             if one.single is not None:
                 cells[one.column] = _or(cells.get(one.column), Cells.everywhere(one.single, rows))
+        if table in self._levels:
+            cells |= {self.wishes.balance[table][0]: self._levels[table]}
         open_ = tuple(one for one in conditions if one.single is None)
-        column, levels = self.wishes.balance.get(table, ("", None))
+        column, levels = ("", None) if table in self._levels else self.wishes.balance.get(table, ("", None))
         return Demands(rows, cells, open_, column, levels)
 
     def keys(self, schema: Schema, spec: KeySpec, skeleton: Skeleton) -> KeyValues:
@@ -164,11 +253,18 @@ class WishesFixed(Fixing):
             self.say(f"--given: {table}: {back} rows have fixed values that rules of the data set would have changed.")
 
 
-def fixing_of(bundle: Bundle, config: SamplingConfig, seed: int, wishes: Wishes, say: Callable[[str], None]) -> Fixing:
-    """Return what the frame asks, for wishes that may be empty."""
+def fixing_of(
+    bundle: Bundle,
+    config: SamplingConfig,
+    seed: int,
+    wishes: Wishes,
+    say: Callable[[str], None],
+    draw: Callable[[str, SamplingConfig, int], pa.Table] | None = None,
+) -> Fixing:
+    """Return what the frame asks, for wishes that may be empty; for ``draw`` see ``Fixing``."""
     if wishes.is_empty:
         return Fixing(bundle, config, seed, say)
-    return WishesFixed(bundle, config, seed, say, wishes)
+    return WishesFixed(bundle, config, seed, say, draw, wishes)
 
 
 def _spread(values: pa.ChunkedArray, rows: np.ndarray, count: int) -> Cells:

@@ -108,6 +108,9 @@ class _Placing:
                 f"--given: {table}: count({link.child}): row {row + 1} has {int(exact[row])} children, but "
                 f"{int(least[row])} are given. Raise the number or give fewer rows."
             )
+        likely = self.given[table].likely.get(link.name)
+        if likely is not None:
+            exact = np.where((exact < 0) & (likely >= 0), np.maximum(likely, least), exact)
         return least, exact
 
     def _chosen(self, table: str) -> np.ndarray:

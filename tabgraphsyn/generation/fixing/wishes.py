@@ -35,10 +35,13 @@ class GivenRows:
     Attributes:
         rows: some columns in their stored types, null where the sample decides.
         counts: relation -> (rows,) int64, number of children, -1 where the sample decides.
+        likely: relation -> (rows,) int64, number of children that such rows have, -1 where nothing says; where the
+            sample decides it is this, and as many as are given with the row at least.
     """
 
     rows: pa.Table = field(repr=False)
     counts: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    likely: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
