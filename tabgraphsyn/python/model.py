@@ -72,6 +72,7 @@ class Model:
         import pyarrow.parquet as pq
 
         from tabgraphsyn.data.files import vanishing_folder
+        from tabgraphsyn.data.given import read_given
         from tabgraphsyn.python.running import process_kept
         from tabgraphsyn.verbs.sample import sample
 
@@ -91,7 +92,8 @@ class Model:
                 say=warned,
             )
             made = {name: pq.read_table(folder / "tables" / f"{name}.parquet", memory_map=False) for name in counts}
-        return Tables(made, self)
+            standing = read_given(folder / "tables", counts)
+        return Tables(made, self, standing)
 
     def impute(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,7 @@ def evaluate(
         raise ConfigError(f"evaluate: a database of tabgraphsyn.load expected, found {type(database).__name__}.")
     from tabgraphsyn.config.checks import protocol_problems
     from tabgraphsyn.data.files import vanishing_folder
+    from tabgraphsyn.data.given import given_words, read_given
     from tabgraphsyn.data.rules.store import load_rules
     from tabgraphsyn.evaluation.sides.other_generators import read_database
     from tabgraphsyn.orchestration.computing.compute import cpu_count, settle_threads
@@ -118,14 +119,17 @@ def evaluate(
         settle_threads(threads or cpu_count())
         real = _database(source)
         (folder / "scratch").mkdir()
-        read = read_database(_written(tables, folder), real.schema, folder / "scratch")
+        place = _written(tables, folder)
+        read = read_database(place, real.schema, folder / "scratch")
+        rows = {name: read.database[name].num_rows for name in real.schema.table_names}
+        given = dict(tables.given) if isinstance(tables, Tables) else read_given(place, rows)
         if split is None:
             declared = load_rules(source / "rules.json")
             data = unsplit_data(real, read.database, config, threads or cpu_count(), declared=declared)
         else:
             data = _split_data(*split, source, real, read.database, tables, config, threads or cpu_count())
-        scored = scored_data(data, config, begins=begins)
-    return Scores({**scored, "problems": read.problems})
+        scored = scored_data(replace(data, given=given) if given else data, config, begins=begins)
+    return Scores({**scored, "problems": [*read.problems, *given_words(given, rows)]})
 
 
 def _database(source: Path) -> Any:

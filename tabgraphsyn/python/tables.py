@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tabgraphsyn.errors import ConfigError, listing, nearest
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 
@@ -36,10 +37,12 @@ class Tables(Mapping[str, Any]):
     Attributes:
         rows: arrow tables by name.
         model: what made them; its held-out rows judge copying. None for tables of somebody else's.
+        given: per table the rows that were given to ``sample``, (n,) int64: ``evaluate`` leaves them out.
     """
 
     rows: Mapping[str, pa.Table]
     model: Maker | None = None
+    given: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     _frames: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Any:
@@ -67,9 +70,12 @@ class Tables(Mapping[str, Any]):
 
     def write(self, folder: Path | str) -> Path:
         """Write ``<table>.parquet`` to a folder and return it."""
+        from tabgraphsyn.data.given import GIVEN_FILE, write_given
         from tabgraphsyn.python.frames import write_parquet
 
         place = Path(folder).expanduser()
         place.mkdir(parents=True, exist_ok=True)
         write_parquet(self.rows, place)
+        (place / GIVEN_FILE).unlink(missing_ok=True)
+        write_given(place, self.given)
         return place

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.codec.bands import band_columns
 from tabgraphsyn.data.files import vanishing_folder
+from tabgraphsyn.data.given import GIVEN_FILE, write_given
 from tabgraphsyn.data.rules.kept import fixing_keys
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
@@ -133,6 +134,7 @@ class Generation:
                 if table == self.until:
                     break
             self._write_held(held, fixing, making.parents, aside)
+            write_given(aside, fixing.given_rows)
         return dict(skeleton.rows)
 
     def _write_held(self, held: HeldTables, fixing: Fixing, parents: Parents, folder: Path) -> None:
@@ -341,6 +343,8 @@ def _files_together(folder: Path) -> Iterator[Path]:
     aside.mkdir(parents=True)
     try:
         yield aside
+        # What another sample in this folder was given is none of this one's.
+        (folder / GIVEN_FILE).unlink(missing_ok=True)
         for path in sorted(aside.iterdir()):
             path.replace(folder / path.name)
     finally:

@@ -13,6 +13,7 @@ import yaml
 
 from tabgraphsyn.config.top_level import config_dir
 from tabgraphsyn.data.files import write_json
+from tabgraphsyn.data.given import given_words, read_given
 from tabgraphsyn.data.metadata import read_metadata
 from tabgraphsyn.data.rules.declared import metadata_rules
 from tabgraphsyn.data.rules.rule import Rule
@@ -113,9 +114,14 @@ def evaluate_folders(
         stated, unread = metadata_rules(metadata, schema)
         for text in unread:
             log.warning("%s", text)
-        data = unsplit_data(database, read["synthetic"].database, config, threads, masks, stated)
+        made = read["synthetic"].database
+        rows = {name: made[name].num_rows for name in schema.table_names}
+        given = read_given(synthetic, rows)
+        for text in given_words(given, rows):
+            log.warning("synthetic: %s", text)
+        data = unsplit_data(database, made, config, threads, masks, stated, given)
         scored = scored_data(data, config, begins=begins)
-    scored["problems"] = read["synthetic"].problems
+    scored["problems"] = [*read["synthetic"].problems, *given_words(given, rows)]
     write_json(out / "metrics.json", scored)
     return scored
 
@@ -127,6 +133,7 @@ def unsplit_data(
     threads: int,
     is_holdout: Mapping[str, np.ndarray] | None = None,
     declared: Sequence[Rule] = (),
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> EvaluationData:
     """Return what metrics look at where no prepare stage has split the rows.
 
@@ -137,6 +144,7 @@ def unsplit_data(
         threads: CPU threads.
         is_holdout: per table which real rows the generator did not see; None where nobody says.
         declared: rules that somebody stated.
+        given: per table the synthetic rows that a user gave, (n,) int64.
     """
     published = {one.name: "declared, reference: true" for one in real.schema.tables if one.reference}
     plan: dict[str, Any] = {"reference_tables": list(published), "published": published}
@@ -153,6 +161,7 @@ def unsplit_data(
         seed=int(config["seed"]),
         threads=threads,
         trained_without_holdout=is_holdout is not None,
+        given=given or {},
     )
 
 

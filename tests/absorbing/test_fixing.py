@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from tabgraphsyn.data.given import read_given
 from tabgraphsyn.errors import ConfigError, DataError
 from tabgraphsyn.verbs.sample import given_tables, impute, sample
 
@@ -68,6 +69,11 @@ def test_parents_stand_with_their_keys_some_children_and_numbers_of_children(bun
     assert {one["person"] for one in visits} <= set(keys)
     assert any("given rows stand in the sample" in note for note in made["notes"])
     assert not any("777777" in path.read_text(errors="ignore") for path in bundle.rglob("*.json"))
+    said = read_given(tmp_path / "out", {"people": people.num_rows, "visits": made["visits"].num_rows})
+    assert {keys[row] for row in said["people"]} == {"PERSON-777777", "PERSON-000001", "my own"}
+    assert [visits[row]["person"] for row in said["visits"]].count("PERSON-777777") == 2
+    drawn(bundle, tmp_path / "out")
+    assert not (tmp_path / "out" / "given.json").exists()
 
 
 def test_more_rows_than_the_size_makes_are_there(bundle: Path, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import json
 import logging
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.given import write_given
 from tabgraphsyn.data.metadata import metadata_dict
 from tabgraphsyn.data.order import Plan
 from tabgraphsyn.data.prepared import Prepared
@@ -251,3 +253,29 @@ def test_our_own_results_stand_there_twice_and_are_read_once(folders, shop):
     for name in shop(1).schema.table_names:
         pq.write_table(shop(1)[name].read(), settings["synthetic"] / f"{name}.parquet")
     assert evaluate_folders(**settings)["problems"] == []
+
+
+def test_rows_that_a_user_gave_are_no_copies(folders, shop, tmp_path):
+    real = shop(0)
+    held = tmp_path / "holdout"
+
+    def change(name, rows):
+        # The first forty customers are given: real ones as they are.
+        return pa.concat_tables([real[name].read().slice(0, 40), rows.slice(40)]) if name == "customer" else rows
+
+    settings = folders(change) | {"holdout": as_csv(shop(8, customers=80, orders=200), held)}
+    before = evaluate_folders(**settings)
+    # Some customers are of a city and nothing else: these are alike without being copied.
+    alike = values(before, "copies", "customer", "real_real") + 0.05
+    assert values(before, "copies", "customer") > alike + 0.05
+    write_given(settings["synthetic"], {"customer": np.arange(40)})
+    after = evaluate_folders(**settings)
+    assert values(after, "copies", "customer") < alike and values(after, "keys", "database") == 1.0
+    assert any("customer: 40 of 300 rows are said to be given" in text for text in after["problems"])
+    # Tables that were changed since do not have such rows, and a stranger's file has one form.
+    write_given(settings["synthetic"], {"customer": np.array([300])})
+    with pytest.raises(DataError, match="not those that it was written with"):
+        evaluate_folders(**settings)
+    (settings["synthetic"] / "given.json").write_text('{"given": {"customer": [-1]}}')
+    with pytest.raises(DataError):
+        evaluate_folders(**settings)

@@ -10,8 +10,10 @@ import pytest
 from rule_cases import CASES
 from rule_tables import database, family, grown, linked, missing, rules_of, statements, tables_of
 
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.store import KINDS, rule_from_dict, rules_from_dict, rules_to_dict
-from tabgraphsyn.data.schema import Database, Table
+from tabgraphsyn.data.rules.value_kinds import Fixed
+from tabgraphsyn.data.schema import Database, Relation, Table
 
 DECLARED_ONLY = {"bounds", "multiple", "combination"}
 
@@ -172,3 +174,14 @@ def test_what_a_sum_a_product_or_a_group_says_is_not_said_again(name):
 def test_examples_in_docstrings(name):
     result = doctest.testmod(importlib.import_module(f"tabgraphsyn.data.rules.{name}"))
     assert result.attempted > 0 and result.failed == 0
+
+
+def test_keys_made_anew_are_not_held_against_real_ones():
+    far = np.array([3, 3, 8, 8, 8, 5])
+    tables = {"port": {"id": [1, 2, 3]}, "trip": {"far": far, "port_id": [1, 1, 2, 2, 2, 3]}}
+    schema_of = (Relation("trip", ("port_id",), "port", ("id",)),)
+    made = {"port": {"id": [7, 8, 9]}, "trip": {"far": far, "port_id": [9, 9, 7, 7, 8, 8]}}
+    real, synthetic = (tables_of(database(one, schema_of)) for one in (tables, made))
+    rule = Fixed(table="trip", determinant=(Operand("far"),), dependent=Operand("port_id"))
+    assert rule.check(real, real).counts == (6, 0)
+    assert rule.check(synthetic, real).counts == (6, 1)

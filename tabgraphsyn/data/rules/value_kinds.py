@@ -46,9 +46,10 @@ class Fixed(Rule):
     def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
         """Return where the value is not the one that goes with its determinant.
 
-        That is the one of the reference, where it knows the determinant, otherwise the most frequent one here.
+        That is the one of the reference, where it knows the determinant, otherwise the most frequent one here; keys are
+        made anew, so where one takes part it is always the latter.
         """
-        if reference is None or self.by_key:
+        if reference is None or self.by_key or self._names_keys(tables):
             codes = [tables.codes(self.table, one) for one in self.determinant]
             own = codes.pop() if len(codes) == 1 else tuple_codes(codes)
             return agreeing(own, tables.codes(self.table, self.dependent) + 1)
@@ -65,6 +66,13 @@ class Fixed(Rule):
         wanted[known] = value
         has = determinant[:rows] >= 0
         return Checked.of(has, ~has | (wanted[np.maximum(determinant[:rows], 0)] == dependent[:rows]))
+
+    def _names_keys(self, tables: RuleTables) -> bool:
+        schema = tables.schema
+        held = {
+            one: self.table if one.is_own else schema.relation(str(one.through)).parent_table for one in self.operands
+        }
+        return any(one.column in schema.key_columns(table) for one, table in held.items())
 
     def statement(self) -> str:
         """Return the rule in plain words."""

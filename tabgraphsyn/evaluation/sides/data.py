@@ -49,6 +49,7 @@ class EvaluationData:
         trained_without_holdout: False where the split was only drawn for the real-against-real line and says
             nothing about what a generator saw; privacy metrics then have no holdout.
         bundle: the bundle that the synthetic rows were drawn from, None for someone else's.
+        given: per table the synthetic rows that a user gave, (n,) int64: nobody made them, and they are not scored.
     """
 
     real: Database
@@ -61,6 +62,7 @@ class EvaluationData:
     threads: int = 1
     trained_without_holdout: bool = True
     bundle: Path | None = None
+    given: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "real", self.real.as_numbers())
@@ -92,7 +94,7 @@ class EvaluationData:
     def _comparison(self, name: ComparisonName) -> Comparison:
         real, synthetic = self._sides
         if name == "synthetic":
-            return Comparison(name, Side(real), Side(synthetic))
+            return Comparison(name, Side(real), Side(synthetic, self._made_rows))
         if name == "real_real":
             return Comparison(name, Side(real, self.training_rows), Side(real, self.holdout_rows))
         generator = self.generator("baseline", name)
@@ -102,6 +104,13 @@ class EvaluationData:
             made = with_copied_rows(self.real, self.is_holdout, generator)
         reference, candidate = feature_databases(self.real, made)
         return Comparison(name, Side(reference), Side(candidate))
+
+    @property
+    def _made_rows(self) -> Mapping[str, np.ndarray] | None:
+        """Per table the synthetic rows that a generator made, (n,) int64; None for all."""
+        rows = {name: np.arange(self.synthetic[name].num_rows) for name in self.schema.table_names}
+        made = {name: np.setdiff1d(one, self.given.get(name, one[:0])) for name, one in rows.items()}
+        return made if self.given else None
 
     @cached_property
     def training_rows(self) -> dict[str, np.ndarray]:

@@ -54,6 +54,11 @@ class Fixing:
     def __post_init__(self) -> None:
         self.demands: Mapping[str, Demands] = {}
 
+    @property
+    def given_rows(self) -> Mapping[str, np.ndarray]:
+        """Which rows of each table are given, (n,) int64 each, once the keys are grown."""
+        return {}
+
     def grown(self, structure: StructureModel) -> Skeleton:
         """Return the keys of the sample."""
         seed = derive_seed(self.seed, "sample", "structure")
@@ -78,6 +83,12 @@ class WishesFixed(Fixing):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._levels: dict[str, Cells] = {}
+        self._rows: Mapping[str, np.ndarray] = {}
+
+    @property
+    def given_rows(self) -> Mapping[str, np.ndarray]:
+        """See ``Fixing``: (n,) int64 each."""
+        return self._rows
 
     def grown(self, structure: StructureModel) -> Skeleton:
         """See ``Fixing``: given rows stand in the keys.
@@ -261,7 +272,7 @@ def fixing_of(
     say: Callable[[str], None],
     draw: Callable[[str, SamplingConfig, int], pa.Table] | None = None,
 ) -> Fixing:
-    """Return what the frame asks, for wishes that may be empty; for ``draw`` see ``Fixing``."""
+    """Return what the frame asks, for wishes that may be empty; ``draw`` returns (rows,), see ``Fixing``."""
     if wishes.is_empty:
         return Fixing(bundle, config, seed, say)
     return WishesFixed(bundle, config, seed, say, draw, wishes)
