@@ -85,3 +85,23 @@ def test_a_plan_with_rules_of_other_keys_is_refused():
         broken[at][place] = wrong
         with pytest.raises(DataError, match="of its own lists expected"):
             KeyPlan.from_dict({**plan, "between": broken})
+
+
+def test_two_keys_of_several_columns_differ_though_no_column_says_so():
+    rng = np.random.default_rng(8)
+    own, other = ("from_zone", "from_nr"), ("to_zone", "to_nr")
+    links = (Relation("lift", own, "stop", ("zone", "nr")), Relation("lift", other, "stop", ("zone", "nr")))
+    tables = (
+        TableSchema("stop", (Column("zone", "id"), Column("nr", "id")), ("zone", "nr")),
+        TableSchema("lift", tuple(Column(one, "id") for one in (*own, *other)), ()),
+    )
+    start = rng.integers(0, 9, 400)
+    pointers = {links[0].name: start, links[1].name: (start + rng.integers(1, 9, 400)) % 9}
+    rows = {"stop": 9, "lift": 400}
+    plan = {"order": list(rows), "driver": dict.fromkeys(rows), "reference_tables": [], "real_rows": rows}
+    keys = learn_rules(Schema(tables, links), Plan.from_dict({**plan, "training_rows": rows}), pointers)
+    assert [one.rule for one in keys.between] == ["differ"]
+    model = DegreesStructure()
+    model.fit(Topology(keys, rows, pointers))
+    new = model.grow(scale=2, rows=None, seed=1).pointers
+    assert len(new[links[0].name]) == 800 and (new[links[0].name] != new[links[1].name]).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BACK_MIN = 20
 """Rows that refer to an earlier one, and none to a later one, from which on this is a rule: luck of 2^-20."""
+EQUAL_MIN = 20.0
+"""Rows whose two keys would lead to one row by chance, of which none does, from which on this is a rule."""
 SWAP_PASSES = 20
 
 
@@ -32,12 +34,33 @@ def learn_between(schema: Schema, pointers: Mapping[str, np.ndarray], rules: Ite
         rules: of the database, found or declared.
     """
     found = [one for rule in rules if not rule.support.broken for one in _of_keys(schema, pointers, rule)]
+    found += _never_equal(schema, pointers, found)
     found += [
         Between("back", item.child_table, (item.name,))
         for item in schema.relations
         if item.is_self_reference and _leads_back(pointers[item.name])
     ]
     return tuple(sorted(found, key=lambda one: one.rule != "among"))
+
+
+def _never_equal(
+    schema: Schema, pointers: Mapping[str, np.ndarray], known: Iterable[Between]
+) -> Iterator[Between]:  # fmt: skip
+    """Yield pairs of keys that never lead to one row although dealt keys would: keys of several columns, above all."""
+    said = {frozenset(one.links) for one in known if one.rule in ("differ", "rising")}
+    for table in schema.table_names:
+        for one, two in combinations(schema.relations_of_child(table), 2):
+            is_alike = (one.parent_table, one.parent_columns) == (two.parent_table, two.parent_columns)
+            if not is_alike or {one.name, two.name} in said:
+                continue
+            left, right = pointers[one.name], pointers[two.name]
+            both = (left >= 0) & (right >= 0)
+            if not both.any() or (left == right)[both].any():
+                continue
+            most = int(max(left.max(), right.max())) + 1
+            shares = [np.bincount(each[both], minlength=most) / both.sum() for each in (left, right)]
+            if both.sum() * float(shares[0] @ shares[1]) >= EQUAL_MIN:
+                yield Between("differ", table, (one.name, two.name))
 
 
 def _leads_back(pointer: np.ndarray) -> bool:
