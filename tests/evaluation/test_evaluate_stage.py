@@ -265,12 +265,11 @@ def test_rows_that_a_user_gave_are_no_copies(folders, shop, tmp_path):
 
     settings = folders(change) | {"holdout": as_csv(shop(8, customers=80, orders=200), held)}
     before = evaluate_folders(**settings)
-    # Some customers are of a city and nothing else: these are alike without being copied.
-    alike = values(before, "copies", "customer", "real_real") + 0.05
-    assert values(before, "copies", "customer") > alike + 0.05
+    assert values(before, "copies", "customer") > 0.17
     write_given(settings["synthetic"], {"customer": np.arange(40)})
     after = evaluate_folders(**settings)
-    assert values(after, "copies", "customer") < alike and values(after, "keys", "database") == 1.0
+    # One in ten is of a city and of no age: such customers are alike without being copied.
+    assert values(after, "copies", "customer") < 0.11 and values(after, "keys", "database") == 1.0
     assert any("customer: 40 of 300 rows are said to be given" in text for text in after["problems"])
     # Tables that were changed since do not have such rows, and a stranger's file has one form.
     write_given(settings["synthetic"], {"customer": np.array([300])})
