@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BACK_MIN = 20
 """Rows that refer to an earlier one, and none to a later one, from which on this is a rule: luck of 2^-20."""
-EQUAL_MIN = 20.0
+EQUAL_MIN = 10.0
 """Rows whose two keys would lead to one row by chance, of which none does, from which on this is a rule."""
 SWAP_PASSES = 20
 
