@@ -97,7 +97,7 @@ def _cause(
 
 
 def few_valued(search: Search) -> dict[Operand, tuple[np.ndarray, list[str]]]:
-    """Return columns of few values: codes of the sample's rows and the values as text, empty for missing."""
+    """Return columns of few values: codes of the sample's rows, (rows,), and the values as text, empty for missing."""
     found = {}
     for one in search.attributes:
         codes = search.sample.codes(search.table, one)

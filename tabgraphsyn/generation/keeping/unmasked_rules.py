@@ -111,14 +111,14 @@ class UnmaskedRules:
             changed = found
 
     def allowed(self, unit: Unit, made: Made) -> Tensor | None:
-        """See ``drawing.Heed``."""
+        """See ``drawing.Heed``: (rows, levels) or (1, levels) bool."""
         masks = [self._masks.get(unit), self._filled(unit, made)]
         if self._limits is not None:
             masks.append(self._limits.allowed(unit, made))
         return joined(None if one is None else one.to(made.is_known.device) for one in masks)
 
     def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
-        """See ``drawing.Heed``."""
+        """See ``drawing.Heed``: (rows,) each."""
         return None if self._limits is None else self._limits.within(unit, made)
 
     def _filled(self, unit: Unit, made: Made) -> Tensor | None:
