@@ -66,7 +66,7 @@ RULES = (
 
 
 def schema_of(rows: pa.Table) -> TableSchema:
-    kinds = {pa.string(): "categorical", pa.int64(): "numerical", pa.float64(): "numerical"}
+    kinds = {pa.string(): "categorical", pa.bool_(): "boolean", pa.int64(): "numerical", pa.float64(): "numerical"}
     return TableSchema("t", tuple(Column(one.name, kinds.get(one.type, "datetime")) for one in rows.schema), ())
 
 
@@ -220,6 +220,25 @@ def test_conditions_and_rules_go_one_way(untrained: Drawn) -> None:
     made = untrained.rows(untrained.heed(learnt(real, *RULES), masks=asked.masks), wanted=asked)
     assert set(made["region"].to_pylist()) == {"north", "isles"}
     assert broken(made, real, *RULES) == [0] * len(RULES)
+
+
+@pytest.mark.parametrize("at_most", [False, True])
+@pytest.mark.parametrize("filled", [False, True])
+def test_one_of_a_group_is_set_by_construction(at_most: bool, filled: bool) -> None:
+    rng = np.random.default_rng(8)
+    which = rng.integers(0, 4 if at_most else 3, ROWS)
+    if filled:
+        columns = {f"way{n}": pa.array(rng.random(ROWS).round(3) * 50, mask=which != n) for n in range(3)}
+    else:
+        columns = {f"way{n}": pa.array(which == n) for n in range(3)}
+    real = pa.table(columns)
+    one = rule("one_of", columns=list(columns), at_most=at_most, filled=filled)
+    drawn = Drawn(real)
+    made = drawn.rows(drawn.heed(RowRules("t", (one,))))
+    assert broken(made, real, one) == [0] and broken(drawn.rows(None), real, one)[0] > 100
+    ways = [pc.is_valid(made[name]) if filled else made[name] for name in columns]
+    count = [pc.sum(way.cast(pa.int64())).as_py() for way in ways]
+    assert min(count) > 60 and (sum(count) < ROWS if at_most else sum(count) == ROWS)
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -18,6 +18,7 @@ from torch import Tensor
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
+from tabgraphsyn.generation.keeping.unmasked_groups import UnmaskedGroups
 from tabgraphsyn.generation.keeping.unmasked_nulls import FILLED, NULL, UnmaskedNulls
 from tabgraphsyn.generation.keeping.unmasked_sets import UnmaskedLimits, joined
 from tabgraphsyn.generation.keeping.unmasked_steps import Step, steps_of
@@ -61,6 +62,7 @@ class UnmaskedRules:
         self._missing = [_Missing(fields, self._nulls, name) for name in self._nulls.columns if name not in protected]
         limits = None if beside is None else UnmaskedLimits(fields, beside, protected)
         self._limits = limits or None
+        self._groups = UnmaskedGroups(fields, rules, protected) or None
         self._leveled = {one.gate: one for one in self._steps if one.step.fills and one.has_levels}
         self._null_of = {one.gate: one.column for one in self._missing}
         self._followers: tuple[_Missing | _Computing, ...] = (*self._missing, *self._steps)
@@ -70,7 +72,7 @@ class UnmaskedRules:
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to heed."""
-        return not (self._followers or self._masks or self._limits)
+        return not (self._followers or self._masks or self._limits or self._groups)
 
     def _orders(self) -> dict[int, set[int]]:
         """Return for groups the groups that come before them."""
@@ -113,8 +115,7 @@ class UnmaskedRules:
     def allowed(self, unit: Unit, made: Made) -> Tensor | None:
         """See ``drawing.Heed``: (rows, levels) or (1, levels) bool."""
         masks = [self._masks.get(unit), self._filled(unit, made)]
-        if self._limits is not None:
-            masks.append(self._limits.allowed(unit, made))
+        masks += [one.allowed(unit, made) for one in (self._limits, self._groups) if one is not None]
         return joined(None if one is None else one.to(made.is_known.device) for one in masks)
 
     def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:

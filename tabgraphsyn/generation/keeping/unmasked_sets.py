@@ -88,9 +88,9 @@ class UnmaskedLimits:
         own = self._fields.codec.columns[column]
         found = np.full(count, np.nan)
         if isinstance(own, CategoricalCodec):
-            found[: len(own.levels)] = _numbers(own.levels.array)
+            found[: len(own.levels)] = numbers_of(own.levels.array)
         elif isinstance(own, NumericalCodec):
-            found[1 : 1 + len(own.atoms)] = _numbers(own.atoms.array)
+            found[1 : 1 + len(own.atoms)] = numbers_of(own.atoms.array)
         return found
 
     def _limits(self, column: str, made: Made) -> Limits | None:
@@ -123,7 +123,7 @@ class UnmaskedLimits:
         """Return a column's numbers where it is known, (rows,) float64, else NaN; None where no row's is."""
         if column in self._beside.names:
             assert made.numbers is not None
-            return _numbers(self._beside.columns(made.numbers.cpu().numpy())[column])
+            return numbers_of(self._beside.columns(made.numbers.cpu().numpy())[column])
         if not self._fields.is_read(column):
             return None
         known = made.is_known[:, list(self._fields.units_of(column))].all(1)
@@ -131,13 +131,13 @@ class UnmaskedLimits:
             return None
         found = np.full(made.rows.rows, np.nan)
         numbers, levels = made.rows.numerical[known].cpu().numpy(), made.rows.categorical[known].cpu().numpy()
-        value = _numbers(self._fields.values(column, numbers, levels))
+        value = numbers_of(self._fields.values(column, numbers, levels))
         found[known.cpu().numpy()] = np.where(self._fields.is_certain(column, levels), value, np.nan)
         return found
 
 
-def _numbers(values: pa.Array) -> np.ndarray:
-    """Return values as rules read numbers, (rows,) float64."""
+def numbers_of(values: pa.Array) -> np.ndarray:
+    """Return values as rules read numbers, (rows,) float64, NaN for none."""
     return RuleRows(_ALONE, pa.table({"value": values})).numbers(Operand("value"))
 
 
