@@ -13,6 +13,7 @@ from tabgraphsyn.generation.bundles.forms import Dim, ManifestForm, TrainingForm
 from tabgraphsyn.generation.bundles.latent_checks import graph_problems, trained_problems
 
 Digit = Annotated[int, Meta(ge=1, le=4_096)]
+Places = Annotated[int, Meta(ge=1, le=2**20)]
 
 
 Period = Annotated[int, Meta(ge=0, le=2**40)]
@@ -38,7 +39,7 @@ class AbsorbingForm(Form):
     has_families: bool
     pace: PaceForm | None
     partners: list[Annotated[list[Count], Meta(max_length=8)]]
-    sets: Annotated[list[tuple[Annotated[list[Count], Meta(min_length=2, max_length=3)], Dim]], Meta(max_length=2)]
+    sets: Annotated[list[tuple[Annotated[list[Count], Meta(min_length=2, max_length=3)], Places]], Meta(max_length=2)]
     training: TrainingForm | None
 
 
