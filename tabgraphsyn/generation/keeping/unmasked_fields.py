@@ -77,12 +77,12 @@ class Computing:
         self._memory = _Memory([one.field for one in units], sizes) if by_levels else None
 
     def known(self, made: Made) -> tuple[EncodedBatch, Tensor] | None:
-        """Return rows with the target's fields where it follows from what is known, whether it is null or not."""
+        """Return rows with the target's fields and where it follows, null or not, (rows,) bool; None for nowhere."""
         ready = made.is_known[:, self.inputs].all(1) & ~made.is_known[:, self.places].all(1)
         return self._computed(made, ready)
 
     def follows(self, made: Made) -> tuple[EncodedBatch, Tensor] | None:
-        """Return rows with the target's fields, and where it follows."""
+        """Return rows with the target's fields, and where it follows, (rows,) bool; None for nowhere."""
         ready = made.is_known[:, self.inputs].all(1) & ~made.is_known[:, self.places].all(1)
         if self.step.fills and ready.any():
             ready &= self._nulls.state(self.step.target, made) == FILLED
