@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -191,3 +191,18 @@ def test_the_mixture_is_a_density_and_is_drawn_from(seed: int) -> None:
         assert abs(float(below + at_the_end - (drawn <= edge).float().mean())) < 0.03
     again = unscaled(scale, value[inside, 0])
     torch.testing.assert_close(again, grid[inside, 0], atol=1e-3, rtol=1e-3)
+
+
+def test_a_compiled_network_is_compiled_in_what_training_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, batch, known = shaken(network()), rows(20), masks(20)
+    names, context = list(made.state_dict()), context_of(made, 20)
+    before = made.surprises(made.draft(batch, known), context)
+    asked = []
+
+    def compiled(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda *args: asked.append(method.__name__) or method(*args)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    made.compile()
+    assert torch.equal(made.surprises(made.draft(batch, known), context), before)
+    assert asked == ["surprises"] and list(made.state_dict()) == names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import torch
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
@@ -133,7 +134,15 @@ def test_a_drawn_row_carries_on_what_the_one_before_came_to() -> None:
     assert inside.mean() > 0.8 and np.median(off) < 2 and off.max() < 30
 
 
-def test_what_follows_from_a_place_is_left_to_the_rules_of_rows() -> None:
+@pytest.mark.parametrize(
+    "equal",
+    [
+        {"kind": "same", "table": "t", "left": "order", "right": "place"},
+        {"kind": "sum", "table": "t", "result": "order", "terms": ["place"]},
+    ],
+    ids=["same", "a sum of one"],
+)
+def test_what_follows_from_a_place_is_left_to_the_rules_of_rows(equal: dict[str, object]) -> None:
     rng = np.random.default_rng(5)
     drawn = rng.permutation(ROWS) + 1
     schema, rows = table(
@@ -148,7 +157,7 @@ def test_what_follows_from_a_place_is_left_to_the_rules_of_rows() -> None:
         "test",
     )
     of_rows = (
-        rule_from_dict({"kind": "same", "table": "t", "left": "order", "right": "place"}, "test"),
+        rule_from_dict(equal, "test"),
         rule_from_dict({"kind": "fixed", "table": "t", "determinant": ["place"], "dependent": "points"}, "test"),
     )
     assert from_numbers([numbered, apart, falls], of_rows) == {"place", "points"}

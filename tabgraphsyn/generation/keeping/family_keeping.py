@@ -262,7 +262,7 @@ def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset
                 continue
             if isinstance(rule, Fixed) and {one.column for one in rule.determinant} <= found:
                 new.add(rule.dependent.column)
-            elif isinstance(rule, Same) and found & {one.column for one in rule.operands}:
+            elif _is_equality(rule) and found & {one.column for one in rule.operands}:
                 new |= {one.column for one in rule.operands}
         grew = not new <= found
         found |= new
@@ -271,8 +271,16 @@ def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset
 
 def _equals(name: str, of_rows: Sequence[Rule]) -> set[str]:
     """Return the columns that a rule says are equal to one."""
-    pairs = [{each.column for each in one.operands} for one in of_rows if isinstance(one, Same)]
+    pairs = [{each.column for each in one.operands} for one in of_rows if _is_equality(one)]
     return {other for pair in pairs if name in pair for other in pair - {name}}
+
+
+def _is_equality(rule: Rule) -> bool:
+    """Return whether two columns are equal by it: said as such, or as a sum of one term."""
+    if isinstance(rule, Total):
+        is_plain = rule.result is not None and not rule.constant and len(rule.terms) == 1
+        return is_plain and rule.terms[0].factor == 1
+    return isinstance(rule, Same)
 
 
 def _sorted(

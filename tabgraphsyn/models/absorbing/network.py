@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -243,6 +244,10 @@ class AbsorbingNetwork(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
         return F.silu(self.normalise(hidden))
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile what training asks of it, as ``nn.Module.compile`` does with a call: it is asked by method."""
+        self.__dict__["surprises"] = torch.compile(self.surprises, *args, **kwargs)
 
     def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
         """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning."""
