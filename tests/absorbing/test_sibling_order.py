@@ -73,3 +73,18 @@ def test_times_that_siblings_do_not_share_put_nobody_in_order() -> None:
     stay = born[town] + rng.integers(0, 400, 1500) * np.timedelta64(1, "D")
     found = order(arrays({"week": stay}, np.arange(1500)), town)
     assert (np.diff(stay[found]) >= np.timedelta64(0, "D")).all()
+
+
+def test_times_dealt_at_random_put_in_order_what_goes_on_along_them_and_nothing_else() -> None:
+    rng = np.random.default_rng(5)
+    tree, each = 120, 8
+    by, at = np.repeat(np.arange(tree), each), np.sort(rng.random((tree, each)), axis=1).ravel() * 9_000
+    height = np.cumsum(rng.normal(0, 1, (tree, each)), axis=1).ravel()
+    # Taller by the date itself, each by chance: nobody follows the one before.
+    grown = at / 2_000 + rng.normal(0, 1, tree * each)
+    mixed = rng.permutation(tree * each)
+    week = np.datetime64("2001-01-01") + at.astype(int) * np.timedelta64(1, "D")
+    for sold, follows in ((height, True), (grown, False)):
+        found = order(arrays({"week": week[mixed], "sold": sold[mixed]}, np.arange(len(mixed))), by[mixed])
+        climbs = np.diff(week[mixed][found]) >= np.timedelta64(0, "D")
+        assert climbs.all() == follows
