@@ -21,7 +21,7 @@ from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.order import ORDERS
+from tabgraphsyn.models.absorbing.order import ORDERS, hidden_groups
 from tabgraphsyn.models.absorbing.pace import Pace, bins_of
 from tabgraphsyn.models.absorbing.partners import partners
 from tabgraphsyn.models.absorbing.rows import present
@@ -126,6 +126,7 @@ def run(context: StageContext) -> None:
         device=context.resources.device,
         times=None if times is None else torch.from_numpy(times[1]),
         timed_units=() if pace is None else TimeColumn(codec, pace).units(units),
+        hidden_units=[units.all.index(unit) for one in hidden_groups(codec, units) for unit in units.groups[one]],
         astray=None if times is None else _astray(network, families, encoded, times[1]),
     )
     summary = fit(context, task, loop, seed)

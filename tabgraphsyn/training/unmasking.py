@@ -41,6 +41,7 @@ class UnmaskingTask(WindowTask):
         untold: share of the windows whose rows must do without graph, keys and ancestors.
         times: (rows,) int64 periods that climb from sibling to sibling, None where none do.
         timed_units: places of the units that say the time: always known.
+        hidden_units: places of the units that are no column's.
         astray: what siblings remember wrong in training, None for nothing.
     """
 
@@ -55,6 +56,7 @@ class UnmaskingTask(WindowTask):
     device: str = "cpu"
     times: Tensor | None = None
     timed_units: Sequence[int] = ()
+    hidden_units: Sequence[int] = ()
     astray: Astray | None = None
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
@@ -86,10 +88,15 @@ class UnmaskingTask(WindowTask):
     def row_losses(
         self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
     ) -> Tensor:
-        """Return the loss of each row of the windows, (rows,): the mean surprise of its masked units."""
+        """Return the loss of each row of the windows, (rows,): the mean surprise of its masked units.
+
+        Which step is best is for the columns to say: hidden units are learnt but not validated.
+        """
         draft, context, history, lateness = self.foretelling(windows, generator, training=training, part=part)
         surprise = self.unmasking.surprises(draft, context, history)
         masked = (~draft.is_known).to(surprise.dtype)
+        if not training and self.hidden_units:
+            masked[:, list(self.hidden_units)] = 0
         return (surprise * masked).sum(1) / masked.sum(1).clamp(min=1) + lateness / masked.shape[1]
 
     def foretelling(

@@ -155,3 +155,12 @@ def test_the_order_of_the_file_is_that_of_its_columns() -> None:
     units = Units(codec.layout, (None, None))
     assert [unit.kind for (unit,) in units.groups] == ["level", "number", "number"]
     assert ORDERS["file"](codec, units).drawn(torch.Generator()) == [1, 0, 2]
+
+
+def test_hidden_fields_come_after_all_columns() -> None:
+    generator = torch.Generator().manual_seed(3)
+    order = AnyOrder(6, last=[1, 4])
+    order.ahead = [2]
+    for turn in [*order.learnt(50, torch.tensor([5]), generator).tolist(), order.drawn(generator)]:
+        assert set(turn[-2:]) == {1, 4} and sorted(turn) == list(range(6))
+    assert order.drawn(generator)[0] == 2

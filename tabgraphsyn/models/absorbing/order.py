@@ -19,10 +19,12 @@ class AnyOrder:
 
     Args:
         groups: how many groups of units a row has.
+        last: those that come after all others. So do hidden fields: what children are like is nearly a name of the row,
+            and columns drawn for it would be those of a training row.
     """
 
-    def __init__(self, groups: int) -> None:
-        self.groups = groups
+    def __init__(self, groups: int, last: Sequence[int] = ()) -> None:
+        self.groups, self.last = groups, list(last)
         self.ahead: list[int] = []
         """Groups that are drawn before the others, and learnt so in ``AHEAD`` of the rows: these say most together."""
 
@@ -33,12 +35,14 @@ class AnyOrder:
             is_ahead = torch.rand(rows, 1, generator=generator) < AHEAD
             turn[:, self.ahead] -= is_ahead.to(turn.dtype)
         turn[:, first] = -2
+        if self.last:
+            turn[:, self.last] += 2
         return turn.argsort(1)
 
     def drawn(self, generator: torch.Generator) -> list[int]:
         """Return the order in which some rows are unmasked."""
         found: list[int] = torch.randperm(self.groups, generator=generator).tolist()
-        return sorted(found, key=lambda group: group not in self.ahead)
+        return sorted(found, key=lambda group: (group in self.last) - (group in self.ahead))
 
 
 class OneOrder:
@@ -80,8 +84,19 @@ def of_the_file(codec: TableCodec, units: Units) -> OneOrder:
     return OneOrder(sorted(range(len(units.groups)), key=lambda group: column(units.groups[group][0])))
 
 
+def in_any(codec: TableCodec, units: Units) -> AnyOrder:
+    """Return any order of the columns, hidden fields after all of them."""
+    return AnyOrder(len(units.groups), hidden_groups(codec, units))
+
+
+def hidden_groups(codec: TableCodec, units: Units) -> list[int]:
+    """Return the groups of units of fields that are no column's."""
+    own = len(codec.layout.numerical), len(codec.layout.categorical)
+    return [place for place, (unit, *_) in enumerate(units.groups) if unit.field >= own[unit.kind == LEVEL]]
+
+
 ORDERS: Mapping[str, Callable[[TableCodec, Units], Order]] = {
-    "random": lambda _, units: AnyOrder(len(units.groups)),
+    "random": in_any,
     "file": of_the_file,
 }
 """``generator.order``."""
