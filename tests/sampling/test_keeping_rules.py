@@ -12,6 +12,7 @@ import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.codec.bands import band_columns
+from tabgraphsyn.data.formats import DatetimeFormat, MixedFormat
 from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
@@ -107,6 +108,17 @@ def _calendar(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
     return columns, [rule("calendar", column="month", time="at", part="month")]
 
 
+def _rounded(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    at = pa.array(1_600_000_000 + rng.integers(0, 90 * 86_400, ROWS)).cast(pa.timestamp("s"))
+    columns = {"at": at.cast(pa.timestamp("us")), "day": days(whole(rng)), "shown": pa.array(whole(rng) * 1.0)}
+    columns |= {"price": pa.array(cents(rng)), "billed": with_nulls(whole(rng), rng)}
+    return columns, [
+        rule("coarse", column="day", of="at", unit="month"),
+        rule("coarse", column="shown", of="price", how="nearest"),
+        rule("coarse", column="billed", of="price", step=20.0, size=1.0, first=2.0, how="up"),
+    ]
+
+
 def _exactly_one(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
     columns = {"a": pa.array(whole(rng, 2) == 1), "b": pa.array(whole(rng, 2)), "c": pa.array(whole(rng, 2) * 1.0)}
     return columns, [rule("one_of", columns=["a", "b", "c"])]
@@ -148,8 +160,8 @@ def _declared(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
 
 CASES: list[Case] = [
     _same, _order, _strict_order, _order_of_other_types, _sum, _sum_with_gaps, _sum_of_times, _shares, _chained_sums,
-    _product, _fixed, _calendar, _exactly_one, _one_filled, _at_most_one, _null_together, _null_by, _differ, _among,
-    _declared,
+    _product, _fixed, _calendar, _rounded, _exactly_one, _one_filled, _at_most_one, _null_together, _null_by, _differ,
+    _among, _declared,
 ]  # fmt: skip
 
 
@@ -181,6 +193,44 @@ def test_protected_columns_stay_and_the_others_give_way() -> None:
     assert after["a"] == before["a"] and after["q"] == before["q"]
     assert rules[0].check(tables_of(after)).counts == (ROWS, 0)
     assert rules[1].check(tables_of(after)).counts == (ROWS, 0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"unit": "hour"},
+        {"unit": "month"},
+        {"unit": "week", "first": 86_400.0},
+        {"step": 86_400.0, "size": 86_400.0},
+        {"step": 7_200.0, "size": 7_200.0, "how": "nearest"},
+        {"step": 7_200.0, "size": 7_200.0, "how": "up"},
+    ],
+)
+def test_a_rounded_column_that_stays_moves_the_finer_one_to_its_unit(told: dict[str, Any]) -> None:
+    rng = np.random.default_rng(9)
+    moments = [pa.array(1_600_000_000 + rng.integers(0, 900 * 86_400, ROWS)).cast(pa.timestamp("s")) for _ in "ab"]
+    found = rule("coarse", column="unit", of="at", **told)
+    known = keep(pa.table({"at": moments[1], "unit": moments[1]}), found)["unit"]
+    before = pa.table({"at": moments[0], "unit": known})
+    after = keep(before, found, protected=("unit",))
+    assert after["unit"] == known and found.check(tables_of(before)).broken.any()
+    assert found.check(tables_of(after)).counts == (ROWS, 0)
+
+
+def test_times_written_in_several_ways_keep_theirs() -> None:
+    forms = MixedFormat(
+        forms=(DatetimeFormat(pattern="%Y-%m-%d"), DatetimeFormat(pattern="%d.%m.%Y")),
+        shapes=(r"^\d{4}-\d{2}-\d{2}$", r"^\d{2}\.\d{2}\.\d{4}$"),
+    )
+    schema = TableSchema("t", (Column("at", "datetime"), Column("told", "datetime", format=forms)), ())
+    rows = pa.table({
+        "at": pa.array([1_600_000_000, 1_700_000_000, 1_650_000_000, 1_650_000_000]).cast(pa.timestamp("s")),
+        "told": ["1999-01-01", "01.02.2003", "never", None],
+    })  # fmt: skip
+    known = RowRules("t", (rule("coarse", column="told", of="at", unit="day"),))
+    keeper = RuleKeeper(schema, known, frozenset({"at"}), (), np.random.default_rng(3))
+    made = pa.concat_tables(keeper.kept(iter([rows])))
+    assert made["told"].to_pylist() == ["2020-09-13", "14.11.2023", "never", None] and keeper.broken == 0
 
 
 def test_decimals_nulls_and_units_stay_those_of_the_column() -> None:

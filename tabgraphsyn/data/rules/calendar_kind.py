@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +18,11 @@ from tabgraphsyn.data.rules.value_kinds import Fixed, agreeing, most_frequent
 
 DAY_S = 86_400
 ROWS_PER_PART = 5
+YEARS_MORE = 1
+"""Years before and after the known ones whose words are listed, too."""
+_LISTED = {"year": (1, 0, 0), "year and quarter": (10, 1, 4), "year and month": (100, 1, 12),
+           "year and ISO week": (100, 1, 53)}  # fmt: skip
+"""Parts that go on from year to year: by how much a year's number is multiplied, the first and the last one in it."""
 PARTS = (
     "year", "quarter", "month", "weekday", "hour", "day of the month", "year and quarter", "year and month", "ISO week",
     "year and ISO week",
@@ -57,6 +62,44 @@ def part_of(seconds: np.ndarray, part: str) -> np.ndarray:
             "year and month": year * 100 + month + 1,
         }[part]
     return np.where(has & (found >= 0), found, -1)
+
+
+def continued(part: str, known: Mapping[tuple[str, ...], str | None]) -> dict[tuple[str, ...], str | None]:
+    """Return what is known of the words for parts of times, and how others of these years are written, if they all say.
+
+    >>> continued("year and quarter", {("20191",): "2019Q1", ("20193",): "2019Q3"})[("20202",)]
+    '2020Q2'
+    """
+    numbers = {int(key[0]): text for key, text in known.items() if text is not None}
+    if part not in _LISTED or len(numbers) < max(2, len(known)):
+        return dict(known)
+    base, first, last = _LISTED[part]
+    years = range(min(numbers) // base - YEARS_MORE, max(numbers) // base + YEARS_MORE + 1)
+    every = [year * base + below for year in years for below in range(first, last + 1)]
+    for form in _forms(min(numbers), base, numbers[min(numbers)]):
+        if all(_written(form, number, base) == text for number, text in numbers.items()):
+            return {(str(number),): _written(form, number, base) for number in every} | dict(known)
+    return dict(known)
+
+
+def _forms(number: int, base: int, text: str) -> Iterator[str]:
+    """Yield how the number of a part is written in ``text``: what ``_written`` fills in."""
+    for year in ("{year}", "{short:02d}"):
+        for below in ("{below:02d}", "{below}") if base > 1 else ("",):
+            form, found = text.replace("{", "{{").replace("}", "}}"), True
+            marked = [(place, mark) for place, mark in ((year, "\0"), (below, "\1")) if place]
+            for place, mark in marked:
+                word = _written(place, number, base)
+                found &= word in form
+                form = form.replace(word, mark, 1)
+            for place, mark in marked:
+                form = form.replace(mark, place)
+            if found:
+                yield form
+
+
+def _written(form: str, number: int, base: int) -> str:
+    return form.format(year=number // base, short=number // base % 100, below=number % base)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.rules.calendar_kind import find_calendar
+from tabgraphsyn.data.rules.coarse_kind import find_coarse
 from tabgraphsyn.data.rules.declared import held_against
 from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal
 from tabgraphsyn.data.rules.find_families import find_families, find_parent_totals
@@ -53,6 +54,7 @@ def find_rules(
 def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]) -> list[Rule]:
     search = Search(tables, table)
     found: list[Rule] = list(search.accepted(find_same(search)))
+    found += find_coarse(search, found)
     columns = search.numeric(search.attributes)
     sums = [rule for rule in find_sums(search) if is_worthwhile(rule, columns)]
     for rule in search.accepted(sums):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.find_sums import decimals_of
 from tabgraphsyn.data.rules.operand import Operand, Term
 from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
@@ -56,6 +57,7 @@ def find_orders(search: Search, told: Iterable[Rule]) -> Iterator[Order]:
         told: rules found before: numbers that they tie together are in order for that reason.
     """
     tied = [set(rule.operands) for rule in told if isinstance(rule, Product | Total)]
+    rounded = [set(rule.operands) for rule in told if isinstance(rule, Coarse)]
     same = {rule.right for rule in told if isinstance(rule, Same)}
     columns = {one: v for one, v in search.numeric([*search.attributes, *search.inherited]).items() if one not in same}
     times = {one for one in columns if search.sample.is_time(search.table, one)}
@@ -65,7 +67,7 @@ def find_orders(search: Search, told: Iterable[Rule]) -> Iterator[Order]:
         for more in usable:
             if less == more or not (less.is_own or more.is_own) or (less in times) != (more in times):
                 continue
-            if less not in times and any({less, more} <= each for each in tied):
+            if any({less, more} <= each for each in (rounded if less in times else [*tied, *rounded])):
                 continue
             if (glance[less] > glance[more]).any() or (columns[less] > columns[more]).any():
                 continue

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from tabgraphsyn.data.codes import hashed, mixed_in, tuple_codes
 from tabgraphsyn.data.dependencies import Dependency
+from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
@@ -246,7 +247,8 @@ def _is_said(search: Search, rule: Fixed, told: Sequence[Rule]) -> bool:
     """Return whether another rule says more: the columns are equal, or add up, or are a group of two."""
     pair = {*rule.determinant, rule.dependent}
     for one in told:
-        if isinstance(one, Same | Total | Product) and set(one.operands) <= pair and rule.dependent in one.operands:
+        is_more = isinstance(one, Same | Total | Product | Coarse) and rule.dependent in one.operands
+        if is_more and set(one.operands) <= pair:
             return True
         if isinstance(one, OneOf) and pair <= set(one.columns):
             return True

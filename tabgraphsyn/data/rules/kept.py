@@ -17,7 +17,7 @@ import pyarrow as pa
 from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.holders import are_held
-from tabgraphsyn.data.rules.calendar_kind import Calendar, part_of
+from tabgraphsyn.data.rules.calendar_kind import Calendar, continued, part_of
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order, Total
@@ -234,4 +234,5 @@ def _pairs(rule: Fixed | Calendar, training: RuleTables, entities: np.ndarray, l
     dependent = rule.dependent if isinstance(rule, Fixed) else rule.column
     values = training.texts(rule.table, dependent).take(rows).to_pylist()
     keys: Sequence[Key] = list(zip(*(one.take(rows).to_pylist() for one in given), strict=True))
-    return dict(zip(keys, values, strict=True))
+    found = dict(zip(keys, values, strict=True))
+    return continued(rule.part, found) if isinstance(rule, Calendar) else found

@@ -108,6 +108,16 @@ class Search:
                     found[operand] = values
         return found
 
+    def written(self, operands: Iterable[Operand]) -> dict[Operand, np.ndarray]:
+        """Return numbers and times that are written in several ways, and so stored as text, as ``numeric`` does.
+
+        Shape:
+            (sampled rows,) float64 each.
+        """
+        texts = [one for one in operands if self.sample.is_written(self.table, one)]
+        found = {one: self.sample.numbers(self.table, one) for one in texts}
+        return {one: values for one, values in found.items() if (~np.isnan(values)).sum() >= BY_CHANCE_MIN}
+
     def accepted(self, candidates: Iterable[Rule], tests: int | None = None) -> Iterator[Rule]:
         """Yield the candidates that hold in all rows and that chance does not explain, with their support."""
         for rule in candidates:

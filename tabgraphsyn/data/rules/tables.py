@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from tabgraphsyn.data.codes import as_text, column_codes, hashed
 from tabgraphsyn.data.counts import plain_zero, training_batches
+from tabgraphsyn.data.formats import MixedFormat
 from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
@@ -109,17 +110,33 @@ class RuleTables:
         kind = self.type_of(table, operand)
         return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or is_decimal(kind)
 
-    def is_time(self, table: str, operand: Operand) -> bool:
-        """Return whether an operand is a point in time."""
+    def is_time(self, table: str, operand: Operand, *, as_text: bool = False) -> bool:
+        """Return whether an operand is a point in time, with ``as_text`` also one of those that are written ones."""
         kind = self.type_of(table, operand)
+        if as_text and self.is_written(table, operand):
+            kind = self._format(table, operand).values_type  # type: ignore[union-attr]
         return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+
+    def is_written(self, table: str, operand: Operand) -> bool:
+        """Return whether an operand's numbers or times are written in several ways, and so stored as text."""
+        return self._format(table, operand) is not None
+
+    def _format(self, table: str, operand: Operand) -> MixedFormat | None:
+        owner = table if operand.through is None else self.relation(operand.through).parent_table
+        found = self.schema.table(owner).column(operand.column).format
+        return found if isinstance(found, MixedFormat) else None
 
     def numbers(self, table: str, operand: Operand) -> np.ndarray:
         """Return (rows,) float64, NaN where there is none; times in seconds since 1970, truth values as 0 and 1.
 
-        A column that holds neither numbers nor times has none.
+        A column that holds neither numbers nor times, written in whatever ways, has none.
         """
-        return self._along(table, operand, "numbers", _numbers, np.nan)
+        written = self._format(table, operand)
+
+        def make(values: pa.Array) -> np.ndarray:
+            return _numbers(values if written is None or values.type != written.stored else written.numbers(values))
+
+        return self._along(table, operand, "numbers", make, np.nan)
 
     def filled(self, table: str, operand: Operand) -> np.ndarray:
         """Return (rows,) bool: where there is a value."""

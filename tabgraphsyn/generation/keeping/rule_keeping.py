@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.rules.calendar_kind import Calendar
+from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.kept import Key, RowRules, determinants
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
@@ -26,7 +27,7 @@ from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 MOST_DECIDED = 1_000_000
 """Combinations that are remembered from batch to batch of a rule."""
 _ROUNDS = 3
-_FIRST = (Same, Calendar, Product, Total, Fixed)
+_FIRST = (Same, Coarse, Calendar, Product, Total, Fixed)
 """Kinds whose columns are computed, the ones that know most first."""
 
 
@@ -148,7 +149,7 @@ def _targets(rule: Rule) -> list[str]:
     if isinstance(rule, Total):
         terms = [term.operand.column for term in reversed(rule.terms)]
         return [*([rule.result.column] if rule.result else []), *(terms if not rule.nulls_are_zero else [])]
-    return list(rule.follows) if isinstance(rule, Product | Fixed | Calendar) else []
+    return list(rule.follows) if isinstance(rule, Product | Fixed | Calendar | Coarse) else []
 
 
 def behind(name: str, waits: dict[str, set[str]]) -> set[str]:

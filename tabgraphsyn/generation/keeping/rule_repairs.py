@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codes import column_codes, tuple_codes
+from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Multiple, Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
@@ -36,7 +37,7 @@ def compute(rule: Rule, target: str, rows: RuleRows, where: np.ndarray | None = 
     """Compute one column of a rule from its others.
 
     Args:
-        rule: ``Same``, ``Total`` or ``Product``.
+        rule: ``Same``, ``Coarse``, ``Total`` or ``Product``.
         target: what is computed.
         rows: changed in place.
         where: (rows,) bool, in which rows; None: in those that break it.
@@ -52,6 +53,8 @@ def compute(rule: Rule, target: str, rows: RuleRows, where: np.ndarray | None = 
         for factor in rule.factors:
             found = found * rows.numbers(factor)
         rows.put_numbers(target, found, where)
+    elif isinstance(rule, Coarse):
+        rows.put_numbers(target, rule.value(rows.numbers(rule.of)), where)
     elif isinstance(rule, Total):
         rows.put_numbers(target, _rest(rule, target, rows), where)
 
@@ -208,6 +211,19 @@ def _among(rule: Among, rows: RuleRows, protected: frozenset[str], rng: np.rando
         _copy(rows, other.column, name, broken & (chosen == number) & rows.filled(other.column))
 
 
+def _coarse(rule: Coarse, rows: RuleRows, protected: frozenset[str], _: np.random.Generator) -> None:
+    """Move the finer value to the place in its cell that it had in another, where the coarser one stays."""
+    if rule.column.column not in protected or rule.of.column in protected:
+        return
+    fine, coarse = rows.numbers(rule.of), rows.numbers(rule.column)
+    broken = rows.broken(rule)
+    low, high = rule.cell(coarse)
+    old, end = rule.cell(rule.value(fine))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = (fine - old) / (end - old)
+    rows.put_numbers(rule.of.column, low + part * (high - low), broken)
+
+
 def _multiple(rule: Multiple, rows: RuleRows, protected: frozenset[str], _: np.random.Generator) -> None:
     if rule.column.column not in protected:
         values = rows.numbers(rule.column)
@@ -220,6 +236,7 @@ _REPAIRS: Mapping[type[Rule], Repair] = {
     OneOf: _one_of,
     Order: _order,
     Among: _among,
+    Coarse: _coarse,
     Multiple: _multiple,
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabgraphsyn.data.formats import MixedFormat
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.tables import RuleTables
@@ -86,6 +88,10 @@ class RuleRows:
         kind = self.column(name).type
         where = where & np.isfinite(numbers) & (np.abs(numbers) < _EXACT)
         numbers = np.where(where, numbers, 0.0)
+        written = self._schema.column(name).format
+        if isinstance(written, MixedFormat):
+            self._put_written(name, numbers, written, where)
+            return
         if pa.types.is_boolean(kind):
             self.put(name, pa.array(numbers != 0), where)
         elif pa.types.is_integer(kind):
@@ -104,6 +110,17 @@ class RuleRows:
         elif pa.types.is_floating(kind):
             decimals = self.decimals(name)
             self.put(name, pa.array(numbers if decimals is None else np.round(numbers, decimals)), where)
+
+    def _put_written(self, name: str, numbers: np.ndarray, written: MixedFormat, where: np.ndarray) -> None:
+        """Write numbers or times in the way that each row's own is written; words and nulls stay."""
+        old = self.column(name)
+        alone, form = written.split(old)
+        where = where & (form >= 0)
+        part = RuleRows(
+            TableSchema(name, (replace(self._schema.column(name), format=None),), ()), pa.table({name: alone})
+        )
+        part.put_numbers(name, numbers, where)
+        self.put(name, written.joined(part.column(name), form, old), where)
 
     def _put_whole(self, name: str, numbers: np.ndarray, kind: pa.DataType, where: np.ndarray) -> None:
         bits = kind.bit_width

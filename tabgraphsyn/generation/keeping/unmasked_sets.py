@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
+from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Bounds, Order
 from tabgraphsyn.data.rules.rule import Rule
@@ -24,6 +25,8 @@ from tabgraphsyn.models.absorbing.scales import REACH
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit
 
 _ALONE = TableSchema("alone", (Column("value", "numerical"),), ())
+_INSIDE = 1 - 1e-6
+"""How much of a cell lies before the next one begins."""
 Limits = tuple[np.ndarray, np.ndarray, bool]
 """The least and the largest value, (rows,) float64 each, NaN for none, and whether these themselves are out."""
 
@@ -41,8 +44,8 @@ class UnmaskedLimits:
         self._fields, self._beside = fields, beside
         self._rules: dict[str, list[Rule]] = defaultdict(list)
         for rule in beside.rules.rules:
-            if isinstance(rule, Order | Bounds):
-                for one in rule.operands:
+            if isinstance(rule, Order | Bounds | Coarse):
+                for one in (rule.of,) if isinstance(rule, Coarse) else rule.operands:
                     if one.column not in protected and self._is_limited(one.column):
                         self._rules[one.column].append(rule)
         self._column = {place: name for name in self._rules for place in fields.places[name]}
@@ -112,6 +115,12 @@ class UnmaskedLimits:
             for bound, is_below in ((rule.low, True), (rule.high, False)):
                 if bound is not None:
                     yield np.full(made.rows.rows, bound), is_below, rule.strict
+        elif isinstance(rule, Coarse):
+            value = self._known(rule.column.column, made)
+            if value is not None:
+                low, high = rule.cell(value)
+                yield low, True, False
+                yield low + (high - low) * _INSIDE, False, False
         elif isinstance(rule, Order):
             names = [one.column for one in rule.columns]
             for place, name in enumerate(names):
