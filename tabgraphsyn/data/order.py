@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from tabgraphsyn.data.file_order import FileKey
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.schema import Relation
 
@@ -67,6 +68,7 @@ class Plan(Plain):
         real_rows: rows per table, training and holdout together.
         training_rows: rows per table that may be trained on.
         min_entities: so many entities must hold a value before it is named.
+        file_order: table -> what its file is sorted by, where rows of it are made anew and it is sorted by anything.
     """
 
     order: tuple[str, ...]
@@ -77,6 +79,7 @@ class Plan(Plain):
     published: Mapping[str, str] = field(default_factory=dict)
     kept_back: Mapping[str, str] = field(default_factory=dict)
     min_entities: int = 5
+    file_order: Mapping[str, tuple[FileKey, ...]] = field(default_factory=dict)
 
     @property
     def coarse(self) -> tuple[str, ...]:

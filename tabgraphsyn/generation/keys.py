@@ -204,6 +204,18 @@ class Keys:
         self._check(table)
         return {column: self._column(table, column) for column in generated_columns(self._schema, table)}
 
+    def renumbered(self, table: str, place: np.ndarray) -> dict[str, pa.Array]:
+        """Return the keys that number a table's rows, numbered by where the rows stand; tables made later follow.
+
+        Of tables that refer to it, only such as are made later may be asked for afterwards, and none before.
+
+        Shape:
+            place: (rows,) int64, each number once. Returned: (rows,) each.
+        """
+        own = [one for one in root_columns(self._schema, table) if one not in own_parts(self._schema, table)]
+        self._numbers |= {(table, column): place for column in own}
+        return {column: self._column(table, column) for column in own}
+
     def _column(self, table: str, column: str) -> pa.Array:
         numbers = self._number(table, column, ())
         root = self._root[table, column]

@@ -23,6 +23,7 @@ from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.generation.bundles.bundle import Bundle
+from tabgraphsyn.generation.filing import Filing
 from tabgraphsyn.generation.fixing.demands import Demands, asked_columns, kept_by_pattern, with_cells
 from tabgraphsyn.generation.fixing.filling import TablesFilled
 from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
@@ -33,6 +34,7 @@ from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_fam
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
+from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
 from tabgraphsyn.generation.row_maker import Making, RowMaker
@@ -111,6 +113,9 @@ class Generation:
             say=self.say,
         )
         maker: RowMaker = named(self.bundle.generator.rows)(making)
+        filing = None
+        if isinstance(keys, Keys) and self.filled is None and not fixing.given_rows and not self.until:
+            filing = Filing(self.bundle.prepared, skeleton, keys, self.config.batch_rows)
         with _files_together(folder) as aside:
             for table in self.bundle.tables:
                 start = time.monotonic()
@@ -124,8 +129,12 @@ class Generation:
                     batches = maker.settled(table, batches)
                 batches = making.parents.remembered(table, _with_finite(table, batches))
                 if self.config.keep_rules and held.rules(table) and kept is None:
-                    held.waiting[table] = pa.concat_tables(batches)
-                    rows = held.waiting[table].num_rows
+                    whole = pa.concat_tables(batches)
+                    held.waiting[table] = whole if filing is None else filing.numbered(table, whole)
+                    rows = whole.num_rows
+                elif filing is not None and filing.sorts(table) and kept is None:
+                    whole = filing.numbered(table, pa.concat_tables(batches))
+                    rows = self._write(table, filing.filed(table, whole), aside)
                 else:
                     rows = self._write(table, batches, aside)
                 done = TableReport(table, rows, between - start, time.monotonic() - between)
@@ -133,11 +142,13 @@ class Generation:
                 report(done)
                 if table == self.until:
                     break
-            self._write_held(held, fixing, making.parents, aside)
+            self._write_held(held, fixing, making.parents, aside, filing)
             write_given(aside, fixing.given_rows)
         return dict(skeleton.rows)
 
-    def _write_held(self, held: HeldTables, fixing: Fixing, parents: Parents, folder: Path) -> None:
+    def _write_held(
+        self, held: HeldTables, fixing: Fixing, parents: Parents, folder: Path, filing: Filing | None
+    ) -> None:
         """Write the tables that waited for the rows that their columns add up, rows before what they belong to."""
         held.values = parents.values
 
@@ -146,7 +157,10 @@ class Generation:
 
         for table in reversed([*held.waiting]):
             whole = held.finished(table, parents.skeleton.pointers, ruled)
-            self._write(table, _with_finite(table, fixing.imposed(table, iter([whole]))), folder)
+            batches = _with_finite(table, fixing.imposed(table, iter([whole])))
+            if filing is not None and filing.sorts(table):
+                batches = filing.filed(table, pa.concat_tables(batches))
+            self._write(table, batches, folder)
 
     def _write(self, table: str, batches: Iterator[pa.Table], folder: Path) -> int:
         described = self.bundle.prepared.schema.table(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.codec.training_rows import TrainingRows
 from tabgraphsyn.data.counts import training_batches, training_values
 from tabgraphsyn.data.dependencies import Dependency, discover, mark_kept
+from tabgraphsyn.data.file_order import FileKey, blocks_of, find_file_order, sorting_key
 from tabgraphsyn.data.known.children import Composition
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known, known_candidates
@@ -54,6 +56,7 @@ def run(context: StageContext) -> None:
     made.keep_schema(database.schema)
     pointers = {relation.name: link_relation(database, relation) for relation in database.schema.relations}
     held, entities = _split(database, pointers, holdout_config, codec_config.min_entities, made, context)
+    made.keep_plan(replace(made.plan, file_order=_file_orders(database, pointers, made)))
     is_training = {table: ~mask for table, mask in held.items()}
     for step, table in enumerate(database.schema.table_names):
         if context.interrupt.requested:
@@ -89,6 +92,28 @@ def run(context: StageContext) -> None:
         _keep_traits(name, made)
     seconds = time.monotonic() - start
     context.log.info("prepare: %d rules, %d of them declared, in %.1f s", len(made.rules), len(declared), seconds)
+
+
+def _file_orders(
+    database: Database, pointers: Mapping[str, np.ndarray], made: Prepared
+) -> dict[str, tuple[FileKey, ...]]:
+    """Return what the file of each table is sorted by, of those whose rows are made by a model."""
+    found = {}
+    for name in (one for one in made.plan.order if one not in made.plan.reference_tables):
+        looked_at = blocks_of(database[name].num_rows)
+        keys: dict[FileKey, np.ndarray] = {}
+        for relation in made.schema.relations_of_child(name):
+            if not relation.is_self_reference and relation.parent_table not in made.plan.coarse:
+                pointer = pointers[relation.name][looked_at]
+                keys[FileKey(relation.name, is_key=True)] = np.where(pointer < 0, np.nan, pointer)
+        for column in made.schema.attribute_columns(name):
+            if database[name].schema.column(column).sdtype not in ("id", "text"):
+                value = sorting_key(database[name].column(column).take(pa.array(looked_at)))
+                if value is not None:
+                    keys[FileKey(column)] = value
+        if order := find_file_order(keys):
+            found[name] = order
+    return found
 
 
 def _keep_reference(table: Table, is_training: np.ndarray, made: Prepared) -> None:

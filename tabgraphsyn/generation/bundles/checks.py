@@ -133,6 +133,11 @@ def _table_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
             yield f"plan.json: real_rows: {table!r} has fewer rows than training_rows."
     if not set(plan.reference_tables) <= tables:
         yield "plan.json: reference_tables: tables of schema.json expected."
+    for table, keys_of in plan.file_order.items():
+        own = {one.name for one in schema.relations if one.child_table == table}
+        columns = set(schema.attribute_columns(table)) if table in tables else set()
+        if any(one.name not in (own if one.is_key else columns) for one in keys_of):
+            yield f"plan.json: file_order: columns and relations of {table!r} expected, found others."
 
 
 def _component_problems(

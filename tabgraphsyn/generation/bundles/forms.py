@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 from tabgraphsyn.data.codec.forms import TableCodecForm
 from tabgraphsyn.data.declared import any_of, form_of
 from tabgraphsyn.data.dependencies import Dependency
+from tabgraphsyn.data.file_order import FileKey
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.panel import Panel
@@ -35,6 +36,7 @@ ColumnForm: Any = form_of(Column)
 RelationForm: Any = form_of(Relation)
 DependencyForm: Any = form_of(Dependency)
 KeyPlanForm: Any = form_of(KeyPlan)
+FileKeyForm: Any = form_of(FileKey)
 MakerForm: Any = any_of(*get_args(AnyMaker))
 PanelForm: Any = form_of(Panel)
 TraitForm: Any = form_of(Trait)
@@ -98,6 +100,7 @@ class PlanForm(Form):
     kept_back: dict[Name, Text] = field(default_factory=dict)
     coarse: list[Name] = field(default_factory=list)
     min_entities: Count = 5
+    file_order: dict[Name, list[FileKeyForm]] = field(default_factory=dict)
 
 
 class SeriesForm(Form):
