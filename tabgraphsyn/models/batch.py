@@ -83,10 +83,10 @@ class EncodedTensors:
         Shape:
             rows: (batch,) int64.
         """
-        interval = self.numerical[rows]
+        interval = self.numerical.index_select(0, rows)
         low, high = interval[..., 0], interval[..., 1]
         share = torch.rand(low.shape, generator=generator)
-        return EncodedBatch(low + share * (high - low), self.categorical[rows].long())
+        return EncodedBatch(low + share * (high - low), self.categorical.index_select(0, rows).long())
 
     def middle(self, rows: Tensor | slice | None = None) -> EncodedBatch:
         """Return rows (all when None) with each number in the middle of its interval; rows are (batch,) int64."""

@@ -45,7 +45,7 @@ def test_levels_are_as_surprising_as_by_cross_entropy() -> None:
     codes = torch.stack([torch.randint(0, size, (30,)) for size in sizes], dim=1)
     logits, weights = 3 * torch.randn(30, sum(sizes)), torch.rand(30, len(sizes))
     one, other = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    quick = level_surprises(one, codes, sizes)
+    quick = level_surprises(one.split(sizes, dim=1), codes)
     parts = zip(other.split(sizes, dim=1), codes.T, strict=True)
     plain = torch.stack([F.cross_entropy(part, code, reduction="none") for part, code in parts], dim=1)
     (quick * weights).sum().backward()

@@ -41,6 +41,9 @@ from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.denoiser.mlp import ResidualBlock
 
+WIDE = 100
+"""Levels of a unit from which on only the rows in which it is masked are asked for it."""
+
 
 class AbsorbingNetwork(nn.Module):
     """Predicts every unit of a row.
@@ -68,6 +71,7 @@ class AbsorbingNetwork(nn.Module):
     smooth: Tensor
     smooth_unit: Tensor
     token_number: Tensor
+    narrow: Tensor
 
     def __init__(
         self,
@@ -120,6 +124,7 @@ class AbsorbingNetwork(nn.Module):
         near = NEAR + NEAR_PARTNER * self.partners.most
         self.near = {number: slice(first + near * n, first + near * (n + 1)) for n, number in enumerate(rough)}
         self.head = nn.Linear(width, first + near * len(rough))
+        self.head_parts = [*self.token_levels, first - sum(self.token_levels), near * len(rough)]
         self.companions = Companions(numbers=numbers)
         self.mixture = MixtureHead(seen=2 * numbers * (1 if self.history is None else 2), smooth=len(units.smooth))
         nn.init.zeros_(self.head.weight)
@@ -133,6 +138,7 @@ class AbsorbingNetwork(nn.Module):
         """Register where each unit stands among codes, masks and columns of the head."""
         units = self.units
         self.token_levels = [unit.levels for unit in units.tokens]
+        self.wide = [place for place, unit in enumerate(units.tokens) if unit.kind == LEVEL and unit.levels >= WIDE]
         ends = list(accumulate(self.token_levels))
         self.token_start = [end - levels for end, levels in zip(ends, self.token_levels, strict=True)]
         places = {unit: place for place, unit in enumerate(units.all)}
@@ -147,6 +153,7 @@ class AbsorbingNetwork(nn.Module):
             ("level_token", [units.tokens.index(one) for one in units.levels]),
             ("smooth", list(units.smooth)),
             ("smooth_unit", [place for place, unit in enumerate(units.all) if unit.kind == NUMBER]),
+            ("narrow", [place for place in range(len(units.tokens)) if place not in self.wide]),
             ("token_number", [-1 if unit.kind == LEVEL else unit.field for unit in units.tokens]),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
@@ -223,8 +230,8 @@ class AbsorbingNetwork(nn.Module):
         """Return which numbers are known and have a meaning, (rows, n_num) bool."""
         return draft.is_known[:, self.revealed_by] & draft.is_present
 
-    def stem_of(self, draft: Draft) -> Tensor:
-        """Return the first layer of a draft, (rows, width)."""
+    def stem_of(self, draft: Draft, value: Tensor | None = None) -> Tensor:
+        """Return the first layer of a draft, (rows, width); ``value`` as in ``company``."""
         seen = draft.is_known[:, self.token_unit]
         if draft.numbers.shape[1]:
             # A digit without meaning says nothing; that it has none, its gate says.
@@ -232,7 +239,7 @@ class AbsorbingNetwork(nn.Module):
         chosen = torch.where(seen, draft.codes + self.level_start, self.masked_level)
         parts = [self.embedding(chosen).flatten(1), (~draft.is_known).to(self.scale.dtype)]
         if draft.numbers.shape[1]:
-            value, _ = scaled(self.scale, draft.numbers)
+            value = scaled(self.scale, draft.numbers)[0] if value is None else value
             parts.insert(1, features(draft.numbers, value, self.numbers_known(draft)).flatten(1))
         levels, known = draft.codes[:, self.level_token], draft.is_known[:, self.level_unit]
         stem: Tensor = self.together(self.stem(torch.cat(parts, dim=1)), levels, known)
@@ -250,22 +257,35 @@ class AbsorbingNetwork(nn.Module):
         self.__dict__["surprises"] = torch.compile(self.surprises, *args, **kwargs)
 
     def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
-        """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning."""
-        raw = self.head(self.hidden(self.stem_of(draft), context)).float()
-        smooth_columns = 3 * self.components * len(self.units.smooth)
-        levels, smooth, near = raw.tensor_split([sum(self.token_levels), sum(self.token_levels) + smooth_columns], 1)
-        found = raw.new_zeros(len(raw), len(self.units.all))
-        is_present, known = draft.is_present, self.numbers_known(draft)
+        """Return the negative log likelihood of every masked unit given the known ones, (rows, units); 0 without meaning.
+
+        What is said of known units means nothing: of those with many levels it is 0, the head is not asked.
+        """
         value, log_slope = scaled(self.scale, draft.numbers)
+        hidden = self.hidden(self.stem_of(draft, value), context)
+        is_present, known = draft.is_present, self.numbers_known(draft)
         company = self.company(draft.numbers, known, value=value)
         peaks = self.partners(draft.numbers, known)
-        if self.token_levels:
-            levels = self._with_nearness(levels, near, draft, company, peaks)
-            by_token = level_surprises(levels, draft.codes, self.token_levels)
+        # Cut by one operation: gradients of slices are a whole matrix of zeros each.
+        weights, biases = self.head.weight.split(self.head_parts), self.head.bias.split(self.head_parts)
+        asked = [place for place in range(len(self.head_parts)) if place not in self.wide]
+        raw = F.linear(hidden, torch.cat([weights[n] for n in asked]), torch.cat([biases[n] for n in asked])).float()
+        *levels, smooth, near = raw.split([self.head_parts[place] for place in asked], dim=1)
+        found = raw.new_zeros(len(raw), len(self.units.all))
+        if levels:
+            levels = self._with_nearness(dict(zip(asked, levels, strict=False)), near, draft, company, peaks)
+            by_token = level_surprises(levels, draft.codes.index_select(1, self.narrow))
             if draft.numbers.shape[1]:
-                by_token = by_token * (is_present[:, self.token_number.clamp(min=0)] | (self.token_number < 0))
-            found = found.index_copy(1, self.token_unit, by_token)
-        if smooth_columns:
+                number = self.token_number[self.narrow]
+                by_token = by_token * (is_present[:, number.clamp(min=0)] | (number < 0))
+            found = found.index_copy(1, self.token_unit[self.narrow], by_token)
+        for place in self.wide:
+            unit = self.token_unit[place]
+            rows = (~draft.is_known[:, unit]).nonzero()[:, 0]
+            logits = F.linear(hidden.index_select(0, rows), weights[place], biases[place]).float()
+            own = level_surprises([logits], draft.codes[rows, place].unsqueeze(1))[:, 0]
+            found = found.index_put((rows, unit), own)
+        if self.units.smooth:
             shift, at = self.shifts(draft.numbers, known, before, value), self.smooth
             smooth = smooth.unflatten(1, (-1, 3 * self.components))
             parts = self.mixture.parts(smooth, shift, company.of(at), peaks and peaks.of(at))
@@ -274,25 +294,23 @@ class AbsorbingNetwork(nn.Module):
         return found
 
     def _with_nearness(
-        self, logits: Tensor, near: Tensor, draft: Draft, company: Company, peaks: Peaks | None
-    ) -> Tensor:
-        """Return the logits of all levels, (rows, levels); of digits, what speaks for them by how near they are added.
+        self, logits: dict[int, Tensor], near: Tensor, draft: Draft, company: Company, peaks: Peaks | None
+    ) -> list[Tensor]:
+        """Return the logits of some tokens, (rows, levels) each; of digits, what speaks for them by how near they are added.
 
         Shape:
             near: (rows, columns), of the head for rough numbers.
         """
-        if not self.near:
-            return logits
-        raw = dict(zip(self.near, near.chunk(len(self.near), dim=1), strict=True))
-        parts = []
-        for place, unit in enumerate(self.units.tokens):
-            if unit.kind == LEVEL:
-                parts.append(near.new_zeros(len(near), unit.levels))
-                continue
-            first = draft.codes[:, place - unit.digit]
-            own = raw[unit.field], company.of(unit.field), peaks and peaks.of(unit.field)
-            parts.append(self.for_digits(unit, first, *own))
-        return logits + torch.cat(parts, dim=1)
+        raw = dict(zip(self.near, near.chunk(len(self.near), dim=1), strict=True)) if self.near else {}
+        found = []
+        for place, own in logits.items():
+            unit = self.units.tokens[place]
+            if unit.kind != LEVEL:
+                first = draft.codes[:, place - unit.digit]
+                told = raw[unit.field], company.of(unit.field), peaks and peaks.of(unit.field)
+                own = own + self.for_digits(unit, first, *told)
+            found.append(own)
+        return found
 
     def for_digits(self, unit: Unit, first: Tensor, near: Tensor, company: Company, peaks: Peaks | None) -> Tensor:
         """Return what speaks for a digit's levels beside the network: how near they are, and how many rows they have.

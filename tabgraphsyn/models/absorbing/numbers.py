@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tabgraphsyn.models.absorbing.heads import log_sum_exp
 from tabgraphsyn.models.absorbing.partners import Peaks
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
 
@@ -186,7 +187,7 @@ class MixtureHead(nn.Module):
         density = weights - 0.5 * ((at - means) / widths.exp()).square() - widths - _HALF_LOG_2_PI
         nothing = torch.zeros_like(log_slope)
         density = density + _on_both(nothing, log_slope, weights.shape[-1] - COMPONENTS)
-        return -density.logsumexp(-1)
+        return -log_sum_exp(density, -1)
 
     @staticmethod
     def draw(parts: tuple[Tensor, Tensor, Tensor], scale: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
@@ -261,7 +262,7 @@ def nearness(raw: Tensor, company: Company, at: Tensor, near: Peaks | None = Non
     weights, width = weights.log_softmax(1), width.clamp(*LOG_WIDTHS)
     far = (at.unsqueeze(1) - middle.unsqueeze(2)) * (-width).exp().unsqueeze(2)
     peaks = (weights[:, 1:] - width).unsqueeze(2) - 2 * (far.square() / 3).log1p()
-    return torch.logaddexp(weights[:, :1], peaks.logsumexp(1))
+    return torch.logaddexp(weights[:, :1], log_sum_exp(peaks, 1))
 
 
 def chosen_level(shares: Tensor, uniform: Tensor) -> Tensor:

@@ -50,44 +50,45 @@ class _Recurrence(torch.autograd.Function):
         asked = torch.addmm(row_bias, rows, of_row.t())
         recalled = rows.new_empty(total, 3 * width)
         gates = rows.new_empty(total, 2 * width)
-        new, before, after = (rows.new_empty(total, width) for _ in range(3))
-        state, first = rows.new_zeros(counts[0] if counts else 0, width), 0
-        for count in counts:
-            here = slice(first, first + count)
-            state = state[:count]
-            before[here] = state
-            told = torch.addmm(state_bias, state, of_state.t(), out=recalled[here])
-            gate = torch.add(asked[here, : 2 * width], told[:, : 2 * width], out=gates[here]).sigmoid_()
-            fresh = new[here]
-            torch.addcmul(asked[here, 2 * width :], gate[:, :width], told[:, 2 * width :], out=fresh).tanh_()
-            state = torch.lerp(fresh, state, gate[:, width:], out=after[here])
-            first += count
-        context.save_for_backward(rows, of_row, of_state, gates, new, recalled[:, 2 * width :], before)
+        new, after = (rows.new_empty(total, width) for _ in range(2))
+        state, turned = rows.new_zeros(counts[0] if counts else 0, width), of_state.t()
+        cut = 2 * width
+        by_position = _positions(
+            counts,
+            *(recalled, recalled[:, :cut], recalled[:, cut:], asked[:, :cut], asked[:, cut:]),
+            *(gates, gates[:, :width], gates[:, width:], new, after),
+        )
+        for told, told_gate, told_new, asked_gate, asked_new, gate, reset, update, fresh, own in by_position:
+            state = state[: len(own)]
+            torch.addmm(state_bias, state, turned, out=told)
+            torch.add(asked_gate, told_gate, out=gate).sigmoid_()
+            torch.addcmul(asked_new, reset, told_new, out=fresh).tanh_()
+            state = torch.lerp(fresh, state, update, out=own)
+        context.save_for_backward(rows, of_row, of_state, gates, new, recalled[:, 2 * width :], after)
         context.counts = counts
         return after
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        rows, of_row, of_state, gates, new, recalled, before = context.saved_tensors
-        width, (wanted,) = of_state.shape[1], gradients
+        rows, of_row, of_state, gates, new, recalled, after = context.saved_tensors
+        counts, width, (wanted,) = context.counts, of_state.shape[1], gradients
+        before = _before(after, counts)
         reset, update = gates[:, :width], gates[:, width:]
         # By what the gradient of a state is multiplied on its way to each gate, of all positions.
         to_new = (1 - update) * (1 - new * new)
         to_reset = to_new * recalled * (reset * (1 - reset))
         to_update = (before - new) * (update * (1 - update))
         ways = torch.stack([to_reset, to_update, to_new * reset], dim=1)
-        reached = torch.empty_like(ways)
-        states = torch.empty_like(before)
-        first, carried = len(rows), None
-        for count in reversed(context.counts):
-            here = slice(first - count, first)
-            state = states[here].copy_(wanted[here])
+        reached, states = torch.empty_like(ways), wanted.clone(memory_format=torch.contiguous_format)
+        to_states = reached.view(len(rows), 3 * width)
+        carried = None
+        for way, out, flat, state, wide, kept in reversed(
+            _positions(counts, ways, reached, to_states, states, states.unsqueeze(1), update)
+        ):
             if carried is not None:
                 state[: len(carried)] += carried
-            gate = torch.mul(ways[here], state.unsqueeze(1), out=reached[here]).view(count, 3 * width)
-            carried = torch.addcmul(gate @ of_state, state, update[here])
-            first -= count
-        to_states = reached.view(len(rows), 3 * width)
+            torch.mul(way, wide, out=out)
+            carried = torch.addcmul(flat @ of_state, state, kept)
         to_rows = torch.cat([to_states[:, : 2 * width], states * to_new], dim=1)
         return (
             to_rows @ of_row,
@@ -97,3 +98,16 @@ class _Recurrence(torch.autograd.Function):
             to_rows.sum(0),
             to_states.sum(0),
         )
+
+
+def _positions(counts: Sequence[int], *values: Tensor) -> list[tuple[Tensor, ...]]:
+    """Return the rows of each position of some values, (rows, ...): cut once, for a slice costs as much as an operation."""
+    return list(zip(*(one.split(counts) for one in values), strict=True))
+
+
+def _before(after: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return the state before each row, of the states after each: (rows, width)."""
+    first = counts[0] if counts else 0
+    passed = torch.tensor(counts, device=after.device)
+    place = torch.arange(first, len(after), device=after.device) - passed[:-1].repeat_interleave(passed[1:])
+    return torch.cat([after.new_zeros(first, after.shape[1]), after.index_select(0, place)])
