@@ -10,6 +10,7 @@ import torch
 from small_table import UNITS, network, rows, surrounded
 from torch import Tensor
 
+from tabgraphsyn.models.absorbing import network as absorbing_network
 from tabgraphsyn.models.absorbing.drawing import Made, Stepper, _Making
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import COMPONENTS, Company, MixtureHead, scaled, unscaled
@@ -93,6 +94,19 @@ def test_levels_and_digits_are_drawn_as_likely_as_they_are_in_training(partners:
         else:
             making.draw(group)
     assert seen == 3
+
+
+def test_wide_units_are_as_surprising_where_only_masked_rows_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, batch, found = masks(100), rows(100), []
+    for wide in (1000, 2):
+        monkeypatch.setattr(absorbing_network, "WIDE", wide)
+        torch.manual_seed(5)
+        made = shaken(network())
+        surprise = made.surprises(made.draft(batch, known), context_of(made, 100)) * ~known
+        surprise.sum().backward()
+        assert bool(made.wide) == (wide == 2)
+        found.append([surprise.detach(), *(one.grad for one in made.parameters() if one.grad is not None)])
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_given_units_stand_and_the_rest_is_drawn() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tabgraphsyn.models.absorbing.companions import distinct_masks
-from tabgraphsyn.models.absorbing.heads import level_surprises
+from tabgraphsyn.models.absorbing.heads import level_surprises, log_sum_exp
 from tabgraphsyn.models.absorbing.recurrence import states
 
 
@@ -50,6 +50,19 @@ def test_levels_are_as_surprising_as_by_cross_entropy() -> None:
     plain = torch.stack([F.cross_entropy(part, code, reduction="none") for part, code in parts], dim=1)
     (quick * weights).sum().backward()
     (plain * weights).sum().backward()
+    torch.testing.assert_close(quick, plain)
+    torch.testing.assert_close(one.grad, other.grad)
+
+
+@pytest.mark.parametrize("dim", [1, -1])
+def test_logarithms_of_sums_are_those_of_torch(dim: int) -> None:
+    torch.manual_seed(1)
+    values = 30 * torch.randn(7, 5, 4)
+    values[:, 1:, 1:] = -torch.inf
+    one, other = values.clone().requires_grad_(), values.clone().requires_grad_()
+    quick, plain = log_sum_exp(one, dim), torch.logsumexp(other, dim)
+    (quick * torch.arange(7.0)[:, None]).sum().backward()
+    (plain * torch.arange(7.0)[:, None]).sum().backward()
     torch.testing.assert_close(quick, plain)
     torch.testing.assert_close(one.grad, other.grad)
 

@@ -257,9 +257,9 @@ class AbsorbingNetwork(nn.Module):
         self.__dict__["surprises"] = torch.compile(self.surprises, *args, **kwargs)
 
     def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
-        """Return the negative log likelihood of every masked unit given the known ones, (rows, units); 0 without meaning.
+        """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning.
 
-        What is said of known units means nothing: of those with many levels it is 0, the head is not asked.
+        What is said of known units is for nobody: the head of many levels is not asked, 0 stands there.
         """
         value, log_slope = scaled(self.scale, draft.numbers)
         hidden = self.hidden(self.stem_of(draft, value), context)
@@ -296,7 +296,7 @@ class AbsorbingNetwork(nn.Module):
     def _with_nearness(
         self, logits: dict[int, Tensor], near: Tensor, draft: Draft, company: Company, peaks: Peaks | None
     ) -> list[Tensor]:
-        """Return the logits of some tokens, (rows, levels) each; of digits, what speaks for them by how near they are added.
+        """Return the logits of some tokens, (rows, levels) each, of digits with what speaks for them by their nearness.
 
         Shape:
             near: (rows, columns), of the head for rough numbers.

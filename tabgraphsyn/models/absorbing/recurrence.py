@@ -101,7 +101,7 @@ class _Recurrence(torch.autograd.Function):
 
 
 def _positions(counts: Sequence[int], *values: Tensor) -> list[tuple[Tensor, ...]]:
-    """Return the rows of each position of some values, (rows, ...): cut once, for a slice costs as much as an operation."""
+    """Return values position by position, (rows of it, ...) each: cut once, for slices cost what operations do."""
     return list(zip(*(one.split(counts) for one in values), strict=True))
 
 
