@@ -220,7 +220,9 @@ def _keep_panels(table: Table, is_training: np.ndarray, made: Prepared, entities
     columns = [one for one in made.schema.attribute_columns(name) if table.schema.column(one).sdtype == "datetime"]
     if not relations or not columns:
         return
-    values = {column: training_values(table, column, is_training).combine_chunks() for column in columns}
+    read = {column: training_values(table, column, is_training).combine_chunks() for column in columns}
+    # Times in several zones, or with words among them, are text as they stand and no grid.
+    values = {column: times for column, times in read.items() if pa.types.is_temporal(times.type)}
     pointers, least = made.pointers(relations), made.plan.min_entities
     made.keep_panels(name, find_panels(made.codec(name), values, pointers, entities, least))
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from tabgraphsyn.data import datetimes
 from tabgraphsyn.data.formats.arrow_types import DAY_US, TIMESTAMP
 from tabgraphsyn.data.formats.base import Format, Short, Small
+from tabgraphsyn.data.formats.places import minutes_ahead
 
 _NANOS_MIX = 40_503  # spreads the digits below a microsecond, which no model learns
 
@@ -26,6 +27,7 @@ class DatetimeFormat(Format):
         most: digits of the fraction that are written at most; the mark before them goes with the last of them.
         zone: how the zone is written.
         offset_min: minutes that the zone is ahead of UTC.
+        place: whose clock changes twice a year, instead of ``offset_min``; ``zone`` then says how zones are written.
         nanos: the file has digits below a microsecond; they are drawn when written.
         case: ``upper`` or ``lower`` where names of months and AM, PM are written so; empty for Jan and PM.
     """
@@ -36,6 +38,7 @@ class DatetimeFormat(Format):
     most: Small = 6
     zone: Short = ""
     offset_min: Small = 0
+    place: Short = ""
     nanos: bool = False
     case: Short = ""
 
@@ -57,11 +60,29 @@ class DatetimeFormat(Format):
         """Return the text of moments, (rows,)."""
         if pa.types.is_timestamp(values.type) and values.type != TIMESTAMP:
             values = values.cast(TIMESTAMP, safe=False)
-        if self.offset_min:
-            values = pc.add(values, pa.scalar(self.offset_min * 60_000_000, pa.int64()).cast(pa.duration("us")))
+        ahead = self._ahead(values)
+        values = pc.add(values, pc.multiply(ahead, 60_000_000).cast(pa.duration("us")))
         seconds = pc.floor_temporal(values, unit="second").cast(pa.timestamp("s"))
-        pieces = [self._written(piece, values, seconds) for piece in _pieces(self.pattern)]
+        zone = self._zones(ahead) if self.place else pa.scalar(self.zone or "+0000")
+        pieces = [
+            zone if piece == "%z" else self._written(piece, values, seconds) for piece in _pieces(self.pattern)
+        ]
         return pieces[0] if len(pieces) == 1 else pc.binary_join_element_wise(*pieces, "")
+
+    def _ahead(self, values: pa.Array) -> pa.Array | pa.Scalar:
+        """Return the minutes that the clock of each moment is ahead of UTC."""
+        if not self.place:
+            return pa.scalar(self.offset_min, pa.int64())
+        moments = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+        return pa.array(minutes_ahead(moments, self.place), pa.int64())
+
+    def _zones(self, ahead: pa.Array) -> pa.Array:
+        """Return how the zones of some minutes are written, (rows,)."""
+        mark = ":" if ":" in self.zone else ""
+        found = pc.dictionary_encode(ahead)
+        names = [f"{'-' if one < 0 else '+'}{abs(one) // 60:02d}{mark}{abs(one) % 60:02d}"
+                 for one in found.dictionary.to_pylist()]  # fmt: skip
+        return pa.array(names, pa.string()).take(found.indices)
 
     def _cased(self, text: pa.Array) -> pa.Array:
         return {"upper": pc.utf8_upper, "lower": pc.utf8_lower}[self.case](text) if self.case else text
@@ -69,8 +90,6 @@ class DatetimeFormat(Format):
     def _written(self, piece: str, values: pa.Array, seconds: pa.Array) -> pa.Array | pa.Scalar:
         if piece in ("%f", ".%f", ",%f"):
             return self._fraction(values, piece[:-2])
-        if piece == "%z":
-            return pa.scalar(self.zone or "+0000")
         if piece.startswith("%-"):
             return pc.replace_substring_regex(pc.strftime(seconds, "%" + piece[2]), "^0", "")
         return self._cased(pc.strftime(seconds, piece)) if "%" in piece else pa.scalar(piece)
@@ -110,7 +129,8 @@ class DatetimeFormat(Format):
 
     def in_words(self) -> str:
         """Return the format in words."""
-        return f"written as {self.pattern}" + (f" in {self.zone.strip()}" if self.zone else "")
+        zone = f"the time of {self.place}" if self.place else self.zone.strip()
+        return f"written as {self.pattern}" + (f" in {zone}" if zone else "")
 
 
 def _below_a_microsecond(values: pa.Array) -> pa.Array:

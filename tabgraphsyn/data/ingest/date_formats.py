@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data import datetimes
 from tabgraphsyn.data.formats import DatetimeFormat, MixedFormat
+from tabgraphsyn.data.formats.places import place_of
 from tabgraphsyn.data.ingest.column_view import ColumnView, Decision, Habits, as_text
 from tabgraphsyn.data.ingest.convert import Target
-from tabgraphsyn.data.ingest.evidence import families_of, trimmed
+from tabgraphsyn.data.ingest.evidence import ZONE, families_of, trimmed
 from tabgraphsyn.data.ingest.number_formats import FEW_VALUES, LEAST_SHARE, MOST_WORDS, splits
 
 MOST_ZONES = 40
+MOST_CLOCKS = 3
+"""Zones of one place: in winter, in summer, and where its clock was set anew."""
 LEAST_DISTINCT = 20
 _DATE_WORDS = {"date", "day", "dob", "birth", "birthday", "born", "datum", "dt", "tag", "fecha", "data", "jour", "ymd",
                "yyyymmdd", "ddmmyyyy", "mmddyyyy", "month", "monat", "period", "seen", "since", "until", "yymmdd",
@@ -106,7 +111,7 @@ def _asked(view: ColumnView, first: str, other: str) -> Decision:
 def wanted_date(view: ColumnView, pattern: str) -> Decision:
     """Return the format of dates in a known pattern, refined by how the values spell it.
 
-    Several zones in one column make several formats of it.
+    Several zones in one column are the clock of a place that changes twice a year, or make several formats of it.
     """
     if view.scan.is_padded and pattern == view.scan.datetime_format:
         return Decision(Target.of(_typed_clock(DatetimeFormat(pattern=pattern), view)))
@@ -119,7 +124,24 @@ def wanted_date(view: ColumnView, pattern: str) -> Decision:
     if not 1 < len(zones) <= MOST_ZONES:
         return Decision(Target.of(replace(format, zone="+00:00", type=_text_type(view))))
     forms = tuple(_in_zone(format, zone, view) for zone, _ in zones.most_common())
+    place = _place(view, forms) if len(zones) <= MOST_CLOCKS else ""
+    if place:
+        return Decision(Target.of(replace(forms[0], offset_min=0, place=place)))
     return Decision(Target.of(MixedFormat(forms=forms, shapes=tuple(f"{re.escape(one.zone)}$" for one in forms))))
+
+
+def _place(view: ColumnView, forms: tuple[DatetimeFormat, ...]) -> str:
+    """Return the place whose clock a column shows, empty where there is none; zones are written in one way."""
+    ahead = {one.zone: one.offset_min for one in forms}
+    if "Z" in ahead or len({":" in zone for zone in ahead}) > 1:
+        return ""
+    moments, minutes = [], []
+    for batch in view.raw.batches([view.name]):
+        text = trimmed(batch.column(0)).drop_null()
+        moments.append(forms[0].read(text).cast(pa.int64()).to_numpy())
+        zones = pc.struct_field(pc.extract_regex(text, ZONE), ["zone"])
+        minutes.append(np.array([ahead[one] for one in zones.to_pylist()], dtype=np.int64))
+    return place_of(np.concatenate(moments), np.concatenate(minutes)) if moments else ""
 
 
 def _in_zone(format: DatetimeFormat, zone: str, view: ColumnView) -> DatetimeFormat:
