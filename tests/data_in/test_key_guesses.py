@@ -13,6 +13,7 @@ import pytest
 from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.ingest.ingestion import ingest_database
 from tabgraphsyn.data.ingest.key_evidence import chance_of_inclusion
+from tabgraphsyn.data.ingest.table_queries import ColumnValues
 from tabgraphsyn.data.options import DatasetOptions
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import ConfigError, DataError
@@ -126,7 +127,8 @@ def test_keys_have_a_form(tmp_path: Path, keys: object) -> None:
     ],
 )
 def test_chance_explains_few_codes_of_a_dense_kind(codes: list[str], distinct: int, is_chance: bool) -> None:
-    assert (chance_of_inclusion(codes, len(codes), distinct) > 1e-9) == is_chance
+    there = ColumnValues(len(codes), 0, len(codes), codes[0], codes[-1])
+    assert (chance_of_inclusion(codes, there, distinct) > 1e-9) == is_chance
 
 
 def test_codes_of_a_unique_column_are_keys_by_evidence(tmp_path: Path) -> None:
@@ -277,3 +279,58 @@ def test_a_format_can_be_given_as_an_example(tmp_path: Path, example: str, expec
     )
     read = pa.parquet.read_table(tmp_path / "out" / "tables" / "t.parquet")["a"][0].as_py()
     assert read == expected
+
+
+def dialled(folder: Path, numbers: list[int]) -> None:
+    """Write lines with a long number each, and calls from one to another under names that say nothing."""
+    rng = Random(5)
+    write_csv(folder / "data" / "line.csv", {"serial": [str(one) for one in numbers], "size": list("SML") * 20})
+    ends = {name: [str(rng.choice(numbers[:50])) for _ in range(200)] for name in ("source", "target")}
+    write_csv(folder / "data" / "call.csv", {"call_id": [str(k) for k in range(200)], **ends})
+
+
+def test_long_numbers_of_one_length_are_codes_and_refer(tmp_path: Path) -> None:
+    dialled(tmp_path, Random(2).sample(range(10**10, 10**11), 60))
+    relations, _, schema = ingested(tmp_path)
+    assert relations == {"call.source--line.serial", "call.target--line.serial"}
+    assert schema.table("line").primary_key == ("serial",)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        Random(3).sample(range(1_500_000_000, 1_700_000_000), 60),  # seconds since 1970
+        [20_200_101 + 100 * k for k in range(0, 60)],  # days as digits
+        Random(4).sample(range(10_000, 10_000_000), 60),  # amounts of any length
+    ],
+)
+def test_moments_and_amounts_are_no_codes(tmp_path: Path, numbers: list[int]) -> None:
+    dialled(tmp_path, numbers)
+    relations, _, schema = ingested(tmp_path)
+    assert relations == set() and schema.table("line").primary_key == ()
+
+
+def test_a_pair_of_which_one_part_leads_on_by_itself_is_asked_about(tmp_path: Path) -> None:
+    rng = Random(6)
+    pairs = [(area, number) for area in CODES for number in rng.sample(range(100, 140), 4)]
+    write_csv(tmp_path / "data" / "area.csv", {"area": CODES, "size": [rng.choice("SML") for _ in CODES]})
+    write_csv(
+        tmp_path / "data" / "course.csv",
+        {
+            "area": [one for one, _ in pairs],
+            "number": [str(one) for _, one in pairs],
+            "level": list("12") * (len(pairs) // 2),
+        },
+    )
+    taken = [rng.choice(pairs) for _ in range(400)]
+    write_csv(
+        tmp_path / "data" / "taken.csv",
+        {
+            "taken_id": [str(k) for k in range(400)],
+            "area": [one for one, _ in taken],
+            "number": [str(one) for _, one in taken],
+        },
+    )
+    _, profile, _ = ingested(tmp_path)
+    (note,) = [note for note in profile["notes"] if "taken: (area, number)" in note]
+    assert "primary_key [area, number] of course" in note

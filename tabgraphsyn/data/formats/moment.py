@@ -64,9 +64,7 @@ class DatetimeFormat(Format):
         values = pc.add(values, pc.multiply(ahead, 60_000_000).cast(pa.duration("us")))
         seconds = pc.floor_temporal(values, unit="second").cast(pa.timestamp("s"))
         zone = self._zones(ahead) if self.place else pa.scalar(self.zone or "+0000")
-        pieces = [
-            zone if piece == "%z" else self._written(piece, values, seconds) for piece in _pieces(self.pattern)
-        ]
+        pieces = [zone if piece == "%z" else self._written(piece, values, seconds) for piece in _pieces(self.pattern)]
         return pieces[0] if len(pieces) == 1 else pc.binary_join_element_wise(*pieces, "")
 
     def _ahead(self, values: pa.Array) -> pa.Array | pa.Scalar:

@@ -17,7 +17,7 @@ from tabgraphsyn.data.ingest.key_evidence import (
     take_chosen,
     take_declared,
 )
-from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts
+from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts, are_long_codes
 from tabgraphsyn.data.ingest.table_queries import TableQueries
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import listing
@@ -134,6 +134,8 @@ def _primary_score(
         score, reasons = score + 1, [*reasons, "numbers without a gap"]
     if type_ == pa.string() and table.spaced.get(column, 1.0) == 0.0:
         score, reasons = score + 1, [*reasons, "codes without spaces"]
+    if type_ == pa.int64() and are_long_codes(values):
+        score, reasons = score + 1, [*reasons, "long numbers of as many digits each"]
     others = [other.name for other in tables if other is not table and column in other.types]
     if others and joined not in _GENERIC and type_ != pa.float64():
         score, reasons = score + 2, [*reasons, f"{others[0]} has a column of the same name"]
@@ -195,7 +197,8 @@ def _foreign_candidate(
     if not is_primary and (parent is table or keys.primary[table.name] == (column,)):
         return None
     score, evidence = _name_evidence(table, column, parent, key, keys) if is_primary else (0, [])
-    is_code = table.types[column] == pa.string() and values.distinct >= 3 and table.spaced.get(column, 1.0) < 0.5
+    is_text = table.types[column] == pa.string() and table.spaced.get(column, 1.0) < 0.5
+    is_code = values.distinct >= 3 and (is_text or are_long_codes(bounds))
     if score == 0 and not is_code:
         return None
     if score == 0 and (values.minimum < bounds.minimum or values.maximum > bounds.maximum):
@@ -210,7 +213,8 @@ def _foreign_candidate(
         f"{matched / max(bounds.distinct, 1):.0%} of those there, {table.rows / max(total, 1):.1f} rows each"
     )
     if score == 0:
-        chance = chance_of_inclusion(queries.some_values(parent.name, key), bounds.distinct, total)
+        some = queries.some_values(parent.name, key) if table.types[column] == pa.string() else None
+        chance = chance_of_inclusion(some, bounds, total)
         if chance > LARGEST_CHANCE or (not is_primary and matched < LEAST_COVERAGE * bounds.distinct):
             if is_primary and Relation(parent.name, (key,), table.name, (column,)) not in keys.relations:
                 keys.open.append(OpenKey(relation, chance, total, reason))
@@ -328,7 +332,8 @@ def _note_shared_sets(tables: Sequence[TableFacts], queries: TableQueries, keys:
             continue
         for child in tables:
             shared = [one for one in parent.types if child is not parent and _may_be_part(one, parent, child, keys)]
-            if not 2 <= len(shared) <= 3 or not queries.is_unique(parent.name, shared):
+            own = [one for one in shared if not _is_foreign(parent.name, one, keys)]
+            if not own or not 2 <= len(shared) <= 3 or not queries.is_unique(parent.name, shared):
                 continue
             total, matched = queries.inclusion(child.name, shared, parent.name, shared)
             if total and matched == total and total < child.rows:
@@ -343,4 +348,13 @@ def _note_shared_sets(tables: Sequence[TableFacts], queries: TableQueries, keys:
 def _may_be_part(column: str, parent: TableFacts, child: TableFacts, keys: InferredKeys) -> bool:
     alike = child.types.get(column) == parent.types[column] and parent.types[column] in (pa.int64(), pa.string())
     is_filled = alike and parent.values[column].nulls == 0 and parent.values[column].distinct > 1
-    return is_filled and not _is_foreign(child.name, column, keys) and not _is_foreign(parent.name, column, keys)
+    return is_filled and _led_to(child.name, column, keys) == _led_to(parent.name, column, keys)
+
+
+def _led_to(table: str, column: str, keys: InferredKeys) -> set[tuple[str, tuple[str, ...]]]:
+    """Return what a column refers to: a part that leads nowhere, or in both tables to the same place."""
+    return {
+        (one.parent_table, one.parent_columns)
+        for one in keys.relations
+        if one.child_table == table and column in one.child_columns
+    }

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts
-from tabgraphsyn.data.ingest.table_queries import TableQueries
+from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import listing, nearest
 
@@ -21,17 +21,22 @@ LARGEST_CHANCE_BESIDE = 1e-3
 """What chance may do where another key speaks for this one."""
 
 
-def chance_of_inclusion(parent_values: Sequence[str], parent_distinct: int, child_distinct: int) -> float:
+def chance_of_inclusion(parent_values: Sequence[str] | None, parent: ColumnValues, child_distinct: int) -> float:
     """Return how likely so many codes of the parent's pattern would all stand in the parent by chance.
 
     Five grades A to E stand among eight zones A to H once in 360 times; a hundred airports of three letters never do.
 
-    >>> round(chance_of_inclusion(list("ABCDEFGH"), 8, 5), 4)
-    0.0028
+    Args:
+        parent_values: some of the parent's texts; None where they are whole numbers.
+        parent: its counts and bounds.
+        child_distinct: how many codes.
     """
-    pattern = Pattern.learn(parent_values)
-    room = sum(math.prod(len(alphabet) for alphabet in template) for template in pattern.templates)
-    density = min(parent_distinct / max(room, 1), 1.0)
+    if parent_values is None:
+        room = int(parent.maximum) - int(parent.minimum) + 1
+    else:
+        pattern = Pattern.learn(parent_values)
+        room = sum(math.prod(len(alphabet) for alphabet in template) for template in pattern.templates)
+    density = min(parent.distinct / max(room, 1), 1.0)
     if density <= 0:
         return LEAST_CHANCE
     return max(10.0 ** max(child_distinct * math.log10(density), -300.0), LEAST_CHANCE)

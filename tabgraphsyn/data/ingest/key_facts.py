@@ -50,6 +50,25 @@ class TableFacts:
         return next(iter(self.values.values())).rows
 
 
+CODE_DIGITS = 7
+"""Digits of a number from which on rows that all have as many of them, each once, are codes and no amounts."""
+_TIMES = ((10**9, 2 * 10**9), (10**12, 2 * 10**12), (10**15, 2 * 10**15), (19_000_101, 20_991_231),
+          (19_000_101_000_000, 20_991_231_235_959))  # fmt: skip
+"""Seconds, milliseconds and microseconds since 1970; days and moments written as digits."""
+
+
+def are_long_codes(values: ColumnValues) -> bool:
+    """Return whether whole numbers look like codes: many digits, in each as many, and no moments.
+
+    Args:
+        values: of a column of whole numbers.
+    """
+    low, high = values.minimum, values.maximum
+    if values.nulls or not isinstance(low, int) or not isinstance(high, int) or low < 10 ** (CODE_DIGITS - 1):
+        return False
+    return len(str(low)) == len(str(high)) and not any(start <= low and high <= end for start, end in _TIMES)
+
+
 @dataclass
 class InferredKeys:
     """Guessed keys with their reasons, and what looked like a key but was not taken.

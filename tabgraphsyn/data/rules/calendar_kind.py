@@ -168,7 +168,8 @@ def find_calendar(search: Search, told: Iterable[Rule]) -> Iterator[Calendar]:
     for time in times:
         seconds = search.sample.numbers(search.table, time)
         parts = {part: part_of(seconds, part) for part in PARTS}
-        usable = {part: each for part, each in parts.items() if 2 <= len(np.unique(each)) <= rows / ROWS_PER_PART}
+        found = {part: len(np.unique(each[each >= 0])) for part, each in parts.items()}  # no time is no part of one
+        usable = {part: each for part, each in parts.items() if 2 <= found[part] <= rows / ROWS_PER_PART}
         for column, codes in others.items():
             if (column, (time,)) in fixed:
                 continue
