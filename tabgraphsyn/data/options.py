@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EMBEDDED_PREFIX = "embedded:"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 ORPHAN_POLICIES = ("error", "null", "drop")
-ALL_NULL_POLICIES = ("error", "drop")
+ALL_NULL_POLICIES = ("error", "drop", "keep")
 
 # What is read is the same under any limit, so they are no part of a result's identity.
 LIMIT_KEYS = ("max_columns", "max_cells", "max_value_length", "max_expansion", "max_table_gb", "max_metadata_mb")
@@ -50,7 +50,7 @@ class DatasetOptions:
         name: what the dataset is called in listings.
         metadata: SDV metadata; None means ``<path>/metadata.json`` (``<stem>.metadata.json`` for a file) if it exists.
         orphans: what happens to foreign keys without a match: ``error``, ``null`` or ``drop``.
-        all_null: what happens to columns without any value: ``error`` or ``drop``.
+        all_null: what happens to columns without any value: ``error``, ``drop``, or ``keep`` them empty.
         tables: the tables to read, or None for all.
         limit: part of the database to keep, or None for all.
         max_columns: a wider table is refused.

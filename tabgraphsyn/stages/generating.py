@@ -128,7 +128,7 @@ class Generation:
                 if self.config.keep_rules and kept is None:
                     batches = maker.settled(table, batches)
                 batches = making.parents.remembered(table, _with_finite(table, batches))
-                if self.config.keep_rules and held.rules(table) and kept is None:
+                if self.config.keep_rules and kept is None and (held.rules(table) or held.following(table)):
                     whole = pa.concat_tables(batches)
                     held.waiting[table] = whole if filing is None else filing.numbered(table, whole)
                     rows = whole.num_rows
@@ -149,7 +149,7 @@ class Generation:
     def _write_held(
         self, held: HeldTables, fixing: Fixing, parents: Parents, folder: Path, filing: Filing | None
     ) -> None:
-        """Write the tables that waited for the rows that their columns add up, rows before what they belong to."""
+        """Write the tables that waited for the rows that their columns add up, then those that waited for these."""
         held.values = parents.values
 
         def ruled(table: str, whole: pa.Table, stay: frozenset[str]) -> pa.Table:

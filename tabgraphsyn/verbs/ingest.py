@@ -31,7 +31,7 @@ def ingest(
     orphans: Annotated[
         str | None, typer.Option(help="Foreign keys without a match: error | null | drop; default: counted and shown.")
     ] = None,
-    all_null: Annotated[str, typer.Option(help="Columns without any value: error | drop.")] = "error",
+    all_null: Annotated[str, typer.Option(help="Columns without any value: error | drop | keep.")] = "error",
     max_columns: Annotated[int, typer.Option(help="A wider table is refused.")] = 1000,
     settings: Annotated[
         list[str] | None,

@@ -193,7 +193,7 @@ def _yaml_text(name: str, path: Path, given: Mapping[str, Any]) -> str:
         "path": (str(path), ""),
         "metadata": (given["metadata"], "null: metadata.json beside the tables"),
         "orphans": (given["orphans"], "a foreign key without a match: error | null | drop (the row goes)"),
-        "all_null": (given["all_null"], "a column without any value: error | drop"),
+        "all_null": (given["all_null"], "a column without any value: error | drop | keep"),
         "tables": (given.get("tables"), "null: all of them, or a list of names"),
         "limit": (
             given.get("limit"),

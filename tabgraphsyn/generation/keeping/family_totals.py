@@ -2,6 +2,10 @@
 
 The rows keep what was drawn for them, so their distribution is the model's; the parent's column then has that of sums.
 Scaling rows to a drawn total would change both the rows and all that follows from them (price times quantity).
+
+A least, largest, first or last number is another thing where the parent's column follows from more: an order's total is
+its goods and its shipping, and its largest payment too. Computed from both it would leave the shipping what is between.
+There the one row goes by its parent instead, once the parent is finished.
 """
 
 from __future__ import annotations
@@ -15,12 +19,18 @@ import pyarrow as pa
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.family_kinds import ParentTotal, aggregate
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+
+OF_ONE_ROW = ("min", "max", "first", "last")
+"""Totals that one row of a parent says."""
 
 
 @dataclass
 class HeldTables:
-    """Tables that wait for their rows.
+    """Tables that wait for their rows, or for their parents.
 
     Attributes:
         prepared: schema and rules.
@@ -33,17 +43,53 @@ class HeldTables:
     values: dict[str, dict[str, pa.Array]] = field(default_factory=dict)
 
     def rules(self, table: str) -> list[ParentTotal]:
-        """Return the totals of a table that need the values of its rows; their number is known before."""
-        return [one for one in self.prepared.row_rules(table).families if isinstance(one, ParentTotal) and one.of]
+        """Return the totals of a table that are computed of its rows; their number is known before."""
+        return [one for one in self._totals(table) if not self._is_said_otherwise(one)]
+
+    def following(self, table: str) -> list[ParentTotal]:
+        """Return the parents' totals that a row of this table goes by, where nothing else hangs on it."""
+        schema = self.prepared.schema
+        above = {one.parent_table for one in schema.relations_of_child(table) if not one.is_self_reference}
+        said = [one for parent in sorted(above) for one in self._totals(parent)
+                if schema.relation(one.relation).child_table == table]  # fmt: skip
+        added = {one.of for one in said if not self._is_said_otherwise(one)}
+        if schema.relations_of_parent(table) or self.rules(table):
+            return []
+        return [one for one in said if self._is_said_otherwise(one) and one.of not in added]
 
     def asked(self, tables: Iterable[str]) -> dict[str, set[str]]:
-        """Return the columns, by table, that totals of all tables are made of."""
+        """Return the columns, by table, that totals of all tables are made of, or that rows go by."""
         found: dict[str, set[str]] = {}
         for table in tables:
             for one in self.rules(table):
                 child = self.prepared.schema.relation(one.relation).child_table
                 found.setdefault(child, set()).add(str(one.of))
+            for one in self.following(table):
+                found.setdefault(one.table, set()).add(one.column.column)
         return found
+
+    def _totals(self, table: str) -> list[ParentTotal]:
+        return [one for one in self.prepared.row_rules(table).families if isinstance(one, ParentTotal) and one.of]
+
+    def _is_said_otherwise(self, one: ParentTotal) -> bool:
+        """Return whether a column that one row says is tied to sums of rows, or has been copied to rows below."""
+        schema, name = self.prepared.schema, one.column.column
+        if one.how not in OF_ONE_ROW or schema.table(one.table).column(name).sdtype == "datetime":
+            return False
+        own = self.prepared.row_rules(one.table)
+        sums = {rule.column.column for rule in own.families if isinstance(rule, ParentTotal)
+                and rule.how not in OF_ONE_ROW} - {name}  # fmt: skip
+        ties = [{each.column for each in rule.operands if each.is_own} for rule in own.rules if _is_exact(rule)]
+        if any(name in tie and sums & tie for tie in ties):
+            return True
+        below = {relation.name: relation.child_table for relation in schema.relations_of_parent(one.table)}
+        return any(
+            each.column == name and each.through in below
+            for child in set(below.values())
+            for rule in self.prepared.row_rules(child).rules
+            if _is_exact(rule)
+            for each in rule.operands
+        )
 
     def finished(
         self,
@@ -69,6 +115,56 @@ class HeldTables:
             own.put_numbers(rule.column.column, found, np.isfinite(found) & np.isfinite(old) & (found != old))
             done.add(rule.column.column)
         made = ruled(table, own.table, frozenset(done))
+        self._remember(table, made)
+        return made
+
+    def followed(
+        self,
+        table: str,
+        pointers: Mapping[str, np.ndarray],
+        ruled: Callable[[str, pa.Table, frozenset[str]], pa.Table],
+    ) -> pa.Table:
+        """Return a table that waited for its parents, one row of each as the parent says; see ``finished``."""
+        rows, done = RuleRows(self.prepared.schema.table(table), self.waiting.pop(table)), set()
+        for rule in self.following(table):
+            above = self.prepared.schema.table(rule.table)
+            told = pa.table({rule.column.column: self.values[rule.table][rule.column.column]})
+            wanted = RuleRows(above, told).numbers(rule.column)
+            family, old = pointers[rule.relation], rows.numbers(Operand(str(rule.of)))
+            found = _as_told(rule.how, old, family, wanted)
+            rows.put_numbers(str(rule.of), found, np.isfinite(found) & np.isfinite(old) & (found != old))
+            done.add(str(rule.of))
+        made = ruled(table, rows.table, frozenset(done))
+        self._remember(table, made)
+        return made
+
+    def _remember(self, table: str, made: pa.Table) -> None:
         for name in self.values.get(table, {}):
             self.values[table][name] = made.column(name).combine_chunks()
-        return made
+
+
+def _is_exact(rule: Rule) -> bool:
+    return isinstance(rule, Same | Total | Product | Fixed)
+
+
+def _as_told(how: str, value: np.ndarray, family: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the values of rows, one of each family being what is wanted of it and none beyond; NaN stays.
+
+    Shape:
+        value, family: (rows,), the number and the parent of each row, negative for none.
+        wanted: (parents,), NaN for nothing.
+
+    >>> _as_told("max", np.array([1.0, 5.0, 9.0, 2.0]), np.array([0, 0, 0, 1]), np.array([6.0, 3.0])).tolist()
+    [1.0, 5.0, 6.0, 3.0]
+    """
+    found, asked = value.copy(), np.append(wanted, np.nan)[np.where(family >= 0, family, -1)]
+    here = np.flatnonzero(~np.isnan(asked) & ~np.isnan(value))
+    if how in ("min", "max"):
+        sign = 1.0 if how == "min" else -1.0
+        order = here[np.lexsort((sign * value[here], family[here]))]
+        found[here] = sign * np.maximum(sign * value[here], sign * asked[here])
+    else:
+        order = here if how == "first" else here[::-1]
+    _, first = np.unique(family[order], return_index=True)
+    found[order[first]] = asked[order[first]]
+    return found
