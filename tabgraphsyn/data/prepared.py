@@ -19,6 +19,7 @@ from tabgraphsyn.data.known.children import Composition, load_compositions, save
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known
 from tabgraphsyn.data.known.panel import Panel
+from tabgraphsyn.data.known.timeline import Timeline
 from tabgraphsyn.data.known.traits import Trait, joined, traits_layout
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.order import Plan
@@ -228,6 +229,19 @@ class Prepared:
     def keep_panels(self, table: str, panels: Sequence[Panel]) -> None:
         """Write them, where there are any."""
         self._keep_listed(table, "panels", panels)
+
+    def timeline(self, table: str) -> Timeline | None:
+        """Return the moments at which a table's rows stand, None where time says nothing of who takes part in them."""
+        return next(iter(self._listed(table, "timeline", Timeline)), None)
+
+    def keep_timeline(self, table: str, timeline: Timeline, moment: np.ndarray) -> None:
+        """Write it with the moments of the training rows, (rows,) int64."""
+        self._keep_listed(table, "timeline", [timeline])
+        save_array(self.encoded_file(table, "moments"), moment)
+
+    def moments(self, table: str) -> np.ndarray:
+        """Return the moment of each training row of a table with a timeline, (rows,) int64."""
+        return np.asarray(np.load(self.encoded_file(table, "moments"), allow_pickle=False))
 
     # What rows' children are like, as hidden fields of the rows: see ``data.known.traits``.
 

@@ -108,6 +108,49 @@ class TimeColumn:
         return EncodedBatch(numerical, categorical)
 
 
+def on_days(
+    codec: TableCodec, units: Units, column: str, times: np.ndarray, given: tuple[EncodedBatch, Tensor] | None
+) -> tuple[EncodedBatch, Tensor] | None:
+    """Return rows whose days stand, beside what stands in them anyway; what they were given if days have no number.
+
+    Weekday and time of day are drawn for the day.
+
+    Args:
+        codec: of the table.
+        units: of its network.
+        column: of times.
+        times: (rows,) int64, microseconds.
+        given: rows of which some units stand, and which: (rows, units) bool.
+    """
+    own = codec.columns[column]
+    if not isinstance(own, DatetimeCodec) or not own.day.numerical_fields:
+        return given
+    numbers, categories = codec.places[column]
+    days = slice(numbers.start, numbers.start + len(own.day.numerical_fields))
+    gates = slice(categories.start, categories.start + len(own.day.categorical_fields))
+    values = pa.array(times, pa.int64()).cast(pa.timestamp("us")).cast(pa.type_for_alias(own.type), safe=False)
+    fields = own.encode(values)
+    layout, rows = units.layout, len(times)
+    if given is None:
+        nothing = torch.zeros(rows, len(units.all), dtype=torch.bool)
+        levels = torch.zeros(rows, len(layout.categorical), dtype=torch.int64)
+        given = EncodedBatch(torch.zeros(rows, len(layout.numerical)), levels), nothing
+    places = [
+        place
+        for place, unit in enumerate(units.all)
+        if unit.field in (_range(gates) if unit.kind == LEVEL else _range(days))
+    ]
+    is_open = ~given[1][:, places].any(1)  # a day that a user fixed stays
+    made = EncodedBatch(given[0].numerical.clone(), given[0].categorical.clone())
+    middle = torch.from_numpy(fields.numerical.mean(axis=2)).to(made.numerical.dtype)
+    made.numerical[is_open, days] = middle[is_open, : days.stop - days.start]
+    level = torch.from_numpy(fields.categorical).to(made.categorical.dtype)
+    made.categorical[is_open, gates] = level[is_open, : gates.stop - gates.start]
+    stands = given[1].clone()
+    stands[:, places] = True
+    return made, stands
+
+
 def _is_told(codec: ColumnCodec, values: pa.Array) -> np.ndarray:
     """Return which times a codec has a level for, (rows,) bool; numbers have no levels."""
     if isinstance(codec, CategoricalCodec):

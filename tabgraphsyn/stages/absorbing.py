@@ -40,6 +40,7 @@ from tabgraphsyn.stages.around_rows import (
     surroundings,
     told_along_others,
 )
+from tabgraphsyn.stages.around_times import training_times
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit
@@ -167,7 +168,11 @@ def conditions(prepared: Prepared, keys: Any, table: str, graph: torch.Tensor) -
 
 def training(prepared: Prepared) -> Database:
     """Return keys and rows of the training part."""
-    return Database(prepared.pointer, lambda table: EncodedTensors.from_encoded(prepared.wide_encoded(table)))
+    return Database(
+        prepared.pointer,
+        lambda table: EncodedTensors.from_encoded(prepared.wide_encoded(table)),
+        lambda table: training_times(prepared, table),
+    )
 
 
 def _graph(context: StageContext, table: str, rows: int) -> torch.Tensor:

@@ -25,7 +25,7 @@ from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
 from tabgraphsyn.generation.new_keys import NewKeys
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import RowMaker
-from tabgraphsyn.generation.time_column import TimeColumn
+from tabgraphsyn.generation.time_column import TimeColumn, on_days
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
@@ -33,6 +33,7 @@ from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
 from tabgraphsyn.stages.around_rows import Database, ancestor, driver_pointer, series, surroundings, ways_up
+from tabgraphsyn.stages.around_times import new_times
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.new_conditions import NewConditions
@@ -167,7 +168,7 @@ class AbsorbingRows(RowMaker):
         rows, pointer = skeleton.rows[table], skeleton.pointers.__getitem__
         keys = NewKeys(prepared.schema, skeleton, skeleton.pointers)
         told = conditions(prepared, keys, table, self._vectors(table))
-        around = surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__))
+        around = surroundings(prepared, table, rows, told, Database(pointer, self._encoded.__getitem__, self._moment))
         if around.width != network.told:
             raise DataError(
                 f"absorbing/{table}.json: facts: {around.width} expected, as the keys of the bundle say, found "
@@ -192,7 +193,7 @@ class AbsorbingRows(RowMaker):
             threads=making.threads,
             precision=making.config.precision,
             heed=self._heed(table, Fields(codec, units), demands, asked, carried),
-            given=standing(codec, units, demands),
+            given=self._standing(table, units, demands),
             wanted=asked,
             column=column,
             periods=periods,
@@ -212,6 +213,18 @@ class AbsorbingRows(RowMaker):
                     f"the conditions: {asked.accepted / max(asked.drawn, 1):.2%} of the draws do."
                 )
         return _certain(made), cells
+
+    def _moment(self, table: str) -> np.ndarray:
+        """Return the time that keys say of each row of a table with a timeline, (rows,) int64 microseconds."""
+        return new_times(self.making.prepared, self.making.skeleton, table, self.making.seed)
+
+    def _standing(self, table: str, units: Units, demands: Demands) -> tuple[EncodedBatch, torch.Tensor] | None:
+        """Return what stands in a table's rows before they are drawn: what a user fixed, and days that keys say."""
+        timeline, codec = self.making.prepared.timeline(table), self.making.prepared.codec(table)
+        stands = standing(codec, units, demands)
+        if timeline is None or not timeline.is_shared or timeline.column in asked_columns(demands):
+            return stands
+        return on_days(codec, units, timeline.column, self._moment(table), stands)
 
     def _carried(self, table: str, units: Units) -> Carried | None:
         """Return a column that carries on along the key by which rows are siblings; None where there is none."""

@@ -20,6 +20,7 @@ from tabgraphsyn.data.sibling_order import order_column
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
+from tabgraphsyn.stages.around_times import standing_in_time
 
 MOST_WAYS = 12
 TOLD_SHARE = 0.5
@@ -57,10 +58,12 @@ class Database:
     Attributes:
         pointer: relation -> (child rows,) int64, the row of the parent, negative for none.
         encoded: table -> its rows; asked for tables before the one that is surrounded.
+        times: table with a timeline -> (rows,) int64, microseconds: when its rows stand by their keys.
     """
 
     pointer: Callable[[str], np.ndarray]
     encoded: Callable[[str], EncodedTensors]
+    times: Callable[[str], np.ndarray]
 
 
 def surroundings(
@@ -84,7 +87,8 @@ def surroundings(
         pointer = follow(way, {name: database.pointer(name) for name in way})
         ways.append(Way(database.encoded(ancestor(prepared, way)), torch.from_numpy(pointer)))
     stacked = np.stack(counts, axis=1) if counts else np.zeros((rows, 0))
-    return Surroundings(condition, torch.from_numpy(stacked.astype(np.float32)), ways)
+    told = np.concatenate([stacked, standing_in_time(prepared, table, rows, database.pointer, database.times)], axis=1)
+    return Surroundings(condition, torch.from_numpy(told.astype(np.float32)), ways)
 
 
 def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.ndarray]) -> np.ndarray | None:
@@ -111,6 +115,19 @@ def series(prepared: Prepared, table: str) -> Panel | None:
         return None
     own = [one for one in prepared.panels(table) if one.relation == driver and one.column in codec.columns]
     return next((one for one in own if codec.columns[one.column].given is None), None)
+
+
+def time_of_events(prepared: Prepared, table: str) -> str | None:
+    """Return the column that says when a table's rows are, if it has one that is its own; None otherwise.
+
+    Of lookup tables the rows themselves, and of series the periods, come with the keys.
+    """
+    if table in prepared.plan.reference_tables or series(prepared, table) is not None:
+        return None
+    codec, above = prepared.codec(table), prepared.parents_columns(table)
+    schema = prepared.schema.table(table)
+    own = (one for one in codec.columns if schema.column(one).sdtype == "datetime" and one not in above)
+    return next((one for one in own if codec.columns[one].given is None), None)
 
 
 def told_along_others(prepared: Prepared, table: str) -> set[str]:

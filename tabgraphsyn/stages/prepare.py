@@ -20,7 +20,8 @@ from tabgraphsyn.data.file_order import FileKey, blocks_of, find_file_order, sor
 from tabgraphsyn.data.known.children import Composition
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.columns import Known, known_candidates
-from tabgraphsyn.data.known.panel import find_panels
+from tabgraphsyn.data.known.panel import find_panels, microseconds
+from tabgraphsyn.data.known.timeline import Candidate, events
 from tabgraphsyn.data.known.traits import find_trait, joined
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
@@ -36,6 +37,8 @@ from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.data.schema import Database, Relation, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
+from tabgraphsyn.stages.around_rows import time_of_events
+from tabgraphsyn.stages.around_times import taking_part
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
@@ -90,6 +93,8 @@ def run(context: StageContext) -> None:
         _keep_row_rules(database[name], training, held_by[name], made)
     for name in database.schema.table_names:
         _keep_traits(name, made)
+    for name in _keep_timelines(database, is_training, made, held_by):
+        context.log.info("prepare: %s: who takes part goes by time: keys say when", name)
     seconds = time.monotonic() - start
     context.log.info("prepare: %d rules, %d of them declared, in %.1f s", len(made.rules), len(declared), seconds)
 
@@ -225,6 +230,27 @@ def _keep_panels(table: Table, is_training: np.ndarray, made: Prepared, entities
     values = {column: times for column, times in read.items() if pa.types.is_temporal(times.type)}
     pointers, least = made.pointers(relations), made.plan.min_entities
     made.keep_panels(name, find_panels(made.codec(name), values, pointers, entities, least))
+
+
+def _keep_timelines(
+    database: Database, is_training: Mapping[str, np.ndarray], made: Prepared, held_by: Mapping[str, np.ndarray]
+) -> list[str]:
+    """Write at which moments rows of tables stand whose times say who takes part in them; return these tables."""
+    candidates = {}
+    for name in database.schema.table_names:
+        column = time_of_events(made, name)
+        partners = {} if column is None else taking_part(made, name)
+        if column is not None and partners:
+            values = training_values(database[name], column, is_training[name]).combine_chunks()
+            if len(values) and not values.null_count:
+                candidates[name] = Candidate(column, microseconds(values), held_by[name], partners)
+    found = []
+    for name, keys in events(candidates, {one.name: one.parent_table for one in made.schema.relations}).items():
+        timeline = candidates[name].timeline(keys, made.plan.min_entities)
+        if timeline is not None:
+            made.keep_timeline(name, *timeline)
+            found.append(name)
+    return found
 
 
 def _family(relation: Relation, made: Prepared) -> tuple[str, np.ndarray] | None:

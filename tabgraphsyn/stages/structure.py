@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,19 @@ from safetensors.numpy import save_file
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.known.panel import microseconds
+from tabgraphsyn.data.link import link_relation
+from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.reference import entity_numbers
-from tabgraphsyn.data.schema import Database
+from tabgraphsyn.data.schema import Database, Relation
 from tabgraphsyn.data.tensors import finite_arrays
 from tabgraphsyn.errors import StageError
 from tabgraphsyn.generation.keys import KeySpec
-from tabgraphsyn.generation.structure.base import StructureModel, Topology
+from tabgraphsyn.generation.structure.base import KeyPlan, StructureModel, Topology
 from tabgraphsyn.generation.structure.rules import learn_rules
 from tabgraphsyn.generation.structure.series import Series
 from tabgraphsyn.stages.around_rows import series
+from tabgraphsyn.stages.around_times import timelines
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 
@@ -50,11 +54,42 @@ def run(context: StageContext) -> None:
         context.log.info("structure: %s: (%s): %s", rule.table, ", ".join(rule.links), rule.rule)
     config = dict(context.config["structure"])
     model: StructureModel = build(config, StructureModel, allow_targets=context.allow_targets)
-    model.fit(Topology(rules, dict(prepared.plan.training_rows), pointers, _series(prepared, database)))
+    model.fit(_topology(prepared, database, rules, pointers))
     arrays, state = model.to_arrays()
     with written_aside(context.artifacts / ARRAYS_FILE) as aside:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, aside)
     write_json(context.artifacts / CONFIG_FILE, {"structure": config, "state": state, "keys": keys.to_dict()})
+
+
+def _topology(prepared: Prepared, database: Database, rules: KeyPlan, pointers: Mapping[str, np.ndarray]) -> Topology:
+    """Return the keys of the training rows, with when they stand, and with those who take part and are held out."""
+    rows, found = dict(prepared.plan.training_rows), timelines(prepared)
+    timed = replace(rules, timed=frozenset(name for one in found.values() for name in one.keys))
+    held, hidden = dict(pointers), {}
+    for table in dict.fromkeys(timed.link[name].parent for name in sorted(timed.timed)):
+        if not timed.links_of_child(table) and table not in timed.reference:
+            relations = list(prepared.schema.relations_of_parent(table))
+            _lead_to_held_out(prepared, database, relations, rows[table], held)
+            hidden[table] = timed.real_rows[table] - rows[table]
+    moments = {table: prepared.moments(table) for table in found}
+    return Topology(timed, rows, held, _series(prepared, database), moments, hidden)
+
+
+def _lead_to_held_out(
+    prepared: Prepared, database: Database, relations: Sequence[Relation], rows: int, pointers: dict[str, np.ndarray]
+) -> None:
+    """Let keys to rows that are held out lead to numbers behind the training rows, in place.
+
+    Which training rows refer to the same row is theirs to say; of that row itself nothing is read.
+    """
+    found = {}
+    for relation in relations:
+        is_training = ~prepared.holdout(relation.child_table)
+        found[relation.name] = link_relation(database, relation)[is_training]
+    censored = {name: pointers[name] == CENSORED for name in found}
+    distinct = np.unique(np.concatenate([found[name][censored[name]] for name in found]))
+    for name, is_held in censored.items():
+        pointers[name] = np.where(is_held, rows + np.searchsorted(distinct, found[name]), pointers[name])
 
 
 def _series(prepared: Prepared, database: Database) -> dict[str, Series]:

@@ -27,7 +27,7 @@ MOST_LETTERS = 400
 MOST_REFERENCE_BYTES = 4 << 30
 _KNOWN = (
     r"known/{table}(\.json|\.\d+\.parquet|\.composition\d+\.safetensors"
-    r"|\.(panels|compositions|coarse|rules|traits)\.json)"
+    r"|\.(panels|timeline|compositions|coarse|rules|traits)\.json)"
 )
 
 
@@ -222,6 +222,14 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
             yield from (f"{where}: {text}." for text in found)
         if panels := forms.get(f"known/{table}.panels.json"):
             named[".panels.json"] = {one.relation for one in panels}, {one.column for one in panels}
+        if timelines := forms.get(f"known/{table}.timeline.json"):
+            below = {
+                one.name
+                for each in schema.relations_of_parent(table)
+                for one in schema.relations_of_child(each.child_table)
+            }
+            if timelines[0].column not in attributes or not set(timelines[0].keys) <= below:
+                yield f"known/{table}.timeline.json: a column of {table!r} and keys of its children expected."
         if traits := forms.get(f"known/{table}.traits.json"):
             yield from _trait_problems(table, builtins(traits), forms["plan.json"], schema)
         for ending, (relations, columns) in named.items():

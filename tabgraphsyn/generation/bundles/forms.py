@@ -17,6 +17,7 @@ from tabgraphsyn.data.file_order import FileKey
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.known.coarse import CoarseMarginals
 from tabgraphsyn.data.known.panel import Panel
+from tabgraphsyn.data.known.timeline import Timeline
 from tabgraphsyn.data.known.traits import Trait
 from tabgraphsyn.data.schema import Column, Relation
 from tabgraphsyn.data.untrusted import Count, Form, Name, Number, Scalar, Share, Size, Spread, Text
@@ -39,6 +40,7 @@ KeyPlanForm: Any = form_of(KeyPlan)
 FileKeyForm: Any = form_of(FileKey)
 MakerForm: Any = any_of(*get_args(AnyMaker))
 PanelForm: Any = form_of(Panel)
+TimelineForm: Any = form_of(Timeline)
 TraitForm: Any = form_of(Trait)
 CoarseForm: Any = form_of(CoarseMarginals)
 
@@ -121,8 +123,8 @@ class StandingForm(Form):
 
 
 class StructureStateForm(Form):
-    """State of a structure model; ``censored``, ``fields``, ``standing`` are of ``DegreesStructure``, ``series`` of the
-    skeleton.
+    """State of a structure model; ``censored``, ``fields``, ``standing`` are of ``DegreesStructure``, ``series``,
+    ``hidden`` and ``timed`` of the skeleton.
     """
 
     plan: KeyPlanForm
@@ -131,6 +133,8 @@ class StructureStateForm(Form):
     fields: dict[Name, list[Name]] | None = None
     series: dict[Name, SeriesForm] | None = None
     standing: dict[Name, StandingForm] | None = None
+    hidden: Rows | None = None
+    timed: list[Name] | None = None
 
 
 class KeysForm(Form):
@@ -204,6 +208,7 @@ TABLE_FORMS = {"codec": TableCodecForm}
 KNOWN_FORMS = {
     ".json": KnownForm,
     ".panels.json": list[PanelForm],
+    ".timeline.json": Annotated[list[TimelineForm], Meta(min_length=1, max_length=1)],
     ".coarse.json": CoarseForm,
     ".rules.json": RulesForm,
     ".traits.json": list[TraitForm],

@@ -27,12 +27,12 @@ class Keys:
         self.plan, self._grown, self._rng = plan, skeleton, rng
         self.rows = dict(skeleton.rows)
         self.pointers = {name: np.array(pointer) for name, pointer in skeleton.pointers.items()}
-        self.places = dict(skeleton.places)
+        self.places, self.moments = dict(skeleton.places), dict(skeleton.moments)
 
     @property
     def skeleton(self) -> Skeleton:
         """The keys as they are now."""
-        return Skeleton(self.rows, self.pointers, self._grown.dropped, self._grown.templates, self.places)
+        return Skeleton(self.rows, self.pointers, self._grown.dropped, self._grown.templates, self.places, self.moments)
 
     def counts(self, link: Link) -> np.ndarray:
         """Return (parent rows,) int64, the number of children of each."""
@@ -88,8 +88,9 @@ class Keys:
                 moved = self._renumbered(moved, first, len(source), link)
             self.pointers[link.name] = moved
         self.rows[table] = len(source)
-        if table in self.places:
-            self.places[table] = self.places[table][source]
+        for when in (self.places, self.moments):
+            if table in when:
+                when[table] = when[table][source]
         for link, (rows, parents) in below.items():
             self._rebuild(link.child, rows, link, parents)
 

@@ -122,6 +122,7 @@ class KeyPlan(Plain):
         never_null: foreign keys without a null in the real data.
         between: rules between keys of a row, in the order in which they are kept.
         fixes: keys that fix another key of their row.
+        timed: keys to those who take part in events of a time, see ``data.known.timeline``.
     """
 
     tables: tuple[Name, ...]
@@ -135,6 +136,12 @@ class KeyPlan(Plain):
     never_null: frozenset[Name] = frozenset()
     between: tuple[Between, ...] = ()
     fixes: tuple[Fixes, ...] = ()
+    timed: frozenset[Name] = frozenset()
+
+    @cached_property
+    def timed_tables(self) -> frozenset[str]:
+        """Tables of which a row says who takes part in an event: all keys of a row go by its time."""
+        return frozenset(self.link[name].child for name in self.timed)
 
     @cached_property
     def link(self) -> Mapping[str, Link]:
@@ -184,6 +191,7 @@ class KeyPlan(Plain):
             and all(self._is_way(table, way) for table, way in ways)
             and all(name in links and links[name].child == links[name].parent for name in self.acyclic)
             and self.never_null <= set(links)
+            and self.timed <= set(links)
             and self.reference <= tables
             and all(self._is_between(one) for one in self.between)
             and all(self._is_fixes(one) for one in self.fixes)
@@ -225,6 +233,9 @@ class Topology:
 
     Attributes:
         series: table -> when its rows stand, of those whose rows under a published parent stand in periods.
+        moments: table with a timeline -> (training rows,) int64, the moment of each row.
+        hidden: table of those who take part -> how many rows stand behind its training rows: they are held out, and
+            nothing of them is known but which training rows refer to the same one.
 
     Shape:
         pointers[relation]: (training rows of the child,) integer, row of the parent among its training rows,
@@ -235,6 +246,8 @@ class Topology:
     rows: Mapping[str, int]
     pointers: Mapping[str, np.ndarray] = field(repr=False)
     series: Mapping[str, Series] = field(default_factory=dict, repr=False)
+    moments: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -249,6 +262,7 @@ class Skeleton:
             does not know.
         places: table -> (rows,) int64, the period that each row stands in, of tables with a series. Empty where the
             model does not know.
+        moments: table with a timeline -> (rows,) int64, the moment of each row. Empty where the model does not know.
     """
 
     rows: Mapping[str, int]
@@ -256,6 +270,7 @@ class Skeleton:
     dropped: Mapping[str, int] = field(default_factory=dict)
     templates: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     places: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    moments: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
 class StructureModel(ABC):

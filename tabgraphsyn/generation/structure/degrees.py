@@ -8,7 +8,7 @@ configuration model), under the equalities and unique tuples that the real keys 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,8 +71,14 @@ class DegreesStructure(StructureModel):
         return self._plan
 
     def fit(self, topology: Topology) -> None:
-        """Count the signatures of every table."""
+        """Count the signatures of every table; rows that stand behind the training rows stay unknown."""
         self._plan = topology.plan
+        rows = topology.rows
+        known = {
+            name: np.where(pointer >= rows[self.plan.link[name].parent], CENSORED, pointer)
+            for name, pointer in topology.pointers.items()
+        }
+        topology = replace(topology, pointers=known, hidden={})
         self._rows = dict(topology.rows)
         for link in self.plan.links:
             keys = topology.pointers[link.name]

@@ -36,6 +36,7 @@ class Growing:
         wanted_level, parent_level: acyclic self reference -> (rows,), depth that the parent must have; depth of a row.
         dropped: rows left out so far.
         places: table -> (rows,), the period of each row, where it is known.
+        moments: table -> (rows,), the moment of each row, where it is known.
     """
 
     plan: KeyPlan
@@ -47,6 +48,7 @@ class Growing:
     parent_level: dict[str, np.ndarray] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     places: dict[str, np.ndarray] = field(default_factory=dict)
+    moments: dict[str, np.ndarray] = field(default_factory=dict)
 
     def attachment(self, name: str, fixed: set[str]) -> Attachment:
         """Return what is to be known to choose the parents of one relation's open rows."""
@@ -98,8 +100,9 @@ class Growing:
             return
         self.dropped[table] = self.dropped.get(table, 0) + int((~kept).sum())
         self.rows[table] = int(kept.sum())
-        if table in self.places:
-            self.places[table] = self.places[table][kept]
+        for when in (self.places, self.moments):
+            if table in when:
+                when[table] = when[table][kept]
         new_row = np.where(kept, np.cumsum(kept) - 1, UNMATCHED)
         creating = [name for name in self.plan.driver.values() if name is not None]
         orphans: dict[str, np.ndarray] = {}
@@ -123,8 +126,9 @@ class Growing:
         """Put the rows of ``table`` in another order, (rows,): ``order[i]`` becomes row ``i``; keys to them follow."""
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        if table in self.places:
-            self.places[table] = self.places[table][order]
+        for when in (self.places, self.moments):
+            if table in when:
+                when[table] = when[table][order]
         for link in self.plan.links_of_child(table):
             for held in (self.pointers, self.wanted_degree, self.wanted_level):
                 if link.name in held and len(held[link.name]):
@@ -167,6 +171,7 @@ def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
         pointers=dict(growing.pointers),
         dropped=dict(growing.dropped),
         places=dict(growing.places),
+        moments=dict(growing.moments),
     )
 
 

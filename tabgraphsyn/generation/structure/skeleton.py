@@ -5,11 +5,16 @@ sessions). Entities are resampled evenly and copied whole, so counts, null keys 
 a bond lie in one molecule) keep their joint distribution. A key from one entity into another goes to a copy of the
 template's target: all keys between two entities go to one copy, and copies are used evenly. Where no copy exists, or a
 copy has more children than it should, a parent of the nearest degree steps in.
+
+Where who takes part in an event goes by its time (``KeyPlan.timed``), copies are made side by side instead of evenly
+mixed: the second copy of a race has the second copies of its drivers and of their teams, or a driver would have ten
+teams in a season. Nobody steps in for another there, and those who are held out take part, too: as nobody in
+particular, known by nothing but the rows that refer to the same one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +30,8 @@ from tabgraphsyn.generation.structure.links import Members, depths, find_pair, w
 from tabgraphsyn.generation.structure.series import Series
 
 PLACE = "place of "
-"""What the name of an array of places begins with; then comes the table."""
+MOMENT = "moment of "
+"""What the name of an array of places, or of moments, begins with; then comes the table."""
 
 
 @dataclass
@@ -38,6 +44,7 @@ class Copies:
         real_entity[table]: (training rows,) number of the training entity.
         entity_template: (synthetic entities,) training entity behind each.
         place[table]: (synthetic rows,) period, of tables with a series.
+        moment[table]: (synthetic rows,) moment, of tables with a timeline.
     """
 
     template: dict[str, np.ndarray]
@@ -46,6 +53,7 @@ class Copies:
     real_entities: int
     entity_template: np.ndarray
     place: dict[str, np.ndarray]
+    moment: dict[str, np.ndarray]
 
 
 class SkeletonStructure(StructureModel):
@@ -74,27 +82,35 @@ class SkeletonStructure(StructureModel):
         self._topology = topology
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return the pointers and places as int32, and the plan."""
+        """Return the pointers, places and moments as int32, and the plan."""
         found = self.topology
         arrays = {name: pointer.astype(np.int32) for name, pointer in found.pointers.items()}
         arrays |= {f"{PLACE}{table}": one.place.astype(np.int32) for table, one in found.series.items()}
+        arrays |= {f"{MOMENT}{table}": one.astype(np.int32) for table, one in found.moments.items()}
         series = {table: one.to_dict() for table, one in found.series.items()}
-        return arrays, {"plan": found.plan.to_dict(), "rows": dict(found.rows), "series": series}
+        state = {"plan": found.plan.to_dict(), "rows": dict(found.rows), "series": series}
+        return arrays, {**state, "hidden": dict(found.hidden), "timed": list(found.moments)}
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
         """Take over what ``to_arrays`` gave, (child rows,) int32 each."""
         plan, rows = KeyPlan.from_dict(state["plan"]), dict(state["rows"])
         series = _read_series(plan, rows, arrays, state.get("series") or {})
-        pointers = {name: array for name, array in arrays.items() if name not in {PLACE + one for one in series}}
-        _check_pointers(plan, rows, pointers)
+        moments = _read_moments(plan, rows, arrays, state.get("timed") or ())
+        others = {PLACE + one for one in series} | {MOMENT + one for one in moments}
+        pointers = {name: array for name, array in arrays.items() if name not in others}
+        hidden = dict(state.get("hidden") or {})
+        if not set(hidden) <= {plan.link[name].parent for name in plan.timed}:
+            raise DataError("structure.json: hidden: tables of those who take part expected, found others.")
+        _check_pointers(plan, rows, _with_hidden(rows, hidden), pointers)
         pointers = {name: array.astype(np.int64) for name, array in pointers.items()}
-        self._topology = Topology(plan, rows, pointers, series)
+        self._topology = Topology(plan, rows, pointers, series, moments, hidden)
 
     def grow(self, *, scale: float, rows: Mapping[str, int] | None, seed: int) -> Skeleton:
         """Return new keys; see ``StructureModel.grow``."""
         plan = self.topology.plan
         sizes = entity_rows(plan, scale=scale, rows=rows, grow_reference_tables=self.grow_reference_tables)
-        copies = copy_entities(self.topology, sizes, seed)
+        real = replace(self.topology, rows=_with_hidden(self.topology.rows, self.topology.hidden))
+        copies = copy_entities(real, sizes, seed)
         growing = Growing(
             plan=plan,
             rows={table: len(copies.template[table]) for table in plan.tables},
@@ -102,11 +118,12 @@ class SkeletonStructure(StructureModel):
             wanted_degree={},
             target_degree={},
             places=dict(copies.place),
+            moments=dict(copies.moment),
         )
         rng = numpy_generator(seed, "links")
-        choice = _entity_choice(self.topology, copies, rng)
+        choice = _entity_choice(real, copies, rng)
         for link in plan.links:
-            self._place_link(growing, copies, link.name, choice, numpy_generator(seed, "link", link.name))
+            self._place_link(growing, real, copies, link.name, choice, numpy_generator(seed, "link", link.name))
         grown = finish(growing, numpy_generator(seed, "attach"))
         lookups = {table: copies.template[table] for table in plan.reference if table in copies.template}
         return replace(grown, templates={name: rows for name, rows in lookups.items() if len(rows) == grown.rows[name]})
@@ -114,6 +131,7 @@ class SkeletonStructure(StructureModel):
     def _place_link(
         self,
         growing: Growing,
+        topology: Topology,
         copies: Copies,
         name: str,
         choice: Mapping[str, np.ndarray],
@@ -121,7 +139,7 @@ class SkeletonStructure(StructureModel):
     ) -> None:
         """Point one relation's rows at copies of their templates' parents, and open what has none."""
         link = growing.plan.link[name]
-        real = self.topology.pointers[name]
+        real = topology.pointers[name]
         template = copies.template[link.child]
         sought = real[template]
         pointer = np.where(sought == NULL, NULL, UNMATCHED)
@@ -129,11 +147,11 @@ class SkeletonStructure(StructureModel):
         pointer[found] = find_pair(
             copies.entity[link.parent],
             copies.template[link.parent],
-            max(self.topology.rows[link.parent], 1),
+            max(topology.rows[link.parent], 1),
             choice[name][found],
             sought[found],
         )
-        degree = np.bincount(real[real >= 0], minlength=self.topology.rows[link.parent])
+        degree = np.bincount(real[real >= 0], minlength=topology.rows[link.parent])
         wanted = np.where(sought >= 0, degree[np.maximum(sought, 0)] if len(degree) else 0, 0)
         target = _target_degree(degree[copies.template[link.parent]], sought, rng)
         # A censored row may have any parent: it likes the degree of a random visible link's parent.
@@ -146,7 +164,8 @@ class SkeletonStructure(StructureModel):
             growing.wanted_level[name] = depth[template] - 1
             growing.parent_level[name] = depth[copies.template[link.parent]]
         is_reference = link.parent in growing.plan.reference and not self.grow_reference_tables
-        if self.balance and not is_reference:
+        is_timed = link.child in growing.plan.timed_tables
+        if self.balance and not is_reference and not is_timed:
             own = copies.entity[link.child]
             movable = (pointer >= 0) & (choice[name] != own)
             _open_surplus(pointer, target, own, movable, rng)
@@ -167,14 +186,35 @@ def _read_series(
     return found
 
 
-def _check_pointers(plan: KeyPlan, rows: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> None:
+def _with_hidden(rows: Mapping[str, int], hidden: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of rows of each table, those that stand behind the training rows among them."""
+    return {table: count + hidden.get(table, 0) for table, count in rows.items()}
+
+
+def _read_moments(
+    plan: KeyPlan, rows: Mapping[str, int], arrays: Mapping[str, np.ndarray], tables: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return table -> (training rows,) int64, the moments of the tables that the state names."""
+    found = {}
+    for table in tables:
+        moment = arrays.get(f"{MOMENT}{table}")
+        is_whole = table in plan.tables and moment is not None and moment.shape == (rows[table],)
+        if moment is None or not is_whole or moment.dtype.kind != "i" or (len(moment) and moment.min() < 0):
+            raise DataError(f"structure.json: timed: {table!r}: a moment for each of its rows expected, found others.")
+        found[table] = moment.astype(np.int64)
+    return found
+
+
+def _check_pointers(
+    plan: KeyPlan, rows: Mapping[str, int], parents: Mapping[str, int], arrays: Mapping[str, np.ndarray]
+) -> None:
     if set(arrays) != set(plan.link):
         raise DataError("structure.safetensors: one array for each relation expected, found others.")
     for name, pointer in arrays.items():
         link = plan.link[name]
         if pointer.shape != (rows[link.child],) or pointer.dtype.kind != "i":
             raise DataError(f"structure.safetensors: {name}: {rows[link.child]} whole numbers expected, found others.")
-        if len(pointer) and not (pointer.min() >= CENSORED and pointer.max() < rows[link.parent]):
+        if len(pointer) and not (pointer.min() >= CENSORED and pointer.max() < parents[link.parent]):
             raise DataError(f"structure.safetensors: {name}: rows of {link.parent!r} expected, found others.")
 
 
@@ -185,6 +225,7 @@ def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Co
     entity: dict[str, np.ndarray] = {}
     real_entity: dict[str, np.ndarray] = {}
     places: dict[str, np.ndarray] = {}
+    moments: dict[str, np.ndarray] = {}
     heads: list[np.ndarray] = []
     real_count = count = 0
     for table in creation_order(plan):
@@ -217,21 +258,24 @@ def copy_entities(topology: Topology, sizes: Mapping[str, int], seed: int) -> Co
             real_entity[table] = np.where(pointer >= 0, under, own)
             entity[table] = np.concatenate([entity[link.parent][parent], np.arange(count, count + len(free))])
         template[table] = chosen
+        if table in topology.moments:
+            moments[table] = topology.moments[table][chosen]
         fresh = entity[table] >= count
         heads.append(real_entity[table][chosen[fresh]])
         count += int(fresh.sum())
         real_count += training
-    return Copies(template, entity, real_entity, real_count, np.concatenate(heads), places)
+    return Copies(template, entity, real_entity, real_count, np.concatenate(heads), places, moments)
 
 
 def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return for each relation the synthetic entity that each row's parent is taken from; -1 where there is none.
 
     Keys between the same two entities all go to one copy, so that two ways from one entity into another still meet;
-    copies of an entity take turns.
+    copies of an entity take turns; where keys go by time, copies that stand side by side go together.
     """
     plan = topology.plan
     members = Members.of(copies.entity_template, copies.real_entities)
+    beside = _beside(copies, members, rng) if plan.timed else np.zeros(0)
     choice: dict[str, np.ndarray] = {}
     several: list[tuple[str, np.ndarray, np.ndarray]] = []
     for link in plan.links:
@@ -245,6 +289,10 @@ def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator)
         chosen[single] = members.order[members.start[target[single]]]
         choice[link.name] = chosen
         rest = np.flatnonzero(~inside & (count > 1))
+        if link.child in plan.timed_tables:
+            turn = (beside[own[rest]] * members.count[target[rest]]).astype(np.int64)
+            chosen[rest] = members.order[members.start[target[rest]] + turn]
+            continue
         several.append((link.name, rest, target[rest] * len(copies.entity_template) + own[rest]))
     keys = np.concatenate([key for _, _, key in several]) if several else np.empty(0, dtype=np.int64)
     if not len(keys):
@@ -258,6 +306,14 @@ def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator)
     for (name, rest, _), part in zip(several, np.split(taken, ends[:-1]), strict=True):
         choice[name][rest] = part
     return choice
+
+
+def _beside(copies: Copies, members: Members, rng: np.random.Generator) -> np.ndarray:
+    """Return where each synthetic entity stands among the copies of its template, (entities,), 0 to below 1."""
+    turn = np.empty(len(copies.entity_template), dtype=np.int64)
+    ordered = copies.entity_template[members.order]
+    turn[members.order] = rank_within(ordered)
+    return (turn + rng.random(len(turn))) / np.maximum(members.count[copies.entity_template], 1)
 
 
 def _kinds(topology: Topology, table: str) -> np.ndarray:
