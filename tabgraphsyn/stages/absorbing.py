@@ -35,12 +35,11 @@ from tabgraphsyn.stages.around_rows import (
     Database,
     driver_pointer,
     layouts_up,
-    series,
     sibling_order,
     surroundings,
     told_along_others,
 )
-from tabgraphsyn.stages.around_times import training_times
+from tabgraphsyn.stages.around_times import series, training_times
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit

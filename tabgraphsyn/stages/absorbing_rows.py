@@ -32,8 +32,8 @@ from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
-from tabgraphsyn.stages.around_rows import Database, ancestor, driver_pointer, series, surroundings, ways_up
-from tabgraphsyn.stages.around_times import new_times
+from tabgraphsyn.stages.around_rows import Database, ancestor, driver_pointer, surroundings, ways_up
+from tabgraphsyn.stages.around_times import new_times, series
 from tabgraphsyn.stages.autoencoder import load_autoencoder
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.new_conditions import NewConditions

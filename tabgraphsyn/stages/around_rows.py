@@ -12,7 +12,6 @@ from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codec.datetime import DatetimeCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
-from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.prepared import Prepared
@@ -20,7 +19,7 @@ from tabgraphsyn.data.sibling_order import order_column
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
-from tabgraphsyn.stages.around_times import standing_in_time
+from tabgraphsyn.stages.around_times import series, standing_in_time
 
 MOST_WAYS = 12
 TOLD_SHARE = 0.5
@@ -103,31 +102,6 @@ def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.n
     if is_published and series(prepared, table) is None:
         return None
     return pointer(driver)
-
-
-def series(prepared: Prepared, table: str) -> Panel | None:
-    """Return the column of times, one a period, that makes rows under a published row a series; None for none.
-
-    Families of other tables are in their own order; whether a time drawn first serves them was not measured.
-    """
-    codec, driver = prepared.codec(table), prepared.plan.driver[table]
-    if driver is None or prepared.schema.relation(driver).parent_table not in prepared.plan.reference_tables:
-        return None
-    own = [one for one in prepared.panels(table) if one.relation == driver and one.column in codec.columns]
-    return next((one for one in own if codec.columns[one.column].given is None), None)
-
-
-def time_of_events(prepared: Prepared, table: str) -> str | None:
-    """Return the column that says when a table's rows are, if it has one that is its own; None otherwise.
-
-    Of lookup tables the rows themselves, and of series the periods, come with the keys.
-    """
-    if table in prepared.plan.reference_tables or series(prepared, table) is not None:
-        return None
-    codec, above = prepared.codec(table), prepared.parents_columns(table)
-    schema = prepared.schema.table(table)
-    own = (one for one in codec.columns if schema.column(one).sdtype == "datetime" and one not in above)
-    return next((one for one in own if codec.columns[one].given is None), None)
 
 
 def told_along_others(prepared: Prepared, table: str) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tabgraphsyn.data.known.panel import Panel
 from tabgraphsyn.data.known.timeline import Timeline
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Relation
@@ -14,6 +15,31 @@ from tabgraphsyn.generation.structure.base import Skeleton
 
 FILLED = -2
 """Stands for a time where there is none: before all of them."""
+
+
+def series(prepared: Prepared, table: str) -> Panel | None:
+    """Return the column of times, one a period, that makes rows under a published row a series; None for none.
+
+    Families of other tables are in their own order; whether a time drawn first serves them was not measured.
+    """
+    codec, driver = prepared.codec(table), prepared.plan.driver[table]
+    if driver is None or prepared.schema.relation(driver).parent_table not in prepared.plan.reference_tables:
+        return None
+    own = [one for one in prepared.panels(table) if one.relation == driver and one.column in codec.columns]
+    return next((one for one in own if codec.columns[one.column].given is None), None)
+
+
+def time_of_events(prepared: Prepared, table: str) -> str | None:
+    """Return the column that says when a table's rows are, if it has one that is its own; None otherwise.
+
+    Of lookup tables the rows themselves, and of series the periods, come with the keys.
+    """
+    if table in prepared.plan.reference_tables or series(prepared, table) is not None:
+        return None
+    codec, above = prepared.codec(table), prepared.parents_columns(table)
+    schema = prepared.schema.table(table)
+    own = (one for one in codec.columns if schema.column(one).sdtype == "datetime" and one not in above)
+    return next((one for one in own if codec.columns[one].given is None), None)
 
 
 def taking_part(prepared: Prepared, table: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

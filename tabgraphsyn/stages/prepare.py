@@ -37,8 +37,7 @@ from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.data.schema import Database, Relation, Table
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks, training_pointers
 from tabgraphsyn.errors import Interrupted
-from tabgraphsyn.stages.around_rows import time_of_events
-from tabgraphsyn.stages.around_times import taking_part
+from tabgraphsyn.stages.around_times import taking_part, time_of_events
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 

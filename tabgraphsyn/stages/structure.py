@@ -23,8 +23,7 @@ from tabgraphsyn.generation.keys import KeySpec
 from tabgraphsyn.generation.structure.base import KeyPlan, StructureModel, Topology
 from tabgraphsyn.generation.structure.rules import learn_rules
 from tabgraphsyn.generation.structure.series import Series
-from tabgraphsyn.stages.around_rows import series
-from tabgraphsyn.stages.around_times import timelines
+from tabgraphsyn.stages.around_times import series, timelines
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 

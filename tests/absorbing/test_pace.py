@@ -34,7 +34,7 @@ from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead, bins_of
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
-from tabgraphsyn.stages.around_rows import series
+from tabgraphsyn.stages.around_times import series
 from tabgraphsyn.stages.structure import load_structure
 from tabgraphsyn.training.astray import Astray
 from tabgraphsyn.training.parts import Part
