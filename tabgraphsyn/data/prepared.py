@@ -290,7 +290,7 @@ class Prepared:
         attributes = self.schema.attribute_columns(table)
         for one in self.row_rules(table).rules:
             if isinstance(one, Same) and one.left.is_own and one.right.through and one.left.column in attributes:
-                above = self.schema.table(self.schema.relation(one.right.through).parent_table).column(one.right.column)
+                above = self.schema.table(self.schema.way(one.right.through)[-1].parent_table).column(one.right.column)
                 if above.sdtype == self.schema.table(table).column(one.left.column).sdtype:
                     found.setdefault(one.left.column, one.right)
         return found

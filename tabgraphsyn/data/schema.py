@@ -123,6 +123,11 @@ class Relation(Plain):
         return self.child_table == self.parent_table
 
 
+THEN = " > "
+"""Between the names of relations that are followed one after another."""
+KEYS_MAX, WAYS_MAX = 3, 40
+
+
 @dataclass(frozen=True)
 class Schema:
     """Tables and the foreign keys between them.
@@ -165,6 +170,32 @@ class Schema:
             if one.name == name:
                 return one
         raise KeyError(f"no relation {name!r}; found {[one.name for one in self.relations]}")
+
+    def way(self, through: str) -> tuple[Relation, ...]:
+        """Return the relations that lead from a row to one above it, by their names joined by ``THEN``.
+
+        Raises:
+            KeyError: there is no such relation.
+        """
+        names = [through] if any(one.name == through for one in self.relations) else through.split(THEN)
+        return tuple(self.relation(name) for name in names)
+
+    def ways_of(self, table: str) -> tuple[str, ...]:
+        """Return the ways of keys that lead up from a table, the shorter ones first.
+
+        Of several keys at most ``KEYS_MAX``, through no table twice.
+        """
+        ways = [(one,) for one in self.relations_of_child(table)]
+        found, last = list(ways), [way for way in ways if not way[0].is_self_reference]
+        for _ in range(KEYS_MAX - 1):
+            last = [
+                (*way, one)
+                for way in last
+                for one in self.relations_of_child(way[-1].parent_table)
+                if one.parent_table not in {table, *(each.parent_table for each in way)}
+            ]
+            found += last
+        return tuple(THEN.join(one.name for one in way) for way in found[: max(WAYS_MAX, len(ways))])
 
     def relations_of_child(self, table: str) -> tuple[Relation, ...]:
         """Foreign keys that ``table`` holds."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.pointers import NULL, through
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.generation.bundles.bundle import Bundle
@@ -26,7 +27,6 @@ class Parents:
         prepared: what prepare found out.
         skeleton: the keys.
         copied: table -> columns that a rule says are a parent's -> that column.
-        parent_of: relation name -> parent table.
         asked: columns of parents that rules of later tables read.
         below: table -> columns that totals of its parents are made of.
         values: table -> column -> values of all its rows, once the table is made.
@@ -35,7 +35,6 @@ class Parents:
     prepared: Prepared
     skeleton: Skeleton
     copied: Mapping[str, Mapping[str, Operand]]
-    parent_of: Mapping[str, str]
     asked: tuple[Operand, ...] = ()
     below: Mapping[str, set[str]] = field(default_factory=dict)
     values: dict[str, dict[str, pa.Array]] = field(default_factory=dict)
@@ -44,30 +43,39 @@ class Parents:
     def of(bundle: Bundle, skeleton: Skeleton, below: Mapping[str, set[str]] | None = None) -> Parents:
         """Return the state before the first table; ``below`` is None where no rule is kept."""
         prepared = bundle.prepared
-        parent_of = {relation.name: relation.parent_table for relation in prepared.schema.relations}
         copied = {table: {} if below is None else prepared.parents_columns(table) for table in bundle.tables}
         asked = tuple(one for table in bundle.tables for one in prepared.row_rules(table).through)
         asked += tuple(read_through(one) for table in bundle.tables for one in ends(prepared, table))
-        return Parents(prepared, skeleton, copied, parent_of, asked, below or {})
+        return Parents(prepared, skeleton, copied, asked, below or {})
 
     def read(self, operand: Operand) -> pa.Array:
         """Return a column of the parents of a table's rows, null where there is none; (rows,)."""
-        pointer = self.skeleton.pointers[str(operand.through)]
-        values = self.values[self.parent_of[str(operand.through)]][operand.column]
-        return values.take(pa.array(pointer, mask=pointer < 0))
+        pointer, holder = self.pointer(operand), self.holder(operand)
+        return self.values[holder][operand.column].take(pa.array(pointer, mask=pointer < 0))
+
+    def pointer(self, operand: Operand) -> np.ndarray:
+        """Return the row that the keys of an operand lead to, (rows,) int64, negative for none."""
+        first, *rest = (self.skeleton.pointers[one.name] for one in self.prepared.schema.way(str(operand.through)))
+        for above in rest:
+            first = through(first, above, NULL)
+        return first
+
+    def holder(self, operand: Operand) -> str:
+        """Return the table that the keys of an operand lead to."""
+        return self.prepared.schema.way(str(operand.through))[-1].parent_table
 
     def fixed(self, table: str) -> Fixed:
         """Return what a table's rows have from their parents; what counts from it when decoding goes by it."""
         found = {}
         for column, above in self.copied[table].items():
             values = self.read(above)
-            found[column] = (self.skeleton.pointers[str(above.through)] >= 0, values)
+            found[column] = (self.pointer(above) >= 0, values)
         return found
 
     def remembered(self, table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Yield a table's batches and keep the columns that later tables ask for; one row each."""
         wanted = set(self.below.get(table, set()))
-        wanted |= {one.column for one in self.asked if one.through and self.parent_of[one.through] == table}
+        wanted |= {one.column for one in self.asked if one.through and self.holder(one) == table}
         parts = []
         for batch in batches:
             parts.append(batch.select(sorted(wanted)))

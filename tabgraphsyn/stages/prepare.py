@@ -145,7 +145,8 @@ def _keep_row_rules(table: Table, training: RuleTables, entities: np.ndarray, ma
     public = [column for column in attributes if column in asked and _is_public(table, column)]
     least, order = made.plan.min_entities, made.plan.order
     earlier = order[: order.index(name)]
-    before = [one.name for one in made.schema.relations_of_child(name) if one.parent_table in earlier]
+    ways = {through: made.schema.way(through) for through in made.schema.ways_of(name)}
+    before = [through for through, way in ways.items() if all(one.parent_table in earlier for one in way)]
     itself = [one.name for one in made.schema.relations_of_child(name) if one.is_self_reference]
     made.keep_row_rules(
         learn_row_rules(

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from rule_tables import database, days, family, grown, missing
+from rule_tables import ROWS, database, days, family, grown, missing, three_levels
 
 from tabgraphsyn.data.schema import Database, Relation
 
@@ -175,3 +175,30 @@ def deadline(rng: np.random.Generator) -> Database:
     at, length = rng.integers(0, 900, 120), rng.integers(1, 60, len(whose))
     child = {"p_id": whose, "length": length, "until": days(at[whose] + length)}
     return family(child, {"id": np.arange(120), "start": days(at)})
+
+
+def _levels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parent of each row, the grandparent of each parent, and that of each row."""
+    whose, above = rng.integers(0, 300, ROWS), rng.integers(0, 120, 300)
+    return whose, above, above[whose]
+
+
+def after_a_grandparent(rng: np.random.Generator) -> Database:
+    whose, above, far = _levels(rng)
+    opened = rng.integers(0, 900, 120)
+    child = {"p_id": whose, "issued": days(opened[far] + rng.integers(0, 300, ROWS))}
+    return three_levels(child, {"id": np.arange(300), "g_id": above}, {"id": np.arange(120), "opened": days(opened)})
+
+
+def copy_of_a_grandparent(rng: np.random.Generator) -> Database:
+    whose, above, far = _levels(rng)
+    money = rng.choice(["EUR", "USD", "CHF", "SEK"], 120)
+    parent = {"id": np.arange(300), "g_id": above, "size": rng.integers(0, 9, 300)}
+    return three_levels({"p_id": whose, "currency": money[far]}, parent, {"id": np.arange(120), "money": money})
+
+
+def deadline_of_a_grandparent(rng: np.random.Generator) -> Database:
+    whose, above, far = _levels(rng)
+    start, length = rng.integers(0, 900, 120), rng.integers(1, 60, ROWS)
+    child = {"p_id": whose, "length": length, "until": days(start[far] + length)}
+    return three_levels(child, {"id": np.arange(300), "g_id": above}, {"id": np.arange(120), "start": days(start)})

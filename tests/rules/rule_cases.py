@@ -429,5 +429,11 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "mean": (family_cases.mean, "p: rating is the mean of c.stars over its rows"),
     "level": (family_cases.level, "t: level = t.level (through above_id) + 1"),
     "after the one above": (family_cases.after_the_one_above, "t: t.hired (through above_id) <= hired"),
+    "after a grandparent": (family_cases.after_a_grandparent, "c: g.opened (through p_id, g_id) <= issued"),
+    "copy of a grandparent": (family_cases.copy_of_a_grandparent, "c: currency = g.money (through p_id, g_id)"),
+    "deadline of a grandparent": (
+        family_cases.deadline_of_a_grandparent,
+        "c: until = g.start (through p_id, g_id) + length in days",
+    ),
     "deadline": (family_cases.deadline, "c: until = p.start (through p_id) + length in days"),
 }  # fmt: skip

@@ -73,6 +73,12 @@ def family(child: Columns, parent: Columns, keys: Mapping[str, str] = {"p_id": "
     return database({"p": parent, "c": child}, relations)
 
 
+def three_levels(child: Columns, parent: Columns, grand: Columns) -> Database:
+    """Rows whose parents have parents: c.p_id -> p.id, p.g_id -> g.id."""
+    relations = Relation("c", ("p_id",), "p", ("id",)), Relation("p", ("g_id",), "g", ("id",))
+    return database({"g": grand, "p": parent, "c": child}, relations)
+
+
 def grown(rng: np.random.Generator, parents: int = 120, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Rows of parents of different sizes in mixed order: whose they are and their place."""
     sizes = rng.integers(least, 8, parents)

@@ -27,16 +27,19 @@ def column(rng, rows, number):
 
 def unrelated(seed, rows):
     rng = np.random.default_rng([seed, rows])
-    parents, tables, schemas = max(rows // 3, 12), {}, []
-    for name, size, count in (("parent", parents, 8), ("child", rows, 14)):
+    parents, grands, tables, schemas = max(rows // 3, 12), max(rows // 9, 12), {}, []
+    for name, size, count in (("grand", grands, 8), ("parent", parents, 8), ("child", rows, 14)):
         made = {f"{name}{k}": column(rng, size, k) for k in range(count)}
         made = {"key": ("id", pa.array(range(size))), **made}
         if name == "child":
             made |= {key: ("id", pa.array(rng.integers(0, parents, size))) for key in ("mother", "father")}
+        if name == "parent":
+            made |= {"of": ("id", pa.array(rng.integers(0, grands, size)))}
         schema = TableSchema(name, tuple(Column(key, kind) for key, (kind, _) in made.items()), ("key",))
         schemas.append(schema)
         tables[name] = Table(schema, pa.table({key: values for key, (_, values) in made.items()}))
     relations = tuple(Relation("child", (key,), "parent", ("key",)) for key in ("mother", "father"))
+    relations = (*relations, Relation("parent", ("of",), "grand", ("key",)))
     return Database(Schema(tuple(schemas), relations), tables)
 
 

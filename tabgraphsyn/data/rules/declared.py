@@ -14,7 +14,7 @@ from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Combination, OneOf, Unique
-from tabgraphsyn.data.schema import Schema
+from tabgraphsyn.data.schema import THEN, Schema
 from tabgraphsyn.errors import DataError, listing, nearest, raise_collected
 
 _NAMES = ("constraint_class", "constraint_name", "class", "type")
@@ -106,10 +106,20 @@ def _resolved(raw: Any, schema: Schema, where: str) -> Any:
 def _through(value: Any, table: str, schema: Schema, where: str) -> Any:
     if isinstance(value, Mapping):
         changed = {key: _through(item, table, schema, where) for key, item in value.items()}
-        if isinstance(value.get("through"), str):
-            changed["through"] = _relation(value["through"], table, schema, where, upward=False)
+        if isinstance(value.get("through"), str | list | tuple):
+            keys = value["through"].split(THEN) if isinstance(value["through"], str) else value["through"]
+            changed["through"] = _way(list(map(str, keys)), table, schema, where)
         return changed
     return [_through(item, table, schema, where) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _way(keys: Sequence[str], table: str, schema: Schema, where: str) -> str:
+    """Return the names of the relations that keys, or tables, mean one after another."""
+    names = []
+    for key in keys:
+        names.append(_relation(key, table, schema, where, upward=False))
+        table = schema.relation(names[-1]).parent_table
+    return THEN.join(names)
 
 
 def _relation(name: str, table: str, schema: Schema, where: str, *, upward: bool) -> str:
@@ -133,9 +143,8 @@ def _unknown_columns(rule: Rule, schema: Schema, where: str) -> list[str]:
     relations = {one.name: one for one in schema.relations}
     problems = []
     pairs = [
-        (rule.table if one.through is None else relations[one.through].parent_table, one.column)
+        (rule.table if one.through is None else schema.way(one.through)[-1].parent_table, one.column)
         for one in rule.operands
-        if one.through is None or one.through in relations
     ]
     of, relation = getattr(rule, "of", None), getattr(rule, "relation", None)
     if of is not None and relation in relations:

@@ -16,6 +16,7 @@ from tabgraphsyn.data.rules.find_groups import as_group, find_flag_groups, find_
 from tabgraphsyn.data.rules.find_pairs import chained, find_across, find_orders, find_products, find_same
 from tabgraphsyn.data.rules.find_sums import find_sums, is_worthwhile
 from tabgraphsyn.data.rules.find_values import find_equalities, find_fixed, find_unique, find_unique_alone
+from tabgraphsyn.data.rules.nearer import is_told_nearer
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
@@ -47,6 +48,7 @@ def find_rules(
     for table in database.schema.table_names:
         found += _found_in(tables, table, dependencies)
     found = [rule for rule in found if not _is_implied(rule, found)]
+    found = [rule for rule in found if not is_told_nearer(rule, found, database.schema)]
     stated = {_subject(rule) for rule in declared}
     return [*held_against(declared, tables)[0], *(rule for rule in found if _subject(rule) not in stated)]
 

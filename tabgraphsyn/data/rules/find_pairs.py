@@ -12,7 +12,7 @@ from tabgraphsyn.data.rules.find_sums import decimals_of
 from tabgraphsyn.data.rules.operand import Operand, Term
 from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
-from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, Search
+from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, COLUMNS_MAX, Search
 
 LEVELS_MIN = 5
 """Distinct values of numbers that orders and products are made of: flags obey too many."""
@@ -27,10 +27,10 @@ def find_same(search: Search) -> Iterator[Same]:
     keys = {column for one in schema.relations_of_child(search.table) for column in one.child_columns}
     own = [Operand(name) for name in schema.attribute_columns(search.table)]
     theirs = [
-        Operand(name, one.name)
-        for one in schema.relations_of_child(search.table)
-        for name in schema.attribute_columns(one.parent_table)
-    ]
+        Operand(name, through)
+        for through in schema.ways_of(search.table)
+        for name in schema.attribute_columns(schema.way(through)[-1].parent_table)
+    ][: max(COLUMNS_MAX, len(own))]
     few = pa.array(search.glance)
     glance = {one: search.sample.values(search.table, one).take(few) for one in (*own, *theirs)}
     seen: set[Operand] = set()

@@ -253,7 +253,7 @@ def _is_said(search: Search, rule: Fixed, told: Sequence[Rule]) -> bool:
         if isinstance(one, OneOf) and pair <= set(one.columns):
             return True
         if isinstance(one, Same) and one.right.through is not None:
-            keys = set(map(Operand, search.tables.relation(one.right.through).child_columns))
+            keys = set(map(Operand, search.tables.schema.way(one.right.through)[0].child_columns))
             if one.left in pair and pair - {one.left} <= keys:
                 return True
     return False

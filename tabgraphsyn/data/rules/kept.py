@@ -179,7 +179,7 @@ def learn_row_rules(
         least: entities that must hold a combination of values before it is written down.
         attributes: columns that are made by a model; a rule about keys alone is the structure's.
         public: columns whose values may be written down.
-        before: relations to parents that are made before the table.
+        before: ways of keys to rows above that are made before the table.
         itself: relations of the table to itself.
     """
     made, shown = {Operand(name) for name in attributes}, {Operand(name) for name in public}

@@ -1,4 +1,4 @@
-"""What a rule speaks of: a column of the row itself, or of the row that one of its keys leads to."""
+"""What a rule speaks of: a column of the row itself, or of a row that its keys lead to, one after another."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from tabgraphsyn.data.schema import THEN
+
 
 @dataclass(frozen=True, order=True)
 class Operand:
-    """A column, the row's own or that of a parent row.
+    """A column, the row's own or that of a row above it.
 
     Attributes:
         column: its name.
-        through: name of the relation that leads to the parent row, None for the row's own column.
+        through: name of the relation that leads to the row above, or of several (``Schema.way``); None for own columns.
 
     >>> str(Operand("signup_date", "purchase.customer_id--customer"))
     'customer.signup_date (through customer_id)'
+    >>> str(Operand("opened", "card.disp_id--disp > disp.account_id--account"))
+    'account.opened (through disp_id, account_id)'
     """
 
     column: str
@@ -26,8 +30,9 @@ class Operand:
     def __str__(self) -> str:
         if self.through is None:
             return self.column
-        keys, parent = self.through.rsplit("--", 1)
-        return f"{parent}.{self.column} (through {unquote(keys.split('.', 1)[-1])})"
+        ends = [one.rsplit("--", 1) for one in self.through.split(THEN)]
+        keys = ", ".join(unquote(keys.split(".", 1)[-1]) for keys, *_ in ends)
+        return f"{ends[-1][-1]}.{self.column} (through {keys})"
 
     @property
     def is_own(self) -> bool:

@@ -85,14 +85,28 @@ class Search:
 
     @cached_property
     def inherited(self) -> list[Operand]:
-        """The same of the rows that the keys lead to."""
-        found = []
-        for relation in self.tables.schema.relations_of_child(self.table):
-            parent = self.tables.schema.table(relation.parent_table)
-            for name in self.tables.schema.attribute_columns(relation.parent_table):
+        """The same of the rows that the keys lead to, one after another, the nearest first."""
+        found, schema = [], self.tables.schema
+        for through in schema.ways_of(self.table):
+            parent = schema.table(schema.way(through)[-1].parent_table)
+            for name in schema.attribute_columns(parent.name):
                 if parent.column(name).sdtype not in ("id", "text"):
-                    found.append(Operand(name, relation.name))
+                    found.append(Operand(name, through))
         return found[:COLUMNS_MAX]
+
+    def one_each(self, through: str) -> RuleTables:
+        """One row of the table for each row that a way leads to: what stands above many rows is one draw."""
+        if through not in self._one_each:
+            above = self.tables.pointer(through)
+            rows = np.unique(above, return_index=True)[1]
+            keep = np.zeros(len(self.tables.mask(self.table)), dtype=bool)
+            keep[np.flatnonzero(self.tables.mask(self.table))[rows[above[rows] >= 0]]] = True
+            self._one_each[through] = self.tables.part({self.table: keep})
+        return self._one_each[through]
+
+    @cached_property
+    def _one_each(self) -> dict[str, RuleTables]:
+        return {}
 
     def numeric(self, operands: Iterable[Operand]) -> dict[Operand, np.ndarray]:
         """Return numbers and times of the sample, of operands that have at least two values.
@@ -150,6 +164,9 @@ class Search:
                 rows = rule.check(asked).counts[0]
         chance = round(by_chance(rule, asked) * whole[0] / max(rows, 1))
         if chance < max(least, share_min * whole[0]):
+            return None
+        far = [one.through for one in rule.operands if one.through and len(self.tables.schema.way(one.through)) > 1]
+        if any(by_chance(rule, self.one_each(through)) < BY_CHANCE_MIN for through in dict.fromkeys(far)):
             return None
         return rule.supported(Support(rows=whole[0], broken=0, by_chance=chance))
 

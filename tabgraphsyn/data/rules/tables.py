@@ -65,6 +65,10 @@ class RuleTables:
         """Return one relation by name."""
         return self._relations[name]
 
+    def owner(self, table: str, operand: Operand) -> str:
+        """Return the table that an operand of another's rules belongs to."""
+        return table if operand.through is None else self.schema.way(operand.through)[-1].parent_table
+
     def num_rows(self, table: str) -> int:
         """Return how many rows of ``table`` are in this part."""
         mask = self._rows.get(table)
@@ -95,15 +99,14 @@ class RuleTables:
         """Return the columns among ``operands`` that are not there, as ``table.column``."""
         found = []
         for operand in operands:
-            owner = table if operand.through is None else self.relation(operand.through).parent_table
+            owner = self.owner(table, operand)
             if operand.column not in _column_types(self.database[owner]):
                 found.append(f"{owner}.{operand.column}")
         return found
 
     def type_of(self, table: str, operand: Operand) -> pa.DataType:
         """Return the arrow type of an operand."""
-        owner = table if operand.through is None else self.relation(operand.through).parent_table
-        return _column_types(self.database[owner])[operand.column]
+        return _column_types(self.database[self.owner(table, operand)])[operand.column]
 
     def is_number(self, table: str, operand: Operand) -> bool:
         """Return whether an operand has a number or a truth value in each filled row."""
@@ -122,8 +125,7 @@ class RuleTables:
         return self._format(table, operand) is not None
 
     def _format(self, table: str, operand: Operand) -> MixedFormat | None:
-        owner = table if operand.through is None else self.relation(operand.through).parent_table
-        found = self.schema.table(owner).column(operand.column).format
+        found = self.schema.table(self.owner(table, operand)).column(operand.column).format
         return found if isinstance(found, MixedFormat) else None
 
     def numbers(self, table: str, operand: Operand) -> np.ndarray:
@@ -172,8 +174,16 @@ class RuleTables:
         """Return (rows,) the values as text, whole numbers without a point; null where there is none."""
         return as_text(self.values(table, operand))
 
-    def pointer(self, relation: str) -> np.ndarray:
-        """Return (child rows,) int64: the parent's place in this part, negative where there is none in it."""
+    def pointer(self, through: str) -> np.ndarray:
+        """Return (child rows,) int64: the place in this part of the row above, negative where there is none in it."""
+        first, *rest = (one.name for one in self.schema.way(through))
+        found = self._parent(first)
+        for relation in rest:
+            above = self._parent(relation)
+            found = np.where(found >= 0, above[np.maximum(found, 0)], found) if len(above) else np.minimum(found, -1)
+        return found
+
+    def _parent(self, relation: str) -> np.ndarray:
         found = self._family(relation)
         kept = self._rows.get(self.relation(relation).parent_table)
         if kept is None:
@@ -217,7 +227,7 @@ class RuleTables:
         if operand.through is None:
             found = self._cached((table, operand.column, name), lambda: self._made(table, operand.column, make))
         else:
-            parent = self.relation(operand.through).parent_table
+            parent = self.owner(table, operand)
             theirs = self._cached((parent, operand.column, name), lambda: self._made(parent, operand.column, make))
             pointer = self.pointer(operand.through)
             if len(theirs):
@@ -233,7 +243,7 @@ class RuleTables:
     def _array(self, table: str, operand: Operand) -> pa.Array:
         if operand.through is None:
             return self._cached((table, operand.column, "array"), lambda: self._read(table, operand.column))
-        parent = self.relation(operand.through).parent_table
+        parent = self.owner(table, operand)
         pointer = self.pointer(operand.through)
         values = self._cached((parent, operand.column, "array"), lambda: self._read(parent, operand.column))
         return values.take(pa.array(pointer, mask=pointer < 0))

@@ -70,7 +70,7 @@ class Fixed(Rule):
     def _names_keys(self, tables: RuleTables) -> bool:
         schema = tables.schema
         held = {
-            one: self.table if one.is_own else schema.relation(str(one.through)).parent_table for one in self.operands
+            one: self.table if one.is_own else schema.way(str(one.through))[-1].parent_table for one in self.operands
         }
         return any(one.column in schema.key_columns(table) for one, table in held.items())
 

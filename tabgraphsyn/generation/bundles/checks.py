@@ -249,11 +249,13 @@ def _trait_problems(table: str, traits: Sequence[Mapping[str, Any]], plan: PlanF
 
 
 def _operands(table: str, plan: PlanForm, schema: Schema) -> Iterator[Operand]:
-    """Yield the columns that rules about a row may read: its own, and those of parents that are made before it."""
+    """Yield the columns that rules about a row may read: its own, and those of rows above that are made before it."""
     yield from (Operand(one.name) for one in schema.table(table).columns)
-    for relation in schema.relations_of_child(table):
-        if relation.parent_table in plan.order[: plan.order.index(table)]:
-            yield from (Operand(one.name, relation.name) for one in schema.table(relation.parent_table).columns)
+    earlier = set(plan.order[: plan.order.index(table)])
+    for through in schema.ways_of(table):
+        way = schema.way(through)
+        if {one.parent_table for one in way} <= earlier:
+            yield from (Operand(one.name, through) for one in schema.table(way[-1].parent_table).columns)
 
 
 def _header_problems(folder: Path, manifest: ManifestForm, forms: Mapping[str, Any]) -> Iterator[str]:

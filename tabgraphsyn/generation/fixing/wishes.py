@@ -307,7 +307,7 @@ class WishReader:
     def _moved(self, table: str, column: str) -> str:
         above = self._prepared.parents_columns(table).get(column)
         if above is not None:
-            parent = self._prepared.schema.relation(str(above.through)).parent_table
+            parent = self._prepared.schema.way(str(above.through))[-1].parent_table
             return f"it is its parent's {above.column!r}. Name {parent}.{above.column}"
         return ""
 

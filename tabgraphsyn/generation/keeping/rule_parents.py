@@ -29,7 +29,7 @@ class BesideParents:
     def __init__(self, schema: Schema, rules: RowRules, read: Callable[[Operand], pa.Array]) -> None:
         self._columns = {alias(one): read(one) for one in rules.through}
         table = schema.table(rules.table)
-        parents = {one: schema.table(schema.relation(str(one.through)).parent_table) for one in rules.through}
+        parents = {one: schema.table(schema.way(str(one.through))[-1].parent_table) for one in rules.through}
         beside = (replace(parent.column(one.column), name=alias(one)) for one, parent in parents.items())
         self.schema: TableSchema = replace(table, columns=(*table.columns, *beside))
         nowhere = {one for one in rules.through if self._columns[alias(one)].null_count}

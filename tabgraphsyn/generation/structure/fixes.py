@@ -77,10 +77,10 @@ def _told(schema: Schema, rule: Rule) -> Iterator[tuple[tuple[Way, ...], str]]:
 
 def _way(schema: Schema, table: str, operand: Operand) -> Way | None:
     """Return the relations that lead from a table to what a key column refers to."""
-    holder = table if operand.through is None else schema.relation(operand.through).parent_table
+    before = () if operand.through is None else schema.way(operand.through)
+    holder = before[-1].parent_table if before else table
     held = [one.name for one in schema.relations_of_child(holder) if one.child_columns == (operand.column,)]
-    before = () if operand.through is None else (operand.through,)
-    return (*before, held[0]) if held else None
+    return (*(one.name for one in before), held[0]) if held else None
 
 
 def _measured(
