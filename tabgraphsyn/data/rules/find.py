@@ -8,9 +8,9 @@ import numpy as np
 
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.rules.calendar_kind import find_calendar
-from tabgraphsyn.data.rules.coarse_kind import find_coarse
+from tabgraphsyn.data.rules.coarse_kind import Coarse, find_coarse
 from tabgraphsyn.data.rules.declared import held_against
-from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal
+from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.find_families import find_families, find_parent_totals
 from tabgraphsyn.data.rules.find_groups import as_group, find_flag_groups, find_null_causes, find_null_groups
 from tabgraphsyn.data.rules.find_pairs import chained, find_across, find_orders, find_products, find_same
@@ -108,6 +108,9 @@ def _is_implied(rule: Rule, found: Sequence[Rule]) -> bool:
     if isinstance(rule, ParentTotal) and rule.of is not None:
         pair = {Operand(rule.of), Operand(rule.column.column, rule.relation)}
         return any(isinstance(one, Same) and set(one.operands) == pair for one in found)
+    if isinstance(rule, Rising):  # what is rounded never falls where the finer one does not
+        pair = {rule.column, rule.by}
+        return any(isinstance(one, Coarse) and one.table == rule.table and set(one.operands) == pair for one in found)
     if isinstance(rule, Unique):
         numbered = [one for one in found if isinstance(one, Numbered | EqualGap) and one.table == rule.table]
         return any(one.relation == rule.relation and one.operands == rule.operands for one in numbered)

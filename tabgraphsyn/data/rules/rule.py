@@ -16,6 +16,7 @@ import numpy as np
 
 from tabgraphsyn.data.rules.operand import Operand, Term
 from tabgraphsyn.data.rules.tables import RuleTables
+from tabgraphsyn.data.schema import THEN
 from tabgraphsyn.errors import DataError, listing, nearest
 
 SOURCES = ("found", "declared", "metadata")
@@ -82,7 +83,7 @@ class Rule(ABC):
     @property
     def relations(self) -> tuple[str, ...]:
         """Names of the relations that the rule reads."""
-        through = [one.through for one in self.operands if one.through is not None]
+        through = [name for one in self.operands if one.through is not None for name in one.through.split(THEN)]
         relation = getattr(self, "relation", None)
         return tuple(dict.fromkeys([*through, *([relation] if relation else [])]))
 

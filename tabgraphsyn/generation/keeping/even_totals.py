@@ -6,6 +6,7 @@ import numpy as np
 
 from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.rules.family_kinds import FamilyTotal, aggregate
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 MOVES = 3
@@ -35,21 +36,37 @@ def keep_family_total(rule: FamilyTotal, rows: RuleRows, family: np.ndarray) -> 
         rows: all rows of the table; changed.
         family: (rows,) number of the parent, negative for none.
     """
-    name, value = rule.column.column, rows.numbers(rule.column)
-    here = np.flatnonzero((family >= 0) & ~np.isnan(value))
+    add_up(rule.column.column, rows, family, np.full(int(family.max(initial=-1)) + 1, rule.total), rule.tolerance)
+
+
+def add_up(name: str, rows: RuleRows, family: np.ndarray, totals: np.ndarray, tolerance: float) -> None:
+    """Let the rows of each family add up to a total of its own, as ``keep_family_total`` says.
+
+    Args:
+        name: the column.
+        rows: all rows of the table; changed.
+        family: (rows,) number of the parent, negative for none.
+        totals: (parents,) float64, NaN for any.
+        tolerance: how far a family may be off.
+    """
+    value = rows.numbers(Operand(name))
+    asked = family >= 0
+    asked[asked] = ~np.isnan(totals[family[asked]])
+    here = np.flatnonzero(asked & ~np.isnan(value))
     if not len(here):
         return
-    owner, drawn = np.unique(family[here], return_inverse=True)[1], value[here]
+    owners, owner = np.unique(family[here], return_inverse=True)
+    drawn, wanted = value[here], totals[owners]
     low, high = float(drawn.min()), float(drawn.max())
     decimals = rows.decimals(name)
-    near = max(rule.tolerance, 0.0 if decimals is None else 0.5 * 10.0**-decimals)
-    made = _exchanged(drawn, owner, _kinds(rows, name)[here], rule.total, near)
-    made = _moved(made, owner, rule.total, low)
+    near = max(tolerance, 0.0 if decimals is None else 0.5 * 10.0**-decimals)
+    made = _exchanged(drawn, owner, _kinds(rows, name)[here], wanted, near)
+    made = _moved(made, owner, wanted, low)
     if decimals is not None:
-        made = _in_units(np.clip(made, low, high), owner, rule.total, 10.0**-decimals, (low, high))
+        made = _in_units(np.clip(made, low, high), owner, wanted, 10.0**-decimals, (low, high))
     found = value.copy()
     found[here] = made
-    rows.put_numbers(name, found, np.isfinite(found) & ~(np.abs(found - value) < rule.tolerance / len(here)))
+    rows.put_numbers(name, found, np.isfinite(found) & ~(np.abs(found - value) < tolerance / len(here)))
 
 
 def _kinds(rows: RuleRows, name: str) -> np.ndarray:
@@ -60,8 +77,11 @@ def _kinds(rows: RuleRows, name: str) -> np.ndarray:
     return tuple_codes(few) if few else np.zeros(rows.count, dtype=np.int64)
 
 
-def _exchanged(value: np.ndarray, owner: np.ndarray, kind: np.ndarray, wanted: float, near: float) -> np.ndarray:
-    """Return values that nearly add up to ``wanted`` in each family, taken from rows of the same kind; (rows,) all."""
+def _exchanged(value: np.ndarray, owner: np.ndarray, kind: np.ndarray, wanted: np.ndarray, near: float) -> np.ndarray:
+    """Return values that nearly add up to what is wanted of each family, (families,), taken from rows of the same kind.
+
+    All others are (rows,).
+    """
     _, kind = np.unique(kind, return_inverse=True)
     pairs = np.unique(np.stack([kind, value], axis=1), axis=0)
     opens = np.flatnonzero(np.diff(pairs[:, 0])) + 1
@@ -70,7 +90,7 @@ def _exchanged(value: np.ndarray, owner: np.ndarray, kind: np.ndarray, wanted: f
     for rows in np.split(order, np.flatnonzero(np.diff(owner[order])) + 1):
         own, kinds = made[rows], kind[rows]
         for _ in range(MOVES):
-            lack = wanted - own.sum()
+            lack = wanted[owner[rows[0]]] - own.sum()
             if abs(lack) <= near:
                 break
             alike, which, count = np.unique(np.stack([kinds, own], 1), axis=0, return_inverse=True, return_counts=True)
@@ -88,21 +108,23 @@ def _exchanged(value: np.ndarray, owner: np.ndarray, kind: np.ndarray, wanted: f
     return made
 
 
-def _moved(value: np.ndarray, owner: np.ndarray, wanted: float, low: float) -> np.ndarray:
-    """Return values that add up to ``wanted`` in each family; (rows,) both."""
+def _moved(value: np.ndarray, owner: np.ndarray, wanted: np.ndarray, low: float) -> np.ndarray:
+    """Return values that add up to what is wanted of each family, (families,); the others are (rows,)."""
     total = aggregate("sum", value, owner, int(owner.max()) + 1)
     count = np.bincount(owner)
     evenly = value + ((wanted - total) / count)[owner]
-    if low < 0 or wanted <= 0:
+    if low < 0:
         return evenly
-    return np.where(total[owner] > 0, value * (wanted / np.where(total > 0, total, 1.0))[owner], evenly)
+    scaled = value * (wanted / np.where(total > 0, total, 1.0))[owner]
+    return np.where((total > 0)[owner] & (wanted > 0)[owner], scaled, evenly)
 
 
 def _in_units(
-    value: np.ndarray, owner: np.ndarray, wanted: float, unit: float, bounds: tuple[float, float]
+    value: np.ndarray, owner: np.ndarray, wanted: np.ndarray, unit: float, bounds: tuple[float, float]
 ) -> np.ndarray:
     """Return values in whole units, what is missing shared out among the rows with room for it."""
-    low, high, goal = (round(one / unit) for one in (*bounds, wanted))
+    low, high = (round(one / unit) for one in bounds)
+    goal = np.rint(wanted / unit).astype(np.int64)
     made = np.rint(value / unit).astype(np.int64)
     families = int(owner.max()) + 1
     for left in reversed(range(ROUNDS)):

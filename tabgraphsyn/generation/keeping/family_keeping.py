@@ -33,6 +33,7 @@ def keep_families(
     fixing: Mapping[str, Sequence[str]] | None = None,
     anchored: frozenset[str] = frozenset(),
     of_rows: Sequence[Rule] = (),
+    avoided: frozenset[str] = frozenset(),
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
     numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
@@ -52,6 +53,7 @@ def keep_families(
         moves_rows: rows of a family may change places, for nothing but this family hangs on them.
         fixing: column -> the relations whose keys together fix it.
         anchored: columns that go by a parent's: what is equally far apart in them begins where it was drawn.
+        avoided: columns that rules about single rows compute: they change last where rows are to be unique.
         of_rows: rules about single rows; what follows by them from a number within a parent is left to them.
     """
     follows = from_numbers(rules, of_rows)
@@ -68,7 +70,7 @@ def keep_families(
             is_in_order = True
         name = rule.operands[0].column
         if isinstance(rule, Unique):
-            keep_unique(rule, rows, pointers, protected, rng)
+            keep_unique(rule, rows, pointers, protected, rng, avoided)
             continue
         if isinstance(rule, Order):
             if (own := rule_above(rule)) is not None and own.column not in protected:

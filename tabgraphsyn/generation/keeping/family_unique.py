@@ -20,6 +20,7 @@ def keep_unique(
     pointers: Mapping[str, np.ndarray],
     protected: frozenset[str],
     rng: np.random.Generator,
+    avoided: frozenset[str] = frozenset(),
 ) -> None:
     """Change one column of rows that repeat others: to the value of any row, else to the nearest free number.
 
@@ -31,8 +32,10 @@ def keep_unique(
         pointers: relation name -> (rows,) number of the parent, negative for none.
         protected: columns that stay.
         rng: chooses.
+        avoided: columns that change where no other may: what a rule computes.
     """
     free = [one.column for one in rule.columns if one.is_own and one.column not in protected]
+    free = [one for one in free if one not in avoided] or free
     if not free:
         return
     codes = {one.column: column_codes(rows.column(one.column), null_code=False) for one in rule.columns}
