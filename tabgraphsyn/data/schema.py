@@ -185,7 +185,7 @@ class Schema:
 
         Of several keys at most ``KEYS_MAX``, through no table twice.
         """
-        ways = [(one,) for one in self.relations_of_child(table)]
+        ways: list[tuple[Relation, ...]] = [(one,) for one in self.relations_of_child(table)]
         found, last = list(ways), [way for way in ways if not way[0].is_self_reference]
         for _ in range(KEYS_MAX - 1):
             last = [

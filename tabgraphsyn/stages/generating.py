@@ -32,8 +32,9 @@ from tabgraphsyn.generation.fixing.wishes import Wishes
 from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
-from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
+from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
+from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up
 from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
@@ -242,7 +243,9 @@ class Generation:
         is_published = kept is not None and prepared.marginals(table) is None
         if self.config.keep_rules and not is_published and demands is None and not stay:
             batches = self._between_ends(table, batches, parents)
-        if not self.config.keep_rules or not (rules.rules or rules.families) or is_published:
+        skeleton = parents.skeleton
+        sums = ToldTotals(prepared).told(table, parents.values, skeleton.pointers, skeleton.rows) if not stay else []
+        if not self.config.keep_rules or not (rules.rules or rules.families or sums) or is_published:
             yield from batches
             return
         protected = {*fixed_columns(prepared, table), *asked_columns(demands), *stay}
@@ -263,7 +266,7 @@ class Generation:
             made, broken = kept_by_pattern(pa.concat_tables(beside.added(batches)), demands, keeper_of)
             if broken:
                 self.say(f"{table}: {broken} rows break a rule of the data set as they were given.")
-        if rules.families and not stay:
+        if (rules.families or sums) and not stay:
             # What is a parent's stays so, whichever rows it would tell apart.
             pointers, left = parents.skeleton.pointers, frozenset({*protected, *beside.names, *parents.copied[table]})
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
@@ -282,8 +285,13 @@ class Generation:
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
                 fixing=fixing,
                 of_rows=beside.rules.rules,
+                avoided=frozenset(name for _, name in computed(beside.rules.rules, left)),
                 anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands),
             )
+            for total, wanted in sums:
+                if str(total.of) not in left | asked:
+                    whole = added_up(beside.schema, whole, total, pointers[total.relation], wanted)
+                    left |= {str(total.of)}
             # What follows from a column that moved moves with it.
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}

@@ -17,7 +17,8 @@ from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_order import in_order
-from tabgraphsyn.generation.keeping.family_totals import HeldTables, added_up
+from tabgraphsyn.generation.keeping.family_totals import HeldTables
+from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up
 
 ROWS, PARENTS = 500, 60
 RELATION = Relation("t", ("k",), "p", ("id",))
@@ -263,7 +264,7 @@ def test_two_tables_add_up_to_one_column_of_their_parent(counted: bool) -> None:
     pointers = {one.name: rng.integers(0, PARENTS, size) for one, size in zip(links, (ROWS, 2 * ROWS), strict=True)}
     wins = {one.child_table: rng.integers(0, 6, len(pointers[one.name])) for one in links}
     prepared = FewRules(schema, {"p": RowRules("p", families=totals)})
-    held = HeldTables(prepared)  # type: ignore[arg-type]
+    held = ToldTotals(prepared)  # type: ignore[arg-type]
     values = {"p": {}, "first": {"wins": pa.array(wins["first"])}}
     told = held.told("second", values, pointers, {"p": PARENTS})
     assert [one for one, _ in told] == [totals[1]] and not held.told("first", values, pointers, {"p": PARENTS})
@@ -298,7 +299,7 @@ def test_rows_add_up_to_a_column_that_goes_by_other_rows_of_its_table() -> None:
         assert held.rules("p") == ([] if stays else [total])
         if stays:
             rounds = pa.array(rng.integers(1, 9, PARENTS))
-            ((one, wanted),) = held.told("t", {"p": {"round": rounds}}, pointers, {"p": PARENTS})
+            ((one, wanted),) = ToldTotals(held.prepared).told("t", {"p": {"round": rounds}}, pointers, {"p": PARENTS})
             assert one == total and wanted.tolist() == rounds.to_pylist()
 
 

@@ -23,6 +23,7 @@ from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.told_totals import ToldTotals
 
 OF_ONE_ROW = ("min", "max", "first", "last")
 """Totals that one row of a parent says."""
@@ -44,7 +45,8 @@ class HeldTables:
 
     def rules(self, table: str) -> list[ParentTotal]:
         """Return the totals of a table that are computed of its rows; their number is known before."""
-        return [one for one in self._totals(table) if not self._is_said_otherwise(one)]
+        stays = ToldTotals(self.prepared).stays
+        return [one for one in self._totals(table) if not self._is_said_otherwise(one) and not stays(one)]
 
     def following(self, table: str) -> list[ParentTotal]:
         """Return the parents' totals that a row of this table goes by, where nothing else hangs on it."""
@@ -66,6 +68,8 @@ class HeldTables:
                 found.setdefault(child, set()).add(str(one.of))
             for one in self.following(table):
                 found.setdefault(one.table, set()).add(one.column.column)
+            if stays := ToldTotals(self.prepared).asked(table):
+                found.setdefault(table, set()).update(stays)
         return found
 
     def _totals(self, table: str) -> list[ParentTotal]:

@@ -1,0 +1,108 @@
+"""Sums over the rows of a parent that are known before the rows: these are made to add up to them.
+
+A race is round three of its season, so its drivers have won three races, and its teams. What goes by other rows of its
+own table stays, and where two tables add up to one column, the one that is made second says what the first one does.
+Rows move only where no other rule says what they hold: a line's amount is its price times its quantity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.rules.family_kinds import Numbered, ParentTotal, aggregate
+from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.row_kinds import Bounds, Order
+from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, Unique
+from tabgraphsyn.data.schema import TableSchema
+from tabgraphsyn.generation.keeping.even_totals import add_up
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+
+Values = Mapping[str, Mapping[str, pa.Array]]
+"""Table -> column -> (rows,) of tables that are made."""
+
+
+@dataclass(frozen=True)
+class ToldTotals:
+    """What sums over rows must come to.
+
+    Attributes:
+        prepared: schema and rules.
+    """
+
+    prepared: Prepared
+
+    def stays(self, rule: ParentTotal) -> bool:
+        """Return whether a total's column goes by other rows of its table, and all that adds up to it may move."""
+        families = self.prepared.row_rules(rule.table).families
+        is_held = any(
+            isinstance(one, Numbered) or (isinstance(one, Unique) and len(one.columns) + bool(one.relation) > 1)
+            for one in families
+            if rule.column in one.operands
+        )
+        return is_held and all(self._moves(one) for one in self._of(rule.table) if one.column == rule.column)
+
+    def asked(self, table: str) -> set[str]:
+        """Return the columns of a table that its rows are made to add up to."""
+        return {one.column.column for one in self._of(table) if self.stays(one)}
+
+    def told(
+        self, table: str, values: Values, pointers: Mapping[str, np.ndarray], rows: Mapping[str, int]
+    ) -> list[tuple[ParentTotal, np.ndarray]]:
+        """Return the sums over a table's rows that are known before them, (parents,) each.
+
+        Args:
+            table: in the making.
+            values: of the tables made before: what totals are made of, and what stays.
+            pointers: relation name -> (rows,) number of the parent, negative for none.
+            rows: how many rows each table has.
+        """
+        schema, found = self.prepared.schema, []
+        for parent in dict.fromkeys(one.parent_table for one in schema.relations_of_child(table)):
+            for rule in (one for one in self._of(parent) if self._child(one) == table and self._moves(one)):
+                if self.stays(rule):
+                    column = pa.table({rule.column.column: values[parent][rule.column.column]})
+                    found.append((rule, RuleRows(schema.table(parent), column).numbers(rule.column)))
+                elif (first := self._first(rule, {*values} - {table})) is not None:
+                    found.append((rule, self._total(first, values, pointers, rows[parent])))
+        return found
+
+    def _of(self, table: str) -> list[ParentTotal]:
+        return [one for one in self.prepared.row_rules(table).families if isinstance(one, ParentTotal)]
+
+    def _child(self, rule: ParentTotal) -> str:
+        return self.prepared.schema.relation(rule.relation).child_table
+
+    def _moves(self, rule: ParentTotal) -> bool:
+        """Return whether rows may take other values so that they add up: no rule says more of them than an order."""
+        known = self.prepared.row_rules(self._child(rule))
+        read = [one for one in known.rules if rule.of in {each.column for each in one.operands if each.is_own}]
+        read += [one for one in known.families if rule.of in {each.column for each in one.operands}]
+        return rule.how == "sum" and all(isinstance(one, Order | NullBy | NullTogether | Bounds) for one in read)
+
+    def _first(self, rule: ParentTotal, done: set[str]) -> ParentTotal | None:
+        """Return another sum, or number, of the same column whose rows are made."""
+        others = (one for one in self._of(rule.table) if one.column == rule.column and one != rule)
+        return next((one for one in others if one.how in ("sum", "count") and self._child(one) in done), None)
+
+    def _total(self, rule: ParentTotal, values: Values, pointers: Mapping[str, np.ndarray], parents: int) -> np.ndarray:
+        """Return what a rule says of each parent, (parents,)."""
+        pointer, child = pointers[rule.relation], self._child(rule)
+        if rule.of is None:
+            return np.bincount(pointer[pointer >= 0], minlength=parents).astype(np.float64)
+        column = pa.table({rule.of: values[child][rule.of]})
+        numbers = RuleRows(self.prepared.schema.table(child), column).numbers(Operand(rule.of))
+        return aggregate(rule.how, numbers, pointer, parents)
+
+
+def added_up(
+    schema: TableSchema, whole: pa.Table, rule: ParentTotal, family: np.ndarray, totals: np.ndarray
+) -> pa.Table:
+    """Return all rows of a table with what they add up to in each family, (parents,), NaN for anything."""
+    rows = RuleRows(schema, whole)
+    add_up(str(rule.of), rows, family, totals, rule.tolerance)
+    return rows.table
