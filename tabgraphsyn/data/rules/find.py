@@ -109,8 +109,8 @@ def _is_implied(rule: Rule, found: Sequence[Rule]) -> bool:
         pair = {Operand(rule.of), Operand(rule.column.column, rule.relation)}
         return any(isinstance(one, Same) and set(one.operands) == pair for one in found)
     if isinstance(rule, Rising):  # what is rounded never falls where the finer one does not
-        pair: set[Operand | None] = {rule.column, rule.by}
-        return any(isinstance(one, Coarse) and one.table == rule.table and set(one.operands) == pair for one in found)
+        both: set[Operand | None] = {rule.column, rule.by}
+        return any(isinstance(one, Coarse) and one.table == rule.table and set(one.operands) == both for one in found)
     if isinstance(rule, Unique):
         numbered = [one for one in found if isinstance(one, Numbered | EqualGap) and one.table == rule.table]
         return any(one.relation == rule.relation and one.operands == rule.operands for one in numbered)
