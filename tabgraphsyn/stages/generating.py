@@ -156,8 +156,10 @@ class Generation:
         def ruled(table: str, whole: pa.Table, stay: frozenset[str]) -> pa.Table:
             return pa.concat_tables(self._ruled(table, iter([whole]), None, parents, fixing.demands.get(table), stay))
 
-        for table in reversed([*held.waiting]):
-            whole = held.finished(table, parents.skeleton.pointers, ruled)
+        late = [table for table in held.waiting if not held.rules(table)]
+        for table in [*reversed([one for one in held.waiting if one not in late]), *late]:
+            step = held.followed if table in late else held.finished
+            whole = step(table, parents.skeleton.pointers, ruled)
             batches = _with_finite(table, fixing.imposed(table, iter([whole])))
             if filing is not None and filing.sorts(table):
                 batches = filing.filed(table, pa.concat_tables(batches))

@@ -21,6 +21,7 @@ from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed, NullBy, NullTogether
 from tabgraphsyn.data.schema import TableSchema
+from tabgraphsyn.generation.keeping.moved_times import tied_times
 from tabgraphsyn.generation.keeping.rule_repairs import adjust, compute, look_up
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
@@ -54,6 +55,7 @@ class RuleKeeper:
         self._steps = computed(rules.rules, protected)
         self._fixed_choice = protected | {target for _, target in self._steps}
         self._parts = _components(rules.rules, tied)
+        self._together = tied_times(rules.rules, frozenset(schema.by_name) - self._fixed_choice)
         self._decided: dict[int, dict[Key, str | None]] = {number: {} for number, _ in self._steps}
         self.broken = 0
 
@@ -63,7 +65,7 @@ class RuleKeeper:
             yield self._one(batch) if batch.num_rows else batch
 
     def _one(self, batch: pa.Table) -> pa.Table:
-        rows, rules = RuleRows(self._schema, batch), self._rules.rules
+        rows, rules = RuleRows(self._schema, batch, self._together), self._rules.rules
         self._set(rows, rules)
         for number in range(_ROUNDS + 1):
             broken = [(rule, bad) for rule in rules if (bad := rows.broken(rule)).any()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Multiple, Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Among, NullBy, NullTogether, OneOf, most_frequent
+from tabgraphsyn.generation.keeping.moved_times import move_times
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 Repair = Callable[[Any, RuleRows, frozenset[str], np.random.Generator], None]
@@ -154,8 +156,21 @@ def _order(rule: Order, rows: RuleRows, protected: frozenset[str], rng: np.rando
     if broken.any() and not protected & set(names) and rows.written_like(names):
         _sort(rule, names, rows, broken)
         broken = rows.broken(rule)
+    if broken.any() and protected & set(names):
+        _sort_free(rule, rows, protected)
+        move_times(rule, rows, rows.broken(rule), protected, rng)
+        broken = rows.broken(rule)
     if broken.any():
         _draw_between(rule, rows, broken, protected, rng)
+
+
+def _sort_free(rule: Order, rows: RuleRows, protected: frozenset[str]) -> None:
+    """Put the free times of an order into order among themselves."""
+    free = tuple(one for one in rule.columns if one.column not in protected)
+    names = [one.column for one in free]
+    if len(names) > 1 and all(map(rows.is_time, names)) and rows.written_like(names):
+        own = replace(rule, columns=free)
+        _sort(own, names, rows, rows.broken(own))
 
 
 def _draw_between(

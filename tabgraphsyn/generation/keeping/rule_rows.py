@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,10 +26,13 @@ class RuleRows:
     Args:
         schema: of the table.
         rows: of the table, keys included.
+        together: column -> the columns that move with it, see ``keeping.moved_times``.
     """
 
-    def __init__(self, schema: TableSchema, rows: pa.Table) -> None:
-        self._schema, self.table = schema, rows
+    def __init__(
+        self, schema: TableSchema, rows: pa.Table, together: Mapping[str, frozenset[str]] | None = None
+    ) -> None:
+        self._schema, self.table, self.together = schema, rows, together or {}
 
     @property
     def count(self) -> int:
@@ -55,6 +58,10 @@ class RuleRows:
     def numbers(self, operand: Operand) -> np.ndarray:
         """Return (rows,) float64 as rules read numbers, NaN where there is none."""
         return self.read.numbers(self._schema.name, operand)
+
+    def is_time(self, column: str) -> bool:
+        """Return whether a column holds times."""
+        return self.read.is_time(self._schema.name, Operand(column))
 
     def filled(self, column: str) -> np.ndarray:
         """Return (rows,) bool: where there is a value."""
