@@ -202,3 +202,28 @@ def deadline_of_a_grandparent(rng: np.random.Generator) -> Database:
     start, length = rng.integers(0, 900, 120), rng.integers(1, 60, ROWS)
     child = {"p_id": whose, "length": length, "until": days(start[far] + length)}
     return three_levels(child, {"id": np.arange(300), "g_id": above}, {"id": np.arange(120), "start": days(start)})
+
+
+def rounds_of_a_year(rng: np.random.Generator) -> Database:
+    day = np.sort(rng.choice(30 * 365, ROWS, replace=False))
+    year = day // 365
+    place = np.arange(ROWS) - np.searchsorted(year, year)
+    mixed = rng.permutation(ROWS)
+    return database({"t": {"season": 1990 + year[mixed], "round": place[mixed] + 1, "held": days(day[mixed])}})
+
+
+def turns_of_a_shift(rng: np.random.Generator) -> Database:
+    shift = rng.integers(0, 90, ROWS)
+    order = np.argsort(shift, kind="stable")
+    place = np.empty(ROWS, dtype=int)
+    place[order] = np.arange(ROWS) - np.searchsorted(shift[order], shift[order])
+    return database({"t": {"shift": [f"s{k}" for k in shift], "turn": place, "x": rng.normal(size=ROWS)}})
+
+
+def lines_of_a_day(rng: np.random.Generator) -> Database:
+    whose, day = rng.integers(0, 30, 3 * ROWS), rng.integers(0, 12, 3 * ROWS)
+    group = whose * 12 + day
+    order = np.argsort(group, kind="stable")
+    place = np.empty(len(group), dtype=int)
+    place[order] = np.arange(len(group)) - np.searchsorted(group[order], group[order])
+    return family({"p_id": whose, "day": [f"d{k}" for k in day], "line": place + 1}, {"id": np.arange(30)})

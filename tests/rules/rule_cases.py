@@ -429,6 +429,9 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "mean": (family_cases.mean, "p: rating is the mean of c.stars over its rows"),
     "level": (family_cases.level, "t: level = t.level (through above_id) + 1"),
     "after the one above": (family_cases.after_the_one_above, "t: t.hired (through above_id) <= hired"),
+    "rounds": (family_cases.rounds_of_a_year, "t: round numbers the rows of one season 1 to n, in order of held"),
+    "turns": (family_cases.turns_of_a_shift, "t: turn numbers the rows of one shift 0 to n-1"),
+    "lines of a day": (family_cases.lines_of_a_day, "c: line numbers the rows of one p_id and day 1 to n"),
     "after a grandparent": (family_cases.after_a_grandparent, "c: g.opened (through p_id, g_id) <= issued"),
     "copy of a grandparent": (family_cases.copy_of_a_grandparent, "c: currency = g.money (through p_id, g_id)"),
     "deadline of a grandparent": (

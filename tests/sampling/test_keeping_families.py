@@ -310,3 +310,15 @@ def test_what_a_rule_computes_changes_last_where_rows_are_unique() -> None:
     made = keep_families(schema, rows, [one], {}, frozenset(), np.random.default_rng(0), avoided=frozenset({"year"}))
     assert made["year"] == rows["year"]
     assert len(set(zip(made["year"].to_pylist(), made["round"].to_pylist(), strict=True))) == 8
+
+
+def test_rows_of_one_value_are_numbered_in_order() -> None:
+    rng = np.random.default_rng(1)
+    names = ("season", "round", "day")
+    schema = TableSchema("t", tuple(Column(name, "numerical") for name in names), ())
+    rows = pa.table({name: rng.integers(0, 30, ROWS) for name in names})
+    one = rule("placed", column="round", within=["season"], by="day")
+    made = keep_families(schema, rows, [one], {}, frozenset(), rng)
+    read = RuleTables(Database(Schema((schema,)), {"t": Table(schema, made)}), {})
+    assert one.check(read).counts == (ROWS, 0) and made["season"] == rows["season"] and made["day"] == rows["day"]
+    assert RowRules("t", families=(one,)).problems(map(Operand, names)) == []

@@ -18,13 +18,14 @@ from tabgraphsyn.data.rules.find_sums import find_sums, is_worthwhile
 from tabgraphsyn.data.rules.find_values import find_equalities, find_fixed, find_unique, find_unique_alone
 from tabgraphsyn.data.rules.nearer import is_told_nearer
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.placed_kind import Placed, find_placed
 from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import find_running, is_told
 from tabgraphsyn.data.rules.search import Search
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Differ, Fixed, OneOf, Unique
-from tabgraphsyn.data.schema import Database
+from tabgraphsyn.data.schema import Database, Schema
 
 
 def find_rules(
@@ -47,7 +48,7 @@ def find_rules(
     found: list[Rule] = []
     for table in database.schema.table_names:
         found += _found_in(tables, table, dependencies)
-    found = [rule for rule in found if not _is_implied(rule, found)]
+    found = [rule for rule in found if not _is_implied(rule, found, database.schema)]
     found = [rule for rule in found if not is_told_nearer(rule, found, database.schema)]
     stated = {_subject(rule) for rule in declared}
     return [*held_against(declared, tables)[0], *(rule for rule in found if _subject(rule) not in stated)]
@@ -81,6 +82,8 @@ def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]
         whole = Search(tables, table, relation.name)
         found += [one for one in whole.accepted(find_running(whole, relation)) if not is_told(one, found)]
         found += find_families(whole, relation, found)
+        found += find_placed(whole, found)
+    found += find_placed(search, found)
     found += search.accepted(find_parent_totals(search))
     return found
 
@@ -95,7 +98,7 @@ def _is_other_way(rule: Rule, fixed: Iterable[Fixed]) -> bool:
     return isinstance(rule, Differ) and any({*one.determinant, one.dependent} == set(rule.operands) for one in fixed)
 
 
-def _is_implied(rule: Rule, found: Sequence[Rule]) -> bool:
+def _is_implied(rule: Rule, found: Sequence[Rule], schema: Schema) -> bool:
     """Return whether another rule across a key says more.
 
     The order of a part and its total, a parent's value as the mean of the copies that its rows hold, numbers 1 to n
@@ -113,7 +116,12 @@ def _is_implied(rule: Rule, found: Sequence[Rule]) -> bool:
         return any(isinstance(one, Coarse) and one.table == rule.table and set(one.operands) == both for one in found)
     if isinstance(rule, Unique):
         numbered = [one for one in found if isinstance(one, Numbered | EqualGap) and one.table == rule.table]
-        return any(one.relation == rule.relation and one.operands == rule.operands for one in numbered)
+        if any(one.relation == rule.relation and one.operands == rule.operands for one in numbered):
+            return True
+        keys = () if rule.relation is None else schema.relation(rule.relation).child_columns
+        own = {*map(Operand, keys), *rule.columns}
+        placed = [one for one in found if isinstance(one, Placed) and one.table == rule.table]
+        return any({one.column, *one.within} == own for one in placed)
     return False
 
 

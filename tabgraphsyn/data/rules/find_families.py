@@ -107,6 +107,8 @@ def _family_totals(search: Search, relation: Relation, columns: Iterable[Operand
         total = aggregate("sum", counted, family, parents)[
             np.bincount(family[~np.isnan(counted)], minlength=parents) > 0
         ]
+        if len(total) < FAMILIES_MIN:  # of one family anything is the total
+            continue
         unit, size = 10.0 ** -decimals_of(value[~np.isnan(value)]), max(1.0, float(np.nanmax(np.abs(value))))
         usual, tolerance = round(float(np.median(total)), 9), max(1e-9 * size, 1e-2 * unit)
         if float(np.abs(total - usual).max()) <= tolerance:

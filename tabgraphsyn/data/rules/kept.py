@@ -20,6 +20,7 @@ from tabgraphsyn.data.holders import are_held
 from tabgraphsyn.data.rules.calendar_kind import Calendar, continued, part_of
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.placed_kind import Placed
 from tabgraphsyn.data.rules.row_kinds import Order, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.running_kind import Running
@@ -30,9 +31,9 @@ from tabgraphsyn.data.schema import Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
-FAMILY_KINDS = (Numbered, Rising, EqualGap, Unique, ParentTotal, FamilyTotal, Running)
+FAMILY_KINDS = (Numbered, Placed, Rising, EqualGap, Unique, ParentTotal, FamilyTotal, Running)
 """Kinds about several rows that sampling keeps."""
-_NOT_OF_A_ROW = (Unique, Combination, Numbered, Rising, EqualGap, ParentTotal, FamilyTotal, Running)
+_NOT_OF_A_ROW = (Unique, Combination, Numbered, Placed, Rising, EqualGap, ParentTotal, FamilyTotal, Running)
 Key = tuple[str, ...]
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tabgraphsyn.data.codes import as_text, column_codes, hashed
+from tabgraphsyn.data.codes import as_text, column_codes, hashed, tuple_codes
 from tabgraphsyn.data.counts import plain_zero, training_batches
 from tabgraphsyn.data.formats import MixedFormat
 from tabgraphsyn.data.pointers import CENSORED
@@ -200,6 +200,19 @@ class RuleTables:
         family = self._family(relation)
         has = family >= 0
         return has & self._parents_whole(relation)[np.maximum(family, 0)] if has.any() else has
+
+    def whole_groups(self, table: str, operands: Sequence[Operand]) -> np.ndarray:
+        """Return (rows,) int64: equal for rows of equal own columns, -1 where one is missing or some are cut off."""
+        mask = self._rows.get(table)
+        if mask is None:
+            return tuple_codes([self.codes(table, one) for one in operands])
+        whole = RuleTables(self.database, self._pointers, {}, self._budget)
+        every = tuple_codes([whole.codes(table, one) for one in operands])
+        cut = np.zeros(int(every.max(initial=-1)) + 2, dtype=bool)
+        cut[every[~mask]] = True
+        if any((table, one) in self._order for one in operands):  # shuffled among the rows of this part
+            return tuple_codes([self.codes(table, one) for one in operands])
+        return np.where(cut[every[mask]], -1, every[mask])
 
     def whole_parents(self, relation: str) -> np.ndarray:
         """Return (parent rows,) bool: all children of the parent are in this part."""

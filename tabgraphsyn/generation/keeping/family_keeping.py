@@ -11,6 +11,7 @@ from tabgraphsyn.data.codes import MISSING, tuple_codes
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.kept import rule_above
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.placed_kind import Placed, places
 from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import Running, carried_on
@@ -71,6 +72,10 @@ def keep_families(
         name = rule.operands[0].column
         if isinstance(rule, Unique):
             keep_unique(rule, rows, pointers, protected, rng, avoided)
+            continue
+        if isinstance(rule, Placed):
+            if name not in protected:
+                _place(rule, rows)
             continue
         if isinstance(rule, Order):
             if (own := rule_above(rule)) is not None and own.column not in protected:
@@ -153,6 +158,15 @@ def _after_above(
             edges.append(pairs[::-1] if other.falling else pairs)
     source = in_order(value, edges)
     rows.take(own.column, source, source != child)
+
+
+def _place(rule: Placed, rows: RuleRows) -> None:
+    """Give rows that share the values of some columns the numbers of their places."""
+    group = rows.read.whole_groups(rule.table, rule.within)
+    value = rows.numbers(rule.column)
+    by = value if rule.by is None else rows.numbers(rule.by)
+    found = places(np.where(np.isnan(by), -1, group), by, value) + rule.start
+    rows.put_numbers(rule.column.column, found, ~np.isnan(found) & ~(found == value))
 
 
 def _first_of(family: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.family_kinds import Numbered, ParentTotal, aggregate
 from tabgraphsyn.data.rules.operand import Operand
+from tabgraphsyn.data.rules.placed_kind import Placed
 from tabgraphsyn.data.rules.row_kinds import Bounds, Order
 from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, Unique
 from tabgraphsyn.data.schema import TableSchema
@@ -40,9 +41,10 @@ class ToldTotals:
         """Return whether a total's column goes by other rows of its table, and all that adds up to it may move."""
         families = self.prepared.row_rules(rule.table).families
         is_held = any(
-            isinstance(one, Numbered) or (isinstance(one, Unique) and len(one.columns) + bool(one.relation) > 1)
+            isinstance(one, Numbered | Placed)
+            or (isinstance(one, Unique) and len(one.columns) + bool(one.relation) > 1)
             for one in families
-            if rule.column in one.operands
+            if rule.column in (one.operands[:1] if isinstance(one, Placed) else one.operands)
         )
         return is_held and all(self._moves(one) for one in self._of(rule.table) if one.column == rule.column)
 
