@@ -292,7 +292,7 @@ class Generation:
             )
             for total, wanted in sums:
                 if str(total.of) not in left | asked:
-                    whole = added_up(beside.schema, whole, total, pointers[total.relation], wanted)
+                    whole = added_up(beside.schema, whole, total, pointers[total.relation], wanted, beside.rules.rules)
                     left |= {str(total.of)}
             # What follows from a column that moved moves with it.
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()

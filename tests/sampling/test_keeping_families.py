@@ -268,13 +268,17 @@ def test_two_tables_add_up_to_one_column_of_their_parent(counted: bool) -> None:
     values = {"p": {}, "first": {"wins": pa.array(wins["first"])}}
     told = held.told("second", values, pointers, {"p": PARENTS})
     assert [one for one, _ in told] == [totals[1]] and not held.told("first", values, pointers, {"p": PARENTS})
-    rows = pa.table({"k": pointers[links[1].name], "wins": wins["second"]})
-    made = added_up(schema.table("second"), rows, totals[1], pointers[links[1].name], told[0][1])
+    points = rng.integers(3, 9, 2 * ROWS)
+    rows = pa.table({"k": pointers[links[1].name], "wins": wins["second"], "points": points})
+    wide = TableSchema("second", (*tables[2].columns, Column("points", "numerical")), ())
+    order = rule("order", "second", columns=["wins", "points"])
+    made = added_up(wide, rows, totals[1], pointers[links[1].name], told[0][1], [order])
+    assert (made["wins"].to_numpy() <= points).all()
     first = pointers[links[0].name]
     wanted = np.bincount(first, weights=None if counted else wins["first"], minlength=PARENTS)
     found = np.bincount(pointers[links[1].name], weights=made["wins"].to_numpy(), minlength=PARENTS)
     has = np.bincount(pointers[links[1].name], minlength=PARENTS) > 0
-    room = np.bincount(pointers[links[1].name], minlength=PARENTS) * 5 >= wanted
+    room = np.bincount(pointers[links[1].name], weights=np.minimum(points, 5), minlength=PARENTS) >= wanted
     assert (found == wanted)[has & room].all() and made["k"] == rows["k"]
     assert made["wins"].to_numpy().min() >= 0
 

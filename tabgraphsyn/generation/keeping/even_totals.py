@@ -39,7 +39,14 @@ def keep_family_total(rule: FamilyTotal, rows: RuleRows, family: np.ndarray) -> 
     add_up(rule.column.column, rows, family, np.full(int(family.max(initial=-1)) + 1, rule.total), rule.tolerance)
 
 
-def add_up(name: str, rows: RuleRows, family: np.ndarray, totals: np.ndarray, tolerance: float) -> None:
+def add_up(
+    name: str,
+    rows: RuleRows,
+    family: np.ndarray,
+    totals: np.ndarray,
+    tolerance: float,
+    bounds: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
     """Let the rows of each family add up to a total of its own, as ``keep_family_total`` says.
 
     Args:
@@ -48,6 +55,7 @@ def add_up(name: str, rows: RuleRows, family: np.ndarray, totals: np.ndarray, to
         family: (rows,) number of the parent, negative for none.
         totals: (parents,) float64, NaN for any.
         tolerance: how far a family may be off.
+        bounds: the least and the largest value of each row, (rows,) each, NaN for any.
     """
     value = rows.numbers(Operand(name))
     asked = family >= 0
@@ -57,11 +65,13 @@ def add_up(name: str, rows: RuleRows, family: np.ndarray, totals: np.ndarray, to
         return
     owners, owner = np.unique(family[here], return_inverse=True)
     drawn, wanted = value[here], totals[owners]
-    low, high = float(drawn.min()), float(drawn.max())
+    low, high = np.full(len(here), drawn.min()), np.full(len(here), drawn.max())
+    if bounds is not None:
+        low, high = np.fmax(low, bounds[0][here]), np.fmin(high, bounds[1][here])
     decimals = rows.decimals(name)
     near = max(tolerance, 0.0 if decimals is None else 0.5 * 10.0**-decimals)
     made = _exchanged(drawn, owner, _kinds(rows, name)[here], wanted, near)
-    made = _moved(made, owner, wanted, low)
+    made = _moved(made, owner, wanted, float(drawn.min()))
     if decimals is not None:
         made = _in_units(np.clip(made, low, high), owner, wanted, 10.0**-decimals, (low, high))
     found = value.copy()
@@ -120,10 +130,11 @@ def _moved(value: np.ndarray, owner: np.ndarray, wanted: np.ndarray, low: float)
 
 
 def _in_units(
-    value: np.ndarray, owner: np.ndarray, wanted: np.ndarray, unit: float, bounds: tuple[float, float]
+    value: np.ndarray, owner: np.ndarray, wanted: np.ndarray, unit: float, bounds: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """Return values in whole units, what is missing shared out among the rows with room for it."""
-    low, high = (round(one / unit) for one in bounds)
+    """Return values in whole units within (rows,) bounds, what is missing shared out where there is room."""
+    low = np.ceil(bounds[0] / unit - 1e-6).astype(np.int64)
+    high = np.floor(bounds[1] / unit + 1e-6).astype(np.int64)
     goal = np.rint(wanted / unit).astype(np.int64)
     made = np.rint(value / unit).astype(np.int64)
     families = int(owner.max()) + 1

@@ -7,7 +7,7 @@ Rows move only where no other rule says what they hold: a line's amount is its p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from tabgraphsyn.data.rules.family_kinds import Numbered, ParentTotal, aggregate
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.placed_kind import Placed
 from tabgraphsyn.data.rules.row_kinds import Bounds, Order
+from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import add_up
@@ -102,9 +103,26 @@ class ToldTotals:
 
 
 def added_up(
-    schema: TableSchema, whole: pa.Table, rule: ParentTotal, family: np.ndarray, totals: np.ndarray
+    schema: TableSchema,
+    whole: pa.Table,
+    rule: ParentTotal,
+    family: np.ndarray,
+    totals: np.ndarray,
+    of_rows: Iterable[Rule] = (),
 ) -> pa.Table:
-    """Return all rows of a table with what they add up to in each family, (parents,), NaN for anything."""
+    """Return all rows of a table that add up to totals, (parents,), NaN for anything, within the orders of each row."""
     rows = RuleRows(schema, whole)
-    add_up(str(rule.of), rows, family, totals, rule.tolerance)
+    add_up(str(rule.of), rows, family, totals, rule.tolerance, _bounds(str(rule.of), rows, of_rows))
     return rows.table
+
+
+def _bounds(name: str, rows: RuleRows, of_rows: Iterable[Rule]) -> tuple[np.ndarray, np.ndarray]:
+    """Return between which other columns of its row a value stays, (rows,) each, NaN for any."""
+    low, high = np.full(rows.count, np.nan), np.full(rows.count, np.nan)
+    for rule in (one for one in of_rows if isinstance(one, Order) and Operand(name) in one.columns):
+        place = rule.columns.index(Operand(name))
+        for other in rule.columns[:place]:
+            low = np.fmax(low, rows.numbers(other))
+        for other in rule.columns[place + 1 :]:
+            high = np.fmin(high, rows.numbers(other))
+    return low, high
