@@ -99,7 +99,8 @@ def new_times(prepared: Prepared, skeleton: Skeleton, table: str, seed: int) -> 
     moment = skeleton.moments.get(table)
     if moment is None:
         moment = rng.integers(0, len(timeline.first), skeleton.rows[table])
-    return timeline.drawn(moment, rng)
+    times = timeline.drawn(moment, rng)
+    return np.sort(times) if (np.diff(moment) >= 0).all() else times
 
 
 def standing_in_time(

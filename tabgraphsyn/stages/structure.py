@@ -66,10 +66,12 @@ def _topology(prepared: Prepared, database: Database, rules: KeyPlan, pointers: 
     timed = replace(rules, timed=frozenset(name for one in found.values() for name in one.keys))
     held, hidden = dict(pointers), {}
     for table in dict.fromkeys(timed.link[name].parent for name in sorted(timed.timed)):
-        if not timed.links_of_child(table) and table not in timed.reference:
+        if timed.creating_link(table) is None and table not in (*timed.reference, *found):
             relations = list(prepared.schema.relations_of_parent(table))
             _lead_to_held_out(prepared, database, relations, rows[table], held)
             hidden[table] = timed.real_rows[table] - rows[table]
+            for link in timed.links_of_child(table):  # where theirs lead is the held-out rows' own
+                held[link.name] = np.append(held[link.name], np.full(hidden[table], CENSORED))
     moments = {table: prepared.moments(table) for table in found}
     return Topology(timed, rows, held, _series(prepared, database), moments, hidden)
 

@@ -137,6 +137,47 @@ def test_new_singers_sing_in_their_seasons_with_one_crew_each_and_notices_are_of
     assert set(noticed) == pairs
 
 
+def test_rows_of_a_file_in_the_order_of_its_times_stand_so_in_new_keys_of_any_size() -> None:
+    plan, keys, times = theatre()
+    order = np.argsort(times, kind="stable")
+    place = np.argsort(order)
+    keys = {**keys, "evening.hall": keys["evening.hall"][order]}
+    keys |= {name: place[keys[name]] for name in ("song.evening", "notice.evening")}
+    at, _ = moments(times[order], keys["evening.hall"], 4)
+    for scale in (0.5, 3):
+        skeleton = grown(keys, plan, at, scale)
+        assert (np.diff(skeleton.moments["evening"]) >= 0).all()
+        assert (skeleton.pointers["song.singer"] < skeleton.rows["singer"]).all()
+        if scale > 1:
+            came, left = np.full(skeleton.rows["singer"], len(at)), np.full(skeleton.rows["singer"], -1)
+            when = skeleton.moments["evening"][skeleton.pointers["song.evening"]]
+            np.minimum.at(came, skeleton.pointers["song.singer"], when)
+            np.maximum.at(left, skeleton.pointers["song.singer"], when)
+            assert (left - came).max() <= NIGHTS  # three seasons of two moments each
+
+
+def test_who_is_held_out_may_have_keys_of_their_own() -> None:
+    plan, keys, times = theatre()
+    at, _ = moments(times, keys["evening.hall"], 4)
+    keys["singer.school"] = np.append(np.arange(SINGERS - 9) % 30, np.full(9, -2))
+    plan = replace(
+        plan,
+        tables=("school", *plan.tables),
+        links=(*plan.links, Link("singer.school", "singer", "school", ("school",))),
+        driver={**plan.driver, "school": None, "singer": "singer.school"},
+        reference=frozenset({"school"}),
+        real_rows={**plan.real_rows, "school": 30},
+        never_null=plan.never_null | {"singer.school"},
+    )
+    skeleton = grown(keys, plan, at, 2, hidden=9)
+    pairs = [
+        set(zip(skeleton.pointers[f"{one}.evening"].tolist(), skeleton.pointers[f"{one}.singer"].tolist(), strict=True))
+        for one in ("song", "notice")
+    ]
+    assert pairs[0] == pairs[1]
+    assert ((skeleton.pointers["singer.school"] >= 0) & (skeleton.pointers["singer.school"] < 30)).all()
+
+
 def test_counts_alone_leave_out_who_is_held_out() -> None:
     plan, keys, times = theatre()
     at, _ = moments(times, keys["evening.hall"], 4)

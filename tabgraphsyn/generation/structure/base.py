@@ -238,8 +238,8 @@ class Topology:
             nothing of them is known but which training rows refer to the same one.
 
     Shape:
-        pointers[relation]: (training rows of the child,) integer, row of the parent among its training rows,
-            -1 null, -2 censored.
+        pointers[relation]: (training rows of the child, and the hidden ones,) integer, row of the parent among its
+            training rows, -1 null, -2 censored.
     """
 
     plan: KeyPlan

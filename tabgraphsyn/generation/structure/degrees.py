@@ -75,8 +75,8 @@ class DegreesStructure(StructureModel):
         self._plan = topology.plan
         rows = topology.rows
         known = {
-            name: np.where(pointer >= rows[self.plan.link[name].parent], CENSORED, pointer)
-            for name, pointer in topology.pointers.items()
+            link.name: np.where(pointer >= rows[link.parent], CENSORED, pointer)[: rows[link.child]]
+            for link, pointer in ((self.plan.link[name], one) for name, one in topology.pointers.items())
         }
         topology = replace(topology, pointers=known, hidden={})
         self._rows = dict(topology.rows)

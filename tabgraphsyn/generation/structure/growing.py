@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,8 +142,14 @@ class Growing:
                 self.pointers[link.name] = np.where(pointer >= 0, place[np.maximum(pointer, 0)], pointer)
 
 
-def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
-    """Choose every open parent, make unique tuples unique, and return the keys."""
+def finish(growing: Growing, rng: np.random.Generator, in_time: Collection[str] = ()) -> Skeleton:
+    """Choose every open parent, make unique tuples unique, and return the keys.
+
+    Args:
+        growing: changed here.
+        rng: of all choices.
+        in_time: tables whose rows are put in the order of their moments.
+    """
     plan = growing.plan
     for table in plan.tables:
         names = [link.name for link in plan.links_of_child(table)]
@@ -163,6 +169,8 @@ def finish(growing: Growing, rng: np.random.Generator) -> Skeleton:
             if rule.table == table and rule.rule == "back" and table not in plan.reference:
                 growing.reorder(table, after_above(growing.pointers[rule.links[0]]))
     _close(growing, rng)
+    for table in in_time:
+        growing.reorder(table, np.argsort(growing.moments[table], kind="stable"))
     for table, count in growing.dropped.items():
         share = count / max(count + growing.rows[table], 1)
         log.warning("%s: %d rows (%.2f %%) left out, no free unique key was found for them.", table, count, 100 * share)

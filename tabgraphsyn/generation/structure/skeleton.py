@@ -99,9 +99,9 @@ class SkeletonStructure(StructureModel):
         others = {PLACE + one for one in series} | {MOMENT + one for one in moments}
         pointers = {name: array for name, array in arrays.items() if name not in others}
         hidden = dict(state.get("hidden") or {})
-        if not set(hidden) <= {plan.link[name].parent for name in plan.timed}:
+        if not set(hidden) <= {plan.link[name].parent for name in plan.timed} - set(moments):
             raise DataError("structure.json: hidden: tables of those who take part expected, found others.")
-        _check_pointers(plan, rows, _with_hidden(rows, hidden), pointers)
+        _check_pointers(plan, _with_hidden(rows, hidden), pointers)
         pointers = {name: array.astype(np.int64) for name, array in pointers.items()}
         self._topology = Topology(plan, rows, pointers, series, moments, hidden)
 
@@ -124,7 +124,7 @@ class SkeletonStructure(StructureModel):
         choice = _entity_choice(real, copies, rng)
         for link in plan.links:
             self._place_link(growing, real, copies, link.name, choice, numpy_generator(seed, "link", link.name))
-        grown = finish(growing, numpy_generator(seed, "attach"))
+        grown = finish(growing, numpy_generator(seed, "attach"), in_time=_in_time(self.topology))
         lookups = {table: copies.template[table] for table in plan.reference if table in copies.template}
         return replace(grown, templates={name: rows for name, rows in lookups.items() if len(rows) == grown.rows[name]})
 
@@ -205,16 +205,14 @@ def _read_moments(
     return found
 
 
-def _check_pointers(
-    plan: KeyPlan, rows: Mapping[str, int], parents: Mapping[str, int], arrays: Mapping[str, np.ndarray]
-) -> None:
+def _check_pointers(plan: KeyPlan, rows: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> None:
     if set(arrays) != set(plan.link):
         raise DataError("structure.safetensors: one array for each relation expected, found others.")
     for name, pointer in arrays.items():
         link = plan.link[name]
         if pointer.shape != (rows[link.child],) or pointer.dtype.kind != "i":
             raise DataError(f"structure.safetensors: {name}: {rows[link.child]} whole numbers expected, found others.")
-        if len(pointer) and not (pointer.min() >= CENSORED and pointer.max() < parents[link.parent]):
+        if len(pointer) and not (pointer.min() >= CENSORED and pointer.max() < rows[link.parent]):
             raise DataError(f"structure.safetensors: {name}: rows of {link.parent!r} expected, found others.")
 
 
@@ -306,6 +304,11 @@ def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator)
     for (name, rest, _), part in zip(several, np.split(taken, ends[:-1]), strict=True):
         choice[name][rest] = part
     return choice
+
+
+def _in_time(topology: Topology) -> list[str]:
+    """Return the tables whose rows stand in the order of their times: what rises along a key then rises in new rows."""
+    return [table for table, moment in topology.moments.items() if (np.diff(moment) >= 0).all()]
 
 
 def _beside(copies: Copies, members: Members, rng: np.random.Generator) -> np.ndarray:
