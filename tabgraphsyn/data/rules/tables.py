@@ -350,4 +350,12 @@ def _codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 def _column_types(table: Table) -> dict[str, pa.DataType]:
     schema = table.source.schema if isinstance(table.source, pa.Table) else pq.read_schema(table.source)
-    return {one.name: one.type for one in schema}
+    return {one.name: _read_as(table, one) for one in schema}
+
+
+def _read_as(table: Table, field: pa.Field) -> pa.DataType:
+    """Return the type that a column has once it is read: a time of day in a file is a time, a decimal a number."""
+    column = table.schema.by_name.get(field.name)
+    if column is None or column.format is None or column.format.holds_numbers_as_text:
+        return field.type
+    return column.format.stored if field.type == column.format.arrow else field.type
