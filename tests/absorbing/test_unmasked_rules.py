@@ -241,6 +241,34 @@ def test_one_of_a_group_is_set_by_construction(at_most: bool, filled: bool) -> N
     assert min(count) > 60 and (sum(count) < ROWS if at_most else sum(count) == ROWS)
 
 
+def test_columns_differ_and_equal_one_of_others_by_construction() -> None:
+    rng = np.random.default_rng(3)
+    home = rng.integers(0, 5, ROWS)
+    guest = (home + rng.integers(1, 5, ROWS)) % 5
+    winner = np.where(rng.random(ROWS) < 0.5, home, guest)
+    names = {"home": [f"n{k}" for k in home], "guest": [f"n{k}" for k in guest]}
+    real = pa.table({**names, "winner": pa.array([f"n{k}" for k in winner], mask=rng.random(ROWS) < 0.2)})
+    rules = rule("differ", left="home", right="guest"), rule("among", column="winner", others=["home", "guest"])
+    drawn = Drawn(real)
+    made = drawn.rows(drawn.heed(RowRules("t", rules)))
+    assert broken(made, real, *rules) == [0, 0] and min(broken(drawn.rows(None), real, *rules)) > 60
+    assert 0 < made["winner"].null_count < 300 and made["home"].null_count == 0
+
+
+def test_what_fixes_a_known_column_is_drawn_of_those_that_fix_its_value() -> None:
+    rng = np.random.default_rng(3)
+    way = rng.integers(0, 6, ROWS)
+    why = np.where(way < 3, rng.integers(0, 3, ROWS), rng.integers(3, 6, ROWS))
+    real = pa.table({
+        "way": [f"w{k}" for k in way], "why": pa.array([f"y{k}" for k in why], mask=rng.random(ROWS) < 0.3),
+        "sign": [("in", "out")[k // 3] for k in way],
+    })  # fmt: skip
+    rules = [rule("fixed", determinant=[name], dependent="sign") for name in ("way", "why")]
+    drawn = Drawn(real)
+    made = drawn.rows(drawn.heed(learnt(real, *rules)))
+    assert broken(made, real, *rules) == [0, 0] and broken(drawn.rows(None), real, *rules)[1] > 60
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_numbers_in_order_are_drawn_between_those_that_are_known(strict: bool) -> None:
     rng = np.random.default_rng(6)

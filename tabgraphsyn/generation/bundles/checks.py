@@ -223,12 +223,12 @@ def _known_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Sc
         if panels := forms.get(f"known/{table}.panels.json"):
             named[".panels.json"] = {one.relation for one in panels}, {one.column for one in panels}
         if timelines := forms.get(f"known/{table}.timeline.json"):
-            below = {
+            under = {
                 one.name
                 for each in schema.relations_of_parent(table)
                 for one in schema.relations_of_child(each.child_table)
             }
-            if timelines[0].column not in attributes or not set(timelines[0].keys) <= below:
+            if timelines[0].column not in attributes or not set(timelines[0].keys) <= under:
                 yield f"known/{table}.timeline.json: a column of {table!r} and keys of its children expected."
         if traits := forms.get(f"known/{table}.traits.json"):
             yield from _trait_problems(table, builtins(traits), forms["plan.json"], schema)

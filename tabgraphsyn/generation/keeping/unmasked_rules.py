@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
+from tabgraphsyn.generation.keeping.unmasked_equals import UnmaskedEquals
 from tabgraphsyn.generation.keeping.unmasked_fields import Computing, Missing
 from tabgraphsyn.generation.keeping.unmasked_groups import UnmaskedGroups
 from tabgraphsyn.generation.keeping.unmasked_nulls import FILLED, UnmaskedNulls
@@ -54,6 +55,7 @@ class UnmaskedRules:
         limits = None if beside is None else UnmaskedLimits(fields, beside, protected)
         self._limits = limits or None
         self._groups = UnmaskedGroups(fields, rules, protected) or None
+        self._equals = None if beside is None else UnmaskedEquals(fields, beside.rules, protected) or None
         self._leveled = {one.gate: one for one in self._steps if one.step.fills and one.has_levels}
         self._null_of = {one.gate: one.column for one in self._missing}
         self._followers: tuple[Missing | Computing, ...] = (*self._missing, *self._steps)
@@ -63,7 +65,7 @@ class UnmaskedRules:
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to heed."""
-        return not (self._followers or self._masks or self._limits or self._groups)
+        return not (self._followers or self._masks or self._limits or self._groups or self._equals)
 
     def _orders(self) -> dict[int, set[int]]:
         """Return for groups the groups that come before them."""
@@ -74,6 +76,8 @@ class UnmaskedRules:
                 after.setdefault(group[place], set()).update(group[one] for one in step.inputs)
         for missing in self._missing:
             after.setdefault(group[missing.gate], set()).update(group[one] for one in self._nulls.after(missing.column))
+        for place, before in ({} if self._equals is None else self._equals.after).items():
+            after.setdefault(group[place], set()).update(group[one] for one in before)
         return after
 
     def order(self, groups: Sequence[int]) -> list[int]:
@@ -106,7 +110,7 @@ class UnmaskedRules:
     def allowed(self, unit: Unit, made: Made) -> Tensor | None:
         """See ``drawing.Heed``: (rows, levels) or (1, levels) bool."""
         masks = [self._masks.get(unit), self._filled(unit, made)]
-        masks += [one.allowed(unit, made) for one in (self._limits, self._groups) if one is not None]
+        masks += [one.allowed(unit, made) for one in (self._limits, self._groups, self._equals) if one is not None]
         return joined(None if one is None else one.to(made.is_known.device) for one in masks)
 
     def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
