@@ -19,6 +19,7 @@ from tabgraphsyn.data.reference import entity_numbers
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
+from tabgraphsyn.models.absorbing.affinity import affinities
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.order import ORDERS, hidden_groups
@@ -77,6 +78,8 @@ def run(context: StageContext) -> None:
             "pace": None,
             "partners": [],
             "sets": [],
+            "told_by": [],
+            "ahead": [],
             "training": None,
         }
         _write(context, {"table": table, **nothing}, None)
@@ -97,6 +100,7 @@ def run(context: StageContext) -> None:
     pace = None if times is None else _pace(times[0], families, times[1], entities)
     near, across = partners(codec, encoded)
     together = [] if families.exchange else sets_of(codec.layout, encoded, entities)
+    told_by, ahead = affinities(codec.layout, encoded, entities)
     record = {
         "table": table,
         **units.to_dict(),
@@ -105,12 +109,15 @@ def run(context: StageContext) -> None:
         "pace": None if pace is None else pace.to_dict(),
         "partners": near,
         "sets": [[fields, len(codes)] for fields, codes in together],
+        "told_by": [[one.known, one.asked, len(one.codes)] for one in told_by],
+        "ahead": ahead,
         "training": None,
     }
     torch.manual_seed(seed)
     network = _network(record, prepared, settings, encoded.rows)
     _tell(network, found, scales(codec, encoded), across)
     network.together.tell([codes for _, codes in together])
+    network.affinities.tell(told_by)
     _measure(network, EncodedTensors.from_encoded(encoded), seed)
     start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings, len(units.all))
@@ -197,6 +204,8 @@ def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing,
         pace=None if record["pace"] is None else Pace.from_dict(record["pace"]),
         partners=record["partners"],
         sets=record["sets"],
+        told_by=record["told_by"],
+        ahead=record["ahead"],
         history=settings.history,
         order=ORDERS[settings.order](prepared.codec(table), units),
     )

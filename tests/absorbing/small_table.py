@@ -43,6 +43,8 @@ def network(
     width: int = 32,
     partners: Sequence[Sequence[int]] = (),
     sets: Sequence[tuple[Sequence[int], int]] = (),
+    told_by: Sequence[tuple[Sequence[int], int, int]] = (),
+    ahead: Sequence[int] = (),
 ) -> AbsorbingNetwork:
     """A network for ``LAYOUT`` whose rough numbers have cells from -3 to 3 with gaps between them."""
     torch.manual_seed(0)
@@ -58,6 +60,8 @@ def network(
         history_dim=8,
         partners=partners,
         sets=sets,
+        told_by=told_by,
+        ahead=ahead,
     )
     made.partners.across.copy_(torch.linspace(-REACH, REACH, made.partners.across.shape[2]))
     points = torch.linspace(-REACH, REACH, POINTS)

@@ -40,6 +40,8 @@ class AbsorbingForm(Form):
     pace: PaceForm | None
     partners: list[Annotated[list[Count], Meta(max_length=8)]]
     sets: Annotated[list[tuple[Annotated[list[Count], Meta(min_length=2, max_length=3)], Places]], Meta(max_length=2)]
+    told_by: list[tuple[Annotated[list[Count], Meta(min_length=1, max_length=2)], Count, Places]]
+    ahead: Annotated[list[Count], Meta(max_length=1)]
     training: TrainingForm | None
 
 
@@ -57,10 +59,19 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
         levels = len(forms[f"codec/{table}.json"].layout.categorical)
         if any(field >= levels for fields, _ in form.sets for field in fields):
             yield f"absorbing/{table}.json: sets: categorical fields of the codec expected, found others."
+        if any(field >= levels for field in _named(form)):
+            yield f"absorbing/{table}.json: told_by, ahead: categorical fields of the codec expected, found others."
         largest = max((other for own in form.partners for other in own), default=-1)
         if form.training is not None and (len(form.partners) != len(form.digits) or largest >= len(form.digits)):
             where = f"absorbing/{table}.json: partners"
             yield f"{where}: numbers of the codec, a list for each, expected, found others."
+
+
+def _named(form: AbsorbingForm) -> Iterator[int]:
+    """Yield the categorical fields that tell others, are told, or are drawn first."""
+    yield from form.ahead
+    for known, asked, _ in form.told_by:
+        yield from (*known, asked)
 
 
 def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

@@ -90,6 +90,7 @@ class Stepper:
             own = network.embedding.weight[first : first + levels + 1] @ weight[:, dim * place : dim * (place + 1)].T
             self.blank = self.blank + own[-1]
             change = own - own[-1] - self.mask_weight[self.place[unit]]
+            change[:-1] += network.ways.of(place)
             self.levels.append(torch.cat([change[:-1], torch.zeros_like(change[-1:])]).detach())
 
     @torch.no_grad()
@@ -253,6 +254,9 @@ class _Making:
         if unit.kind == DIGIT:
             near, first = self._head(hidden, network.near[unit.field]), self.first_digit[:, unit.field]
             logits = logits + network.for_digits(unit, first, near, self._company(unit), self._peaks(unit))
+        if unit.kind == LEVEL and unit.field in network.affinities.of:
+            at = network.affinities.places(self.rows.categorical, self.is_known[:, network.level_unit])
+            logits = network.affinities.added(unit, logits, self._head(hidden, network.trust), at)
         if unit.digit == 1:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)

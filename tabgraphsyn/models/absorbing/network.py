@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.models.absorbing.affinity import Affinities, OwnWays
 from tabgraphsyn.models.absorbing.companions import Companions
 from tabgraphsyn.models.absorbing.drafts import Around, Before, Draft
 from tabgraphsyn.models.absorbing.heads import level_surprises
@@ -58,6 +59,8 @@ class AbsorbingNetwork(nn.Module):
         partners: of each number, the numbers near multiples of which it may lie.
         history: what rows are told of their siblings, one of ``HISTORIES``.
         order: in which the units are unmasked; None: in any. sets: of levels that say more together, see ``Together``.
+        told_by: what categorical fields tell of others by counts, see ``Affinities``. ahead: categorical fields that
+            are drawn before all others.
     """
 
     scale: Tensor
@@ -90,6 +93,8 @@ class AbsorbingNetwork(nn.Module):
         history: str = "recurrent",
         order: Order | None = None,
         sets: Sequence[tuple[Sequence[int], int]] = (),
+        told_by: Sequence[tuple[Sequence[int], int, int]] = (),
+        ahead: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.units, self.told = units, facts
@@ -106,6 +111,7 @@ class AbsorbingNetwork(nn.Module):
         self.embedding = nn.Embedding(sum(self.token_levels) + len(self.token_levels) or 1, level_dim)
         nn.init.normal_(self.embedding.weight, std=0.3)
         self.stem = nn.Linear(level_dim * len(self.token_levels) + FEATURES * numbers + len(units.all), width)
+        self.ways = OwnWays(units=units, told_by=told_by, width=width)
         self.facts = nn.Linear(facts + PLACE_FEATURES, width)
         self.ancestors = nn.ModuleList(RowEncoder(layout=one, width=width, level_dim=level_dim) for one in ancestors)
         remembers, self.history = HISTORIES[history] if has_families else None, None
@@ -123,14 +129,19 @@ class AbsorbingNetwork(nn.Module):
         first = sum(self.token_levels) + 3 * self.components * len(units.smooth)
         near = NEAR + NEAR_PARTNER * self.partners.most
         self.near = {number: slice(first + near * n, first + near * (n + 1)) for n, number in enumerate(rough)}
-        self.head = nn.Linear(width, first + near * len(rough))
-        self.head_parts = [*self.token_levels, first - sum(self.token_levels), near * len(rough)]
+        self.trust = slice(first + near * len(rough), first + near * len(rough) + len(told_by))
+        self.head = nn.Linear(width, self.trust.stop)
+        self.head_parts = [*self.token_levels, first - sum(self.token_levels), near * len(rough), len(told_by)]
         self.companions = Companions(numbers=numbers)
         self.mixture = MixtureHead(seen=2 * numbers * (1 if self.history is None else 2), smooth=len(units.smooth))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.together = Together(sets=sets, levels=[one.levels for one in units.layout.categorical], width=width)
-        self.order.ahead = [number for number, group in enumerate(units.groups) if self.together.needs(group[0])]
+        sizes = [one.levels for one in units.layout.categorical]
+        self.together = Together(sets=sets, levels=sizes, width=width)
+        self.affinities = Affinities(told_by=told_by, levels=sizes)
+        leading = [units.levels[field] for field in ahead]
+        needed = [self.together.needs(group[0]) or group[0] in leading for group in units.groups]
+        self.order.ahead = [number for number, is_needed in enumerate(needed) if is_needed]
         if units.smooth:
             MixtureHead.start(self.head.bias.data[sum(self.token_levels) : first].view(-1, 3, self.components))
 
@@ -139,6 +150,7 @@ class AbsorbingNetwork(nn.Module):
         units = self.units
         self.token_levels = [unit.levels for unit in units.tokens]
         self.wide = [place for place, unit in enumerate(units.tokens) if unit.kind == LEVEL and unit.levels >= WIDE]
+        self.few = [place for place in range(len(units.tokens)) if place not in self.wide]
         ends = list(accumulate(self.token_levels))
         self.token_start = [end - levels for end, levels in zip(ends, self.token_levels, strict=True)]
         places = {unit: place for place, unit in enumerate(units.all)}
@@ -153,7 +165,7 @@ class AbsorbingNetwork(nn.Module):
             ("level_token", [units.tokens.index(one) for one in units.levels]),
             ("smooth", list(units.smooth)),
             ("smooth_unit", [place for place, unit in enumerate(units.all) if unit.kind == NUMBER]),
-            ("narrow", [place for place in range(len(units.tokens)) if place not in self.wide]),
+            ("narrow", self.few),
             ("token_number", [-1 if unit.kind == LEVEL else unit.field for unit in units.tokens]),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
@@ -242,8 +254,8 @@ class AbsorbingNetwork(nn.Module):
             value = scaled(self.scale, draft.numbers)[0] if value is None else value
             parts.insert(1, features(draft.numbers, value, self.numbers_known(draft)).flatten(1))
         levels, known = draft.codes[:, self.level_token], draft.is_known[:, self.level_unit]
-        stem: Tensor = self.together(self.stem(torch.cat(parts, dim=1)), levels, known)
-        return stem
+        stem = self.together(self.stem(torch.cat(parts, dim=1)), levels, known)
+        return self.ways.told(stem, draft.codes, seen)
 
     def hidden(self, stem: Tensor, context: Tensor) -> Tensor:
         """Return the last hidden layer, (rows, width)."""
@@ -270,10 +282,13 @@ class AbsorbingNetwork(nn.Module):
         weights, biases = self.head.weight.split(self.head_parts), self.head.bias.split(self.head_parts)
         asked = [place for place in range(len(self.head_parts)) if place not in self.wide]
         raw = F.linear(hidden, torch.cat([weights[n] for n in asked]), torch.cat([biases[n] for n in asked])).float()
-        *levels, smooth, near = raw.split([self.head_parts[place] for place in asked], dim=1)
+        *levels, smooth, near, trust = raw.split([self.head_parts[place] for place in asked], dim=1)
         found = raw.new_zeros(len(raw), len(self.units.all))
+        stand = self.affinities.places(draft.codes[:, self.level_token], draft.is_known[:, self.level_unit])
         if levels:
             levels = self._with_nearness(dict(zip(asked, levels, strict=False)), near, draft, company, peaks)
+            pairs = zip(self.few, levels, strict=True)
+            levels = [self.affinities.added(self.units.tokens[place], own, trust, stand) for place, own in pairs]
             by_token = level_surprises(levels, draft.codes.index_select(1, self.narrow))
             if draft.numbers.shape[1]:
                 number = self.token_number[self.narrow]
@@ -283,6 +298,8 @@ class AbsorbingNetwork(nn.Module):
             unit = self.token_unit[place]
             rows = (~draft.is_known[:, unit]).nonzero()[:, 0]
             logits = F.linear(hidden.index_select(0, rows), weights[place], biases[place]).float()
+            told = trust.index_select(0, rows), stand and stand.of(rows)
+            logits = self.affinities.added(self.units.tokens[place], logits, *told)
             own = level_surprises([logits], draft.codes[rows, place].unsqueeze(1))[:, 0]
             found = found.index_put((rows, unit), own)
         if self.units.smooth:

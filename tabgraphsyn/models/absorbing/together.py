@@ -115,12 +115,12 @@ def sets_of(
                 gains.append((float(gain), fields, code))
     for _, fields, code in sorted(gains, key=lambda one: -one[0]):
         if len(found) < MOST_SETS and all(len({*fields} & {*other}) < 2 for other, _ in found):
-            found.append((list(fields), _held(code, entities, min_entities)))
+            found.append((list(fields), held_codes(code, entities, min_entities)))
     return [(fields, codes) for fields, codes in found if len(codes)]
 
 
-def _held(code: np.ndarray, entities: np.ndarray, min_entities: int) -> np.ndarray:
-    """Return the codes that enough entities hold, ascending."""
+def held_codes(code: np.ndarray, entities: np.ndarray, min_entities: int) -> np.ndarray:
+    """Return the codes that enough entities hold, (held,) int64 ascending, of (rows,) codes and entities."""
     distinct, place = np.unique(code, return_inverse=True)
     pairs = np.unique(np.stack([place, entities]), axis=1)
     return np.asarray(distinct[np.bincount(pairs[0], minlength=len(distinct)) >= min_entities])

@@ -1,0 +1,114 @@
+"""What levels tell of each other by counts: found on rows, drawn as learnt, and the widest field first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from small_table import UNITS, network, rows
+from test_network import context_of, masks, shaken
+
+from tabgraphsyn.data.layout import CategoricalField, EncodedTable, TableLayout
+from tabgraphsyn.models.absorbing.affinity import Affinities, affinities
+from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
+from tabgraphsyn.models.batch import EncodedBatch
+
+TIMETABLE = TableLayout(
+    numerical=(),
+    categorical=tuple(CategoricalField(*one) for one in (("number", 300), ("route", 12), ("hour", 8), ("day", 31))),
+)
+
+
+def timetable(count: int = 12000) -> EncodedTable:
+    """Rows whose number says the route, and the hour in nine of ten; the day goes its own way."""
+    rng = np.random.default_rng(0)
+    number = rng.integers(0, 300, count)
+    hour = np.where(rng.random(count) < 0.9, number * 7 % 8, rng.integers(0, 8, count))
+    levels = np.stack([number, number * 5 % 12, hour, rng.integers(0, 31, count)], 1)
+    return EncodedTable(np.zeros((count, 0, 2), np.float32), levels.astype(np.int32))
+
+
+def test_a_field_of_many_levels_tells_and_is_told_and_an_independent_one_is_not() -> None:
+    told, ahead = affinities(TIMETABLE, timetable(), np.arange(12000))
+    found = {(one.known, one.asked): one for one in told}
+    assert set(found) == {((0,), 1), ((1,), 0), ((0,), 2), ((2,), 0)}
+    assert found[(0,), 1].told > 0.9 * np.log(12) and 1.2 < found[(0,), 2].told < np.log(8)
+    assert (found[(0,), 1].table.argmax(1) == np.arange(300) * 5 % 12).all()
+    assert ahead == [0]
+
+
+def test_few_levels_or_little_told_need_no_table() -> None:
+    narrow, table = TableLayout((), TIMETABLE.categorical[1:]), timetable()
+    assert affinities(narrow, EncodedTable(table.numerical, table.categorical[:, 1:]), np.arange(12000)) == ([], [])
+    rng = np.random.default_rng(1)
+    noise = np.stack([rng.integers(0, field.levels, 12000) for field in TIMETABLE.categorical], 1).astype(np.int32)
+    assert affinities(TIMETABLE, EncodedTable(table.numerical, noise), np.arange(12000)) == ([], [])
+
+
+def test_a_number_that_two_carriers_have_tells_more_with_its_carrier() -> None:
+    rng = np.random.default_rng(2)
+    number, carrier = rng.integers(0, 300, 12000), rng.integers(0, 12, 12000) // 6
+    route, hour = (number * 5 + 7 * carrier) % 12, (number * 7 + 3 * carrier) % 8
+    layout = TableLayout((), (*TIMETABLE.categorical[:3], CategoricalField("carrier", 3)))
+    levels = np.stack([number, route, hour, carrier], 1).astype(np.int32)
+    told, ahead = affinities(layout, EncodedTable(np.zeros((12000, 0, 2), np.float32), levels), np.arange(12000))
+    both = {one.asked: one for one in told if len(one.known) == 2}
+    assert ahead == [0] and len(both) >= 2
+    other = next(iter(both.values())).known[1]
+    place = number * layout.categorical[other].levels + levels[:, other]
+    for asked, one in both.items():
+        assert one.known == (0, other)
+        assert (one.table[np.searchsorted(one.codes, place)].argmax(1) == levels[:, asked]).all()
+
+
+def test_what_few_hold_together_counts_as_never_seen() -> None:
+    table = timetable()
+    assert affinities(TIMETABLE, table, np.arange(12000) % 4) == ([], [])
+    owner = np.where(table.categorical[:, 0] < 80, np.arange(12000) % 4, np.arange(12000))
+    told, _ = affinities(TIMETABLE, table, owner)
+    found = next(one for one in told if one.known == (0,) and one.asked == 1)
+    assert (found.table[:80].max(1) == found.table[:80].min(1)).all() and (found.table[:80] < -1.5).all()
+    assert (found.table[80:].max(1) > 1).all()
+
+
+def test_counts_reach_the_levels_of_known_fields_alone() -> None:
+    told = Affinities(told_by=[([0], 1, 3), ([0, 2], 1, 2)], levels=[3, 4, 2])
+    table = torch.arange(20.0).view(5, 4)
+    told.load_state_dict({"codes_0": torch.arange(3), "codes_1": torch.tensor([1, 4]), "table_1": table})
+    levels = torch.tensor([[2, 0, 0], [2, 0, 1], [2, 0, 0], [0, 0, 1]])
+    known = torch.tensor([[True, False, True], [True, False, True], [True, False, False], [False, False, True]])
+    at = told.places(levels, known)
+    assert at is not None
+    found = told(1, torch.full((4, 2), 0.5), at)
+    assert torch.equal(found, torch.stack([table[2] + table[4], table[2], table[2], torch.zeros(4)]))
+
+
+def test_levels_are_drawn_as_likely_as_they_are_in_training_and_the_leading_field_first() -> None:
+    made = shaken(network(told_by=[([0], 2, 4), ([1], 2, 2), ([0, 1], 2, 8), ([2], 0, 4)], ahead=[2]))
+    for asked in (0, 2):
+        getattr(made.affinities, f"table_{asked}").normal_()
+    making = _Making(Stepper(made), context_of(made, 200), torch.Generator().manual_seed(2))
+    order = made.order.drawn(torch.Generator().manual_seed(0))
+    assert UNITS.groups[order[0]][0].field == 2
+    for group in (UNITS.groups[place] for place in [*order[1:], order[0]]):
+        hidden, known = making._hidden(), making.is_known.clone()
+        shares = making._shares(group[0], hidden) if group[0].levels else None
+        making.draw(group)
+        if shares is None:
+            continue
+        draft = replace(made.draft(making.rows, known), is_known=known)
+        surprise = made.surprises(draft, making.context)[:, UNITS.all.index(group[0])]
+        likely = shares.gather(1, draft.codes[:, [UNITS.tokens.index(group[0])]])[:, 0]
+        torch.testing.assert_close(surprise, -likely.log(), atol=2e-4, rtol=2e-4)
+
+
+def test_counts_of_what_is_masked_move_nothing() -> None:
+    made, batch, known = shaken(network(told_by=[([0], 2, 4), ([2], 0, 4)])), rows(64), masks(64)
+    getattr(made.affinities, "table_2").normal_()  # noqa: B009 - a buffer, which types do not know
+    known[:, made.level_unit[0]] = False
+    other = EncodedBatch(batch.numerical, batch.categorical.clone())
+    other.categorical[:, 0] = (other.categorical[:, 0] + 1) % 4
+    context, column = context_of(made, 64), int(made.level_unit[2])
+    one, two = (made.surprises(made.draft(each, known), context)[:, column] for each in (batch, other))
+    assert torch.equal(one, two)
