@@ -66,7 +66,9 @@ def _topology(prepared: Prepared, database: Database, rules: KeyPlan, pointers: 
     timed = replace(rules, timed=frozenset(name for one in found.values() for name in one.keys))
     held, hidden = dict(pointers), {}
     for table in dict.fromkeys(timed.link[name].parent for name in sorted(timed.timed)):
-        if timed.creating_link(table) is None and table not in (*timed.reference, *found):
+        is_head = any(timed.creating_link(link.child) == link for link in timed.links_of_parent(table))
+        # The rows of a family's head are held out with it: as a copy's template it would have none.
+        if timed.creating_link(table) is None and not is_head and table not in (*timed.reference, *found):
             relations = list(prepared.schema.relations_of_parent(table))
             _lead_to_held_out(prepared, database, relations, rows[table], held)
             hidden[table] = timed.real_rows[table] - rows[table]

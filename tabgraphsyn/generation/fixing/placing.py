@@ -123,7 +123,7 @@ class _Placing:
         above = self.above.get(driver.name) if driver is not None else None
         chosen = np.full(count, -1, dtype=np.int64)
         parent = np.full(count, -1, dtype=np.int64)
-        if above is not None and driver is not None:
+        if above is not None and driver is not None and (above >= 0).any():
             parent[above >= 0] = self.rows[driver.parent][above[above >= 0]]
         groups: dict[tuple[int, ...], list[int]] = {}
         for row in range(count):

@@ -164,7 +164,7 @@ class SkeletonStructure(StructureModel):
             growing.wanted_level[name] = depth[template] - 1
             growing.parent_level[name] = depth[copies.template[link.parent]]
         is_reference = link.parent in growing.plan.reference and not self.grow_reference_tables
-        is_timed = link.child in growing.plan.timed_tables
+        is_timed = link.child in (*growing.plan.timed_tables, *topology.moments)
         if self.balance and not is_reference and not is_timed:
             own = copies.entity[link.child]
             movable = (pointer >= 0) & (choice[name] != own)
@@ -287,7 +287,7 @@ def _entity_choice(topology: Topology, copies: Copies, rng: np.random.Generator)
         chosen[single] = members.order[members.start[target[single]]]
         choice[link.name] = chosen
         rest = np.flatnonzero(~inside & (count > 1))
-        if link.child in plan.timed_tables:
+        if link.child in (*plan.timed_tables, *topology.moments):
             turn = (beside[own[rest]] * members.count[target[rest]]).astype(np.int64)
             chosen[rest] = members.order[members.start[target[rest]] + turn]
             continue
