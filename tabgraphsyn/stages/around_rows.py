@@ -23,6 +23,8 @@ from tabgraphsyn.stages.around_times import series, standing_in_time
 
 MOST_WAYS = 12
 TOLD_SHARE = 0.5
+FEW_CHILDREN = (1, 2, 3)
+"""Numbers of children from which on a network is told that there are as many."""
 
 
 def ways_up(prepared: Prepared, table: str) -> list[tuple[str, ...]]:
@@ -78,8 +80,9 @@ def surroundings(
         database: where keys and ancestors are.
     """
     counts = [
-        np.log1p(np.bincount(pointer[pointer >= 0], minlength=rows)) / 3
-        for pointer in (database.pointer(one.name) for one in prepared.schema.relations_of_parent(table))
+        each
+        for one in prepared.schema.relations_of_parent(table)
+        for each in _as_told(database.pointer(one.name), rows)
     ]
     ways = []
     for way in ways_up(prepared, table):
@@ -88,6 +91,15 @@ def surroundings(
     stacked = np.stack(counts, axis=1) if counts else np.zeros((rows, 0))
     told = np.concatenate([stacked, standing_in_time(prepared, table, rows, database.pointer, database.times)], axis=1)
     return Surroundings(condition, torch.from_numpy(told.astype(np.float32)), ways)
+
+
+def _as_told(pointer: np.ndarray, rows: int) -> list[np.ndarray]:
+    """Return what a network is told of the number of children, (rows,) each: how many, and if any, a second, a third.
+
+    A cancelled order has no payment, one that came back has two: on the scale of large families they are one number.
+    """
+    count = np.bincount(pointer[pointer >= 0], minlength=rows)
+    return [np.log1p(count) / 3, *((count >= least).astype(np.float64) for least in FEW_CHILDREN)]
 
 
 def driver_pointer(prepared: Prepared, table: str, pointer: Callable[[str], np.ndarray]) -> np.ndarray | None:

@@ -129,9 +129,14 @@ def typed(values: pa.Array, column: Column, kind: pa.DataType, where: str) -> pa
             one for one in pc.unique(values.drop_null()).to_pylist()[:100_000] if not _can(one, values, column, kind)
         ]
         shown = f"found {listing(bad, 3)}" if bad else f"found a column of {values.type}"
-        like = f" written like {column.datetime_format!r}" if column.datetime_format else ""
+        told = column.format.in_words() if column.format is not None else ""
+        like = f" written like {column.datetime_format!r}" if column.datetime_format else f", {told}," if told else ""
         text = f"{where}: values of {column.sdtype} ({kind}){like} expected, {shown}. Correct or empty them."
         raise DataError(text) from None
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _can(value: object, values: pa.Array, column: Column, kind: pa.DataType) -> bool:
@@ -144,7 +149,12 @@ def _can(value: object, values: pa.Array, column: Column, kind: pa.DataType) -> 
 
 def _typed(values: pa.Array, column: Column, kind: pa.DataType) -> pa.Array:
     if column.format is not None and not pa.types.is_null(values.type):
-        made = convert(values, Target(kind, column.format))
+        try:
+            made = convert(values, Target(kind, column.format))
+        except _FAULTS:
+            if not (pa.types.is_string(values.type) and (_is_number(kind) or pa.types.is_timestamp(kind))):
+                raise
+            made = values.cast(kind)  # 500 for $500.00, 2024-01-31 for 31/01/2024: plain, whatever the column's format
         return made if made.type == kind else made.cast(kind)
     values = plain_array(values)
     if values.type == kind or pa.types.is_null(values.type):
