@@ -22,7 +22,7 @@ from tabgraphsyn.generation.fixing.demands import Cells, Demands, asked_columns
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
 from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
-from tabgraphsyn.generation.new_keys import NewKeys
+from tabgraphsyn.generation.new_keys import NewKeys, looked_up
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import RowMaker
 from tabgraphsyn.generation.time_column import TimeColumn, on_days
@@ -246,7 +246,9 @@ class AbsorbingRows(RowMaker):
         if self.unable(making.settings):
             return None
         rules = prepared.row_rules(table) if making.config.keep_rules else RowRules(table)
-        beside = BesideParents(prepared.schema, rules, making.parents.read)
+        lookup = looked_up(prepared.known(table), prepared.schema, making.skeleton)
+        known = {one.column: one.of(lookup) for one in prepared.known(table).columns}
+        beside = BesideParents(prepared.schema, rules, making.parents.read, known)
         protected = fixed_columns(prepared, table) | asked_columns(demands)
         protected |= set() if carried is None else {carried.rule.column.column}
         heed = UnmaskedRules(fields, beside, protected, None if asked is None else asked.masks)

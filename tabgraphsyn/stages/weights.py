@@ -37,7 +37,7 @@ def with_weights(make: Callable[[], _Network], path: Path) -> _Network:
     Raises:
         DataError: no plain file, tensors of other names, types or shapes, or numbers that are not finite.
     """
-    with torch.device("meta"), _WithoutNormalDraws():
+    with torch.device("meta"), _WithoutFirstValues():
         blank = make().state_dict()
     wanted = {name: (str(one.dtype).removeprefix("torch."), tuple(one.shape)) for name, one in blank.items()}
     check_declared(path, wanted)
@@ -49,14 +49,16 @@ def with_weights(make: Callable[[], _Network], path: Path) -> _Network:
     return network
 
 
-class _WithoutNormalDraws(TorchFunctionMode):
-    """Leaves out the normal draws of new weights: on the ``meta`` device they are nothing, and cost torch's compiler.
+class _WithoutFirstValues(TorchFunctionMode):
+    """Leaves out first values of weights for which the ``meta`` device loads torch's compiler, or sympy.
 
-    Its import takes 2 to 3 s, more than sampling a small database.
+    There it is nothing, and the import takes 1 to 3 s, more than sampling a small database.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """See torch."""
         if func in (torch.Tensor.normal_, nn.init.normal_):
             return args[0] if args else kwargs["tensor"]
+        if func is torch.linspace:
+            return torch.empty(args[2])
         return func(*args, **(kwargs or {}))

@@ -317,3 +317,21 @@ def test_a_parents_column_is_a_determinant_like_the_rows_own(untrained: Drawn) -
     wanted = [post[(z, int(s[1]))] for z, s in zip(zone.to_pylist(), made["size"].to_pylist(), strict=True)]
     assert made["post"].to_pylist() == wanted and len(set(made["size"].to_pylist())) == 3
     assert np.abs(made["total"].to_numpy() - np.array(fee) - wanted).max() < 1e-9
+
+
+def test_what_keys_fix_stands_before_anything_is_drawn() -> None:
+    real = bills()
+    drawn = Drawn(real)
+    known = real["price"].combine_chunks().take(pa.array(np.arange(ROWS)[::-1] % real.num_rows))
+    where = np.arange(ROWS) % 3 > 0
+    beside = BesideParents(
+        Schema((drawn.schema,), ()), RowRules("t", RULES[1:2]), lambda one: pa.nulls(0), {"price": (known, where)}
+    )
+    heed = UnmaskedRules(drawn.fields, beside, frozenset({"price"}))
+    made = drawn.rows(heed)
+    assert made["price"].filter(pa.array(where)).combine_chunks().equals(known.filter(pa.array(where)))
+    free = drawn.rows(UnmaskedRules(drawn.fields, beside, frozenset({"price"})), seed=3)
+    assert free["price"].filter(pa.array(where)).equals(made["price"].filter(pa.array(where)))
+    assert not free["price"].filter(pa.array(~where)).equals(made["price"].filter(pa.array(~where)))
+    # What is drawn and computed later is for the very value that keys fix.
+    assert broken(made, real, RULES[1]) == [0]

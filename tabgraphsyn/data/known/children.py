@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from tabgraphsyn.data.files import read_json, write_json, written_aside
 from tabgraphsyn.data.graph_features import sibling_ranks
@@ -70,6 +69,9 @@ class Composition:
         width = min(WIDTH_MAX, counts.shape[1] - 1, few.shape[0] // ROWS_PER_WIDTH)
         if width < 1 or few.nnz == 0:
             return None
+        # Only prepare needs it: sampling, which reads compositions, need not load scikit-learn.
+        from sklearn.utils.extmath import randomized_svd
+
         _, _, components = randomized_svd(few, n_components=width, random_state=0)
         projected = few @ components.T
         std = projected.std(axis=0)

@@ -51,6 +51,11 @@ class KnownColumn:
         """Return the entry of each row, (rows,) int64, -1 where none is known."""
         return _entry(self.keys, [rows[name] for name in self.relations])
 
+    def of(self, rows: Mapping[str, np.ndarray]) -> tuple[pa.Array, np.ndarray]:
+        """Return the value of each row, (rows,), and where it is known, (rows,) bool."""
+        entry = self.place(rows)
+        return self.values.take(pa.array(entry, pa.int64(), mask=entry < 0)), entry >= 0
+
     @property
     def is_number(self) -> bool:
         """True where the value can be shown to a network as one number."""
@@ -168,11 +173,10 @@ class Known:
     def filled(self, generated: pa.Table, lookup: Mapping[str, np.ndarray]) -> pa.Table:
         """Return generated rows with every known column looked up where its value is known."""
         for one in self.columns:
-            entry = one.place(lookup)
-            looked_up = one.values.take(pa.array(entry, pa.int64(), mask=entry < 0))
+            looked_up, is_known = one.of(lookup)
             number = generated.column_names.index(one.column)
             own = generated.column(number)
-            chosen = pc.if_else(pa.array(entry >= 0), looked_up.cast(own.type), own)
+            chosen = pc.if_else(pa.array(is_known), looked_up.cast(own.type), own)
             generated = generated.set_column(number, generated.schema.field(number), chosen)
         return generated
 

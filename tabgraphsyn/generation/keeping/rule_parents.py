@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -24,10 +24,23 @@ class BesideParents:
         schema: of the database.
         rules: of the table.
         read: returns a parent's column for all rows of the table, (rows,), null without a parent.
+        known: the table's own columns that keys fix: values, (rows,), and where they are known, (rows,) bool.
     """
 
-    def __init__(self, schema: Schema, rules: RowRules, read: Callable[[Operand], pa.Array]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        rules: RowRules,
+        read: Callable[[Operand], pa.Array],
+        known: Mapping[str, tuple[pa.Array, np.ndarray]] | None = None,
+    ) -> None:
         self._columns = {alias(one): read(one) for one in rules.through}
+        self._fixed = tuple(known or ())
+        self._known = {
+            name: one
+            for column, (values, where) in (known or {}).items()
+            for name, one in zip(_of_keys(column), (values, pa.array(where)), strict=True)
+        }
         table = schema.table(rules.table)
         parents = {one: schema.table(schema.way(str(one.through))[-1].parent_table) for one in rules.through}
         beside = (replace(parent.column(one.column), name=alias(one)) for one, parent in parents.items())
@@ -43,13 +56,18 @@ class BesideParents:
         """Names that the parents' columns have here."""
         return frozenset(self._columns)
 
+    @property
+    def known(self) -> Mapping[str, tuple[str, str]]:
+        """The table's own columns that keys fix: names of the values, and of where they are known, in ``columns``."""
+        return {column: _of_keys(column) for column in self._fixed}
+
     def nulls(self) -> dict[str, np.ndarray]:
         """Return where the parents' columns are null, (rows of the table,) bool, by their names here."""
         return {name: one.is_null().to_numpy(zero_copy_only=False) for name, one in self._columns.items()}
 
     def columns(self, rows: np.ndarray) -> dict[str, pa.Array]:
-        """Return the parents' columns of some rows, (n,) int64, by their names here."""
-        return {name: values.take(pa.array(rows)) for name, values in self._columns.items()}
+        """Return the parents' columns, and what keys fix, of some rows, (n,) int64, by their names here."""
+        return {name: values.take(pa.array(rows)) for name, values in {**self._columns, **self._known}.items()}
 
     def added(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Yield batches of as many rows with the parents' columns at the end."""
@@ -69,6 +87,10 @@ class BesideParents:
 def fixed_columns(prepared: Prepared, table: str) -> frozenset[str]:
     """Return the columns of a table that no rule computes: keys, and what follows from them."""
     return frozenset({*prepared.schema.key_columns(table), *(one.column for one in prepared.known(table).columns)})
+
+
+def _of_keys(column: str) -> tuple[str, str]:
+    return f"\0\0{column}", f"\0\0\0{column}"
 
 
 def alias(operand: Operand) -> str:

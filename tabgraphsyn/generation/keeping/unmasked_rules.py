@@ -48,7 +48,7 @@ class UnmaskedRules:
         self._nulls = UnmaskedNulls(fields, rules, {} if beside is None else beside.nulls())
         steps = []
         if beside is not None:
-            args = beside.schema, beside.rules, fields.codec.rules, beside.names, protected, fields
+            args = beside.schema, beside.rules, fields.codec.rules, beside.names, protected, fields, beside.known
             steps = [Computing(fields, beside, self._nulls, one) for one in steps_of(*args)]
         self._steps = [one for one in steps if one.can_be]
         self._missing = [Missing(fields, self._nulls, name) for name in self._nulls.columns if name not in protected]

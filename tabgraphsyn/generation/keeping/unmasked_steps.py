@@ -25,6 +25,7 @@ from tabgraphsyn.generation.keeping.rule_repairs import compute
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 Columns = Mapping[str, pa.Array]
+Made = tuple[pa.Array, np.ndarray]
 _BETWEEN = "\0"
 
 
@@ -54,6 +55,7 @@ def steps_of(
     parents: frozenset[str],
     protected: frozenset[str],
     fields: Fields,
+    known: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Step]:
     """Return what is computed while rows are made: no column by two steps, none, by whatever way, from itself.
 
@@ -64,12 +66,13 @@ def steps_of(
         parents: names of the parents' columns.
         protected: columns that no rule computes.
         fields: of the table.
+        known: columns that keys fix, see ``BesideParents``: they are computed before anything is drawn.
     """
     steps: list[Step] = []
     waits: dict[str, set[str]] = {}
     restored = [*_restored(arithmetic, protected, fields)]
     left = protected | parents | {one.column for one in arithmetic if isinstance(one, BandRule)}
-    for one in [*restored, *_ruled(schema, rules, parents, left, fields)]:
+    for one in [*_of_keys(known or {}, fields), *restored, *_ruled(schema, rules, parents, left, fields)]:
         readable = fields.is_read(one.target) and all(map(fields.is_read, one.inputs))
         # What decoding the target needs must be known, too.
         inputs = {*one.inputs, *(given for name in (one.target, *one.inputs) for given in above(fields.codec, name))}
@@ -80,6 +83,17 @@ def steps_of(
         waits[one.target] = inputs
         steps.append(Step(one.target, tuple(sorted(inputs)), one.beside, one.fills, one.made))
     return steps
+
+
+def _of_keys(known: Mapping[str, tuple[str, str]], fields: Fields) -> Iterator[Step]:
+    for target, beside in known.items():
+        if target in fields.places:
+
+            def made(columns: Columns, target: str = target, names: tuple[str, str] = beside) -> Made:
+                values, where = (columns[name] for name in names)
+                return values.cast(fields.types[target], safe=False), where.to_numpy(zero_copy_only=False)
+
+            yield Step(target, (), beside, False, made)
 
 
 def _restored(arithmetic: Iterable[Arithmetic], protected: frozenset[str], fields: Fields) -> Iterator[Step]:
