@@ -12,6 +12,7 @@ from tabgraphsyn.data.rules.value_kinds import Unique
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 _ROUNDS = 30
+_STEP = 1000
 
 
 def keep_unique(
@@ -80,15 +81,47 @@ def _move(name: str, rows: RuleRows, group: np.ndarray, again: np.ndarray) -> No
         return
     gaps, counts = np.unique(np.diff(distinct), return_counts=True)
     step = float(gaps[counts.argmax()])
-    held: dict[int, set[float]] = {}
+    place = np.where(np.isfinite(numbers), numbers, 0.0) / step
+    held: dict[int, _Held] = {}
     is_again = np.zeros(rows.count, dtype=bool)
     is_again[again] = True
     for row in np.flatnonzero(np.isin(group, group[again]) & ~is_again & np.isfinite(numbers)):
-        held.setdefault(int(group[row]), set()).add(round(numbers[row] / step, 3))
+        held.setdefault(int(group[row]), _Held()).take(round(place[row] * _STEP))
     found = np.full(rows.count, np.nan)
     for row in again[np.isfinite(numbers[again])]:
-        own, start = held.setdefault(int(group[row]), set()), round(numbers[row] / step, 3)
-        away = next(k for n in range(1, 2 * len(own) + 3) for k in (n, -n) if round(start + k, 3) not in own)
-        own.add(round(start + away, 3))
-        found[row] = numbers[row] + away * step
+        own, start = held.setdefault(int(group[row]), _Held()), round(place[row] * _STEP)
+        nearest = own.nearest(start)
+        own.take(nearest)
+        found[row] = numbers[row] + (nearest - start) // _STEP * step
     rows.put_numbers(name, found, np.isfinite(found))
+
+
+class _Held:
+    """Numbers that a group holds, in thousandths of a step; the nearest free one is found without a walk past the held.
+
+    Each held number knows one further on, up and down, up to which all are held (disjoint sets, Tarjan 1975).
+    """
+
+    def __init__(self) -> None:
+        self._up: dict[int, int] = {}
+        self._down: dict[int, int] = {}
+
+    def take(self, number: int) -> None:
+        """Hold a number."""
+        self._up.setdefault(number, number + _STEP)
+        self._down.setdefault(number, number - _STEP)
+
+    def nearest(self, number: int) -> int:
+        """Return the free number that is the fewest whole steps away, one at least; the larger one of two."""
+        above, below = _end(self._up, number + _STEP), _end(self._down, number - _STEP)
+        return above if above - number <= number - below else below
+
+
+def _end(links: dict[int, int], number: int) -> int:
+    passed = []
+    while number in links:
+        passed.append(number)
+        number = links[number]
+    for one in passed:
+        links[one] = number
+    return number
