@@ -228,9 +228,9 @@ def test_a_size_that_no_machine_holds_is_one_message(bundle: Path, capsys: pytes
 
 def test_a_bundle_of_a_former_format_is_refused_in_words(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = json.loads((bundle / "bundle.json").read_text())
-    for version in (1, 3):
+    for version in (1, 4):
         (bundle / "bundle.json").write_text(json.dumps({**raw, "format_version": version}))
-        refused(bundle, f"format_version 4 expected, found {version}. Sample with the version of tabgraphsyn", capsys)
+        refused(bundle, f"format_version 5 expected, found {version}. Sample with the version of tabgraphsyn", capsys)
 
 
 def test_settings_that_only_the_caller_may_set_pass_the_gate_too(

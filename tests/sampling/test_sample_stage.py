@@ -157,7 +157,7 @@ def test_what_is_no_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
         sample(tmp_path)
     manifest = read_json(bundle / "bundle.json")
     write_json(bundle / "bundle.json", {**manifest, "format_version": 99})
-    with pytest.raises(DataError, match="format_version 4 expected, found 99"):
+    with pytest.raises(DataError, match="format_version 5 expected, found 99"):
         sample(bundle)
     (bundle / "bundle.json").write_text("{")
     with pytest.raises(DataError, match="was truncated"):

@@ -25,7 +25,7 @@ from tabgraphsyn.generation.bundles.checks import content_problems, file_problem
 from tabgraphsyn.generation.bundles.forms import FORMS, KNOWN_FORMS, TABLE_FORMS, ManifestForm, VersionForm
 from tabgraphsyn.generators.base import Generator, named
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MANIFEST = "bundle.json"
 
 

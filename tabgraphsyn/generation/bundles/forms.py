@@ -62,7 +62,7 @@ class VersionForm(Struct):
 class ManifestForm(Form):
     """``bundle.json``."""
 
-    format_version: Literal[4]
+    format_version: Literal[5]
     tables: Annotated[list[Name], Meta(min_length=1, max_length=MOST_TABLES)]
     sampling: Component
     components: dict[Name, Component]
