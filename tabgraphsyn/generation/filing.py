@@ -39,7 +39,11 @@ class Filing:
         return table in self.prepared.plan.file_order
 
     def numbered(self, table: str, whole: pa.Table) -> pa.Table:
-        """Return all rows of a table, as they stand; their places are known from now on, and keys go by them."""
+        """Return all rows of a table, (rows,) as they stand; their places are known from now on, and keys go by them.
+
+        Args:
+            whole: all rows of the table, each once.
+        """
         if not self.sorts(table):
             return whole
         order = self._order(table, whole)
