@@ -8,7 +8,7 @@ thinned, and the score says how many were looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from tabgraphsyn.evaluation.statistics.distance import TIE, mixed_rows, own_rank
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.statistics.near_index import NearIndex
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
+from tabgraphsyn.evaluation.statistics.owners import presence, shared_share
 from tabgraphsyn.ranges import Count, Percent
 
 # Above so many cells of training rows an index would take more than a gigabyte.
@@ -31,6 +32,8 @@ MOST_OWN = 20_000_000
 # Visits to leaves of the index, each of 2 microseconds (measured in 6 to 12 columns): 40 s on one thread.
 MOST_VISITS = 20_000_000
 SAMPLE = 200
+# Where fewer rows share their value with another entity, a category says whose a row is.
+MOST_SHARED = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ class NearCopies(PrivacyMetric):
     reading = (
         "`unseen` is what unseen real rows reach: 0.05, more where rows repeat. Above it: copying, or rows that crowd "
         "where real ones are dense; DCR and membership tell which. `rows` of `rows_of` rows were looked up among "
-        "`training_records` of `training_records_of`: a copy of a training row that was not searched is not seen."
+        "`training_records` of `training_records_of`: a copy of a training row that was not searched is not seen. "
+        "`by_presence` names categories of which most rows share their value with no other entity (a person's number): there, or not, is all "
+        "that counts of them, for no unseen row could have the value of a training row. DCR counts the values."
     )
     finding = "{value:.0%} of rows lie as near to a training row as the nearest {usual:.0%} of unseen real rows"
     source = "Distance-to-closest-record thresholds as in Platzer and Reutterer 2021."
@@ -109,6 +114,8 @@ class NearCopies(PrivacyMetric):
 
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the share of near copies among the rows of one view."""
+        named = self._of_one_entity(data, view)
+        view = _by_presence(view, named)
         found = self._by_index(data, comparison, view) or self._by_search(data, comparison, view)
         share, line = share_of(found.near, found.entities), found.line
         training = len(data.training_rows[view.table])
@@ -117,8 +124,25 @@ class NearCopies(PrivacyMetric):
         detail |= {"rows": len(found.near), "rows_of": comparison.candidate.num_rows(view.table)}
         detail |= {"training_records": found.training_records, "training_records_of": training}
         detail["searched"] = found.training_records / training
+        if named:
+            detail["by_presence"] = named
         evidence = Evidence(detail["excess"], share=share, baselines=(line.unseen,))
         return [self.of_view(view, share.value, comparison, evidence, **detail)]
+
+    def _of_one_entity(self, data: EvaluationData, view: View) -> list[str]:
+        """Return the categories whose value most real rows share with no other entity.
+
+        Unseen rows are those of other entities: they differ from every training row in such a column by what an entity
+        is, and the line would lie a whole column away, or be that of the few that share. Made rows do not: numbers counted from 1, like those of the real
+        customers, meet some of these, and so do new rows of known customers.
+        """
+
+        def found() -> list[str]:
+            entities = data.real_entities(view.table)
+            categories = (one for one in view.reference if one.kind == "categorical")
+            return [one.name for one in categories if shared_share(one, entities) < MOST_SHARED]
+
+        return data.once(("of one entity", *view.key), found)
 
     def _by_search(self, data: EvaluationData, comparison: Comparison, view: View) -> _Counted:
         """Return near copies by comparing rows with records one by one, some of each where there are many."""
@@ -182,3 +206,13 @@ class NearCopies(PrivacyMetric):
         if not index.reaches(line.threshold):
             return None
         return _Indexed(index, line, index.visits(unseen.take(np.arange(min(SAMPLE, len(rows)))), line.threshold))
+
+
+def _by_presence(view: View, named: Sequence[str]) -> View:
+    """Return the view with some columns reduced to whether there is a value, under names of their own."""
+    if not named:
+        return view
+    reference, candidate = (
+        [presence(one) if one.name in named else one for one in side] for side in (view.reference, view.candidate)
+    )
+    return replace(view, reference=reference, candidate=candidate)

@@ -135,7 +135,7 @@ class EvaluationData:
 
     def nearest(self, comparison: Comparison, view: View, cap_queries: int, cap_records: int) -> Nearest:
         """Return how far the candidate's rows of a view are from training and from holdout rows (computed once)."""
-        key = (comparison.name, view.kind, view.where, cap_queries, cap_records)
+        key = (comparison.name, *view.key, cap_queries, cap_records)
         if key not in self._nearest:
             self._nearest[key] = nearest_to_both(
                 reference=view.reference,
