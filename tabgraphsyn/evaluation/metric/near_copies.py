@@ -101,8 +101,8 @@ class NearCopies(PrivacyMetric):
         "`unseen` is what unseen real rows reach: 0.05, more where rows repeat. Above it: copying, or rows that crowd "
         "where real ones are dense; DCR and membership tell which. `rows` of `rows_of` rows were looked up among "
         "`training_records` of `training_records_of`: a copy of a training row that was not searched is not seen. "
-        "`by_presence` names categories of which most rows share their value with no other entity (a person's number): there, or not, is all "
-        "that counts of them, for no unseen row could have the value of a training row. DCR counts the values."
+        "`by_presence` names categories whose value most rows share with no other entity (a person's number): there "
+        "or not is all that counts of them, for no unseen row could agree with a training row. DCR counts the values."
     )
     finding = "{value:.0%} of rows lie as near to a training row as the nearest {usual:.0%} of unseen real rows"
     source = "Distance-to-closest-record thresholds as in Platzer and Reutterer 2021."
@@ -133,8 +133,8 @@ class NearCopies(PrivacyMetric):
         """Return the categories whose value most real rows share with no other entity.
 
         Unseen rows are those of other entities: they differ from every training row in such a column by what an entity
-        is, and the line would lie a whole column away, or be that of the few that share. Made rows do not: numbers counted from 1, like those of the real
-        customers, meet some of these, and so do new rows of known customers.
+        is, and the line would lie a whole column away, or be that of the few that share. Made rows do not: numbers
+        counted from 1, like those of the real customers, meet some of these, and so do new rows of known customers.
         """
 
         def found() -> list[str]:
