@@ -109,7 +109,7 @@ def run(context: StageContext) -> None:
         "pace": None if pace is None else pace.to_dict(),
         "partners": near,
         "sets": [[fields, len(codes)] for fields, codes in together],
-        "told_by": [[one.known, one.asked, len(one.codes)] for one in told_by],
+        "told_by": [[one.known, one.asked] for one in told_by],
         "ahead": ahead,
         "training": None,
     }

@@ -43,7 +43,7 @@ def network(
     width: int = 32,
     partners: Sequence[Sequence[int]] = (),
     sets: Sequence[tuple[Sequence[int], int]] = (),
-    told_by: Sequence[tuple[Sequence[int], int, int]] = (),
+    told_by: Sequence[tuple[int, int]] = (),
     ahead: Sequence[int] = (),
 ) -> AbsorbingNetwork:
     """A network for ``LAYOUT`` whose rough numbers have cells from -3 to 3 with gaps between them."""

@@ -40,7 +40,7 @@ class AbsorbingForm(Form):
     pace: PaceForm | None
     partners: list[Annotated[list[Count], Meta(max_length=8)]]
     sets: Annotated[list[tuple[Annotated[list[Count], Meta(min_length=2, max_length=3)], Places]], Meta(max_length=2)]
-    told_by: list[tuple[Annotated[list[Count], Meta(min_length=1, max_length=2)], Count, Places]]
+    told_by: list[tuple[Count, Count]]
     ahead: Annotated[list[Count], Meta(max_length=1)]
     training: TrainingForm | None
 
@@ -70,8 +70,8 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
 def _named(form: AbsorbingForm) -> Iterator[int]:
     """Yield the categorical fields that tell others, are told, or are drawn first."""
     yield from form.ahead
-    for known, asked, _ in form.told_by:
-        yield from (*known, asked)
+    for pair in form.told_by:
+        yield from pair
 
 
 def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

@@ -255,8 +255,8 @@ class _Making:
             near, first = self._head(hidden, network.near[unit.field]), self.first_digit[:, unit.field]
             logits = logits + network.for_digits(unit, first, near, self._company(unit), self._peaks(unit))
         if unit.kind == LEVEL and unit.field in network.affinities.of:
-            at = network.affinities.places(self.rows.categorical, self.is_known[:, network.level_unit])
-            logits = network.affinities.added(unit, logits, self._head(hidden, network.trust), at)
+            trust, is_known = self._head(hidden, network.trust), self.is_known[:, network.level_unit]
+            logits = logits + network.affinities(unit.field, trust, self.rows.categorical, is_known)
         if unit.digit == 1:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)

@@ -93,7 +93,7 @@ class AbsorbingNetwork(nn.Module):
         history: str = "recurrent",
         order: Order | None = None,
         sets: Sequence[tuple[Sequence[int], int]] = (),
-        told_by: Sequence[tuple[Sequence[int], int, int]] = (),
+        told_by: Sequence[tuple[int, int]] = (),
         ahead: Sequence[int] = (),
     ) -> None:
         super().__init__()
@@ -284,11 +284,11 @@ class AbsorbingNetwork(nn.Module):
         raw = F.linear(hidden, torch.cat([weights[n] for n in asked]), torch.cat([biases[n] for n in asked])).float()
         *levels, smooth, near, trust = raw.split([self.head_parts[place] for place in asked], dim=1)
         found = raw.new_zeros(len(raw), len(self.units.all))
-        stand = self.affinities.places(draft.codes[:, self.level_token], draft.is_known[:, self.level_unit])
+        told = trust, draft.codes[:, self.level_token], draft.is_known[:, self.level_unit]
         if levels:
             levels = self._with_nearness(dict(zip(asked, levels, strict=False)), near, draft, company, peaks)
             pairs = zip(self.few, levels, strict=True)
-            levels = [self.affinities.added(self.units.tokens[place], own, trust, stand) for place, own in pairs]
+            levels = [self.affinities.added(self.units.tokens[place], own, *told) for place, own in pairs]
             by_token = level_surprises(levels, draft.codes.index_select(1, self.narrow))
             if draft.numbers.shape[1]:
                 number = self.token_number[self.narrow]
@@ -298,8 +298,9 @@ class AbsorbingNetwork(nn.Module):
             unit = self.token_unit[place]
             rows = (~draft.is_known[:, unit]).nonzero()[:, 0]
             logits = F.linear(hidden.index_select(0, rows), weights[place], biases[place]).float()
-            told = trust.index_select(0, rows), stand and stand.of(rows)
-            logits = self.affinities.added(self.units.tokens[place], logits, *told)
+            logits = self.affinities.added(
+                self.units.tokens[place], logits, *(each.index_select(0, rows) for each in told)
+            )
             own = level_surprises([logits], draft.codes[rows, place].unsqueeze(1))[:, 0]
             found = found.index_put((rows, unit), own)
         if self.units.smooth:
