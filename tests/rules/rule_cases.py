@@ -53,6 +53,42 @@ def _products(rng: np.random.Generator) -> Database:
     return row(price=price, count=count, amount=np.round(price * count, 2))
 
 
+def _few_of_a_list(rng: np.random.Generator) -> Database:
+    price, count = rng.choice([2.5, 4.0, 7.25, 9.99], ROWS), rng.choice([1, 2, 3], ROWS, p=[0.7, 0.2, 0.1])
+    return row(count=count, price=price, amount=np.round(price * count, 2))
+
+
+def _two_rates(rng: np.random.Generator) -> Database:
+    net, rate = np.round(rng.gamma(2, 40, ROWS), 2), rng.choice([0.07, 0.19], ROWS)
+    return row(net=net, rate=rate, tax=np.round(net * rate, 2))
+
+
+def _small_points(rng: np.random.Generator) -> Database:
+    throws, worth = rng.integers(1, 4, ROWS), rng.integers(1, 4, ROWS)
+    return row(throws=throws, worth=worth, points=throws * worth)
+
+
+def _constant_rate(rng: np.random.Generator) -> Database:
+    premium = np.round(rng.gamma(4, 200, ROWS), 2)
+    return row(tax=np.round(0.12 * premium, 2), premium=premium)
+
+
+def _odd_rate(rng: np.random.Generator) -> Database:
+    wage = np.round(rng.normal(3_200, 700, ROWS), 2)
+    return row(wage=wage, part=np.round(wage * 0.01345, 2))
+
+
+def _net_tax_gross(rng: np.random.Generator) -> Database:
+    net = np.round(rng.gamma(2, 90, ROWS), 2)
+    tax = np.round(net * 0.077, 2)
+    return row(gross=np.round(net + tax, 2), net=net, tax=tax)
+
+
+def _sent_back(rng: np.random.Generator) -> Database:
+    bought = rng.integers(0, 4, ROWS)
+    return row(back=rng.integers(0, bought + 1), bought=bought)
+
+
 def _percent(rng: np.random.Generator) -> Database:
     sum_, rate = np.round(rng.gamma(2, 900, ROWS), 2), np.round(rng.uniform(1, 9, ROWS), 2)
     return row(sum=sum_, rate=rate, interest=np.round(sum_ * rate / 100, 2))
@@ -346,6 +382,13 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "sums of sums": (_two_sums, "t: half = a + b"),
     "product": (_products, "t: amount = price x count"),
     "percent": (_percent, "t: interest = sum x rate x 0.01"),
+    "few of a list of prices": (_few_of_a_list, "t: amount = count x price"),
+    "two rates": (_two_rates, "t: tax = net x rate"),
+    "small points": (_small_points, "t: points = throws x worth"),
+    "one rate": (_constant_rate, "t: tax = 0.12 x premium"),
+    "a rate of many digits": (_odd_rate, "t: part = 0.01345 x wage"),
+    "the plainest of three rates": (_net_tax_gross, "t: tax = 0.077 x net"),
+    "few in order": (_sent_back, "t: back <= bought"),
     "area": (_area, "t: area = a x b"),
     "product across a key": (_product_across, "c: pay = hours x p.rate (through p_id)"),
     "chain": (_orders, "t: low <= mid <= high"),

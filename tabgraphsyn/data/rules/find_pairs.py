@@ -14,8 +14,8 @@ from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, COLUMNS_MAX, Search
 
-LEVELS_MIN = 5
-"""Distinct values of numbers that orders and products are made of: flags obey too many."""
+LEVELS_MIN, ORDERED_MIN = 5, 3
+"""Distinct values of the results of products, and of numbers in order: flags obey too many."""
 FACTORS_MAX = 60
 #: Share of rows that must break an order when one side is shuffled: a height is above every weight by its unit alone.
 TIMES_SHARE, NUMBERS_SHARE, THROUGH_SHARE = 0.01, 0.05, 0.1
@@ -62,7 +62,7 @@ def find_orders(search: Search, told: Iterable[Rule]) -> Iterator[Order]:
     columns = {one: v for one, v in search.numeric([*search.attributes, *search.inherited]).items() if one not in same}
     times = {one for one in columns if search.sample.is_time(search.table, one)}
     glance = {one: values[search.glance] for one, values in columns.items()}
-    usable = [one for one, values in columns.items() if one in times or _levels(values) >= LEVELS_MIN]
+    usable = [one for one, values in columns.items() if one in times or _levels(values) >= ORDERED_MIN]
     for less in usable:
         for more in usable:
             if less == more or not (less.is_own or more.is_own) or (less in times) != (more in times):
@@ -117,12 +117,15 @@ def _joined(chain: Sequence[Order]) -> Order:
 
 
 def find_products(search: Search, told: Iterable[Rule]) -> Iterator[Product]:
-    """Yield candidates for own numbers that are the product of two others, rounded or not."""
+    """Yield candidates for own numbers that are the product of two others, rounded or not.
+
+    A factor may have few values, as quantities and tax rates do; a yes or no is none.
+    """
     same = {rule.right for rule in told if isinstance(rule, Same)}
     numbers = _numbers_only(search, [*search.attributes, *search.inherited], same)
     names = list(numbers)
     few = np.stack([numbers[one][search.glance] for one in names]) if names else np.empty((0, 0))
-    own = [place for place, one in enumerate(names) if one.is_own]
+    own = [place for place, one in enumerate(names) if one.is_own and _levels(numbers[one]) >= LEVELS_MIN]
     units = {place: 10.0 ** -decimals_of(numbers[names[place]]) for place in own}
     for first in range(len(names)):
         for second in range(first, len(names)):
@@ -154,9 +157,10 @@ def _product(
     total = numbers[factors[0]] * numbers[factors[1]] * scale
     off = float(np.nanmax(np.abs(total - numbers[result])))
     size = max(1.0, float(np.nanmax(np.abs(numbers[result]))))
-    if off > 0.5001 * unit or 0.5001 * unit > 0.1 * float(np.nanstd(numbers[result])):
+    is_exact = off <= max(1e-9 * size, 1e-3 * unit)
+    if not is_exact and (off > 0.5001 * unit or 0.5001 * unit > 0.1 * float(np.nanstd(numbers[result]))):
         return None
-    tolerance = max(1e-9 * size, 1e-2 * unit) if off <= max(1e-9 * size, 1e-3 * unit) else 0.5001 * unit
+    tolerance = max(1e-9 * size, 1e-2 * unit) if is_exact else 0.5001 * unit
     return Product(table=table, result=result, factors=factors, scale=scale, tolerance=float(f"{tolerance:.6g}"))
 
 
@@ -206,8 +210,14 @@ def _across(
 
 def _numbers_only(search: Search, operands: Iterable[Operand], without: set[Operand]) -> dict[Operand, np.ndarray]:
     wanted = [one for one in operands if one not in without and not search.sample.is_time(search.table, one)]
-    found = {one: values for one, values in search.numeric(wanted).items() if _levels(values) >= LEVELS_MIN}
-    return dict(list(found.items())[:FACTORS_MAX])
+    found = {one: values for one, values in search.numeric(wanted).items() if not _is_flag(values)}
+    chosen = sorted(found, key=lambda one: _levels(found[one]) < LEVELS_MIN)[:FACTORS_MAX]
+    return {one: values for one, values in found.items() if one in chosen}
+
+
+def _is_flag(values: np.ndarray) -> bool:
+    """Return whether a column holds 0 and 1 alone; values are (rows,)."""
+    return not (np.nan_to_num(values) % 1).any() and 0 <= np.nanmin(values) <= np.nanmax(values) <= 1
 
 
 def _levels(values: np.ndarray) -> int:

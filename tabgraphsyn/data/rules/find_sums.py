@@ -6,8 +6,9 @@ null space of their correlations); elimination gives each its fewest columns, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -23,6 +24,8 @@ _LARGEST, _FINEST = 1e150, 1e-12
 #: Variance of a standardised combination that counts as none: exact sums, and sums of rounded parts.
 _EXACT, _ROUNDED = 1e-11, 1e-6
 _UNITS = (1.0, 60.0, 3_600.0, 86_400.0, 604_800.0)
+_DIGITS_MAX, GROUP_MAX = 8, 12
+"""Digits of a rate, and columns on one line that are held against each other."""
 _DENOMINATORS = (1, 2, 3, 4, 5, 8, 10, 12, 100)
 
 
@@ -80,14 +83,66 @@ def _relations(
         flat = directions[:, sizes <= limit].T
         if not len(flat):
             continue
+        pairs: list[set[int]] = []
         for row in _sparse(flat):
             used = np.flatnonzero(np.abs(row) > 1e-3)
             if not 2 <= len(used) <= TERMS_MAX or frozenset(used.tolist()) in done:
                 continue
-            found = _total(table, [names[i] for i in used], row[used] / spread[used], data[:, used], times, zeros)
+            own = [names[i] for i in used]
+            if len(own) == 2 and not times & set(own):
+                pairs.append(set(used.tolist()))
+                continue
+            found = _total(table, own, row[used] / spread[used], data[:, used], times, zeros)
             if found is not None:
                 done.add(frozenset(used.tolist()))
                 yield found
+        for total, each in _rates(table, names, data, joined(pairs), zeros):
+            done.add(each)
+            yield total
+
+
+def joined(sets: Iterable[set[int]]) -> list[set[int]]:
+    """Return sets joined where they share something.
+
+    >>> joined([{1, 2}, {3, 4}, {2, 5}])
+    [{3, 4}, {1, 2, 5}]
+    """
+    found: list[set[int]] = []
+    for one in sets:
+        touching = [each for each in found if each & one]
+        found = [each for each in found if not each & one] + [set().union(one, *touching)]
+    return found
+
+
+def _rates(
+    table: str, names: Sequence[Operand], data: np.ndarray, groups: Iterable[set[int]], zeros: bool
+) -> Iterator[tuple[Total, frozenset[int]]]:
+    """Yield relations of two columns that join the columns of each group, those with the plainest factors.
+
+    A net price, its tax and their sum each follow from each other one, but only the rate of the net is a plain number.
+
+    Shape:
+        data is (rows, columns).
+    """
+    for group in groups:
+        found = []
+        for pair in combinations(sorted(group)[:GROUP_MAX], 2):
+            total = _pair(table, [names[i] for i in pair], data[:, pair], zeros)
+            if total is not None:
+                found.append((len(f"{abs(total.terms[0].factor):.12g}".strip("0.")), pair, total))
+        tied: list[set[int]] = []
+        for _, pair, total in sorted(found, key=lambda one: one[0]):
+            if not any(set(pair) <= each for each in tied):
+                tied = joined([*tied, set(pair)])
+                yield total, frozenset(pair)
+
+
+def _pair(table: str, names: Sequence[Operand], data: np.ndarray, zeros: bool) -> Total | None:
+    """Return what ties two numbers, whose rows lie on one line: plain factors, else a rate; data is (rows, 2)."""
+    spread, middle = data.std(axis=0), data - data.mean(axis=0)
+    sign = np.sign(middle[:, 0] @ middle[:, 1])
+    found = _total(table, names, np.array([1.0, -sign]) / spread, data, set(), zeros)
+    return found if found is not None else _rate(table, names, data, zeros)
 
 
 def _can_be_scaled(values: np.ndarray) -> bool:
@@ -150,8 +205,6 @@ def _total(
         if len(names) > 2 and np.abs(np.abs(factors) - np.abs(factors[0])).max() > 1e-3 and len(names) > 8:
             return None
         plain = np.array([_plain(value) for value in factors])
-        if len(names) == 2 and np.isnan(plain).any():
-            plain = factors = _ratio(data)
     if np.isnan(plain).any() or (np.abs(factors - plain) > 2e-3 * np.abs(plain)).any():
         return None
     at = _result_of(plain, [one in times for one in names])
@@ -227,10 +280,25 @@ def _plain(value: float) -> float:
     return float("nan")
 
 
-def _ratio(data: np.ndarray) -> np.ndarray:
-    """Return the factors of two columns of which the second is a multiple of the first, up to a constant."""
+def _rate(table: str, names: Sequence[Operand], data: np.ndarray, zeros: bool) -> Total | None:
+    """Return one of two columns as the other at a rate, rounded or not, of as few digits as do: a tax of 12.5 %.
+
+    Shape:
+        data is (rows, 2).
+    """
     middle = data - data.mean(axis=0)
-    return np.array([-float(f"{(middle[:, 0] @ middle[:, 1]) / (middle[:, 0] @ middle[:, 0]):.6g}"), 1.0])
+    for digits in range(1, _DIGITS_MAX + 1):
+        for own, other in ((1, 0), (0, 1)):
+            slope = (middle[:, 0] @ middle[:, 1]) / (middle[:, other] @ middle[:, other])
+            factor = float(f"{slope:.{digits}g}")
+            rest = data[:, own] - factor * data[:, other]
+            constant = round(float(np.median(rest)), decimals_of(data[:, own])) + 0.0
+            terms = (Term(names[other], factor),)
+            total = Total(table=table, terms=terms, result=names[own], constant=constant, nulls_are_zero=zeros)
+            found = _tight(total, float(np.abs(rest - constant).max()), data[:, [own]])
+            if found is not None:
+                return found
+    return None
 
 
 def _nearest_unit(value: float) -> float:
