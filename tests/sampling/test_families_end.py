@@ -168,3 +168,23 @@ def test_what_follows_from_a_place_is_left_to_the_rules_of_rows(equal: dict[str,
     for one in range(PARENTS):
         mine = one == WHOSE
         assert order[mine & has].max(initial=0) == (mine & has).sum()
+
+
+def test_what_a_date_says_goes_by_the_date_not_by_what_it_adds_up_to() -> None:
+    rng = np.random.default_rng(8)
+    day = rng.integers(0, 40, ROWS)
+    schema, rows = table(day=day, weekday=day % 7, week=day // 7)
+    of = {"table": "t", "relation": RELATION.name}
+    families = [
+        rule_from_dict({"kind": "equal_gap", "column": "day", "gap": 1.0, **of}, "test"),
+        rule_from_dict({"kind": "family_total", "column": "weekday", "total": 40.0, "tolerance": 0.01, **of}, "test"),
+        rule_from_dict({"kind": "rising", "column": "week", **of}, "test"),
+    ]
+    told = [
+        rule_from_dict({"kind": "fixed", "table": "t", "determinant": ["day"], "dependent": one}, "test")
+        for one in ("weekday", "week")
+    ]
+    assert from_numbers(families, told) == {"weekday", "week"}
+    made = kept(schema, rows, *families, of_rows=told)
+    assert made.column("day") != rows.column("day") and broken(made, schema, families[0]) == 0
+    assert made.column("weekday") == rows.column("weekday") and made.column("week") == rows.column("week")

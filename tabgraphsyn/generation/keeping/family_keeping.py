@@ -265,12 +265,23 @@ def _apart(value: np.ndarray, family: np.ndarray) -> np.ndarray:
 
 
 def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset[str]:
-    """Return the columns that follow, by rules about single rows, from columns that number the rows of a parent.
+    """Return the columns that follow, by rules about single rows, from columns that stand in an order within a parent.
 
-    A place in a race says the points that it earns: points sorted by themselves would be others.
+    A place in a race says the points that it earns: points sorted by themselves would be others. A date says its
+    weekday, and weekdays add up where dates are a day apart: made to add up by themselves they would be other days'.
     """
-    numbers = {one.column.column for one in families if isinstance(one, Numbered)}
-    found, grew = set(numbers), True
+    told = [one for one in of_rows if isinstance(one, Fixed)]
+    leading: set[str] = set()
+    found: set[str] = set()
+    for kinds, rules in ((Numbered, of_rows), (EqualGap | Placed, told), (Rising, told)):
+        leading |= {one.operands[0].column for one in families if isinstance(one, kinds)} - found
+        found |= _following(leading, rules) - leading
+    return frozenset(found)
+
+
+def _following(first: set[str], of_rows: Sequence[Rule]) -> set[str]:
+    """Return columns, and those that rules about single rows say from them."""
+    found, grew = set(first), True
     while grew:
         new = set()
         for rule in of_rows:
@@ -282,7 +293,7 @@ def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset
                 new |= {one.column for one in rule.operands}
         grew = not new <= found
         found |= new
-    return frozenset(found - numbers)
+    return found
 
 
 def _equals(name: str, of_rows: Sequence[Rule]) -> set[str]:
