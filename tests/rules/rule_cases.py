@@ -84,6 +84,31 @@ def _net_tax_gross(rng: np.random.Generator) -> Database:
     return row(gross=np.round(net + tax, 2), net=net, tax=tax)
 
 
+def _year_later(rng: np.random.Generator) -> Database:
+    start = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 1_500, ROWS), "D")
+    return row(start=start, end=start + pd.DateOffset(years=1), fee=rng.gamma(2, 40, ROWS))
+
+
+def _day_before(rng: np.random.Generator) -> Database:
+    opened = pd.Timestamp("2020-02-01") + pd.to_timedelta(rng.integers(0, 10**8, ROWS), "s")
+    until = opened + pd.DateOffset(months=6) - pd.Timedelta(days=1)
+    return row(until=missing(until.to_numpy(), rng.random(ROWS) < 0.2), opened=opened)
+
+
+def _term(rng: np.random.Generator) -> Database:
+    months = rng.choice([6, 12, 24, 36], ROWS)
+    signed = pd.Timestamp("2015-06-30") + pd.to_timedelta(rng.integers(0, 900, ROWS), "D")
+    ends = [one + pd.DateOffset(months=int(size)) for one, size in zip(signed, months, strict=True)]
+    return row(signed=signed, months=months, ends=pd.DatetimeIndex(ends))
+
+
+def _renewal_of_parent(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    born = pd.Timestamp("2018-03-31") + pd.to_timedelta(rng.integers(0, 800, 120), "D")
+    child = {"p_id": whose, "due": (born + pd.DateOffset(months=1))[whose]}
+    return family(child, {"id": np.arange(120), "born": born})
+
+
 def _sent_back(rng: np.random.Generator) -> Database:
     bought = rng.integers(0, 4, ROWS)
     return row(back=rng.integers(0, bought + 1), bought=bought)
@@ -388,6 +413,10 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "one rate": (_constant_rate, "t: tax = 0.12 x premium"),
     "a rate of many digits": (_odd_rate, "t: part = 0.01345 x wage"),
     "the plainest of three rates": (_net_tax_gross, "t: tax = 0.077 x net"),
+    "a year later": (_year_later, "t: end = start + 1 year"),
+    "the day before": (_day_before, "t: until = opened + 6 months - 1 days"),
+    "term in months": (_term, "t: ends = signed + months in months"),
+    "a month after a parent's": (_renewal_of_parent, "c: due = p.born (through p_id) + 1 month"),
     "few in order": (_sent_back, "t: back <= bought"),
     "area": (_area, "t: area = a x b"),
     "product across a key": (_product_across, "c: pay = hours x p.rate (through p_id)"),

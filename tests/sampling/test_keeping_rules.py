@@ -94,6 +94,11 @@ def _product(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
     return columns, [rule("product", result="amount", factors=["price", "count"], tolerance=0.006)]
 
 
+def _shift(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    columns = {"start": days(whole(rng, 900)), "end": days(whole(rng, 900)), "years": with_nulls(whole(rng, 4), rng)}
+    return columns, [rule("shift", result="end", of="start", by="years", months=12, seconds=-86_400)]
+
+
 def _fixed(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
     city = with_nulls(np.array([f"c{k}" for k in whole(rng, 20)]), rng, 0.1)
     columns = {"city": city, "state": with_nulls(np.array([f"s{k}" for k in whole(rng, 5)]), rng, 0.1)}
@@ -160,8 +165,8 @@ def _declared(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
 
 CASES: list[Case] = [
     _same, _order, _strict_order, _order_of_other_types, _sum, _sum_with_gaps, _sum_of_times, _shares, _chained_sums,
-    _product, _fixed, _calendar, _rounded, _exactly_one, _one_filled, _at_most_one, _null_together, _null_by, _differ,
-    _among, _declared,
+    _product, _shift, _fixed, _calendar, _rounded, _exactly_one, _one_filled, _at_most_one, _null_together, _null_by,
+    _differ, _among, _declared,
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import find_running, is_told
 from tabgraphsyn.data.rules.search import Search
+from tabgraphsyn.data.rules.shift_kind import find_shifts
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import Differ, Fixed, OneOf, Unique
 from tabgraphsyn.data.schema import Database, Schema
@@ -67,6 +68,7 @@ def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]
         if not _is_told(product, found):
             found.append(product)
     found += search.accepted(find_across(search, found))
+    found += search.accepted(find_shifts(search, found))
     found += chained(list(find_orders(search, found)))
     found += search.accepted(find_flag_groups(search, found))
     found += search.accepted(find_null_groups(search))

@@ -13,6 +13,7 @@ from tabgraphsyn.data.rules.operand import Operand, Term
 from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, COLUMNS_MAX, Search
+from tabgraphsyn.data.rules.shift_kind import Shift
 
 LEVELS_MIN, ORDERED_MIN = 5, 3
 """Distinct values of the results of products, and of numbers in order: flags obey too many."""
@@ -57,7 +58,7 @@ def find_orders(search: Search, told: Iterable[Rule]) -> Iterator[Order]:
         told: rules found before: numbers that they tie together are in order for that reason.
     """
     tied = [set(rule.operands) for rule in told if isinstance(rule, Product | Total)]
-    rounded = [set(rule.operands) for rule in told if isinstance(rule, Coarse)]
+    rounded = [set(rule.operands) for rule in told if isinstance(rule, Coarse | Shift)]
     same = {rule.right for rule in told if isinstance(rule, Same)}
     columns = {one: v for one, v in search.numeric([*search.attributes, *search.inherited]).items() if one not in same}
     times = {one for one in columns if search.sample.is_time(search.table, one)}

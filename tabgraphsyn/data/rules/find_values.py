@@ -16,6 +16,7 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, COLUMNS_MAX, Search, by_chance
+from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Among, Differ, Fixed, OneOf, Unique
 
 LEVELS_MAX = 1_000
@@ -247,7 +248,7 @@ def _is_said(search: Search, rule: Fixed, told: Sequence[Rule]) -> bool:
     """Return whether another rule says more: the columns are equal, or add up, or are a group of two."""
     pair = {*rule.determinant, rule.dependent}
     for one in told:
-        is_more = isinstance(one, Same | Total | Product | Coarse) and rule.dependent in one.operands
+        is_more = isinstance(one, Same | Total | Product | Coarse | Shift) and rule.dependent in one.operands
         if is_more and set(one.operands) <= pair:
             return True
         if isinstance(one, OneOf) and pair <= set(one.columns):

@@ -14,13 +14,14 @@ from tabgraphsyn.data.rules.placed_kind import Placed
 from tabgraphsyn.data.rules.row_kinds import Bounds, Multiple, Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import Running
+from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Among, Combination, Differ, Fixed, NullBy, NullTogether, OneOf, Unique
 from tabgraphsyn.errors import DataError, listing, nearest
 
 VERSION = 1
 _CLASSES: tuple[type[Rule], ...] = (
     Same, Order, Total, Product, Bounds, Multiple, Fixed, Combination, OneOf, NullTogether, NullBy, Unique, Differ,
-    Calendar, Coarse, Among, Numbered, Placed, Rising, EqualGap, ParentTotal, FamilyTotal, Running,
+    Calendar, Coarse, Among, Numbered, Placed, Rising, EqualGap, ParentTotal, FamilyTotal, Running, Shift,
 )  # fmt: skip
 KINDS: Mapping[str, type[Rule]] = {one.kind: one for one in _CLASSES}
 

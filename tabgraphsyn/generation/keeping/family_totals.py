@@ -21,6 +21,7 @@ from tabgraphsyn.data.rules.family_kinds import ParentTotal, aggregate
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 from tabgraphsyn.generation.keeping.told_totals import ToldTotals
@@ -148,7 +149,7 @@ class HeldTables:
 
 
 def _is_exact(rule: Rule) -> bool:
-    return isinstance(rule, Same | Total | Product | Fixed)
+    return isinstance(rule, Same | Total | Product | Shift | Fixed)
 
 
 def _as_told(how: str, value: np.ndarray, family: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.kept import Key, RowRules, determinants
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Fixed, NullBy, NullTogether
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.moved_times import tied_times
@@ -28,7 +29,7 @@ from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 MOST_DECIDED = 1_000_000
 """Combinations that are remembered from batch to batch of a rule."""
 _ROUNDS = 3
-_FIRST = (Same, Coarse, Calendar, Product, Total, Fixed)
+_FIRST = (Same, Coarse, Shift, Calendar, Product, Total, Fixed)
 """Kinds whose columns are computed, the ones that know most first."""
 
 
@@ -151,7 +152,7 @@ def _targets(rule: Rule) -> list[str]:
     if isinstance(rule, Total):
         terms = [term.operand.column for term in reversed(rule.terms)]
         return [*([rule.result.column] if rule.result else []), *(terms if not rule.nulls_are_zero else [])]
-    return list(rule.follows) if isinstance(rule, Product | Fixed | Calendar | Coarse) else []
+    return list(rule.follows) if isinstance(rule, Product | Fixed | Calendar | Coarse | Shift) else []
 
 
 def behind(name: str, waits: dict[str, set[str]]) -> set[str]:

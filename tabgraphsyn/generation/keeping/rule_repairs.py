@@ -15,6 +15,7 @@ from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Multiple, Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Among, NullBy, NullTogether, OneOf, most_frequent
 from tabgraphsyn.generation.keeping.moved_times import move_times
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
@@ -39,7 +40,7 @@ def compute(rule: Rule, target: str, rows: RuleRows, where: np.ndarray | None = 
     """Compute one column of a rule from its others.
 
     Args:
-        rule: ``Same``, ``Coarse``, ``Total`` or ``Product``.
+        rule: ``Same``, ``Coarse``, ``Shift``, ``Total`` or ``Product``.
         target: what is computed.
         rows: changed in place.
         where: (rows,) bool, in which rows; None: in those that break it.
@@ -57,6 +58,9 @@ def compute(rule: Rule, target: str, rows: RuleRows, where: np.ndarray | None = 
         rows.put_numbers(target, found, where)
     elif isinstance(rule, Coarse):
         rows.put_numbers(target, rule.value(rows.numbers(rule.of)), where)
+    elif isinstance(rule, Shift):
+        often = None if rule.by is None else rows.numbers(rule.by)
+        rows.put_numbers(target, rule.value(rows.numbers(rule.of), often), where)
     elif isinstance(rule, Total):
         rows.put_numbers(target, _rest(rule, target, rows), where)
 
