@@ -117,7 +117,7 @@ class Generation:
         filing = None
         if isinstance(keys, Keys) and self.filled is None and not fixing.given_rows and not self.until:
             filing = Filing(self.bundle.prepared, skeleton, keys, self.config.batch_rows)
-        with _files_together(folder) as aside:
+        with files_together(folder) as aside:
             for table in self.bundle.tables:
                 start = time.monotonic()
                 kept = self._kept(table, skeleton, fixing.demands.get(table))
@@ -360,7 +360,7 @@ def _with_finite(table: str, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 @contextmanager
-def _files_together(folder: Path) -> Iterator[Path]:
+def files_together(folder: Path) -> Iterator[Path]:
     """Yield a folder inside ``folder``; move its files to ``folder`` when the block ends well, else drop them."""
     is_new = not folder.exists()
     aside = folder / f".{uuid.uuid4().hex[:8]}.part"

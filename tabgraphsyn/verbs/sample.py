@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -175,6 +176,7 @@ def impute(
     from tabgraphsyn.generators.base import named
     from tabgraphsyn.orchestration.computing.compute import arithmetic_on_one_thread
     from tabgraphsyn.stages.build import build
+    from tabgraphsyn.stages.generating import files_together
 
     with blamed(str(bundle)):
         opened = Bundle.open(bundle, allow_targets)
@@ -195,14 +197,13 @@ def impute(
     done = {}
     with blamed(str(bundle)), vanishing_folder() as folder, arithmetic_on_one_thread():
         generation.run(folder)
-        for one in tables:
-            made = pq.read_table(folder / f"{one.name}.parquet", memory_map=False)
-            schema = opened.prepared.schema.table(one.name)
-            if out is None:
-                done[one.name] = filled_rows(one, made, schema)
-            else:
-                out.mkdir(parents=True, exist_ok=True)
-                done[one.name] = write_filled(one, made, schema, out)
+        with nullcontext() if out is None else files_together(out) as aside:
+            for one in tables:
+                made = pq.read_table(folder / f"{one.name}.parquet", memory_map=False)
+                schema = opened.prepared.schema.table(one.name)
+                done[one.name] = (
+                    filled_rows(one, made, schema) if aside is None else write_filled(one, made, schema, aside)
+                )
     return done
 
 

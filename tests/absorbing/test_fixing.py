@@ -12,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.given import read_given
+from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.errors import ConfigError, DataError
+from tabgraphsyn.generation.fixing import write_back
+from tabgraphsyn.generation.fixing.typed import ReadTable
 from tabgraphsyn.verbs.sample import given_tables, impute, sample
 
 
@@ -126,12 +129,18 @@ def test_conditions_that_cannot_be_met_are_refused(bundle: Path, tmp_path: Path,
         sample(bundle, out=tmp_path / "out", where=[where], device="cpu")
 
 
-def test_only_empty_cells_of_a_file_change(bundle: Path, absorbing_store: Any, tmp_path: Path) -> None:
+def test_only_empty_cells_of_a_file_change(
+    bundle: Path, absorbing_store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = absorbing_store.artifacts["ingest"] / "tables"
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    for name in ("cities", "people", "friends"):
+    for name in ("cities", "friends"):
         shutil.copy(real / f"{name}.parquet", source)
+    people = pq.read_table(real / "people.parquet")
+    notes_left = pa.array([None if row % 2 else one for row, one in enumerate(people.column("note").to_pylist())])
+    people = people.set_column(people.column_names.index("note"), "note", notes_left)
+    pq.write_table(people, source / "people.parquet")
     rows = pq.read_table(real / "visits.parquet").slice(0, 60).to_pylist()
     lines = ['visit;"person";guide;day;paid;score']
     for number, one in enumerate(rows):
@@ -149,9 +158,21 @@ def test_only_empty_cells_of_a_file_change(bundle: Path, absorbing_store: Any, t
         stood = [number for number, cell in enumerate(old) if cell not in ("", "NA")]
         assert [cells[number] for number in stood] == [old[number] for number in stood]
         assert cells[4] in ("True", "False") and cells[5].strip() in "01234" and cells[2] == old[2]
-    assert pq.read_table(out / "people.parquet").equals(pq.read_table(real / "people.parquet"))
+    assert pq.read_table(out / "people.parquet").equals(people)
+    assert any("'note'" in note and "not filled" in note for note in notes)
     assert made["visits"].column("score").null_count == 0
     again = impute(bundle, given_tables([str(source)]), tmp_path / "again", seed=1, device="cpu")
     assert again["visits"].equals(made["visits"])
     with pytest.raises(ConfigError, match="holds the tables themselves"):
         impute(bundle, given_tables([str(source)]), source, device="cpu")
+    written = write_back.write_filled
+
+    def fails(read: ReadTable, made: pa.Table, table: TableSchema, folder: Path) -> pa.Table:
+        if read.name == "visits":
+            raise DataError("lines that are no rows")
+        return written(read, made, table, folder)
+
+    monkeypatch.setattr(write_back, "write_filled", fails)
+    with pytest.raises(DataError, match="no rows"):
+        impute(bundle, given_tables([str(source)]), tmp_path / "half", device="cpu")
+    assert not (tmp_path / "half").exists()

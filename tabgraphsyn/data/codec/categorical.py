@@ -117,6 +117,12 @@ class CategoricalCodec(ColumnCodec):
         weights = np.concatenate([of_levels, np.asarray(self.rare_counts, dtype=np.float64)])
         return weights / weights.sum()
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool."""
+        if self.level_counts or (self.merged_rows and (self.levels.is_ordered or len(self.rare))):
+            return np.ones(len(values), dtype=bool)
+        return (self.levels.index(values) >= 0) | (self.rare.index(values) >= 0)
+
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the level of each value.
 

@@ -94,6 +94,11 @@ class ClockCodec(ColumnCodec):
         """Categories that this column takes."""
         return self.hour.categorical_fields + self.minute.categorical_fields
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool, hours and minutes."""
+        hour, minute = _parts(values.cast(pa.int64(), safe=False))
+        return self.hour.knows(hour) & (self.minute.knows(minute) | as_numpy(pc.is_null(minute)).astype(bool))
+
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``; a missing one holds the most frequent minute, which decoding never reads.
 
@@ -176,6 +181,11 @@ class ClockLagCodec(ColumnCodec):
     def categorical_fields(self) -> tuple[CategoricalField, ...]:
         """Categories that this column takes."""
         return self.lag.categorical_fields
+
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool, minutes from the other time."""
+        assert given is not None
+        return self.lag.knows(_lag(values, given))
 
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""

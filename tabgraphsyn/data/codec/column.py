@@ -109,6 +109,11 @@ class ColumnCodec(Plain, ABC):
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``; ``given`` are the same rows of the column named by ``self.given``."""
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """Return which values ``encode`` takes, (rows,) bool: not those of no level that training rows gave."""
+        del given
+        return np.ones(len(values), dtype=bool)
+
     @abstractmethod
     def decode(self, numerical: np.ndarray, categorical: np.ndarray, draw: Draw) -> pa.Array:
         """Return values of the column's arrow type.

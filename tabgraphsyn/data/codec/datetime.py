@@ -149,13 +149,17 @@ class DatetimeCodec(ColumnCodec):
         weekday = (CategoricalField(f"{self.column}:weekday", 7),) if self.weekday else ()
         return self.day.categorical_fields + weekday + self.time.categorical_fields
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool, days and times of day."""
+        filled, us, days = _days(values, given)
+        known = self.day.knows(days)
+        known[filled] &= self.time.knows(pa.array(us[filled] % DAY_US // self.unit_us))
+        return known
+
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
-        filled = pc.is_valid(values).to_numpy(zero_copy_only=False)
-        us = np.zeros(len(values), dtype=np.int64)
-        us[filled] = _microseconds(values.drop_null())
-        start = np.zeros(len(values), dtype=np.int64) if given is None else _microseconds(given) // DAY_US
-        day = self.day.encode(pa.array(us // DAY_US - start, mask=~filled))
+        filled, us, days = _days(values, given)
+        day = self.day.encode(days)
         time = self._encoded_time(us[filled], filled)
         weekday = np.where(filled, (us // DAY_US + MONDAY_OFFSET) % 7, 0)[:, None]
         categories = [day.categorical, *([weekday] if self.weekday else []), time.categorical]
@@ -212,6 +216,15 @@ def datetime_codec(
     """
     simple = number_codec(column, ValueCounts.of(values, entities), config, EPOCH_GRAIN_US)
     return DatetimeCodec.fit(column, values, config, anchor, entities) if isinstance(simple, NumericalCodec) else simple
+
+
+def _days(values: pa.Array, given: pa.Array | None) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Return which values are filled, their microseconds and their days since ``given`` or 1970; (rows,) each."""
+    filled = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    us = np.zeros(len(values), dtype=np.int64)
+    us[filled] = _microseconds(values.drop_null())
+    start = np.zeros(len(values), dtype=np.int64) if given is None else _microseconds(given) // DAY_US
+    return filled, us, pa.array(us // DAY_US - start, mask=~filled)
 
 
 def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:

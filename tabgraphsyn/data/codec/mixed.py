@@ -98,6 +98,12 @@ class MixedCodec(ColumnCodec):
         form = (CategoricalField(f"{self.column}:form", len(self.format.forms)),) if self._has_form else ()
         return self.inner.categorical_fields + form + self.word.categorical_fields
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool, numbers and words."""
+        numbers, _ = self.format.split(values)
+        is_word = pc.is_null(numbers).to_numpy(zero_copy_only=False)
+        return self.inner.knows(numbers) & (self.word.knows(values) | ~is_word)
+
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``; form and word are level 0 in rows that have none; values are (rows,)."""
         numbers, form = self.format.split(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tabgraphsyn.data.codec.arithmetic import HourRule, Rule, rules_from_dict, rules_to_dict
 from tabgraphsyn.data.codec.bands import BandRule, band, find_bands
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
-from tabgraphsyn.data.codec.column import ColumnCodec, Draw, Fitting
+from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn, Fitting
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.codec.kinds import CODECS, KINDS
@@ -96,14 +96,28 @@ class TableCodec:
 
     def encode(self, rows: pa.RecordBatch | pa.Table) -> EncodedTable:
         """Return the fields of training rows that hold at least the attribute columns; one row each."""
+        parts = [codec.encode(own, given) for codec, own, given in self._read(rows)]
+        return _side_by_side(parts, rows.num_rows)
+
+    def encode_known(self, rows: pa.Table) -> tuple[EncodedTable, Mapping[str, np.ndarray]]:
+        """Return the fields of foreign rows, 0 where training rows gave no level, and column -> where they did.
+
+        Shape:
+            rows are (rows,), and so are the columns of bool.
+        """
+        parts, known = [], {}
+        for name, (codec, own, given) in zip(self.columns, self._read(rows), strict=True):
+            known[name] = codec.knows(own, given)
+            here = pa.array(known[name])
+            part = codec.encode(own.filter(here), None if given is None else given.filter(here))
+            parts.append(part if known[name].all() else _spread(part, known[name]))
+        return _side_by_side(parts, rows.num_rows), known
+
+    def _read(self, rows: pa.RecordBatch | pa.Table) -> Iterator[tuple[ColumnCodec, pa.Array, pa.Array | None]]:
+        """Yield each codec, its values, and those that it goes by; (rows,) each."""
         values = {name: plain_zero(_whole(rows.column(name))) for name in self.columns}
-        parts = [
-            codec.encode(values[name], values[codec.given] if codec.given is not None else None)
-            for name, codec in self.columns.items()
-        ]
-        numerical = np.concatenate([np.empty((rows.num_rows, 0, 2), np.float32), *(p.numerical for p in parts)], axis=1)
-        categorical = np.concatenate([np.empty((rows.num_rows, 0), np.int32), *(p.categorical for p in parts)], axis=1)
-        return EncodedTable(numerical, categorical)
+        for name, codec in self.columns.items():
+            yield codec, values[name], values[codec.given] if codec.given is not None else None
 
     def decode(
         self,
@@ -206,3 +220,17 @@ def _bands(rows: TrainingRows, codecs: Mapping[str, ColumnCodec]) -> tuple[BandR
 
 def _whole(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _side_by_side(parts: Sequence[EncodedColumn], rows: int) -> EncodedTable:
+    numerical = np.concatenate([np.empty((rows, 0, 2), np.float32), *(one.numerical for one in parts)], axis=1)
+    categorical = np.concatenate([np.empty((rows, 0), np.int32), *(one.categorical for one in parts)], axis=1)
+    return EncodedTable(numerical, categorical)
+
+
+def _spread(part: EncodedColumn, here: np.ndarray) -> EncodedColumn:
+    """Return the fields of some rows, (rows,) bool, in their places among all; zeros elsewhere."""
+    numerical = np.zeros((len(here), *part.numerical.shape[1:]), part.numerical.dtype)
+    categorical = np.zeros((len(here), *part.categorical.shape[1:]), part.categorical.dtype)
+    numerical[here], categorical[here] = part.numerical, part.categorical
+    return EncodedColumn(numerical, categorical)

@@ -114,6 +114,10 @@ class WideCodec(ColumnCodec):
         """Categories that this column takes."""
         return self.inner.categorical_fields
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool."""
+        return self.inner.knows(self._leading(_wholes(values, self.scale)))
+
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         return self.inner.encode(self._leading(_wholes(values, self.scale)))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
+from tabgraphsyn.data.codec.categorical import ConstantCodec
 from tabgraphsyn.data.codec.column import ColumnCodec
 from tabgraphsyn.data.codec.derived import DerivedCodec
 from tabgraphsyn.data.codec.identifier import IdentifierCodec, TextCodec
@@ -117,7 +117,8 @@ class TablesFilled(Fixing):
 
     def _demands(self, table: str) -> Demands:
         codec, rows = self.bundle.prepared.codec(table), self.tables[table]
-        cells, conditions, unknown, left = {}, [], 0, []
+        cells, conditions, unknown = {}, [], 0
+        left = [name for name in rows.column_names if name not in codec.columns and rows.column(name).null_count]
         for name, own in codec.columns.items():
             if name not in rows.column_names:
                 continue
@@ -139,7 +140,8 @@ class TablesFilled(Fixing):
             )
         if left:
             self.say(
-                f"--impute: {table}: {listing(left)} stay as they are: ids, names, texts and constants are not filled."
+                f"--impute: {table}: empty cells of {listing(left)} stay: keys, ids, names, texts and constants are "
+                "not filled."
             )
         return Demands(rows.num_rows, cells, tuple(conditions))
 
@@ -155,27 +157,27 @@ class TablesFilled(Fixing):
             return
         rows, codec = pa.concat_tables(batches), self.bundle.prepared.codec(table)
         own = self.tables[table]
-        cells = {
-            name: Cells(whole(own.column(name)).is_valid().to_numpy(zero_copy_only=False), whole(own.column(name)))
-            for name in own.column_names
-            if name in codec.columns
-        }
+        cells = {}
+        for name in own.column_names:
+            if name in codec.columns:
+                values = whole(own.column(name))
+                stands = values.is_valid().to_numpy(zero_copy_only=False)
+                if isinstance(codec.columns[name], _NOT_FILLED):
+                    stands = np.ones(len(values), dtype=bool)
+                cells[name] = Cells(stands, values)
         rows = with_cells(rows, Demands(rows.num_rows, cells))
         asked = demands.conditions if demands is not None else ()
         empty = {one.column: rows.column(one.column).null_count for one in asked}
         if any(empty.values()):
             shown = listing([f"{name} in {count} rows" for name, count in empty.items() if count])
-            self.say(f"--impute: {table}: still missing, because a rule of the data set says so: {shown}.")
+            self.say(f"--impute: {table}: still missing, because a rule of the data set or their row says so: {shown}.")
         yield rows
 
 
 def known_values(codec: ColumnCodec, values: pa.Array) -> np.ndarray:
     """Return which values are filled and can be encoded, (rows,) bool."""
-    has = values.is_valid().to_numpy(zero_copy_only=False)
-    if isinstance(codec, CategoricalCodec) and not (codec.level_counts or codec.merged_rows):
-        known = pa.concat_arrays([codec.levels.array, codec.rare.array])
-        has = has & pc.is_in(values, value_set=known).to_numpy(zero_copy_only=False)
-    return np.asarray(has, dtype=bool)
+    has = np.asarray(values.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    return has & codec.knows(values) if codec.given is None else has
 
 
 class _OwnKeys:

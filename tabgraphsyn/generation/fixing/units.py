@@ -17,7 +17,7 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.fields import above, places_of
-from tabgraphsyn.generation.fixing.condition import Condition
+from tabgraphsyn.generation.fixing.condition import FILLED, Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
 from tabgraphsyn.models.absorbing.drafts import Before
 from tabgraphsyn.models.absorbing.drawing import Stepper
@@ -34,7 +34,8 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
     """Return encoded rows and (rows, units) bool, which units of them stand; None where none does.
 
     What counts from another column (a lag) stands only where that one does too; a number that may repeat another one's
-    stands as a number of its own where that one does not.
+    stands as a number of its own where that one does not. A value that training rows gave no level (a lag of so many
+    days) says nothing to the network.
     """
     if not demands.cells or not units.all:
         return None
@@ -45,7 +46,8 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
         cells, values = demands.cells.get(name), fill.column(name).combine_chunks()
         values = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
         table[name] = values if cells is None else cells.put(values)
-    encoded = EncodedTensors.from_encoded(codec.encode(pa.table(table))).middle()
+    fields, known = codec.encode_known(pa.table(table))
+    encoded = EncodedTensors.from_encoded(fields).middle()
     encoded = encoded.wide(len(units.layout.numerical), len(units.layout.categorical))
     stands = torch.zeros(rows, len(units.all), dtype=torch.bool)
     for name, cells in demands.cells.items():
@@ -58,6 +60,7 @@ def standing(codec: TableCodec, units: Units, demands: Demands) -> tuple[Encoded
                 has = has & is_told
             else:
                 _put(encoded, codec.places[name], own.encode(table[name]), ~is_told)
+        has = has & known[name]
         for place in places_of(codec, units, name):
             stands[:, place] |= torch.from_numpy(has)
     return encoded, stands
@@ -96,6 +99,8 @@ class Conditioned:
         self.masks: Mapping[Unit, Tensor] = self._level_masks()
         """Of units, which levels can meet all conditions, (1, levels) bool."""
         self._stands = {name: cells.has for name, cells in demands.cells.items()}
+        self.fills = all(one.operator == FILLED for one in self.conditions)
+        """Only that cells are filled is asked, which is left undone where no draw does."""
         self._rows, self._lock = demands.rows, Lock()
         self._found: list[tuple[np.ndarray, dict[str, pa.Array]]] = []
         self.drawn = self.accepted = self.borrowed = 0
@@ -143,7 +148,13 @@ class Conditioned:
             kept, pending = np.concatenate([kept, pending[good]]), pending[~good]
             if not len(pending):
                 break
-        if len(pending):
+        if len(pending) and self.fills:  # nothing that is drawn fills these cells: a rule, or what stands, says so
+            into, last = (torch.from_numpy(one).to(device) for one in (pending, ~good))
+            clean.numerical[into], clean.categorical[into] = drawn.numerical[last], drawn.categorical[last]
+            for name in self.columns:
+                texts[name].append(values[name].filter(pa.array(~good)))
+            done.append(pending)
+        elif len(pending):
             self._borrow(clean, texts, done, kept, pending, rng)
         for place in self.places:
             known[:, place] = True

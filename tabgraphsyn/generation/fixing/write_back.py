@@ -27,6 +27,11 @@ Span = tuple[int, int]
 def filled_rows(read: ReadTable, made: pa.Table, table: TableSchema) -> pa.Table:
     """Return a foreign table, (rows,), in its own types, its nulls in the place of what was made for them.
 
+    Args:
+        read: what is filled.
+        made: as the sample is written, in the types of the original files.
+        table: its columns.
+
     Raises:
         DataError: a type that a made value does not fit.
     """
@@ -37,9 +42,8 @@ def filled_rows(read: ReadTable, made: pa.Table, table: TableSchema) -> pa.Table
             continue
         new, column = whole(made.column(name)), table.column(name)
         if pa.types.is_string(old.type):
+            new = new if column.format is None else column.format.stored_of(new)
             new = whole(as_written(column, new))
-        elif column.format is not None:
-            new = column.format.typed(new)
         kind = new.type if pa.types.is_null(old.type) else old.type
         try:
             values = pc.if_else(old.is_valid(), old.cast(kind), new.cast(kind))
