@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabgraphsyn.errors import ConfigError, listing
+from tabgraphsyn.errors import ConfigError, listing, raise_collected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +70,7 @@ def sample(
 
     with blamed(str(bundle)):
         opened = Bundle.open(bundle, allow_targets)
+    _refuse_odd_types(rows, seed, where, balance)
     chosen = {
         "scale": scale,
         "rows": None if rows is None else dict(rows),
@@ -178,6 +180,7 @@ def impute(
     from tabgraphsyn.stages.build import build
     from tabgraphsyn.stages.generating import files_together
 
+    _refuse_odd_types(None, seed)
     with blamed(str(bundle)):
         opened = Bundle.open(bundle, allow_targets)
     if not named(opened.generator.rows).holds_cells:
@@ -205,6 +208,24 @@ def impute(
                     filled_rows(one, made, schema) if aside is None else write_filled(one, made, schema, aside)
                 )
     return done
+
+
+def _refuse_odd_types(rows: object, seed: object, where: object = (), balance: object = ()) -> None:
+    """Refuse what a command line cannot hold, but a caller in Python can.
+
+    Raises:
+        ConfigError: all that is no text, number or mapping where one is expected.
+    """
+    problems = []
+    if rows is not None and not isinstance(rows, Mapping):
+        problems.append(f"rows: {{table: number}} expected, found {rows!r}.")
+    is_whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if seed is not None and not (is_whole and int(str(seed)) >= 0):
+        problems.append(f"seed: a whole number of at least 0, or None, expected, found {seed!r}.")
+    for name, texts in (("where", where), ("balance", balance)):
+        if not isinstance(texts, Sequence) or not all(isinstance(one, str) for one in texts):
+            problems.append(f"{name}: a text or a list of them expected, found {texts!r}.")
+    raise_collected(ConfigError, problems)
 
 
 def _refuse_many_rows(real_rows: Mapping[str, int], config: SamplingConfig) -> None:

@@ -28,3 +28,10 @@ def test_what_is_neither_is_named_with_the_format(column, kind, like):
     with pytest.raises(DataError, match="many") as caught:
         typed(pa.array(["many"]), column, kind, "x")
     assert like in str(caught.value)
+
+
+def test_numbers_of_a_data_frame_are_not_cut():
+    percent = Column("p", "numerical", format=NumberFormat(suffix="%", whole=True))
+    assert typed(pa.array([25.0, None]), percent, pa.int64(), "x").to_pylist() == [25, None]
+    with pytest.raises(DataError, match=r"found 0\.5"):
+        typed(pa.array([25.0, 0.5]), percent, pa.int64(), "x")

@@ -53,9 +53,9 @@ def tables_to_fill(prepared: Prepared, read: Sequence[ReadTable], say: Callable[
             continue
         problems += _key_problems(schema, one.name, found[one.name], where)
     raise_collected(DataError, problems)
-    for name in schema.table_names:
-        if name not in found:
-            say(f"--impute: no table {name!r}: rows are filled as if nothing belonged to it.")
+    missing = [name for name in schema.table_names if name not in found]
+    if missing:
+        say(f"--impute: without {listing(missing)}: rows are filled as if nothing belonged to them.")
     return found
 
 

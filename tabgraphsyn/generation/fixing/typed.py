@@ -155,6 +155,8 @@ def _typed(values: pa.Array, column: Column, kind: pa.DataType) -> pa.Array:
             if not (pa.types.is_string(values.type) and (_is_number(kind) or pa.types.is_timestamp(kind))):
                 raise
             made = values.cast(kind)  # 500 for $500.00, 2024-01-31 for 31/01/2024: plain, whatever the column's format
+        if pa.types.is_floating(values.type) and pa.types.is_integer(made.type):
+            values.cast(made.type)  # refuses 0.5, of which a format alone would keep a 0
         return made if made.type == kind else made.cast(kind)
     values = plain_array(values)
     if values.type == kind or pa.types.is_null(values.type):
