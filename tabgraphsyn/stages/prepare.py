@@ -242,7 +242,8 @@ def _keep_timelines(
         partners = {} if column is None else taking_part(made, name)
         if column is not None and partners:
             values = training_values(database[name], column, is_training[name]).combine_chunks()
-            if len(values) and not values.null_count:
+            # Times in several zones, or with words among them, are text as they stand: they say no order.
+            if len(values) and not values.null_count and pa.types.is_temporal(values.type):
                 candidates[name] = Candidate(column, microseconds(values), held_by[name], partners)
     found = []
     for name, keys in events(candidates, {one.name: one.parent_table for one in made.schema.relations}).items():

@@ -326,3 +326,20 @@ def test_rows_of_one_value_are_numbered_in_order() -> None:
     read = RuleTables(Database(Schema((schema,)), {"t": Table(schema, made)}), {})
     assert one.check(read).counts == (ROWS, 0) and made["season"] == rows["season"] and made["day"] == rows["day"]
     assert RowRules("t", families=(one,)).problems(map(Operand, names)) == []
+
+
+def test_what_fixes_a_value_that_repeats_goes_with_it() -> None:
+    """A dose is unique within a stay and fixed by its drug, which says the route too; the ward stays."""
+    rng = np.random.default_rng(7)
+    drug = rng.integers(0, 40, ROWS)
+    made = case(drug=drug, dose=drug * 5 + 1, route=drug % 3, ward=some(8, 9))
+    once = rule("unique", columns=["dose"], relation=RELATION.name)
+    fixed = [rule("fixed", determinant=["drug"], dependent=one) for one in ("dose", "route")]
+    assert made.broken(made.rows, once)[1] > 20
+    for stays, broken in ((frozenset({"k"}), 0), (frozenset({"k", "route"}), 1)):
+        rows = keep_families(
+            made.schema.table("t"), made.rows, [once], made.pointers, stays, np.random.default_rng(0), of_rows=fixed
+        )
+        assert made.broken(rows, once)[1] == 0 and rows["ward"] == made.rows["ward"]
+        assert all((made.broken(rows, one)[1] > 0) == broken for one in fixed[:1])
+        assert (rows["route"] == made.rows["route"]) == bool(broken)

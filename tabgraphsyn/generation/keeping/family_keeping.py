@@ -71,7 +71,7 @@ def keep_families(
             is_in_order = True
         name = rule.operands[0].column
         if isinstance(rule, Unique):
-            keep_unique(rule, rows, pointers, protected, rng, avoided)
+            keep_unique(rule, rows, pointers, protected, rng, avoided, of_rows)
             continue
         if isinstance(rule, Placed):
             if name not in protected:

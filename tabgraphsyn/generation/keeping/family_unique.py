@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tabgraphsyn.data.codes import MISSING, column_codes, tuple_codes
 from tabgraphsyn.data.rules.operand import Operand
-from tabgraphsyn.data.rules.value_kinds import Unique
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 _ROUNDS = 30
@@ -22,6 +23,7 @@ def keep_unique(
     protected: frozenset[str],
     rng: np.random.Generator,
     avoided: frozenset[str] = frozenset(),
+    of_rows: Sequence[Rule] = (),
 ) -> None:
     """Change one column of rows that repeat others: to the value of any row, else to the nearest free number.
 
@@ -34,6 +36,7 @@ def keep_unique(
         protected: columns that stay.
         rng: chooses.
         avoided: columns that change where no other may: what a rule computes.
+        of_rows: rules about single rows: what fixes the column, and what that fixes, changes with it.
     """
     free = [one.column for one in rule.columns if one.is_own and one.column not in protected]
     free = [one for one in free if one not in avoided] or free
@@ -56,9 +59,28 @@ def keep_unique(
         value[again] = codes[name][source[again]]
     again = _repeated(group, value, asked, source)
     source[again] = again  # what found no room keeps its own value, or moves to a number of its own
-    rows.take(name, source, source != np.arange(rows.count))
-    if len(again):
+    together = going_with(name, of_rows, protected | ({one.column for one in rule.columns} - {name}))
+    for each in sorted(together):
+        rows.take(each, source, source != np.arange(rows.count))
+    if len(again) and together == {name}:
         _move(name, rows, group, again)
+
+
+def going_with(name: str, of_rows: Sequence[Rule], stays: frozenset[str]) -> set[str]:
+    """Return the columns that take another row's values together: a dose goes with the drug that fixes it.
+
+    The column alone where one of them has to stay.
+    """
+    fixed = [one for one in of_rows if isinstance(one, Fixed) and all(each.is_own for each in one.operands)]
+    found, grew = {name}, True
+    while grew:
+        new = set(found)
+        for one in fixed:
+            names = {each.column for each in one.operands}
+            if one.dependent.column in new or {each.column for each in one.determinant} <= new:
+                new |= names
+        grew, found = new != found, new
+    return {name} if found & stays else found
 
 
 def _repeated(group: np.ndarray, value: np.ndarray, asked: np.ndarray, source: np.ndarray) -> np.ndarray:
