@@ -159,7 +159,9 @@ def test_a_node_that_refuses_is_remembered(launches: Launches, cluster: DevClust
     launches.run(*ONE, "fake.gnn=train:900:0.1", site, "cluster.cpu_partition=low")
     metrics = launches.wait_for("stages/gnn/*/metrics.jsonl")
     wait_until(lambda: metrics.read_text().count("\n") > 2, 30, "some steps")
-    high = cluster.call("sbatch", "--parsable", "-p", "high", "-N2", "--exclusive", "-t", "5", "--wrap", "sleep 300")
+    high = cluster.call(
+        "sbatch", "--parsable", "-p", "high", "-N2", "--exclusive", "-t", "5", "-o", "/dev/null", "--wrap", "sleep 300"
+    )
     launches.wait_for("slurm/findings.json")
     wait_until(lambda: cluster.queue().get(high) == "RUNNING", 60, "the high job")
     cluster.call("scancel", high)
