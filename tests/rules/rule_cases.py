@@ -6,130 +6,10 @@ import family_cases
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import sum_cases
 from rule_tables import ROWS, days, family, grown, missing, row
 
 from tabgraphsyn.data.schema import Database
-
-
-def _sum_of_many(rng: np.random.Generator) -> Database:
-    parts = {f"part{k}": np.round(rng.gamma(2, 40, ROWS), 2) for k in range(9)}
-    return row(**parts, all=np.round(sum(parts.values()), 2), other=rng.normal(size=ROWS))
-
-
-def _sum_rounded(rng: np.random.Generator) -> Database:
-    net = np.round(rng.gamma(2, 400, ROWS), 2)
-    return row(net=net, gross=np.round(net * 1.19, 2), age=rng.integers(18, 90, ROWS))
-
-
-def _sum_of_times(rng: np.random.Generator) -> Database:
-    start, length = rng.integers(0, 700, ROWS), rng.integers(1, 30, ROWS)
-    return row(start=days(start), nights=length, end=days(start + length))
-
-
-def _sum_with_gaps(rng: np.random.Generator) -> Database:
-    base, bonus = rng.integers(100, 900, ROWS), rng.integers(1, 80, ROWS)
-    none = rng.random(ROWS) < 0.5
-    return row(base=base, bonus=missing(bonus, none), pay=base + np.where(none, 0, bonus))
-
-
-def _shares(rng: np.random.Generator) -> Database:
-    cuts = np.sort(rng.integers(0, 1001, (ROWS, 3)), axis=1)
-    parts = np.diff(cuts, axis=1, prepend=0, append=1000) / 1000
-    return row(**{f"w{k}": np.round(parts[:, k], 3) for k in range(4)})
-
-
-def _points(rng: np.random.Generator) -> Database:
-    wins, draws = rng.integers(0, 30, ROWS), rng.integers(0, 12, ROWS)
-    return row(wins=wins, draws=draws, points=3 * wins + draws)
-
-
-def _two_sums(rng: np.random.Generator) -> Database:
-    a, b, c = (rng.integers(0, 500, ROWS) for _ in range(3))
-    return row(a=a, b=b, half=a + b, c=c, whole=a + b + c)
-
-
-def _products(rng: np.random.Generator) -> Database:
-    price, count = np.round(rng.gamma(2, 9, ROWS), 2), rng.integers(1, 30, ROWS)
-    return row(price=price, count=count, amount=np.round(price * count, 2))
-
-
-def _few_of_a_list(rng: np.random.Generator) -> Database:
-    price, count = rng.choice([2.5, 4.0, 7.25, 9.99], ROWS), rng.choice([1, 2, 3], ROWS, p=[0.7, 0.2, 0.1])
-    return row(count=count, price=price, amount=np.round(price * count, 2))
-
-
-def _two_rates(rng: np.random.Generator) -> Database:
-    net, rate = np.round(rng.gamma(2, 40, ROWS), 2), rng.choice([0.07, 0.19], ROWS)
-    return row(net=net, rate=rate, tax=np.round(net * rate, 2))
-
-
-def _small_points(rng: np.random.Generator) -> Database:
-    throws, worth = rng.integers(1, 4, ROWS), rng.integers(1, 4, ROWS)
-    return row(throws=throws, worth=worth, points=throws * worth)
-
-
-def _constant_rate(rng: np.random.Generator) -> Database:
-    premium = np.round(rng.gamma(4, 200, ROWS), 2)
-    return row(tax=np.round(0.12 * premium, 2), premium=premium)
-
-
-def _odd_rate(rng: np.random.Generator) -> Database:
-    wage = np.round(rng.normal(3_200, 700, ROWS), 2)
-    return row(wage=wage, part=np.round(wage * 0.01345, 2))
-
-
-def _net_tax_gross(rng: np.random.Generator) -> Database:
-    net = np.round(rng.gamma(2, 90, ROWS), 2)
-    tax = np.round(net * 0.077, 2)
-    return row(gross=np.round(net + tax, 2), net=net, tax=tax)
-
-
-def _year_later(rng: np.random.Generator) -> Database:
-    start = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 1_500, ROWS), "D")
-    return row(start=start, end=start + pd.DateOffset(years=1), fee=rng.gamma(2, 40, ROWS))
-
-
-def _day_before(rng: np.random.Generator) -> Database:
-    opened = pd.Timestamp("2020-02-01") + pd.to_timedelta(rng.integers(0, 10**8, ROWS), "s")
-    until = opened + pd.DateOffset(months=6) - pd.Timedelta(days=1)
-    return row(until=missing(until.to_numpy(), rng.random(ROWS) < 0.2), opened=opened)
-
-
-def _term(rng: np.random.Generator) -> Database:
-    months = rng.choice([6, 12, 24, 36], ROWS)
-    signed = pd.Timestamp("2015-06-30") + pd.to_timedelta(rng.integers(0, 900, ROWS), "D")
-    ends = [one + pd.DateOffset(months=int(size)) for one, size in zip(signed, months, strict=True)]
-    return row(signed=signed, months=months, ends=pd.DatetimeIndex(ends))
-
-
-def _renewal_of_parent(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    born = pd.Timestamp("2018-03-31") + pd.to_timedelta(rng.integers(0, 800, 120), "D")
-    child = {"p_id": whose, "due": (born + pd.DateOffset(months=1))[whose]}
-    return family(child, {"id": np.arange(120), "born": born})
-
-
-def _sent_back(rng: np.random.Generator) -> Database:
-    bought = rng.integers(0, 4, ROWS)
-    return row(back=rng.integers(0, bought + 1), bought=bought)
-
-
-def _percent(rng: np.random.Generator) -> Database:
-    sum_, rate = np.round(rng.gamma(2, 900, ROWS), 2), np.round(rng.uniform(1, 9, ROWS), 2)
-    return row(sum=sum_, rate=rate, interest=np.round(sum_ * rate / 100, 2))
-
-
-def _area(rng: np.random.Generator) -> Database:
-    a, b = rng.uniform(1, 9, ROWS), rng.uniform(1, 9, ROWS)
-    return row(a=a, b=b, area=a * b)
-
-
-def _product_across(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    rate = np.round(rng.uniform(20, 90, 120), 2)
-    hours = rng.integers(1, 40, len(whose))
-    child = {"p_id": whose, "hours": hours, "pay": np.round(rate[whose] * hours, 2)}
-    return family(child, {"id": np.arange(120), "rate": rate})
 
 
 def _orders(rng: np.random.Generator) -> Database:
@@ -398,28 +278,28 @@ def _day_of_parent(rng: np.random.Generator) -> Database:
 
 
 CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
-    "sum of nine": (_sum_of_many, "t: all = " + " + ".join(f"part{k}" for k in range(9))),
-    "sum with a factor, rounded": (_sum_rounded, "t: gross = 1.19 x net"),
-    "time and length": (_sum_of_times, "t: end = start + nights in days"),
-    "sum with gaps": (_sum_with_gaps, "t: pay = base + bonus, where missing ones count as 0"),
-    "shares": (_shares, "t: w0 + w1 + w2 + w3 = 1"),
-    "points": (_points, "t: points = 3 x wins + draws"),
-    "sums of sums": (_two_sums, "t: half = a + b"),
-    "product": (_products, "t: amount = price x count"),
-    "percent": (_percent, "t: interest = sum x rate x 0.01"),
-    "few of a list of prices": (_few_of_a_list, "t: amount = count x price"),
-    "two rates": (_two_rates, "t: tax = net x rate"),
-    "small points": (_small_points, "t: points = throws x worth"),
-    "one rate": (_constant_rate, "t: tax = 0.12 x premium"),
-    "a rate of many digits": (_odd_rate, "t: part = 0.01345 x wage"),
-    "the plainest of three rates": (_net_tax_gross, "t: tax = 0.077 x net"),
-    "a year later": (_year_later, "t: end = start + 1 year"),
-    "the day before": (_day_before, "t: until = opened + 6 months - 1 days"),
-    "term in months": (_term, "t: ends = signed + months in months"),
-    "a month after a parent's": (_renewal_of_parent, "c: due = p.born (through p_id) + 1 month"),
-    "few in order": (_sent_back, "t: back <= bought"),
-    "area": (_area, "t: area = a x b"),
-    "product across a key": (_product_across, "c: pay = hours x p.rate (through p_id)"),
+    "sum of nine": (sum_cases.sum_of_many, "t: all = " + " + ".join(f"part{k}" for k in range(9))),
+    "sum with a factor, rounded": (sum_cases.sum_rounded, "t: gross = 1.19 x net"),
+    "time and length": (sum_cases.sum_of_times, "t: end = start + nights in days"),
+    "sum with gaps": (sum_cases.sum_with_gaps, "t: pay = base + bonus, where missing ones count as 0"),
+    "shares": (sum_cases.shares, "t: w0 + w1 + w2 + w3 = 1"),
+    "points": (sum_cases.points, "t: points = 3 x wins + draws"),
+    "sums of sums": (sum_cases.two_sums, "t: half = a + b"),
+    "product": (sum_cases.products, "t: amount = price x count"),
+    "percent": (sum_cases.percent, "t: interest = sum x rate x 0.01"),
+    "few of a list of prices": (sum_cases.few_of_a_list, "t: amount = count x price"),
+    "two rates": (sum_cases.two_rates, "t: tax = net x rate"),
+    "small points": (sum_cases.small_points, "t: points = throws x worth"),
+    "one rate": (sum_cases.constant_rate, "t: tax = 0.12 x premium"),
+    "a rate of many digits": (sum_cases.odd_rate, "t: part = 0.01345 x wage"),
+    "the plainest of three rates": (sum_cases.net_tax_gross, "t: tax = 0.077 x net"),
+    "a year later": (sum_cases.year_later, "t: end = start + 1 year"),
+    "the day before": (sum_cases.day_before, "t: until = opened + 6 months - 1 days"),
+    "term in months": (sum_cases.term, "t: ends = signed + months in months"),
+    "a month after a parent's": (sum_cases.renewal_of_parent, "c: due = p.born (through p_id) + 1 month"),
+    "few in order": (sum_cases.sent_back, "t: back <= bought"),
+    "area": (sum_cases.area, "t: area = a x b"),
+    "product across a key": (sum_cases.product_across, "c: pay = hours x p.rate (through p_id)"),
     "chain": (_orders, "t: low <= mid <= high"),
     "strict": (_strict, "t: first < last"),
     "times with gaps": (_order_of_times, "t: asked <= answered"),
