@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from tempfile import gettempdir
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +33,10 @@ def test_whatever_takes_two_kinds_of_rows_can_be_named() -> None:
         except ConfigError as error:
             assert name not in WIDELY_USED, error
     assert made > WIDELY_USED, made
+    written = [module for name, module in sys.modules.items() if name.startswith("torch_geometric.nn.conv.")]
+    left = [module.__file__ for module in written if Path(str(module.__file__)).parent == Path(gettempdir())]
+    assert left, "PyG writes no code aside any more: then nothing has to be cleared"
+    assert not [file for file in left if Path(str(file)).exists()]
 
 
 @pytest.mark.parametrize("name", sorted(WIDELY_USED))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import tempfile
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -140,7 +143,10 @@ def convolution_of(kind: type[nn.Module], arguments: Mapping[str, Any], width: i
     for each in ((width, width), width):  # some take one number only, though they take two kinds of rows
         widths |= {"in_channels": each, "channels": each}
         try:
-            made = kind(**{key: value for key, value in widths.items() if key in taken}, **arguments)
+            try:
+                made = kind(**{key: value for key, value in widths.items() if key in taken}, **arguments)
+            finally:
+                _clear_written(kind)
             if torch.get_default_device().type == "meta":  # shapes alone are asked for
                 return made
             with torch.no_grad():
@@ -156,6 +162,14 @@ def convolution_of(kind: type[nn.Module], arguments: Mapping[str, Any], width: i
         f"({type(refusal).__name__}: {str(refusal)[:200]}). Correct its arguments, or choose one that takes two kinds "
         "of rows and nothing else of an edge: SAGEConv, GraphConv, GATv2Conv, TransformerConv."
     ) from refusal
+
+
+def _clear_written(kind: type[nn.Module]) -> None:
+    """PyG writes the code of a class into the folder for passing files at its first object, and leaves it there."""
+    for part in ("propagate", "edge_updater"):
+        written = getattr(sys.modules.get(f"{kind.__module__}_{kind.__name__}_{part}"), "__file__", None)
+        if written and Path(written).parent == Path(tempfile.gettempdir()):
+            Path(written).unlink(missing_ok=True)
 
 
 def _is_small(value: Any) -> bool:
