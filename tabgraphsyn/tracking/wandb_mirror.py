@@ -83,7 +83,9 @@ def main(arguments: list[str] | None = None) -> None:
     folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
     stop = Stop()
     with tempfile.TemporaryDirectory(prefix="tgs-wandb-", ignore_cleanup_errors=True) as scratch:
-        # Its own logs and caches would fill a home directory: two files a stage.
+        # Its own logs and caches would fill a home directory: two files a stage. What wandb keeps in the folder for
+        # passing files while it lives would stay there: this process leaves without a farewell.
+        tempfile.tempdir = scratch
         os.environ.update(WANDB_CACHE_DIR=scratch, WANDB_DATA_DIR=scratch, WANDB_SILENT="true")
         for name in _OF_A_RUN:
             os.environ.pop(name, None)
