@@ -18,7 +18,7 @@ from tabgraphsyn.exports.contents import read_contents
 from tabgraphsyn.exports.documents import DOCUMENTS
 from tabgraphsyn.exports.places import config_text, own_names, own_places, placeless_config, said_places
 from tabgraphsyn.exports.point import Point, artifact, point_record
-from tabgraphsyn.exports.record import CLAIMS, CONFIG, CRATE, ROCRATE, CrateForm, shown_files, write_crate
+from tabgraphsyn.exports.record import CLAIMS, CONFIG, CRATE, ROCRATE, UNLISTED, CrateForm, shown_files, write_crate
 from tabgraphsyn.exports.requirements import requirements
 from tabgraphsyn.exports.rocrate import ro_crate
 from tabgraphsyn.orchestration.stored.records import OutputForm
@@ -88,7 +88,7 @@ def _copy_results(point: Point, record: CrateForm, folder: Path) -> None:
 
 
 def _with_files(record: CrateForm, folder: Path) -> CrateForm:
-    names = [name for name in files_below(folder) if name not in (CRATE, ROCRATE)]
+    names = [name for name in files_below(folder) if name not in UNLISTED]
     files = {name: OutputForm((folder / name).stat().st_size, file_sha256(folder / name)) for name in names}
     return msgspec.structs.replace(record, files=files)
 

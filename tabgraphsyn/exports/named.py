@@ -10,7 +10,7 @@ from tabgraphsyn.data.untrusted import plain_json, short
 from tabgraphsyn.errors import TabGraphSynError, listing
 from tabgraphsyn.exports.findings import Finding, gathered
 from tabgraphsyn.exports.outcomes import outcome_paths, read_outcomes
-from tabgraphsyn.exports.record import CRATE, OUTCOMES, ROCRATE, CrateForm, place
+from tabgraphsyn.exports.record import OUTCOMES, ROCRATE, UNLISTED, CrateForm, place
 
 NAMING = (ROCRATE, "croissant.json", "provenance.intoto.json")
 """Documents that name files with their hashes, in the words of three standards."""
@@ -31,7 +31,7 @@ def named_findings(folder: Path, record: CrateForm) -> list[Finding]:
 
 def unlisted_files(folder: Path) -> set[str]:
     """Return the files that a crate's list leaves out: the list, and what each new outcome adds to."""
-    return {CRATE, ROCRATE, *outcome_paths(folder)}
+    return {*UNLISTED, *outcome_paths(folder)}
 
 
 def _document(folder: Path, document: str, record: CrateForm) -> Iterator[str]:

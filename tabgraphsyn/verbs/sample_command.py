@@ -17,63 +17,80 @@ PLAIN, SYNTHERELA = "plain", "syntherela"
 LAYOUTS = (PLAIN, SYNTHERELA)
 
 
-def sample(
-    bundle: Annotated[Path, typer.Argument(help="A finished sweep point, or 'bundle' in it; nothing else is read.")],
-    scale: Annotated[
-        float | None, typer.Option(help="Size relative to the real database; default: as the bundle was made.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, other rows; default: the bundle's.", min=0)] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the tables; files of the same names are replaced.")] = Path(
-        "synthetic"
+BundleArgument = Annotated[
+    Path, typer.Argument(help="A finished sweep point, or 'bundle' in it; nothing else is read.")
+]
+ScaleOption = Annotated[
+    float | None, typer.Option(help="Size relative to the real database; default: as the bundle was made.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Another seed, other rows; default: the bundle's.", min=0)]
+OutOption = Annotated[Path, typer.Option(help="Folder for the tables; files of the same names are replaced.")]
+RowsOption = Annotated[
+    list[str] | None, typer.Option("--rows", help="Rows of one table: --rows users=500. May be repeated.")
+]
+FormatOption = Annotated[
+    list[str] | None, typer.Option("--format", help="parquet or csv. May be repeated; default: both.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto | cpu | cuda.")]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(help="float32 | bf16, about twice as fast where the device multiplies in it; default: the bundle's."),
+]
+TargetsOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-target", help="A package besides tabgraphsyn whose components the bundle may build."),
+]
+LayoutOption = Annotated[
+    str,
+    typer.Option(help="plain: tables in --out; syntherela: CSV in --out/synthetic/<dataset>/<method>/<run>/sample<n>."),
+]
+DatasetOption = Annotated[str, typer.Option(help="Folder of the data set in SyntheRela's layout.")]
+MethodOption = Annotated[str, typer.Option(help="Folder of the method in SyntheRela's layout.")]
+RunOption = Annotated[str, typer.Option(help="Folder of the run in SyntheRela's layout.")]
+SamplesOption = Annotated[
+    int, typer.Option(help="Databases to draw, each with the next seed; more than one in a layout.", min=1)
+]
+GivenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Rows that stand in the sample: FILE or TABLE=FILE or a folder; empty cells are drawn. Repeatable."
     ),
-    rows: Annotated[
-        list[str] | None, typer.Option("--rows", help="Rows of one table: --rows users=500. May be repeated.")
-    ] = None,
-    formats: Annotated[
-        list[str] | None, typer.Option("--format", help="parquet or csv. May be repeated; default: both.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto | cpu | cuda.")] = "auto",
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="float32 | bf16, about twice as fast where the device multiplies in it; default: the bundle's."
-        ),
-    ] = None,
-    allow_targets: Annotated[
-        list[str] | None,
-        typer.Option("--allow-target", help="A package besides tabgraphsyn whose components the bundle may build."),
-    ] = None,
-    layout: Annotated[
-        str,
-        typer.Option(
-            help="plain: tables in --out; syntherela: CSV in --out/synthetic/<dataset>/<method>/<run>/sample<n>."
-        ),
-    ] = "plain",
-    dataset: Annotated[str, typer.Option(help="Folder of the data set in SyntheRela's layout.")] = "",
-    method: Annotated[str, typer.Option(help="Folder of the method in SyntheRela's layout.")] = "TABGRAPHSYN",
-    run: Annotated[str, typer.Option(help="Folder of the run in SyntheRela's layout.")] = "1",
-    samples: Annotated[
-        int, typer.Option(help="Databases to draw, each with the next seed; more than one in a layout.", min=1)
-    ] = 1,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Rows that stand in the sample: FILE or TABLE=FILE or a folder; empty cells are drawn. Repeatable."
-        ),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(help="'TABLE.COLUMN=VALUE', also != < <= > >= and 'TABLE.COLUMN in A, B'. May be repeated."),
-    ] = None,
-    balance: Annotated[
-        list[str] | None, typer.Option(help="TABLE.COLUMN: each of its values as often. May be repeated.")
-    ] = None,
-    impute: Annotated[
-        Path | None, typer.Option(help="Fill the empty cells of the tables in this folder or file, nothing else.")
-    ] = None,
-    describe: Annotated[
-        bool, typer.Option("--describe", help="Only say in words what the bundle holds of the real data.")
-    ] = False,
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(help="'TABLE.COLUMN=VALUE', also != < <= > >= and 'TABLE.COLUMN in A, B'. May be repeated."),
+]
+BalanceOption = Annotated[
+    list[str] | None, typer.Option(help="TABLE.COLUMN: each of its values as often. May be repeated.")
+]
+ImputeOption = Annotated[
+    Path | None, typer.Option(help="Fill the empty cells of the tables in this folder or file, nothing else.")
+]
+DescribeOption = Annotated[
+    bool, typer.Option("--describe", help="Only say in words what the bundle holds of the real data.")
+]
+
+
+def sample(
+    bundle: BundleArgument,
+    scale: ScaleOption = None,
+    seed: SeedOption = None,
+    out: OutOption = Path("synthetic"),
+    rows: RowsOption = None,
+    formats: FormatOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
+    allow_targets: TargetsOption = None,
+    layout: LayoutOption = PLAIN,
+    dataset: DatasetOption = "",
+    method: MethodOption = "TABGRAPHSYN",
+    run: RunOption = "1",
+    samples: SamplesOption = 1,
+    given: GivenOption = None,
+    where: WhereOption = None,
+    balance: BalanceOption = None,
+    impute: ImputeOption = None,
+    describe: DescribeOption = False,
 ) -> None:
     """Write synthetic tables from a trained bundle; no real data is needed or read."""
     bundle, out = bundle.expanduser(), out.expanduser()

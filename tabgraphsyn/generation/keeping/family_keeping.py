@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -57,75 +58,105 @@ def keep_families(
         avoided: columns that rules about single rows compute: they change last where rows are to be unique.
         of_rows: rules about single rows; what follows by them from a number within a parent is left to them.
     """
-    follows = from_numbers(rules, of_rows)
     rows = RuleRows(schema, whole)
     for name, relations in (fixing or {}).items():
         if relations:
             family = tuple_codes([np.maximum(pointers[one], MISSING) for one in relations])
             rows.take(name, _first_of(family), family >= 0)
+    follows = from_numbers(rules, of_rows)
+    keeping = _Keeping(rows, rules, of_rows, pointers, protected, follows, anchored, avoided, rng)
     # What carries on was drawn row after row: rows stay where they are, and what rises changes rows by itself.
     is_in_order = not moves_rows or any(isinstance(rule, Running) for rule in rules)
     for rule in sorted(rules, key=_turn):
         if not is_in_order and _turn(rule):  # values are as they stay: rows that change places keep them together
             _in_file_order(rules, rows, pointers, protected)
             is_in_order = True
-        name = rule.operands[0].column
-        if isinstance(rule, Unique):
-            keep_unique(rule, rows, pointers, protected, rng, avoided, of_rows)
-            continue
-        if isinstance(rule, Placed):
-            if name not in protected:
-                _place(rule, rows)
-            continue
-        if isinstance(rule, Order):
-            if (own := rule_above(rule)) is not None and own.column not in protected:
-                _after_above(rule, own, rules, rows, pointers)
-            continue
-        if (
-            name in protected
-            or name in follows
-            or not isinstance(rule, Numbered | EqualGap | Rising | ParentTotal | FamilyTotal | Total | Running)
-        ):
-            continue
-        if isinstance(rule, Total):
-            _one_more_than_above(rule, rows, pointers)
-            continue
-        if isinstance(rule, FamilyTotal):
-            keep_family_total(rule, rows, pointers[rule.relation])
-            continue
-        if isinstance(rule, ParentTotal):
-            if rule.of is None:
-                pointer = pointers[rule.relation]
-                count = np.bincount(pointer[pointer >= 0], minlength=rows.count).astype(np.float64)
-                rows.put_numbers(name, count, ~(count == rows.numbers(rule.column)))
-            continue
-        value, family = rows.numbers(rule.operands[0]), pointers[rule.relation]
-        if isinstance(rule, Running):
-            found = carried_on(rule, value, rule.signed(rows.read), family)
-            rows.put_numbers(name, found, ~np.isnan(found) & ~(np.abs(found - value) <= rule.tolerance))
-            continue
-        if isinstance(rule, Rising):
-            _rise(rule, rows, value, family)
-            continue
-        has = (family >= 0) & (isinstance(rule, Numbered) | ~np.isnan(value))
-        is_last = np.zeros(rows.count, dtype=bool)
-        if isinstance(rule, Numbered):  # what is equal to it where there is something has no gap: rows without are last
-            apart = {one.column.column for one in rules if isinstance(one, EqualGap)}
-            for other in apart & follows & _equals(name, of_rows):
-                is_last |= ~rows.filled(other)
-        order, opens, sizes = _sorted(np.where(has, value, np.nan), family, has, is_last)
-        rank = np.arange(len(order)) - np.repeat(opens, sizes)
-        found = np.full(rows.count, np.nan)
-        if isinstance(rule, Numbered):
-            found[order] = rank + rule.start
-        else:
-            gap = _usual_gap(value[order], opens, sizes) if rule.gap is None else np.full(len(opens), rule.gap)
-            start = value[order][opens]
-            if name not in anchored:
-                start = _within(start, gap, sizes, value[order])
-            found[order] = np.repeat(start, sizes) + np.repeat(gap, sizes) * rank
-        rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
+        keeping.keep(rule)
     return rows.table
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    """What one rule is kept with; the arguments of ``keep_families``, and the columns that ``from_numbers`` tells."""
+
+    rows: RuleRows
+    rules: Sequence[Rule]
+    of_rows: Sequence[Rule]
+    pointers: Mapping[str, np.ndarray]
+    protected: frozenset[str]
+    follows: frozenset[str]
+    anchored: frozenset[str]
+    avoided: frozenset[str]
+    rng: np.random.Generator
+
+    def keep(self, rule: Rule) -> None:
+        """Keep one rule; one whose column stays, or follows from others, is left alone."""
+        if isinstance(rule, Unique):  # other columns than a protected one may change
+            keep_unique(rule, self.rows, self.pointers, self.protected, self.rng, self.avoided, self.of_rows)
+        elif isinstance(rule, Order):
+            if (own := rule_above(rule)) is not None and own.column not in self.protected:
+                _after_above(rule, own, self.rules, self.rows, self.pointers)
+        elif (name := rule.operands[0].column) in self.protected:
+            return
+        elif isinstance(rule, Placed):
+            _place(rule, self.rows)
+        elif name not in self.follows:
+            self._computed(rule, name)
+
+    def _computed(self, rule: Rule, name: str) -> None:
+        """Keep a rule that says a column's values, or their order, from other rows."""
+        if isinstance(rule, Total):
+            _one_more_than_above(rule, self.rows, self.pointers)
+        elif isinstance(rule, FamilyTotal):
+            keep_family_total(rule, self.rows, self.pointers[rule.relation])
+        elif isinstance(rule, ParentTotal):
+            _number_of_children(rule, self.rows, self.pointers[rule.relation])
+        elif isinstance(rule, Running):
+            value = self.rows.numbers(rule.operands[0])
+            found = carried_on(rule, value, rule.signed(self.rows.read), self.pointers[rule.relation])
+            self.rows.put_numbers(name, found, ~np.isnan(found) & ~(np.abs(found - value) <= rule.tolerance))
+        elif isinstance(rule, Rising):
+            _rise(rule, self.rows, self.rows.numbers(rule.operands[0]), self.pointers[rule.relation])
+        elif isinstance(rule, Numbered):
+            # What is equal to it where there is something has no gap: rows without are last.
+            apart = {one.column.column for one in self.rules if isinstance(one, EqualGap)}
+            behind = apart & self.follows & _equals(name, self.of_rows)
+            _number(rule, name, self.rows, self.pointers[rule.relation], behind)
+        elif isinstance(rule, EqualGap):
+            _set_apart(rule, name, self.rows, self.pointers[rule.relation], name in self.anchored)
+
+
+def _number_of_children(rule: ParentTotal, rows: RuleRows, pointer: np.ndarray) -> None:
+    """Put into a column how many rows refer to each; what sums up a column of theirs is kept elsewhere."""
+    if rule.of is None:
+        count = np.bincount(pointer[pointer >= 0], minlength=rows.count).astype(np.float64)
+        rows.put_numbers(rule.operands[0].column, count, ~(count == rows.numbers(rule.column)))
+
+
+def _number(rule: Numbered, name: str, rows: RuleRows, family: np.ndarray, behind: set[str]) -> None:
+    """Put numbers to the rows of each family, (rows,), in the order drawn; those without ``behind`` come last."""
+    value, has, is_last = rows.numbers(rule.operands[0]), family >= 0, np.zeros(rows.count, dtype=bool)
+    for other in behind:
+        is_last |= ~rows.filled(other)
+    order, opens, sizes = _sorted(np.where(has, value, np.nan), family, has, is_last)
+    found = np.full(rows.count, np.nan)
+    found[order] = np.arange(len(order)) - np.repeat(opens, sizes) + rule.start
+    rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
+
+
+def _set_apart(rule: EqualGap, name: str, rows: RuleRows, family: np.ndarray, is_anchored: bool) -> None:
+    """Put the same gap between the values of each family, (rows,); an anchored one begins where it was drawn."""
+    value = rows.numbers(rule.operands[0])
+    has = (family >= 0) & ~np.isnan(value)
+    order, opens, sizes = _sorted(np.where(has, value, np.nan), family, has)
+    gap = _usual_gap(value[order], opens, sizes) if rule.gap is None else np.full(len(opens), rule.gap)
+    start = value[order][opens]
+    if not is_anchored:
+        start = _within(start, gap, sizes, value[order])
+    found = np.full(rows.count, np.nan)
+    rank = np.arange(len(order)) - np.repeat(opens, sizes)
+    found[order] = np.repeat(start, sizes) + np.repeat(gap, sizes) * rank
+    rows.put_numbers(name, found, ~np.isnan(found) & ~(found == value))
 
 
 def _turn(rule: Rule) -> int:
