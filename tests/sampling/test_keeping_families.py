@@ -87,6 +87,38 @@ def test_repeated_values_become_others(column: pa.Array, asked: dict[str, Any]) 
     assert stood >= ROWS - before[1], "rows that repeated nothing changed"
 
 
+def hours(count: int, seed: int) -> pa.Array:
+    """Times of day from five to twenty-three, the late ones rare, on as many days as leave a parent little room."""
+    rng = np.random.default_rng(seed)
+    hour, day = np.minimum(rng.integers(5, 24, count), rng.integers(5, 24, count)), rng.integers(0, 2, count)
+    return pa.array((day * 24 + hour) * 3_600).cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+
+
+@pytest.mark.parametrize(
+    ("column", "parents"),
+    [(hours(ROWS, 4), 16), (pa.array([f"{n}" for n in np.sqrt(some(5, 196)).astype(int)]), 42)],
+)
+def test_a_repeated_value_becomes_one_that_the_column_holds_while_there_is_room(column: pa.Array, parents: int) -> None:
+    one, rows = rule("unique", columns=["a"], relation=RELATION.name), case(a=column)
+    rows.pointers[RELATION.name][:] = some(6, parents)
+    made = rows.kept(one)
+    assert rows.broken(rows.rows, one)[1] > 100
+    crowded = np.bincount(rows.pointers[RELATION.name]) > len(column.unique())
+    whole = np.flatnonzero(~crowded[rows.pointers[RELATION.name]])
+    assert len(whole) > ROWS / 2 and set(made["a"].take(whole).to_pylist()) <= set(column.to_pylist())
+    parts = Case(rows.schema, rows.rows.take(whole), {RELATION.name: rows.pointers[RELATION.name][whole]})
+    assert parts.broken(made.take(whole), one)[1] == 0
+
+
+def test_numbers_without_room_do_not_begin_below_zero() -> None:
+    one, rows = rule("unique", columns=["a"], relation=RELATION.name), case(a=pa.array(some(7, 4) * 10))
+    rows.pointers[RELATION.name][:] = some(8, 30)
+    made = rows.kept(one)
+    assert rows.broken(made, one)[1] == 0 and min(made["a"].to_pylist()) == 0
+    signed = case(a=pa.array(some(7, 4) * 10 - 20))
+    assert min(Case(signed.schema, signed.rows, rows.pointers).kept(one)["a"].to_pylist()) < -20
+
+
 def test_tuples_across_keys_keep_what_is_protected() -> None:
     one, rows = rule("unique", columns=["k", "a", "b"]), case(a=some(1, 3), b=some(2, 9))
     made = rows.kept(one, protected=frozenset({"k", "a"}))

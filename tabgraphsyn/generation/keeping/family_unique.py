@@ -27,7 +27,8 @@ def keep_unique(
 ) -> None:
     """Change one column of rows that repeat others: to the value of any row, else to the nearest free number.
 
-    Values are drawn as often as rows hold them, so the column keeps its distribution as far as there is room.
+    Values are drawn as often as rows hold them, so the column keeps its distribution as far as there is room. Numbers
+    that no row holds, an hour at which nothing happens, come only where a group holds all that there are.
 
     Args:
         rule: about own columns, keys among them.
@@ -58,6 +59,8 @@ def keep_unique(
         source[again] = rng.choice(donors, len(again))
         value[again] = codes[name][source[again]]
     again = _repeated(group, value, asked, source)
+    if len(again):
+        again = _to_free(rows.numbers(Operand(name)), codes[name], group, value, asked, again, source)
     source[again] = again  # what found no room keeps its own value, or moves to a number of its own
     together = going_with(name, of_rows, protected | ({one.column for one in rule.columns} - {name}))
     for each in sorted(together):
@@ -95,8 +98,50 @@ def _repeated(group: np.ndarray, value: np.ndarray, asked: np.ndarray, source: n
     return np.asarray(order[1:][same])
 
 
+def _to_free(
+    numbers: np.ndarray,
+    codes: np.ndarray,
+    group: np.ndarray,
+    value: np.ndarray,
+    asked: np.ndarray,
+    again: np.ndarray,
+    source: np.ndarray,
+) -> np.ndarray:
+    """Give rows the nearest value of the column that no row of their group holds; return those that found none.
+
+    Args:
+        numbers: (rows,) float64, the column as it was drawn; values that are no numbers stand in the order of codes.
+        codes: (rows,) int64, the same as codes, negative for none.
+        group, value, asked, source: (rows,), see ``_repeated``; the last is changed in place.
+        again: (repeated rows,) int64.
+    """
+    distinct, donor = np.unique(codes[codes >= 0], return_index=True)
+    donor = np.flatnonzero(codes >= 0)[donor]
+    at = np.where(np.isfinite(numbers[donor]), numbers[donor], distinct)
+    donor, at = donor[np.argsort(at, kind="stable")], np.sort(at, kind="stable")
+    place = np.full(int(codes.max(initial=0)) + 1, -1)
+    place[codes[donor]] = np.arange(len(donor))
+    is_again = np.zeros(len(codes), dtype=bool)
+    is_again[again] = True
+    held: dict[int, _Held] = {}
+    for row in np.flatnonzero(asked & ~is_again & np.isin(group, group[again])):
+        held.setdefault(int(group[row]), _Held(1)).take(int(place[value[row]]))
+    left = []
+    for row in again:
+        own, start = held.setdefault(int(group[row]), _Held(1)), int(place[codes[row]])
+        below, above = own.around(start)
+        free = [one for one in (above, below) if 0 <= one < len(donor)]
+        if not free:
+            left.append(row)
+            continue
+        nearest = min(free, key=lambda one: abs(at[one] - at[start]))
+        own.take(nearest)
+        source[row] = donor[nearest]
+    return np.asarray(left, dtype=np.int64)
+
+
 def _move(name: str, rows: RuleRows, group: np.ndarray, again: np.ndarray) -> None:
-    """Give rows the nearest number of the column's step that no row of their group holds."""
+    """Give rows the nearest number of the column's step that no row of their group holds; none is the first below 0."""
     numbers = rows.numbers(Operand(name))
     distinct = np.unique(numbers[np.isfinite(numbers)])
     if len(distinct) < 2:
@@ -104,39 +149,43 @@ def _move(name: str, rows: RuleRows, group: np.ndarray, again: np.ndarray) -> No
     gaps, counts = np.unique(np.diff(distinct), return_counts=True)
     step = float(gaps[counts.argmax()])
     place = np.where(np.isfinite(numbers), numbers, 0.0) / step
+    least = 0.0 if distinct[0] >= 0 else -np.inf
     held: dict[int, _Held] = {}
     is_again = np.zeros(rows.count, dtype=bool)
     is_again[again] = True
     for row in np.flatnonzero(np.isin(group, group[again]) & ~is_again & np.isfinite(numbers)):
-        held.setdefault(int(group[row]), _Held()).take(round(place[row] * _STEP))
+        held.setdefault(int(group[row]), _Held(_STEP)).take(round(place[row] * _STEP))
     found = np.full(rows.count, np.nan)
     for row in again[np.isfinite(numbers[again])]:
-        own, start = held.setdefault(int(group[row]), _Held()), round(place[row] * _STEP)
-        nearest = own.nearest(start)
+        own, start = held.setdefault(int(group[row]), _Held(_STEP)), round(place[row] * _STEP)
+        below, above = own.around(start)
+        is_above = above - start <= start - below or below / _STEP * step < least
+        nearest = above if is_above else below
         own.take(nearest)
         found[row] = numbers[row] + (nearest - start) // _STEP * step
     rows.put_numbers(name, found, np.isfinite(found))
 
 
 class _Held:
-    """Numbers that a group holds, in thousandths of a step; the nearest free one is found without a walk past the held.
+    """Numbers that a group holds; the nearest free one is found without a walk past the held.
 
     Each held number knows one further on, up and down, up to which all are held (disjoint sets, Tarjan 1975).
+
+    Args:
+        step: between neighbours.
     """
 
-    def __init__(self) -> None:
-        self._up: dict[int, int] = {}
-        self._down: dict[int, int] = {}
+    def __init__(self, step: int) -> None:
+        self._step, self._up, self._down = step, dict[int, int](), dict[int, int]()
 
     def take(self, number: int) -> None:
         """Hold a number."""
-        self._up.setdefault(number, number + _STEP)
-        self._down.setdefault(number, number - _STEP)
+        self._up.setdefault(number, number + self._step)
+        self._down.setdefault(number, number - self._step)
 
-    def nearest(self, number: int) -> int:
-        """Return the free number that is the fewest whole steps away, one at least; the larger one of two."""
-        above, below = _end(self._up, number + _STEP), _end(self._down, number - _STEP)
-        return above if above - number <= number - below else below
+    def around(self, number: int) -> tuple[int, int]:
+        """Return the free numbers that are the fewest whole steps below and above, one step at least."""
+        return _end(self._down, number - self._step), _end(self._up, number + self._step)
 
 
 def _end(links: dict[int, int], number: int) -> int:
