@@ -32,7 +32,7 @@ from tabgraphsyn.generation.fixing.wishes import Wishes
 from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
-from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed
+from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed, listed_columns
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
 from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up
 from tabgraphsyn.generation.keys import Keys
@@ -257,13 +257,14 @@ class Generation:
         protected |= bands.keys()
         tied = (*codec.derived.items(), *((number, column) for column, number in bands.items()))
         rng = numpy_generator(self.seed, "sample", table, "rules")
-        keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng)
+        listed = listed_columns(codec)
+        keeper = RuleKeeper(beside.schema, beside.rules, frozenset(protected) | beside.names, tied, rng, listed)
         made = keeper.kept(beside.added(batches))
         if demands is not None and demands.cells:
 
             def keeper_of(columns: frozenset[str]) -> RuleKeeper:
                 stay = frozenset(protected) | beside.names | columns
-                return RuleKeeper(beside.schema, beside.rules, stay, tied, rng)
+                return RuleKeeper(beside.schema, beside.rules, stay, tied, rng, listed)
 
             made, broken = kept_by_pattern(pa.concat_tables(beside.added(batches)), demands, keeper_of)
             if broken:
@@ -287,7 +288,7 @@ class Generation:
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
                 fixing=fixing,
                 of_rows=beside.rules.rules,
-                avoided=frozenset(name for _, name in computed(beside.rules.rules, left)),
+                avoided=frozenset(name for _, name in computed(beside.rules.rules, left, listed)),
                 anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands),
             )
             for total, wanted in sums:
@@ -298,7 +299,7 @@ class Generation:
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}
             left = left - (from_numbers(rules.families, beside.rules.rules) - protected)
-            keeper = RuleKeeper(beside.schema, beside.rules, left, tied, rng)
+            keeper = RuleKeeper(beside.schema, beside.rules, left, tied, rng, listed)
             step = self.config.batch_rows
             made = keeper.kept(whole.slice(first, step) for first in range(0, max(whole.num_rows, 1), step))
         yield from beside.removed(made)

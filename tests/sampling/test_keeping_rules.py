@@ -271,6 +271,9 @@ def test_no_column_is_computed_from_itself_by_any_way() -> None:
     ]
     assert computed(rules, frozenset()) == [(1, "b"), (0, "c")]
     assert computed(rules[:1], frozenset({"a", "c"})) == [(0, "b")]
+    # What a fixed total leaves is seldom one of a few postages.
+    assert computed(rules[:1], frozenset({"a"})) == [(0, "c")]
+    assert computed(rules[:1], frozenset({"a"}), listed=frozenset({"c"})) == [(0, "b")]
 
 
 def test_what_leaves_is_held_by_enough_entities_and_of_public_columns() -> None:

@@ -99,13 +99,21 @@ class WishReader:
             try:
                 if table in levels:
                     raise ConfigError(f"--balance: one column of a table expected, found several of {table!r}.")
-                levels[table] = (column, self._levels(table, column))
-                if any(each.column == column for each in conditions.get(table, ())):
-                    raise ConfigError(f"--balance: {table}.{column}: --where fixes this column already. Drop one.")
+                wanted = self._levels(table, column)
+                for each in conditions.get(table, ()):
+                    wanted = wanted.filter(pa.array(each.holds(wanted))) if each.column == column else wanted
+                if not len(wanted):
+                    raise ConfigError(f"--balance: {table}.{column}: no value that is listed meets --where. Drop one.")
+                levels[table] = (column, wanted)
             except (ConfigError, DataError) as error:
                 problems.append(str(error))
         raise_collected(ConfigError, problems)
-        return Wishes(rows, conditions, levels, tuple(self._notes))
+        # Levels that are as frequent meet what is asked of their column.
+        asked = {
+            name: tuple(one for one in each if levels.get(name, ("",))[0] != one.column)
+            for name, each in conditions.items()
+        }
+        return Wishes(rows, {name: each for name, each in asked.items() if each}, levels, tuple(self._notes))
 
     # Given rows.
 

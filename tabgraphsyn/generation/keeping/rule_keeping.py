@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codec import TableCodec
+from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
 from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.coarse_kind import Coarse
@@ -42,6 +44,7 @@ class RuleKeeper:
         protected: columns that stay as they are: keys, and what follows from them.
         tied: pairs of columns that go together beyond the rules.
         rng: chooses where there is a choice.
+        listed: columns of a few values, see ``listed_columns``.
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class RuleKeeper:
         protected: frozenset[str],
         tied: Sequence[tuple[str, str]],
         rng: np.random.Generator,
+        listed: frozenset[str] = frozenset(),
     ) -> None:
         self._schema, self._rules, self._protected, self._rng = schema, rules, protected, rng
-        self._steps = computed(rules.rules, protected)
+        self._steps = computed(rules.rules, protected, listed)
         self._fixed_choice = protected | {target for _, target in self._steps}
         self._parts = _components(rules.rules, tied)
         self._together = tied_times(rules.rules, frozenset(schema.by_name) - self._fixed_choice)
@@ -119,16 +123,24 @@ class RuleKeeper:
                 rows.take(name, source, found)
 
 
-def computed(rules: Sequence[Rule], protected: frozenset[str]) -> list[tuple[int, str]]:
+def listed_columns(codec: TableCodec) -> frozenset[str]:
+    """Return the columns of which a codec lists the values: what a sum leaves for them is seldom one of these."""
+    return frozenset(name for name, one in codec.columns.items() if isinstance(one, CategoricalCodec | ConstantCodec))
+
+
+def computed(
+    rules: Sequence[Rule], protected: frozenset[str], listed: frozenset[str] = frozenset()
+) -> list[tuple[int, str]]:
     """Return number of a rule and the column that is computed by it, each after those that it follows from.
 
-    A column is computed by one rule only, and none, by whatever way, from itself.
+    A column is computed by one rule only, and none, by whatever way, from itself. Of the terms of a sum ``listed`` ones
+    are computed last.
     """
     waits: dict[str, set[str]] = {}
     chosen: dict[str, int] = {}
     for number in sorted(range(len(rules)), key=lambda each: _rank(rules[each])):
         rule = rules[number]
-        for target in _targets(rule):
+        for target in _targets(rule, listed):
             inputs = {one.column for one in rule.operands} - {target}
             is_circle = any(target in behind(name, waits) for name in inputs)
             if target not in protected and target not in chosen and not is_circle:
@@ -145,12 +157,12 @@ def _rank(rule: Rule) -> tuple[int, int]:
     return (kind + 10 * (isinstance(rule, Total) and rule.result is None), len(rule.operands))
 
 
-def _targets(rule: Rule) -> list[str]:
+def _targets(rule: Rule, listed: frozenset[str]) -> list[str]:
     """Return which columns of a rule may be computed, the best first."""
     if isinstance(rule, Same):
         return [rule.right.column, rule.left.column]
     if isinstance(rule, Total):
-        terms = [term.operand.column for term in reversed(rule.terms)]
+        terms = sorted((term.operand.column for term in reversed(rule.terms)), key=listed.__contains__)
         return [*([rule.result.column] if rule.result else []), *(terms if not rule.nulls_are_zero else [])]
     return list(rule.follows) if isinstance(rule, Product | Fixed | Calendar | Coarse | Shift) else []
 

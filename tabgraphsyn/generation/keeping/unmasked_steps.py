@@ -20,7 +20,7 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.fields import Fields, above
-from tabgraphsyn.generation.keeping.rule_keeping import behind, computed
+from tabgraphsyn.generation.keeping.rule_keeping import behind, computed, listed_columns
 from tabgraphsyn.generation.keeping.rule_repairs import compute
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
@@ -111,7 +111,7 @@ def _restored(arithmetic: Iterable[Arithmetic], protected: frozenset[str], field
 def _ruled(
     schema: TableSchema, rules: RowRules, parents: frozenset[str], left: frozenset[str], fields: Fields
 ) -> Iterator[Step]:
-    for number, target in computed(rules.rules, left):
+    for number, target in computed(rules.rules, left, listed_columns(fields.codec)):
         rule = rules.rules[number]
         names = list(dict.fromkeys(one.column for one in rule.operands if one.column != target))
         own, beside = ([name for name in names if (name in parents) == told] for told in (False, True))
