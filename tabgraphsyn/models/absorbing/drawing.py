@@ -8,18 +8,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from tabgraphsyn.models.absorbing.asks import Ask, asks_of
 from tabgraphsyn.models.absorbing.drafts import Before
+from tabgraphsyn.models.absorbing.growing import Growing, Weighing
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.numbers import (
-    FEATURES,
-    Company,
-    MixtureHead,
-    chosen_level,
-    features,
-    scaled,
-)
+from tabgraphsyn.models.absorbing.numbers import FEATURES, MixtureHead, chosen_level, features
 from tabgraphsyn.models.absorbing.partners import Peaks
 from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
@@ -92,6 +86,9 @@ class Stepper:
             change = own - own[-1] - self.mask_weight[self.place[unit]]
             change[:-1] += network.ways.of(place)
             self.levels.append(torch.cat([change[:-1], torch.zeros_like(change[-1:])]).detach())
+        self.asks: list[Ask] = asks_of(network)
+        """What is asked for each unit, in the order of all units."""
+        self.weighing = Weighing(network.companions, network.scale)
 
     @torch.no_grad()
     def rows(
@@ -151,8 +148,7 @@ class _Making:
         self.is_known = torch.zeros(count, len(network.units.all), dtype=torch.bool, device=device)
         self.is_present = torch.ones(count, len(layout.numerical), dtype=torch.bool, device=device)
         self.number_known = torch.zeros_like(self.is_present)
-        self.value = torch.zeros_like(self.rows.numerical)
-        """Known numbers on the scale of their values."""
+        self.grown = Growing(stepper.weighing, count, None if before is None else before.numbers)
         self.made = Made(self.rows, self.is_known, numbers)
 
     def give(self, unit: Unit, rows: EncodedBatch, is_given: Tensor) -> None:
@@ -202,8 +198,10 @@ class _Making:
 
     def _hidden(self) -> Tensor:
         with computing(self.stepper.precision, str(self.context.device)):
-            known = self.is_known[:, self.network.level_unit]
-            stem = self.network.together(self.stem, self.rows.categorical, known)
+            stem = self.stem
+            if self.network.together.fields:
+                known = self.is_known[:, self.network.level_unit]
+                stem = self.network.together(stem, self.rows.categorical, known)
             return self.network.hidden(stem, self.context).float()
 
     def _draw(self, unit: Unit, hidden: Tensor) -> None:
@@ -230,7 +228,7 @@ class _Making:
     def _closed(self, unit: Unit, drawn: Tensor) -> None:
         """Make a unit known in all rows; where it was not drawn, (rows,) bool, and is not known it means nothing."""
         place = self.stepper.place[unit]
-        if unit.kind != LEVEL:
+        if unit.kind != LEVEL and not drawn.all():
             self._without(place, ~drawn)
         self.is_known[:, place] = True
 
@@ -247,16 +245,14 @@ class _Making:
         return torch.rand(len(self.context), generator=self.generator).to(self.context.device)
 
     def _shares(self, unit: Unit, hidden: Tensor) -> Tensor:
-        network, token = self.network, self.stepper.token[unit]
-        start = network.token_start[token]
-        own = slice(start, start + unit.levels)
-        logits = self._head(hidden, own)
+        network, ask = self.network, self.stepper.asks[self.stepper.place[unit]]
+        logits, beside = ask.of(hidden)
         if unit.kind == DIGIT:
-            near, first = self._head(hidden, network.near[unit.field]), self.first_digit[:, unit.field]
-            logits = logits + network.for_digits(unit, first, near, self._company(unit), self._peaks(unit))
-        if unit.kind == LEVEL and unit.field in network.affinities.of:
-            trust, is_known = self._head(hidden, network.trust), self.is_known[:, network.level_unit]
-            logits = logits + network.affinities(unit.field, trust, self.rows.categorical, is_known)
+            first, company = self.first_digit[:, unit.field], self.grown.company(unit.field)
+            logits = logits + network.for_digits(unit, first, beside, company, self._peaks(ask))
+        elif ask.beside:
+            is_known = self.is_known[:, network.level_unit]
+            logits = logits + network.affinities(unit.field, beside, self.rows.categorical, is_known)
         if unit.digit == 1:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)
@@ -287,40 +283,34 @@ class _Making:
         return logits.masked_fill(~fits & fits.any(1, keepdim=True), -torch.inf)
 
     def _number(self, unit: Unit, hidden: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-        network = self.network
-        place = network.units.smooth.index(unit.field)
-        width = 3 * network.components
-        start = sum(network.token_levels) + width * place
-        raw = self._head(hidden, slice(start, start + width))
-        shift = network.shifts(self.rows.numerical, self.number_known, self.before, self.value)[:, place]
-        parts = MixtureHead.parts(raw, shift, self._company(unit), self._peaks(unit))
+        network, ask = self.network, self.stepper.asks[self.stepper.place[unit]]
+        raw, _ = ask.of(hidden)
+        shift = self.grown.seen @ network.mixture.ways[ask.smooth].T
+        told = raw, shift, self.grown.company(unit.field), self._peaks(ask)
         scale, within = network.scale[unit.field], self._limits(unit)
-        drawn = MixtureHead.draw(parts, scale, uniform, normal)
+        drawn = MixtureHead.drawn(*told, scale, (uniform, normal))
         if within is None:
             return drawn
         inside = (drawn >= within[0]) & (drawn <= within[1])
+        if inside.all():
+            return drawn
+        parts = MixtureHead.parts(*told)
         return torch.where(inside, drawn, MixtureHead.draw_within(parts, scale, uniform, normal, *within))
 
-    def _head(self, hidden: Tensor, own: slice) -> Tensor:
-        """Return some columns of the head, (rows, columns)."""
-        return F.linear(hidden, self.network.head.weight[own], self.network.head.bias[own]).float()
-
-    def _peaks(self, unit: Unit) -> Peaks | None:
-        found = self.network.partners(self.rows.numerical, self.number_known, unit.field)
+    def _peaks(self, ask: Ask) -> Peaks | None:
+        if not ask.has_partners:
+            return None
+        found = self.network.partners(self.rows.numerical, self.number_known, ask.unit.field)
         return found and found.of(0)
 
-    def _company(self, unit: Unit) -> Company:
-        return self.network.company(self.rows.numerical, self.number_known, unit.field, self.value).of(0)
-
     def _reveal_token(self, unit: Unit, code: Tensor, here: Tensor) -> None:
-        self.stem += self.stepper.levels[self.stepper.token[unit]].index_select(0, torch.where(here, code, unit.levels))
-        if unit.kind == LEVEL:
-            self.rows.categorical[:, unit.field] = torch.where(here, code, self.rows.categorical[:, unit.field])
-            gated = torch.eq(self.network.gates, unit.field)
-            self.is_present[:, gated] = (self.rows.categorical[:, unit.field] == 0).unsqueeze(1)
-            return
+        ask, levels = self.stepper.asks[self.stepper.place[unit]], self.stepper.levels[self.stepper.token[unit]]
+        self.stem += levels.index_select(0, torch.where(here, code, unit.levels))
+        held = self.rows.categorical if unit.kind == LEVEL else self.first_digit
         if unit.digit == 0:
-            self.first_digit[:, unit.field] = torch.where(here, code, self.first_digit[:, unit.field])
+            held[:, unit.field] = torch.where(here, code, held[:, unit.field])
+        if ask.gated:
+            self.is_present[:, ask.gated] = (self.rows.categorical[:, unit.field] == 0).unsqueeze(1)
 
     def _is_last(self, unit: Unit) -> bool:
         return self.network.units.revealed_by[unit.field] == self.stepper.place[unit]
@@ -333,13 +323,13 @@ class _Making:
         return cell[:, 0] + self._uniform() * (cell[:, 1] - cell[:, 0])
 
     def _reveal_number(self, number: int, value: Tensor, here: Tensor) -> None:
-        self.rows.numerical[:, number] = torch.where(here, value, self.rows.numerical[:, number])
-        own = self.rows.numerical[:, number : number + 1]
-        value, _ = scaled(self.network.scale[number : number + 1], own)
-        self.value[:, number] = value[:, 0]
-        seen = features(own, value, here.unsqueeze(1)).squeeze(1)
+        own = torch.where(here, value, self.rows.numerical[:, number])
+        self.rows.numerical[:, number] = own
+        self.number_known[:, number] |= here
+        known = self.number_known[:, number]
+        value = self.grown.add(number, own, None if known.all() else known)
+        seen = features(own.unsqueeze(1), value.unsqueeze(1), here.unsqueeze(1)).squeeze(1)
         self.stem.addmm_(seen, self.stepper.number_weight[number])
         place = self.network.units.revealed_by[number]
         if self.network.units.all[place].kind == NUMBER:
             self._unmask(place, here)
-        self.number_known[:, number] |= here

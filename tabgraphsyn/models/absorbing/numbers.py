@@ -113,12 +113,29 @@ class Company:
         there, at_normal = scaled(scale, normal)
         here = placed(scale, value)
         at_value = scaled(scale, here)[1]
-        as_normal, as_value = off * (-at_value).exp(), apart * at_normal.exp()
-        by_value = as_normal < CLEARLY * apart
-        by_normal = ~by_value & (as_value < CLEARLY * off)
-        mean = [torch.where(by_value, here, normal), torch.where(by_normal, there, value)]
-        deviation = [torch.where(by_value, as_normal, apart), torch.where(by_normal, as_value, off)]
-        return Company(torch.stack(mean, -1), torch.stack(deviation, -1).clamp(min=LEAST_DEVIATION))
+        told = off * (-at_value).exp(), apart * at_normal.exp()
+        return self.chosen((normal, value), (apart, off), (here, there), told)
+
+    @staticmethod
+    def chosen(
+        mean: tuple[Tensor, Tensor],
+        deviation: tuple[Tensor, Tensor],
+        other_mean: tuple[Tensor, Tensor],
+        other_deviation: tuple[Tensor, Tensor],
+    ) -> Company:
+        """Return what is said in each space, or in the other one where that says more: (..., 2) each.
+
+        Shape:
+            all: (...), in normalised space and on the scale of the values; the other ones are what is said in the other
+            space, as it is in this one.
+        """
+        by_value = other_deviation[0] < CLEARLY * deviation[0]
+        by_normal = ~by_value & (other_deviation[1] < CLEARLY * deviation[1])
+        means, deviations = (
+            torch.stack([torch.where(by_value, there[0], here[0]), torch.where(by_normal, there[1], here[1])], -1)
+            for here, there in ((mean, other_mean), (deviation, other_deviation))
+        )
+        return Company(means, deviations.clamp(min=LEAST_DEVIATION))
 
     def of(self, numbers: Tensor | int) -> Company:
         """Return what is said of some numbers, or of one: (rows, n, 2) or (rows, 2)."""
@@ -205,6 +222,38 @@ class MixtureHead(nn.Module):
         return found.clamp(-REACH, REACH)
 
     @staticmethod
+    def drawn(
+        raw: Tensor, shift: Tensor, company: Company, near: Peaks | None, scale: Tensor, draws: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Return one number a row as ``draw`` does of ``parts``: of the components, only the drawn one is computed.
+
+        Shape:
+            raw: (rows, 3 * components). shift: (rows, 2). company: (rows, 2). scale: (POINTS,). draws: (rows,) each.
+        """
+        weights, means, widths = raw.unflatten(-1, (3, -1)).unbind(-2)
+        if near is None:
+            weights = weights[:, :COMPONENTS]
+        else:
+            is_known = near.is_known.repeat_interleave(PEAKS, dim=-1)
+            weights = torch.cat(
+                [weights[:, :COMPONENTS], weights[:, COMPONENTS:].masked_fill(~is_known, -torch.inf)], -1
+            )
+        at = chosen_level(weights.softmax(-1), draws[0]).unsqueeze(1)
+        is_value = (at >= NORMAL) & (at < COMPONENTS)
+        space, mean, width = is_value.long(), means.gather(1, at), widths.gather(1, at)
+        is_told, deviation = at % 2 == 1, company.deviation.gather(1, space)
+        own = torch.where(is_told, mean * deviation + company.mean.gather(1, space), mean) + shift.gather(1, space)
+        width = torch.where(is_told, width + deviation.log(), width)
+        if near is not None:
+            place = (at - COMPONENTS).clamp(min=0)
+            peak = near.at.gather(1, place // PEAKS) + PEAK_REACH * mean, widths.new_tensor(PEAK_WIDTHS)[place % PEAKS]
+            own = torch.where(at >= COMPONENTS, peak[0], own)
+            width = torch.where(at >= COMPONENTS, widths.gather(1, at) + peak[1], width)
+        found = own[:, 0] + width[:, 0].clamp(*LOG_WIDTHS).exp() * draws[1]
+        found = torch.where(is_value[:, 0], unscaled(scale, found), found)
+        return found.clamp(-REACH, REACH)
+
+    @staticmethod
     def draw_within(
         parts: tuple[Tensor, Tensor, Tensor], scale: Tensor, uniform: Tensor, normal: Tensor, low: Tensor, high: Tensor
     ) -> Tensor:
@@ -271,6 +320,7 @@ def chosen_level(shares: Tensor, uniform: Tensor) -> Tensor:
     Shape:
         shares: (rows, levels), not negative. uniform: (rows,) in [0, 1). Returned: (rows,) int64.
     """
-    ends = shares.double().cumsum(1)
-    wanted = uniform.double() * ends[:, -1]
+    ends = shares.cumsum(1)
+    # Never the end of the last share itself: no level of no share is drawn.
+    wanted = uniform.to(ends.dtype) * (ends[:, -1] * (1 - 2 * torch.finfo(ends.dtype).eps))
     return torch.searchsorted(ends, wanted.unsqueeze(1), right=True)[:, 0].clamp(max=shares.shape[1] - 1)
