@@ -73,9 +73,7 @@ def _training(prepared: str, table: str, steps: int, overrides: Sequence[str]) -
         inputs, tracker = {"prepare": Path(prepared)}, JsonlTracker(folder / "metrics.jsonl")
         start = time.process_time()
         absorbing.run(
-            StageContext(
-                "absorbing", table, "bench", folder, config, inputs, Resources(), tracker, NeverInterrupted()
-            )
+            StageContext("absorbing", table, "bench", folder, config, inputs, Resources(), tracker, NeverInterrupted())
         )
         taken = time.process_time() - start
         tracker.close()
@@ -165,7 +163,9 @@ def main() -> None:
     for line in lines[options.measure]:
         for name in trees:
             own = [one for one in runs if one["tree"] == name and one["line"] == line[1:]]
-            speed, peak = ([f(one) for one in own] for f in (lambda x: x["rows"] / x["seconds"], lambda x: x["peak_mb"]))
+            speed, peak = (
+                [f(one) for one in own] for f in (lambda x: x["rows"] / x["seconds"], lambda x: x["peak_mb"])
+            )
             print(f"{name:6} {' '.join(line[1:]):20} {_spread(speed)} rows/s, peak {_spread(peak)} MB")
     if options.json is not None:
         options.json.write_text(json.dumps(runs, indent=1))

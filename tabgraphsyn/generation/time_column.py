@@ -89,15 +89,19 @@ class TimeColumn:
 
     def rows(self, periods: Tensor) -> EncodedBatch:
         """Return encoded rows in which the fields of the column alone are filled; ``periods`` is (rows,) int64."""
-        numbers, categories = self.codec.places[self.pace.column]
-        at = self._nearest[periods.cpu().numpy()]
-        own = self.codec.columns[self.pace.column].encode(self.values(at).cast(self._type))
-        layout, count = self.codec.layout, len(periods)
-        numerical = torch.zeros(count, len(layout.numerical))
-        categorical = torch.zeros(count, len(layout.categorical), dtype=torch.int64)
-        numerical[:, numbers] = torch.from_numpy(own.numerical.mean(axis=2)).float()
-        categorical[:, categories] = torch.from_numpy(own.categorical.astype(np.int64))
-        return EncodedBatch(numerical, categorical)
+        own, at, layout = self.codec.places[self.pace.column], periods.cpu(), self.codec.layout
+        numerical = torch.zeros(len(at), len(layout.numerical))
+        found = EncodedBatch(numerical, torch.zeros(len(at), len(layout.categorical), dtype=torch.int64))
+        found.numerical[:, own[0]] = self._fields.numerical[at]
+        found.categorical[:, own[1]] = self._fields.categorical[at]
+        return found
+
+    @cached_property
+    def _fields(self) -> EncodedBatch:
+        """The column's fields of every period, (periods,)."""
+        own = self.codec.columns[self.pace.column].encode(self.values(self._nearest).cast(self._type))
+        numbers = torch.from_numpy(own.numerical.mean(axis=2)).float()
+        return EncodedBatch(numbers, torch.from_numpy(own.categorical.astype(np.int64)))
 
     def joined(self, timed: EncodedBatch, given: EncodedBatch, is_given: Tensor) -> EncodedBatch:
         """Return given rows, timed ones' times where none is given; ``is_given`` is (rows,) bool."""

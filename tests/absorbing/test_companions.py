@@ -9,6 +9,8 @@ from small_table import network, rows
 
 from tabgraphsyn.models.absorbing import companions
 from tabgraphsyn.models.absorbing.companions import RIDGE, Companions
+from tabgraphsyn.models.absorbing.growing import Growing, Weighing
+from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import NEAR, Company, nearness, scaled
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH, _logarithms
 from tabgraphsyn.models.batch import EncodedBatch
@@ -169,3 +171,27 @@ def test_cells_near_what_is_said_are_likelier() -> None:
     found = nearness(torch.zeros(1, NEAR), company, at)[0]
     assert found.argmax() == 6 and (found[:6].diff() > 0).all() and (found[6:].diff() < 0).all()
     assert found.max() - found.min() < 20
+
+
+def test_rows_in_the_making_are_told_what_rows_of_a_table_are() -> None:
+    made = shaken_numbers()
+    numbers, known = torch.randn(60, 3).clamp(-3, 3), torch.zeros(60, 3, dtype=torch.bool)
+    growing = Growing(Weighing(made.companions, made.scale), 60, None)
+    for number, asked in ((1, 0), (0, 2), (1, 2)):  # the second one in half of the rows first
+        here = torch.arange(60) % 2 == 0 if not known[:, 1].any() else torch.ones(60, dtype=torch.bool)
+        known[:, number] |= here
+        growing.add(number, numbers[:, number], None if known[:, number].all() else known[:, number])
+        value = scaled(made.scale, numbers)[0]
+        wanted, found = made.company(numbers, known, asked, value).of(0), growing.company(asked)
+        torch.testing.assert_close(found.mean, wanted.mean, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found.deviation, wanted.deviation, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(growing.seen, torch.cat([numbers * known, value * known], 1), atol=1e-5, rtol=1e-5)
+
+
+def shaken_numbers() -> AbsorbingNetwork:
+    """A network whose three numbers share much."""
+    made = network()
+    first = torch.randn(4000, 1)
+    both = torch.cat([first, first + 0.3 * torch.randn(4000, 1), 0.5 * first + torch.randn(4000, 1)], 1).clamp(-4, 4)
+    made.measure(EncodedBatch(both, torch.zeros(4000, 3, dtype=torch.int64)))
+    return made

@@ -13,7 +13,16 @@ from torch import Tensor
 from tabgraphsyn.models.absorbing import network as absorbing_network
 from tabgraphsyn.models.absorbing.drawing import Made, Stepper, _Making
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.numbers import COMPONENTS, Company, MixtureHead, scaled, unscaled
+from tabgraphsyn.models.absorbing.numbers import (
+    COMPONENTS,
+    PEAKS,
+    Company,
+    MixtureHead,
+    chosen_level,
+    scaled,
+    unscaled,
+)
+from tabgraphsyn.models.absorbing.partners import Peaks
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
 from tabgraphsyn.models.absorbing.units import Unit
 from tabgraphsyn.models.batch import EncodedBatch
@@ -220,3 +229,20 @@ def test_a_compiled_network_is_compiled_in_what_training_asks(monkeypatch: pytes
     made.compile()
     assert torch.equal(made.surprises(made.draft(batch, known), context), before)
     assert asked == ["surprises"] and list(made.state_dict()) == names
+
+
+@pytest.mark.parametrize("is_near", [False, True])
+def test_one_component_alone_is_drawn_as_of_all(is_near: bool) -> None:
+    torch.manual_seed(3)
+    components = COMPONENTS + 2 * PEAKS * is_near
+    raw, shift = torch.randn(500, 3 * components), torch.randn(500, 2)
+    company = Company(torch.randn(500, 2), torch.rand(500, 2) + 0.1)
+    near = Peaks(torch.randn(500, 2), torch.rand(500, 2) < 0.7) if is_near else None
+    scale, draws = torch.linspace(-REACH, REACH, POINTS).exp(), (torch.rand(500), torch.randn(500))
+    wanted = MixtureHead.draw(MixtureHead.parts(raw, shift, company, near), scale, *draws)
+    torch.testing.assert_close(MixtureHead.drawn(raw, shift, company, near, scale, draws), wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_no_level_without_a_share_is_drawn() -> None:
+    shares = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]]).expand(4, -1)
+    assert chosen_level(shares, torch.tensor([0.0, 0.299, 0.301, 1 - 2**-24])).tolist() == [1, 1, 3, 3]

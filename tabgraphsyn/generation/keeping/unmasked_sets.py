@@ -133,6 +133,8 @@ class UnmaskedLimits:
         if column in self._beside.names:
             assert made.numbers is not None
             return numbers_of(self._beside.columns(made.numbers.cpu().numpy())[column])
+        if column in made.read:
+            return made.read[column]
         if not self._fields.is_read(column):
             return None
         known = made.is_known[:, list(self._fields.units_of(column))].all(1)
@@ -142,6 +144,8 @@ class UnmaskedLimits:
         numbers, levels = made.rows.numerical[known].cpu().numpy(), made.rows.categorical[known].cpu().numpy()
         value = numbers_of(self._fields.values(column, numbers, levels))
         found[known.cpu().numpy()] = np.where(self._fields.is_certain(column, levels), value, np.nan)
+        if known.all():
+            made.read[column] = found
         return found
 
 

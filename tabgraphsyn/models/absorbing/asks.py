@@ -46,6 +46,7 @@ class Ask:
 def asks_of(network: AbsorbingNetwork) -> list[Ask]:
     """Return what is asked for each unit of a network, in the order of all units."""
     units, found = network.units, []
+    has_partner = (network.partners.partner >= 0).any(1).tolist()
     gates, levels = network.gates.tolist(), sum(network.token_levels)
     for unit in units.all:
         smooth = units.smooth.index(unit.field) if unit.kind == NUMBER else -1
@@ -60,9 +61,7 @@ def asks_of(network: AbsorbingNetwork) -> list[Ask]:
                 beside = network.near[unit.field]
             elif unit.field in network.affinities.of:
                 beside = network.trust
-        weight, bias = (
-            torch.cat([one[own], one[beside]]).detach() for one in (network.head.weight, network.head.bias)
-        )
+        weight, bias = (torch.cat([one[own], one[beside]]).detach() for one in (network.head.weight, network.head.bias))
         found.append(
             Ask(
                 unit,
@@ -71,7 +70,7 @@ def asks_of(network: AbsorbingNetwork) -> list[Ask]:
                 beside.stop - beside.start,
                 smooth,
                 [number for number, gate in enumerate(gates) if unit.kind == LEVEL and gate == unit.field],
-                unit.kind != LEVEL and bool(network.partners.most) and bool((network.partners.partner[unit.field] >= 0).any()),
+                unit.kind != LEVEL and has_partner[unit.field],
             )
         )
     return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,11 +29,13 @@ class Made:
         rows: fields that are not known yet hold 0.
         is_known: (rows, units) bool.
         numbers: (rows,) int64, which rows of the table they are; None where nothing depends on it.
+        read: columns that are known in all rows -> (rows,) float64, as rules read them: they stay so.
     """
 
     rows: EncodedBatch
     is_known: Tensor
     numbers: Tensor | None = None
+    read: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Heed(Protocol):

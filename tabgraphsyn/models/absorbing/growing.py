@@ -16,8 +16,8 @@ from tabgraphsyn.models.absorbing.companions import TINY, Companions
 from tabgraphsyn.models.absorbing.numbers import Company
 from tabgraphsyn.models.absorbing.scales import POINTS, REACH
 
-MOST_KEPT = 1 << 14
-"""Sets of known numbers, times asked ones, whose weights are kept; others are computed each time."""
+MOST_KEPT = 1 << 22
+"""Weights that are kept, at most; those of further sets of known numbers are computed each time."""
 
 
 STEP = 2 * REACH / (POINTS - 1)
@@ -51,11 +51,11 @@ class LineScale:
 
 @dataclass(frozen=True)
 class Weights:
-    """What the numbers of one set weigh for one that is asked.
+    """What the numbers of one set weigh for each that is asked.
 
     Shape:
-        each: (2, numbers), by how much the mean moves for a deviation of each, 0 for those that are not known, in
-        normalised space and on the scale of the values. base, deviation: (2,).
+        each: (asked, 2, numbers), by how much the mean moves for a deviation of each, 0 for those that are not known,
+        in normalised space and on the scale of the values. base, deviation: (asked, 2).
     """
 
     each: Tensor
@@ -74,25 +74,25 @@ class Weighing:
     def __init__(self, companions: Companions, scale: Tensor) -> None:
         self.mean, self.unit = companions.mean, companions.deviation.clamp(min=TINY)
         self.scales = [LineScale(one) for one in scale]
-        self._companions, self._kept = companions, dict[tuple[int, int], Weights]()
+        self._companions, self._kept = companions, dict[int, Weights]()
 
-    def of(self, known: int, asked: int) -> Weights:
-        """Return what the numbers of a set weigh for a number."""
-        found = self._kept.get((known, asked))
+    def of(self, known: int) -> Weights:
+        """Return what the numbers of a set weigh."""
+        found = self._kept.get(known)
         if found is None:
-            found = self._found(known, asked)
-            if len(self._kept) < MOST_KEPT:
-                self._kept[known, asked] = found
+            found = self._found(known)
+            if len(self._kept) * found.each.numel() < MOST_KEPT:
+                self._kept[known] = found
         return found
 
-    def _found(self, known: int, asked: int) -> Weights:
+    def _found(self, known: int) -> Weights:
         count, device = self.mean.shape[1], self.mean.device
         is_known = torch.tensor([[bool(known >> number & 1) for number in range(count)]], device=device)
         # A row in which all are as usual, and one for each number that is a deviation above that.
         moved = torch.eye(count + 1, count, device=device).roll(1, 0)
         rows = self.mean + self.unit * moved.unsqueeze(1)
-        mean, deviation = self._companions(rows, is_known.expand(count + 1, -1), slice(asked, asked + 1))
-        return Weights((mean[1:, 0] - mean[0, 0]).T.contiguous(), mean[0, 0], deviation[0, 0])
+        mean, deviation = self._companions(rows, is_known.expand(count + 1, -1), slice(None))
+        return Weights((mean[1:] - mean[0]).permute(1, 2, 0).contiguous(), mean[0], deviation[0])
 
 
 class Growing:
@@ -152,15 +152,12 @@ class Growing:
         return self._said[1]
 
     def _found(self, asked: int) -> Company:
-        weights = [self._weighing.of(one, asked) for one in self._sets]
-        if len(weights) == 1:
-            each, base, deviation = weights[0].each, weights[0].base, weights[0].deviation.expand(len(self._apart), -1)
-        else:
-            each, base, deviation = (
-                torch.stack([getattr(one, name) for one in weights])[self._which]
-                for name in ("each", "base", "deviation")
-            )
-        return Company((self._apart * each).sum(2) + base, deviation)
+        weights = [self._weighing.of(one) for one in self._sets]
+        parts = [(one.each[asked], one.base[asked], one.deviation[asked]) for one in weights]
+        each, base, deviation = parts[0]
+        if len(parts) > 1:
+            each, base, deviation = (torch.stack(one)[self._which] for one in zip(*parts, strict=True))
+        return Company((self._apart * each).sum(2) + base, deviation.expand(len(self._apart), -1))
 
 
 def agreed(said: Company, scale: LineScale) -> Company:
