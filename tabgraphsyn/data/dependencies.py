@@ -30,7 +30,6 @@ MIN_CONFIRMATIONS = 10
 """Rows that repeat an unusual dependent value of their determinant value; fewer may be chance."""
 MAX_LEVELS = 1_000
 ROWS_PER_LEVEL = 10
-ROWS_PER_KEY = 3
 SCREEN_ROWS = 2_000
 SCREEN_SLACK = 0.02
 """A screen of 2,000 rows estimates a strength to within about this."""
@@ -195,6 +194,8 @@ def _discover_table(schema: Schema, table: Table, is_training: np.ndarray) -> It
         if is_key and not whole.is_whole:
             sample = _Sample(table, is_training, dependents, clustered_by=determinant)
         codes = tuple_codes([sample.codes(column, null_code=not is_key) for column in determinant])
+        if is_key:
+            codes = _of_several(codes)
         if not _is_usable(codes, is_key):
             continue
         likely = sample.possible(codes, dependents, inconsistent=1 - MIN_STRENGTH + SCREEN_SLACK)
@@ -208,12 +209,16 @@ def _discover_table(schema: Schema, table: Table, is_training: np.ndarray) -> It
                 yield Dependency(name, determinant, dependent, round(strength.share, 6), strength.rows)
 
 
+def _of_several(codes: np.ndarray) -> np.ndarray:
+    """Return codes, (rows,) int64, with -1 in rows that share theirs with no other: what it fixes they do not say."""
+    counts = np.bincount(codes + 1)
+    return np.where(counts[codes + 1] > 1, codes, -1)
+
+
 def _is_usable(codes: np.ndarray, is_key: bool) -> bool:
     filled = codes[codes >= 0]
     levels = len(np.unique(filled))
-    if is_key:
-        return levels >= 2 and len(filled) >= ROWS_PER_KEY * levels
-    return 2 <= levels <= min(MAX_LEVELS, len(filled) // ROWS_PER_LEVEL)
+    return 2 <= levels <= (levels if is_key else min(MAX_LEVELS, len(filled) // ROWS_PER_LEVEL))
 
 
 def mark_kept(dependencies: Sequence[Dependency], derived: Mapping[str, Mapping[str, str]]) -> list[Dependency]:

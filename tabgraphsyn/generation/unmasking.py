@@ -150,6 +150,8 @@ def _families(
             new, last = _carried_on(stepper, carried, context, generator, before, stands, rows, last)
         if remembered is not None:
             remembered.add(new)
+        if stepper.heed is not None:
+            stepper.heed.add(new, rows)
         made.numerical[rows] = new.numerical.cpu()
         made.categorical[rows] = new.categorical.cpu().to(made.categorical.dtype)
 

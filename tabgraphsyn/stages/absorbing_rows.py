@@ -21,6 +21,7 @@ from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.fixing.demands import Cells, Demands, asked_columns
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
+from tabgraphsyn.generation.keeping.unmasked_families import UnmaskedFamilies
 from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
 from tabgraphsyn.generation.new_keys import NewKeys, looked_up
 from tabgraphsyn.generation.parents import Fixed
@@ -251,8 +252,17 @@ class AbsorbingRows(RowMaker):
         beside = BesideParents(prepared.schema, rules, making.parents.read, known)
         protected = fixed_columns(prepared, table) | asked_columns(demands)
         protected |= set() if carried is None else {carried.rule.column.column}
-        heed = UnmaskedRules(fields, beside, protected, None if asked is None else asked.masks)
+        masks = None if asked is None else asked.masks
+        heed = UnmaskedRules(fields, beside, protected, masks, self._siblings(table, fields, rules))
         return None if heed.is_empty else heed
+
+    def _siblings(self, table: str, fields: Fields, rules: RowRules) -> UnmaskedFamilies | None:
+        """Return the rules among siblings that are made one after another; None where pieces of a family are not."""
+        prepared, driver = self.making.prepared, self.making.prepared.plan.driver[table]
+        family = driver_pointer(prepared, table, self.making.skeleton.pointers.__getitem__)
+        if driver is None or family is None or series(prepared, table) is not None:
+            return None
+        return UnmaskedFamilies(fields, prepared.schema, rules.families, driver, family)
 
     def _times(self, table: str) -> Fixed:
         """Return the column of times at which new rows stand by their keys; empty where keys do not say."""

@@ -59,6 +59,22 @@ def test_dependencies_across_keys_are_found_and_no_others():
     assert 2_600 < plane.support_rows < 2_800
 
 
+def test_what_a_key_fixes_is_found_where_most_keys_stand_in_one_row():
+    rng = np.random.default_rng(0)
+    rows, films = 1_200, 1_000
+    film = np.concatenate([np.arange(films), rng.integers(0, films, rows - films)])
+    genre, month = rng.integers(0, 6, films)[film], rng.integers(0, 12, rows)
+    columns = {"film": pa.array(film), "genre": pa.array(genre), "month": pa.array(month)}
+    child = TableSchema("credits", (Column("film", "id"), *(Column(one, "categorical") for one in ("genre", "month"))))
+    parent = TableSchema("films", (Column("id", "id"),), ("id",))
+    tables = {"credits": Table(child, pa.table(columns)), "films": Table(parent, pa.table({"id": np.arange(films)}))}
+    schema = Schema((child, parent), (Relation("credits", ("film",), "films", ("id",)),))
+    result = found(Database(schema, tables))
+    assert set(result) == {(("film",), "genre")}
+    # Films that stand in one row say nothing of what a film fixes.
+    assert result[("film",), "genre"].support_rows < 2 * (rows - films)
+
+
 def test_large_tables_are_sampled_by_whole_groups(monkeypatch):
     monkeypatch.setattr(dependencies, "SAMPLE_ROWS", 700)
     result = found(flights())

@@ -1,7 +1,7 @@
 """Rules kept while rows are unmasked: what follows is computed as soon as it does, what cannot be has no probability.
 
 What is drawn afterwards is drawn beside the value that the row ends with. Each rule that could not be kept so (a
-combination that no five entities hold, a rule among several rows) is kept when all rows are made (``rule_keeping``).
+combination that no five entities hold, most rules among rows) is kept when all rows are made (``rule_keeping``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
 from tabgraphsyn.generation.keeping.unmasked_equals import UnmaskedEquals
+from tabgraphsyn.generation.keeping.unmasked_families import UnmaskedFamilies
 from tabgraphsyn.generation.keeping.unmasked_fields import Computing, Missing
 from tabgraphsyn.generation.keeping.unmasked_groups import UnmaskedGroups
 from tabgraphsyn.generation.keeping.unmasked_nulls import FILLED, UnmaskedNulls
@@ -34,6 +35,7 @@ class UnmaskedRules:
         beside: rules of its rows, with the parents' columns.
         protected: columns that no rule computes.
         masks: of units, which levels can meet what a user asks for, (1, levels) bool.
+        families: rules among siblings, None where siblings are not made one after another.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class UnmaskedRules:
         beside: BesideParents | None,
         protected: frozenset[str] = frozenset(),
         masks: Mapping[Unit, Tensor] | None = None,
+        families: UnmaskedFamilies | None = None,
     ) -> None:
-        self._fields, self._masks = fields, dict(masks or {})
+        self._fields, self._masks, self._families = fields, dict(masks or {}), families or None
         rules = () if beside is None else beside.rules.rules
         self._nulls = UnmaskedNulls(fields, rules, {} if beside is None else beside.nulls())
         steps = []
@@ -65,7 +68,7 @@ class UnmaskedRules:
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to heed."""
-        return not (self._followers or self._masks or self._limits or self._groups or self._equals)
+        return not (self._followers or self._masks or self._limits or self._groups or self._equals or self._families)
 
     def _orders(self) -> dict[int, set[int]]:
         """Return for groups the groups that come before them."""
@@ -111,11 +114,25 @@ class UnmaskedRules:
         """See ``drawing.Heed``: (rows, levels) or (1, levels) bool."""
         masks = [self._masks.get(unit), self._filled(unit, made)]
         masks += [one.allowed(unit, made) for one in (self._limits, self._groups, self._equals) if one is not None]
-        return joined(None if one is None else one.to(made.is_known.device) for one in masks)
+        found = joined(None if one is None else one.to(made.is_known.device) for one in masks)
+        siblings = None if self._families is None else self._families.allowed(unit, made)
+        if siblings is None:
+            return found
+        siblings = siblings.to(made.is_known.device)
+        if found is None:
+            return siblings
+        # What siblings leave comes after what a row may be.
+        both = found & siblings
+        return torch.where(both.any(1, keepdim=True), both, found)
 
     def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
         """See ``drawing.Heed``: (rows,) each."""
         return None if self._limits is None else self._limits.within(unit, made)
+
+    def add(self, rows: EncodedBatch, numbers: Tensor) -> None:
+        """See ``drawing.Heed``: (rows,) int64."""
+        if self._families is not None:
+            self._families.add(rows, numbers)
 
     def _filled(self, unit: Unit, made: Made) -> Tensor | None:
         """Return which levels a gate may take where there must be a value, (rows, levels) bool; None for all."""

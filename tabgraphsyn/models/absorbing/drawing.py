@@ -60,6 +60,9 @@ class Heed(Protocol):
     def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
         """Return the least and the largest normalised number that a unit may be, (rows,) each; None for any."""
 
+    def add(self, rows: EncodedBatch, numbers: Tensor) -> None:
+        """Remember rows that are made, for their siblings; (rows,) int64 says which ones of the table they are."""
+
 
 class Stepper:
     """Draws rows with one network; what is the same for all rows is computed once.
