@@ -253,9 +253,11 @@ def _is_said(search: Search, rule: Fixed, told: Sequence[Rule]) -> bool:
             return True
         if isinstance(one, OneOf) and pair <= set(one.columns):
             return True
-        if isinstance(one, Same) and one.right.through is not None:
-            keys = set(map(Operand, search.tables.schema.way(one.right.through)[0].child_columns))
-            if one.left in pair and pair - {one.left} <= keys:
+        above = {each for each in one.operands if not each.is_own}
+        own = set(one.operands) - above
+        if isinstance(one, Same | Total) and above and own <= pair:
+            ways = (search.tables.schema.way(str(each.through))[0].child_columns for each in above)
+            if pair - own <= {Operand(name) for columns in ways for name in columns}:
                 return True
     return False
 
