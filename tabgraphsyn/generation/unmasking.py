@@ -14,7 +14,7 @@ from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.carried import TRIES, Carried
 from tabgraphsyn.generation.time_column import TimeColumn
-from tabgraphsyn.models.absorbing.drafts import Around, Before
+from tabgraphsyn.models.absorbing.drafts import Around, Before, Context
 from tabgraphsyn.models.absorbing.drawing import Heed, Stepper
 from tabgraphsyn.models.absorbing.history import LEAD, LastRow
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
@@ -38,7 +38,7 @@ class Wanted(Protocol):
     def settled(
         self,
         stepper: Stepper,
-        context: Tensor,
+        context: Context,
         generator: torch.Generator,
         before: Before | None,
         stands: tuple[EncodedBatch, Tensor] | None,
@@ -159,7 +159,7 @@ def _families(
 def _carried_on(
     stepper: Stepper,
     carried: Carried,
-    context: Tensor,
+    context: Context,
     generator: torch.Generator,
     before: Before | None,
     stands: tuple[EncodedBatch, Tensor] | None,
@@ -181,7 +181,7 @@ def _carried_on(
         rows = torch.from_numpy(far).to(context.device)
         ahead = None if before is None else Before(before.history[rows], before.numbers[rows])
         given = None if stands is None else (_rows(stands[0], rows, str(context.device)), stands[1][rows])
-        drawn = stepper.rows(context[rows], generator, ahead, given, units, numbers[rows.cpu()])
+        drawn = stepper.rows(context.take(rows), generator, ahead, given, units, numbers[rows.cpu()])
         found = carried.come_to(drawn, None if last is None else last[far])
         better = carried.beyond(found) < carried.beyond(value[far])
         value[far[better]] = found[better]
@@ -207,7 +207,7 @@ class Hands:
         generator: torch.Generator,
         given: tuple[EncodedBatch, Tensor] | None,
         periods: Tensor | None = None,
-    ) -> tuple[Tensor, tuple[EncodedBatch, Tensor]]:
+    ) -> tuple[Context, tuple[EncodedBatch, Tensor]]:
         """Return the context of the next rows at their times, and what of these rows stands.
 
         Args:
@@ -222,7 +222,7 @@ class Hands:
         clock = Clock(self.last[:count], left.to(device))
         context = self.network.context(replace(around, clock=clock), before)
         draws = torch.rand(2, count, generator=generator).to(device)
-        self.last = pace.draw(context, clock, draws[0], draws[1]) if periods is None else periods
+        self.last = pace.draw(context.vector, clock, draws[0], draws[1]) if periods is None else periods
         if given is not None:
             is_given = given[1][:, self.is_timed.to(device)].all(1)
             told = self.column.periods(_table(given[0]), 0)
@@ -233,7 +233,7 @@ class Hands:
         if given is not None:
             rows = self.column.joined(rows, given[0], is_given)
             stands = stands | given[1]
-        return context + pace.seen_now(clock, self.last), (rows, stands)
+        return context.moved(pace.seen_now(clock, self.last)), (rows, stands)
 
 
 class Remembered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.reference import entity_numbers
 from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
 from tabgraphsyn.models.absorbing.affinity import affinities
@@ -26,7 +28,9 @@ from tabgraphsyn.models.absorbing.order import ORDERS, hidden_groups
 from tabgraphsyn.models.absorbing.pace import Pace, bins_of
 from tabgraphsyn.models.absorbing.partners import partners
 from tabgraphsyn.models.absorbing.rows import present
+from tabgraphsyn.models.absorbing.said import Said, said_fields
 from tabgraphsyn.models.absorbing.scales import scales
+from tabgraphsyn.models.absorbing.surroundings import Surroundings
 from tabgraphsyn.models.absorbing.together import sets_of
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedTensors
@@ -100,7 +104,8 @@ def run(context: StageContext) -> None:
     pace = None if times is None else _pace(times[0], families, times[1], entities)
     near, across = partners(codec, encoded)
     together = [] if families.exchange else sets_of(codec.layout, encoded, entities)
-    told_by, ahead = affinities(codec.layout, encoded, entities)
+    said = [(one.levels, partial(_said, one, around)) for one in _said_fields(prepared, table)]
+    told_by, ahead = affinities(codec.layout, encoded, entities, said, prepared.plan.min_entities)
     record = {
         "table": table,
         **units.to_dict(),
@@ -154,11 +159,17 @@ def load_network(
         name: of its files; None: ``absorbing``.
 
     Raises:
-        DataError: weights that do not fit the config.
+        DataError: weights that do not fit the config, or counts of fields that there are not.
     """
     record = read_json(folder / f"{name or NAME}.json")
     if record["training"] is None:
         return None
+    fields = len(prepared.wide_layout(table).categorical) + len(_said_fields(prepared, table))
+    if any(known >= fields for known, _ in record["told_by"]):
+        raise DataError(
+            f"absorbing/{table}.json: told_by: fields below {fields} expected, found others. "
+            "Copy the whole bundle again."
+        )
     rows = prepared.plan.training_rows[table]
     weights = folder / f"{name or NAME}.safetensors"
     return with_weights(lambda: _network(record, prepared, settings, rows), weights).eval()
@@ -206,6 +217,7 @@ def _network(record: Mapping[str, Any], prepared: Prepared, settings: Absorbing,
         sets=record["sets"],
         told_by=record["told_by"],
         ahead=record["ahead"],
+        keys=prepared.known(table).levels,
         history=settings.history,
         order=ORDERS[settings.order](prepared.codec(table), units),
     )
@@ -220,6 +232,16 @@ def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray
             getattr(network, f"edges_{number}").copy_(torch.from_numpy(grid.edges))
             getattr(network, f"parts_{number}").copy_(torch.from_numpy(grid.parts))
             getattr(network, f"usual_{number}").copy_(torch.from_numpy(grid.usual))
+
+
+def _said_fields(prepared: Prepared, table: str) -> list[Said]:
+    """Return the fields that keys and ancestors say of a table's rows."""
+    return said_fields(prepared.known(table).levels, [prepared.wide_layout(one) for one in layouts_up(prepared, table)])
+
+
+def _said(field: Said, around: Surroundings) -> np.ndarray:
+    """Return a field that is said of the training rows, (rows,) int64, -1 for nothing."""
+    return field.table(around).numpy()
 
 
 def _measure(network: AbsorbingNetwork, encoded: EncodedTensors, seed: int) -> None:

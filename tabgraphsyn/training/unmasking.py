@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tabgraphsyn.data.pointers import concatenated_ranges
 from tabgraphsyn.data.seeding import derive_seed
-from tabgraphsyn.models.absorbing.drafts import Around, Before, Draft
+from tabgraphsyn.models.absorbing.drafts import Around, Before, Context, Draft
 from tabgraphsyn.models.absorbing.history import LEAD
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.pace import Clock
@@ -101,11 +101,11 @@ class UnmaskingTask(WindowTask):
 
     def foretelling(
         self, windows: np.ndarray, generator: torch.Generator, *, training: bool, part: Part = WHOLE
-    ) -> tuple[Draft, Tensor, Before | None, Tensor]:
+    ) -> tuple[Draft, Context, Before | None, Tensor]:
         """Return rows of the windows under masks, their context, what came before, and how late they are.
 
         Shape:
-            context: (rows, width). How late they are: (rows,).
+            How late they are: (rows,).
         """
         rows, siblings = self.families.batch(windows)
         drawn = self.encoded.draw(rows, generator)
@@ -132,13 +132,13 @@ class UnmaskingTask(WindowTask):
         context, lateness = self._at_times(self.unmasking.context(around, history), around, rows[cut])
         return draft, context, history, lateness
 
-    def _at_times(self, context: Tensor, around: Around, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _at_times(self, context: Context, around: Around, rows: Tensor) -> tuple[Context, Tensor]:
         """Return the context of rows at their times, and how surprising these are: (rows,), zeros without times."""
         pace = self.unmasking.pace
         if pace is None or self.times is None or around.clock is None:
-            return context, context.new_zeros(len(context))
+            return context, context.vector.new_zeros(len(context))
         time = self.times[rows].to(self.device)
-        return context + pace.seen_now(around.clock, time), pace.surprise(context, around.clock, time)
+        return context.moved(pace.seen_now(around.clock, time)), pace.surprise(context.vector, around.clock, time)
 
     def _masks(self, rows: int, generator: torch.Generator) -> Tensor:
         """Return which units are known: the first ones of the groups in their order, (rows, units) bool."""

@@ -45,6 +45,7 @@ def network(
     sets: Sequence[tuple[Sequence[int], int]] = (),
     told_by: Sequence[tuple[int, int]] = (),
     ahead: Sequence[int] = (),
+    keys: Sequence[int] = (),
 ) -> AbsorbingNetwork:
     """A network for ``LAYOUT`` whose rough numbers have cells from -3 to 3 with gaps between them."""
     torch.manual_seed(0)
@@ -62,6 +63,7 @@ def network(
         sets=sets,
         told_by=told_by,
         ahead=ahead,
+        keys=keys,
     )
     made.partners.across.copy_(torch.linspace(-REACH, REACH, made.partners.across.shape[2]))
     points = torch.linspace(-REACH, REACH, POINTS)

@@ -74,6 +74,8 @@ def not_finite(bundle: Path) -> None:
         (lambda bundle: changed(bundle, "absorbing/visits.json", "more", 1), "more"),
         (lambda bundle: changed(bundle, "absorbing/visits.json", "digits", []), "an entry for each number"),
         (lambda bundle: changed(bundle, "absorbing/visits.json", "facts", 900), "facts.weight"),
+        (lambda bundle: changed(bundle, "absorbing/visits.json", "told_by", [[0, 900]]), "categorical fields of the"),
+        (lambda bundle: changed(bundle, "absorbing/visits.json", "told_by", [[900, 0]]), "told_by: fields below"),
         (lambda bundle: changed(bundle, "absorbing/visits.json", "table", "people"), "another name"),
         (lambda bundle: changed(bundle, "absorbing/visits.json", "training", None), "weights where"),
         (not_finite, "finite"),

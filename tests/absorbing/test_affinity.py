@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from small_table import UNITS, network, rows
+from small_table import PARENT, UNITS, network, rows, surrounded
 from test_network import context_of, masks, shaken
 
 from tabgraphsyn.data.layout import CategoricalField, EncodedTable, TableLayout
 from tabgraphsyn.models.absorbing.affinity import Affinities, affinities
+from tabgraphsyn.models.absorbing.drafts import Around
 from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
+from tabgraphsyn.models.absorbing.said import said_fields
 from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.row_conditions import RowConditions
 
 TIMETABLE = TableLayout(
     numerical=(),
@@ -51,9 +54,51 @@ def test_what_few_hold_together_counts_as_never_seen() -> None:
     assert affinities(TIMETABLE, table, np.arange(12000) % 4) == ([], [])
     owner = np.where(table.categorical[:, 0] < 80, np.arange(12000) % 4, np.arange(12000))
     told, _ = affinities(TIMETABLE, table, owner)
+    assert affinities(TIMETABLE, table, np.arange(12000) % 7, min_entities=8) == ([], [])
     found = next(one for one in told if one.known == 0 and one.asked == 1)
     assert (found.table[:80].max(1) == found.table[:80].min(1)).all() and (found.table[:80] < -1.5).all()
     assert (found.table[80:].max(1) > 1).all()
+
+
+def test_what_keys_say_tells_a_field_of_many_levels_and_rows_without_one_are_left_out() -> None:
+    """Routes are tables: a key names the route, and a tenth of the rows have none."""
+    table = timetable()
+    number, route = table.categorical[:, 0], table.categorical[:, 1]
+    key = np.where(np.arange(12000) % 10 == 0, -1, route)
+    said = [(12, lambda: key), (5, lambda: np.arange(12000) % 5)]
+    told, ahead = affinities(TIMETABLE, table, np.arange(12000), said)
+    found = next(one for one in told if one.known == 4)
+    assert [(one.known, one.asked) for one in told if one.known >= 4] == [(4, 0)] and ahead == [0]
+    assert found.table.shape == (12, 300) and 0.8 * np.log(12) < found.told < 0.9 * np.log(12)
+    of_route = np.unique(number) * 5 % 12 == np.arange(12)[:, None]
+    assert (found.table[of_route] > 2).all() and (found.table[~of_route] < -3).all()
+
+
+def test_counts_reach_what_keys_and_ancestors_say() -> None:
+    """Fields 3 and 4 are keys, field 5 is the colour of the parent."""
+    made = shaken(network(told_by=[(0, 2), (4, 2), (5, 2)], keys=[2, 3], ancestors=True))
+    colour = EncodedBatch(torch.zeros(2, 1), torch.tensor([[1], [2]]))
+    keys = torch.tensor([[0, 2], [1, -1], [0, 0]])
+    around = Around(torch.zeros(3, 0), [(colour, torch.tensor([1, 0, -1]))], torch.zeros(3), torch.ones(3), keys=keys)
+    context = made.context(around, None)
+    assert context.said.tolist() == [[2, 2], [-1, 1], [0, -1]]
+    assert context.take(torch.tensor([1])).said.tolist() == [[-1, 1]]
+    table = torch.arange(40.0).view(10, 4)  # levels of field 0, then of the second key, then of the colour
+    made.affinities.table_2.copy_(table)
+    told = made.affinities.known(torch.tensor([[3, 0, 0]] * 3), torch.zeros(3, 3, dtype=torch.bool), context.said)
+    found = made.affinities(2, torch.full((3, 3), 0.5), *told)
+    assert torch.equal(found, torch.stack([table[4 + 2] + table[7 + 2], table[7 + 1], table[4 + 0]]))
+
+
+def test_what_rows_are_not_told_no_count_tells_them() -> None:
+    condition = RowConditions(torch.zeros(60, 0), torch.arange(60).view(60, 1) % 3, torch.zeros(60, 0), (3,))
+    around = replace(surrounded(60, parents=4), condition=condition)
+    told = torch.tensor([True, False] * 30)
+    taken = around.take(torch.arange(60), torch.zeros(60), torch.ones(60), torch.Generator(), told)
+    key, colour = said_fields([3], [PARENT])
+    assert torch.equal(key.rows(taken), key.table(around).where(told, torch.tensor(-1)))
+    assert torch.equal(colour.rows(taken), colour.table(around).where(told, torch.tensor(-1)))
+    assert (colour.table(around) < 0).any() and (key.levels, colour.levels) == (3, 3)
 
 
 def test_counts_reach_the_levels_of_known_fields_alone() -> None:
@@ -67,10 +112,12 @@ def test_counts_reach_the_levels_of_known_fields_alone() -> None:
 
 
 def test_levels_are_drawn_as_likely_as_they_are_in_training_and_the_leading_field_first() -> None:
-    made = shaken(network(told_by=[(0, 2), (1, 2), (2, 0)], ahead=[2]))
+    made = shaken(network(told_by=[(0, 2), (1, 2), (2, 0), (3, 2)], ahead=[2], ancestors=True))
     for asked in (0, 2):
         getattr(made.affinities, f"table_{asked}").normal_()
-    making = _Making(Stepper(made), context_of(made, 200), torch.Generator().manual_seed(2))
+    around = surrounded(200, parents=7).take(torch.arange(200), torch.zeros(200), torch.ones(200), torch.Generator())
+    making = _Making(Stepper(made), made.context(around, None), torch.Generator().manual_seed(2))
+    assert len(making.context.said.unique()) == 4
     order = made.order.drawn(torch.Generator().manual_seed(0))
     assert UNITS.groups[order[0]][0].field == 2
     for group in (UNITS.groups[place] for place in [*order[1:], order[0]]):

@@ -11,6 +11,7 @@ from small_table import UNITS, network, rows, surrounded
 from torch import Tensor
 
 from tabgraphsyn.models.absorbing import network as absorbing_network
+from tabgraphsyn.models.absorbing.drafts import Context
 from tabgraphsyn.models.absorbing.drawing import Made, Stepper, _Making
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import (
@@ -28,7 +29,7 @@ from tabgraphsyn.models.absorbing.units import Unit
 from tabgraphsyn.models.batch import EncodedBatch
 
 
-def context_of(made: AbsorbingNetwork, count: int) -> torch.Tensor:
+def context_of(made: AbsorbingNetwork, count: int) -> Context:
     numbers = torch.arange(count)
     around = surrounded(count).take(numbers, torch.zeros(count), torch.ones(count), torch.Generator())
     return made.context(around, None)
@@ -87,7 +88,10 @@ def test_drawing_sees_what_training_sees() -> None:
 
 @pytest.mark.parametrize("partners", [(), ([1, 2], [0, 0], [1])])
 def test_levels_and_digits_are_drawn_as_likely_as_they_are_in_training(partners: Sequence[Sequence[int]]) -> None:
-    made, context = shaken(network(partners=partners)), torch.zeros(300, 32)
+    made, context = (
+        shaken(network(partners=partners)),
+        Context(torch.zeros(300, 32), torch.zeros(300, 0, dtype=torch.int64)),
+    )
     making = _Making(Stepper(made), context, torch.Generator().manual_seed(2))
     seen = 0
     for group in [*UNITS.groups[1:], UNITS.groups[0]]:

@@ -68,10 +68,10 @@ def absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema:
 
 
 def _named(form: AbsorbingForm) -> Iterator[int]:
-    """Yield the categorical fields that tell others, are told, or are drawn first."""
+    """Yield the categorical fields that are told by others, or are drawn first; what tells, the network looks at."""
     yield from form.ahead
-    for pair in form.told_by:
-        yield from pair
+    for _, asked in form.told_by:
+        yield asked
 
 
 def graph_and_absorbing_problems(manifest: ManifestForm, forms: Mapping[str, Any], schema: Schema) -> Iterator[str]:

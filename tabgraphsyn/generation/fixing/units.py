@@ -19,7 +19,7 @@ from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.fields import above, places_of
 from tabgraphsyn.generation.fixing.condition import FILLED, Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
-from tabgraphsyn.models.absorbing.drafts import Before
+from tabgraphsyn.models.absorbing.drafts import Before, Context
 from tabgraphsyn.models.absorbing.drawing import Stepper
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
@@ -108,7 +108,7 @@ class Conditioned:
     def settled(
         self,
         stepper: Stepper,
-        context: Tensor,
+        context: Context,
         generator: torch.Generator,
         before: Before | None,
         stands: tuple[EncodedBatch, Tensor] | None,
@@ -136,7 +136,7 @@ class Conditioned:
             here = torch.from_numpy(pending).to(device)
             part = None if before is None else Before(before.history[here], before.numbers[here])
             own = EncodedBatch(stands[0].numerical[here], stands[0].categorical[here]), stands[1][here]
-            drawn = stepper.rows(context[here], generator, part, own, self.only, rows[pending])
+            drawn = stepper.rows(context.take(here), generator, part, own, self.only, rows[pending])
             values = self._decoded(drawn, rng)
             good = self._good(values, rows[pending].numpy())
             self._count(len(pending), int(good.sum()))

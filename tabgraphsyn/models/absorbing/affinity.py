@@ -2,14 +2,15 @@
 
 A thousand levels, each with a route, a carrier and an hour of its own, are a table to be looked up. A narrow network
 learns such a table slowly and never whole. So it is counted over the training rows, and the network says in each row
-how much what each known level tells counts. What few entities hold together counts as if it had never been seen.
+how much what each known level tells counts: levels of the row, and those that its keys and ancestors say (``said.py``).
+What few entities hold together counts as if it had never been seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import product
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
+from tabgraphsyn.models.absorbing.drafts import Around
+from tabgraphsyn.models.absorbing.said import Said
 from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 
 MANY = 256
@@ -38,8 +41,8 @@ class Affinity:
     """What a categorical field tells of another one.
 
     Attributes:
-        known: place among the categorical fields.
-        asked: the same.
+        known: place among the categorical fields and, after them, the fields that are said of the row.
+        asked: place among the categorical fields.
         told: nats by which rows of other entities are less surprising, as a mean.
         table: (levels of the known, levels of the asked) float32: how much likelier each level is, log.
     """
@@ -54,13 +57,19 @@ class Affinities(nn.Module):
     """What known levels say of a masked one.
 
     Args:
-        told_by: categorical fields that are known, and the one that is asked.
+        told_by: fields that are known, and the one that is asked, see ``Affinity``.
         levels: of each categorical field.
+        said: fields that are said of the row.
     """
 
-    def __init__(self, *, told_by: Sequence[tuple[int, int]], levels: Sequence[int]) -> None:
+    def __init__(self, *, told_by: Sequence[tuple[int, int]], levels: Sequence[int], said: Sequence[Said] = ()) -> None:
         super().__init__()
         self.told_by = [(known, asked) for known, asked in told_by]
+        heard = sorted({known for known, _ in told_by if known >= len(levels)})
+        self.heard = [said[field - len(levels)] for field in heard]
+        """Fields that are said of the row and tell something."""
+        self.column = {field: len(levels) + place for place, field in enumerate(heard)}
+        levels = [*levels, *(one.levels for one in said)]
         self.of: dict[int, list[int]] = {}
         """What tells of each field that is asked."""
         for place, (_, asked) in enumerate(self.told_by):
@@ -70,6 +79,21 @@ class Affinities(nn.Module):
             rows = [levels[self.told_by[place][0]] for place in here]
             self.start[asked] = [sum(rows[:number]) for number in range(len(rows))]
             self.register_buffer(f"table_{asked}", torch.zeros(sum(rows), levels[asked]))
+
+    def said(self, around: Around) -> Tensor:
+        """Return the levels that are said of some rows and tell something, (rows, heard) int64, -1 for nothing."""
+        found = [one.rows(around) for one in self.heard]
+        return torch.stack(found, dim=1) if found else around.rank.new_zeros(len(around.rank), 0, dtype=torch.int64)
+
+    def known(self, levels: Tensor, is_known: Tensor, said: Tensor) -> tuple[Tensor, Tensor]:
+        """Return levels and which of them are known, those that are said of the rows after the rows' own.
+
+        Shape:
+            levels: (rows, n_cat) int64. is_known: (rows, n_cat) bool. said: see ``said``.
+        """
+        if not self.heard:
+            return levels, is_known
+        return torch.cat([levels, said.clamp(min=0)], dim=1), torch.cat([is_known, said >= 0], dim=1)
 
     def added(self, unit: Unit, logits: Tensor, raw: Tensor, levels: Tensor, is_known: Tensor) -> Tensor:
         """Return the logits of a unit, (rows, levels), with what known levels tell of it; see ``forward``."""
@@ -81,10 +105,10 @@ class Affinities(nn.Module):
         """Return what speaks for the levels of a field, (rows, levels).
 
         Shape:
-            raw: (rows, told_by), of the head. levels: (rows, n_cat) int64. is_known: (rows, n_cat) bool.
+            raw: (rows, told_by), of the head. levels, is_known: (rows, n_cat + heard), see ``known``.
         """
         own = self.of[asked]
-        fields = [self.told_by[place][0] for place in own]
+        fields = [self.column.get(known, known) for known in (self.told_by[place][0] for place in own)]
         table: Tensor = getattr(self, f"table_{asked}")
         chosen = levels[:, fields] + torch.tensor(self.start[asked], device=raw.device)
         weight = (raw[:, own] + START) * is_known[:, fields]
@@ -132,7 +156,11 @@ class OwnWays(nn.Module):
 
 
 def affinities(
-    layout: TableLayout, table: EncodedTable, entities: np.ndarray, min_entities: int = 5
+    layout: TableLayout,
+    table: EncodedTable,
+    entities: np.ndarray,
+    said: Sequence[tuple[int, Callable[[], np.ndarray]]] = (),
+    min_entities: int = 5,
 ) -> tuple[list[Affinity], list[int]]:
     """Return what fields of many levels and others tell of each other, and the fields that are drawn before all others.
 
@@ -143,15 +171,17 @@ def affinities(
         layout: of the table.
         table: training rows.
         entities: (rows,) int64.
+        said: levels of each field that is said of the rows, and what returns them, (rows,) int64, -1 for nothing.
         min_entities: so many must hold levels together before they count.
     """
-    sizes = [field.levels for field in layout.categorical]
-    counting = _Counting(np.asarray(table.categorical)[:, : len(sizes)].astype(np.int64), sizes, entities, min_entities)
+    own = [field.levels for field in layout.categorical]
+    sizes = [*own, *(levels for levels, _ in said)]
+    counting = _Counting(np.asarray(table.categorical)[:, : len(own)], said, sizes, entities, min_entities)
     found: list[Affinity] = []
-    for known, asked in permutations(range(len(sizes)), 2):
-        if max(sizes[known], sizes[asked]) >= MANY and min(sizes[known], sizes[asked]) > 1:
+    for known, asked in product(range(len(sizes)), range(len(own))):
+        if known != asked and max(sizes[known], sizes[asked]) >= MANY and min(sizes[known], sizes[asked]) > 1:
             found += counting.told(known, asked, MOST_CELLS - sum(one.table.size for one in found))
-    return found, _leading(found, sizes)
+    return found, _leading(found, own)
 
 
 @dataclass
@@ -159,10 +189,11 @@ class _Counting:
     """Counts over training rows.
 
     Shape:
-        levels: (rows, n_cat) int64. entities: (rows,) int64.
+        levels: (rows, n_cat) int. entities: (rows,) int64.
     """
 
     levels: np.ndarray
+    said: Sequence[tuple[int, Callable[[], np.ndarray]]]
     sizes: Sequence[int]
     entities: np.ndarray
     min_entities: int
@@ -172,24 +203,34 @@ class _Counting:
         places, levels = self.sizes[known], self.sizes[asked]
         if places * levels > room:
             return []
-        place, value = self.levels[:, known], self.levels[:, asked]
-        count = self._pairs(place * levels + value, places * levels).reshape(places, levels)
+        place, value, entities = self._column(known), self._column(asked), self.entities
+        all_rows, is_said = len(value), place >= 0
+        if not is_said.all():
+            place, value, entities = place[is_said], value[is_said], entities[is_said]
+        count = self._pairs(place * levels + value, places * levels, entities).reshape(places, levels)
         rows = np.bincount(place, minlength=places).astype(np.float64)
         alone = (np.bincount(value, minlength=levels) + 1.0) / (len(value) + levels)
         # A row is not told by itself: by the others of its pair.
         others = np.maximum(count[place, value] - 1, 0)
         apart = [_likelier(others, rows[place] - 1, alone[value], doubt).sum() for doubt in DOUBTS]
         best = int(np.argmax(apart))
-        told = float(apart[best]) / max(len(value), 1)
+        told = float(apart[best]) / max(all_rows, 1)
         if told <= LEAST_TOLD:
             return []
         return [Affinity(known, asked, told, _likelier(count, rows[:, None], alone, DOUBTS[best]).astype(np.float32))]
 
-    def _pairs(self, pair: np.ndarray, pairs: int) -> np.ndarray:
+    def _column(self, field: int) -> np.ndarray:
+        """Return the level of each row, (rows,) int64, -1 where nothing is said."""
+        own = self.levels.shape[1]
+        found = self.levels[:, field] if field < own else self.said[field - own][1]()
+        return found.astype(np.int64)
+
+    def _pairs(self, pair: np.ndarray, pairs: int, entities: np.ndarray) -> np.ndarray:
         """Return the rows of each pair, (pairs,) float64; none of a pair that few entities hold."""
         count = np.bincount(pair, minlength=pairs)
-        own = np.unique(np.stack([pair, self.entities]), axis=1)[0]
-        is_held = np.bincount(own, minlength=pairs) >= self.min_entities
+        owner = np.unique(entities, return_inverse=True)[1]
+        owners = int(owner.max(initial=0)) + 1
+        is_held = np.bincount(np.unique(pair * owners + owner) // owners, minlength=pairs) >= self.min_entities
         return np.asarray(np.where(is_held, count, 0), dtype=np.float64)
 
 
@@ -202,7 +243,7 @@ def _leading(found: Sequence[Affinity], sizes: Sequence[int]) -> list[int]:
     """Return the field of many levels that tells most of the others, none where none tells much."""
     told: dict[int, float] = {}
     for one in found:
-        if sizes[one.known] >= MANY:
+        if one.known < len(sizes) and sizes[one.known] >= MANY:
             told[one.known] = told.get(one.known, 0.0) + one.told
     best = max(told, key=lambda field: told[field], default=-1)
     return [best] if best >= 0 and told[best] >= LEAST_LEAD else []

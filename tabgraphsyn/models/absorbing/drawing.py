@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.models.absorbing.asks import Ask, asks_of
-from tabgraphsyn.models.absorbing.drafts import Before
+from tabgraphsyn.models.absorbing.drafts import Before, Context
 from tabgraphsyn.models.absorbing.growing import Growing, Weighing
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers import FEATURES, MixtureHead, chosen_level, features
@@ -99,7 +99,7 @@ class Stepper:
     @torch.no_grad()
     def rows(
         self,
-        context: Tensor,
+        context: Context,
         generator: torch.Generator,
         before: Before | None = None,
         given: tuple[EncodedBatch, Tensor] | None = None,
@@ -109,7 +109,7 @@ class Stepper:
         """Return new rows under a context.
 
         Args:
-            context: (rows, width), see ``AbsorbingNetwork.context``.
+            context: see ``AbsorbingNetwork.context``.
             generator: on the CPU, so that every device draws the same numbers.
             before: what came before, where rows follow their siblings.
             given: clean rows and (rows, units) bool, which units of them stand.
@@ -137,7 +137,7 @@ class _Making:
     def __init__(
         self,
         stepper: Stepper,
-        context: Tensor,
+        context: Context,
         generator: torch.Generator,
         before: Before | None = None,
         numbers: Tensor | None = None,
@@ -258,7 +258,8 @@ class _Making:
             logits = logits + network.for_digits(unit, first, beside, company, self._peaks(ask))
         elif ask.beside:
             is_known = self.is_known[:, network.level_unit]
-            logits = logits + network.affinities(unit.field, beside, self.rows.categorical, is_known)
+            told = network.affinities.known(self.rows.categorical, is_known, self.context.said)
+            logits = logits + network.affinities(unit.field, beside, *told)
         if unit.digit == 1:
             parts = network.cells(unit.field)[1][self.first_digit[:, unit.field]]
             is_part = torch.arange(unit.levels, device=logits.device) < parts.unsqueeze(1)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tabgraphsyn.data.layout import TableLayout
 from tabgraphsyn.models.absorbing.affinity import Affinities, OwnWays
 from tabgraphsyn.models.absorbing.companions import Companions
-from tabgraphsyn.models.absorbing.drafts import Around, Before, Draft
+from tabgraphsyn.models.absorbing.drafts import Around, Before, Context, Draft
 from tabgraphsyn.models.absorbing.heads import level_surprises
 from tabgraphsyn.models.absorbing.history import HISTORIES, PLACE_FEATURES, place_features
 from tabgraphsyn.models.absorbing.numbers import (
@@ -36,6 +36,7 @@ from tabgraphsyn.models.absorbing.order import AnyOrder, Order
 from tabgraphsyn.models.absorbing.pace import Pace, PaceHead
 from tabgraphsyn.models.absorbing.partners import Partners, Peaks
 from tabgraphsyn.models.absorbing.rows import RowEncoder, present
+from tabgraphsyn.models.absorbing.said import said_fields
 from tabgraphsyn.models.absorbing.scales import POINTS
 from tabgraphsyn.models.absorbing.together import Together
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
@@ -51,7 +52,8 @@ class AbsorbingNetwork(nn.Module):
 
     Args:
         units: what is masked and unmasked.
-        facts: width of the facts around a row. ancestors: layouts of the tables at the ends of the ways up.
+        facts: width of the facts around a row. ancestors: layouts of the tables at the ends of the ways up. keys:
+            levels of each key into a lookup table.
         has_families: True where rows follow their siblings.
         width: hidden units. layers: residual blocks. dropout: share of hidden units dropped in training.
         level_dim: width of a level's embedding. history_dim: width of the recurrent state.
@@ -59,7 +61,7 @@ class AbsorbingNetwork(nn.Module):
         partners: of each number, the numbers near multiples of which it may lie.
         history: what rows are told of their siblings, one of ``HISTORIES``.
         order: in which the units are unmasked; None: in any. sets: of levels that say more together, see ``Together``.
-        told_by: what categorical fields tell of others by counts, see ``Affinities``. ahead: categorical fields that
+        told_by: what fields tell of categorical ones by counts, see ``Affinities``. ahead: categorical fields that
             are drawn before all others.
     """
 
@@ -95,6 +97,7 @@ class AbsorbingNetwork(nn.Module):
         sets: Sequence[tuple[Sequence[int], int]] = (),
         told_by: Sequence[tuple[int, int]] = (),
         ahead: Sequence[int] = (),
+        keys: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.units, self.told = units, facts
@@ -138,7 +141,7 @@ class AbsorbingNetwork(nn.Module):
         nn.init.zeros_(self.head.bias)
         sizes = [one.levels for one in units.layout.categorical]
         self.together = Together(sets=sets, levels=sizes, width=width)
-        self.affinities = Affinities(told_by=told_by, levels=sizes)
+        self.affinities = Affinities(told_by=told_by, levels=sizes, said=said_fields(keys, ancestors))
         leading = [units.levels[field] for field in ahead]
         needed = [self.together.needs(group[0]) or group[0] in leading for group in units.groups]
         self.order.ahead = [number for number, is_needed in enumerate(needed) if is_needed]
@@ -220,8 +223,8 @@ class AbsorbingNetwork(nn.Module):
         there = (present(last, self.gates) & has_one.unsqueeze(1)).to(value.dtype)
         return Before(history, torch.cat([last.numerical * there, value * there], dim=1))
 
-    def context(self, around: Around, before: Before | None) -> Tensor:
-        """Return what surrounds rows as one vector, (rows, width); ``before`` where rows follow their siblings.
+    def context(self, around: Around, before: Before | None) -> Context:
+        """Return what surrounds rows; ``before`` where rows follow their siblings.
 
         Where times climb from sibling to sibling, the row's own is not in it: add ``pace.seen_now``.
         """
@@ -236,7 +239,7 @@ class AbsorbingNetwork(nn.Module):
         if self.pace is not None:
             assert around.clock is not None
             context = context + self.pace.seen_before(around.clock)
-        return context
+        return Context(context, self.affinities.said(around))
 
     def numbers_known(self, draft: Draft) -> Tensor:
         """Return which numbers are known and have a meaning, (rows, n_num) bool."""
@@ -257,9 +260,9 @@ class AbsorbingNetwork(nn.Module):
         stem = self.together(self.stem(torch.cat(parts, dim=1)), levels, known)
         return self.ways.told(stem, draft.codes, seen)
 
-    def hidden(self, stem: Tensor, context: Tensor) -> Tensor:
+    def hidden(self, stem: Tensor, context: Context) -> Tensor:
         """Return the last hidden layer, (rows, width)."""
-        hidden = stem + context
+        hidden = stem + context.vector
         for block in self.blocks:
             hidden = block(hidden)
         return F.silu(self.normalise(hidden))
@@ -268,7 +271,7 @@ class AbsorbingNetwork(nn.Module):
         """Compile what training asks of it, as ``nn.Module.compile`` does with a call: it is asked by method."""
         self.__dict__["surprises"] = torch.compile(self.surprises, *args, **kwargs)
 
-    def surprises(self, draft: Draft, context: Tensor, before: Before | None = None) -> Tensor:
+    def surprises(self, draft: Draft, context: Context, before: Before | None = None) -> Tensor:
         """Return the negative log likelihood of every unit given the known ones, (rows, units); 0 without meaning.
 
         What is said of known units is for nobody: the head of many levels is not asked, 0 stands there.
@@ -284,7 +287,8 @@ class AbsorbingNetwork(nn.Module):
         raw = F.linear(hidden, torch.cat([weights[n] for n in asked]), torch.cat([biases[n] for n in asked])).float()
         *levels, smooth, near, trust = raw.split([self.head_parts[place] for place in asked], dim=1)
         found = raw.new_zeros(len(raw), len(self.units.all))
-        told = trust, draft.codes[:, self.level_token], draft.is_known[:, self.level_unit]
+        known_levels = draft.codes[:, self.level_token], draft.is_known[:, self.level_unit]
+        told = trust, *self.affinities.known(*known_levels, context.said)
         if levels:
             levels = self._with_nearness(dict(zip(asked, levels, strict=False)), near, draft, company, peaks)
             pairs = zip(self.few, levels, strict=True)

@@ -55,16 +55,17 @@ class Surroundings:
             generator: of the draws.
             is_told: (n,) bool, False where a row must do without graph, keys and ancestors; None: all are told.
         """
-        facts = self.condition.take(rows)
+        facts, keys = self.condition.take(rows), self.condition.level[rows]
         if is_told is not None:
             facts = facts * is_told.to(facts.dtype).unsqueeze(1)
+            keys = keys.where(is_told.unsqueeze(1), keys.new_tensor(-1))
         ancestors = []
         for way in self.ways:
             pointer = way.pointer[rows]
             if is_told is not None:
                 pointer = pointer.where(is_told, torch.full_like(pointer, -1))
             ancestors.append(_distinct(way.rows, pointer, generator))
-        return Around(torch.cat([facts, self.counts[rows]], dim=1), ancestors, rank, size)
+        return Around(torch.cat([facts, self.counts[rows]], dim=1), ancestors, rank, size, keys=keys)
 
 
 def _distinct(table: EncodedTensors, pointer: Tensor, generator: torch.Generator) -> tuple[EncodedBatch, Tensor]:
@@ -80,4 +81,5 @@ def to_device(around: Around, device: str) -> Around:
         return around
     ancestors = [(rows.to(device), which.to(device)) for rows, which in around.ancestors]
     clock = None if around.clock is None else around.clock.to(device)
-    return Around(around.facts.to(device), ancestors, around.rank.to(device), around.size.to(device), clock)
+    keys = None if around.keys is None else around.keys.to(device)
+    return Around(around.facts.to(device), ancestors, around.rank.to(device), around.size.to(device), clock, keys)
