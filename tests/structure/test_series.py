@@ -104,6 +104,22 @@ def test_no_row_has_the_keys_of_its_own_period() -> None:
     behind = full.place[row]
     assert (behind != place).all() and ((behind - place) % (7 * SHIFTS) == 0).all()
     assert len(np.unique(row)) == len(row)
+    # Four weeks: the first two change places, and the last two.
+    assert (np.abs(behind - place) == 7 * SHIFTS).all()
+
+
+@pytest.mark.parametrize("cycles", [7, 9, 11, 52])
+def test_cycles_change_places_with_near_ones_and_every_turn_with_others(cycles: int) -> None:
+    """A season has the keys of that season, also where the last cycle is a part of one."""
+    periods = cycles * 24 - 10
+    series = Series("r", periods, (24,), np.arange(periods))
+    moved = [series._moved(np.arange(periods), turn) for turn in range(cycles - 2)]
+    for turn, found in enumerate(moved):
+        assert (np.sort(found) == np.arange(periods)).all() and (found % 24 == np.arange(periods) % 24).all()
+        assert (found != np.arange(periods)).all()
+        assert np.abs(found - np.arange(periods)).max() <= 3 * (turn + 1) * 24
+    assert np.abs(moved[0] - np.arange(periods)).max() <= 2 * 24
+    assert len({found.tobytes() for found in moved}) == len(moved)
 
 
 def test_places_travel_and_damaged_ones_are_refused() -> None:

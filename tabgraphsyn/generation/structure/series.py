@@ -2,7 +2,8 @@
 
 A station's hours, a market's weeks. How many flights leave in an hour depends on the hour: new rows whose numbers of
 children are copied from training rows must stand where those stood. Where those stood, but for whole weeks (or days):
-a row that is told by its keys and its hour would come back as it was.
+a row that is told by its keys and its hour would come back as it was. Weeks that are next to each other change places:
+what flies in January alone does not fly in June.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Series:
         """Return the training row behind each new row, and the period that the new one stands in; (wanted,) int64 each.
 
         A parent's rows fill one round of periods after the other, each period once a round, ascending; as many rounds
-        as its real rows fit whole. A round takes the keys of a round that is some cycles later.
+        as its real rows fit whole. A round takes the keys of one that is some cycles away: the first, of neighbours.
 
         Args:
             parent: (training rows,) int64, negative for none.
@@ -72,7 +73,6 @@ class Series:
         order = np.lexsort((self.place, groups))
         opens = np.cumsum(count) - count
         usual = np.bincount(self.place, minlength=self.periods) / len(count)
-        first = int(rng.integers(0, self.periods))
         chosen, places, turns, owners = [], [], [], []
         for group, rows in enumerate(np.diff(ends, prepend=0).tolist()):
             own = order[opens[group] : opens[group] + count[group]]
@@ -81,7 +81,7 @@ class Series:
             sizes = rows // rounds + (np.arange(rounds) < rows % rounds)
             for turn, size in enumerate(sizes.tolist()):
                 at = self._periods(self.place[own], usual, size, rng)
-                chosen.append(own[self._donors(self.place[own], self._moved(at, first + turn))])
+                chosen.append(own[self._donors(self.place[own], self._moved(at, turn))])
                 places.append(at)
                 turns.append(np.full(size, turn))
                 owners.append(np.full(size, group))
@@ -112,8 +112,13 @@ class Series:
         least = self.periods // cycle
         # Without a cycle a neighbour is most alike.
         step = 1 + turn % (least - 1) if self.cycles else 1
-        phase = at % cycle
-        return (at // cycle + step) % ((self.periods - 1 - phase) // cycle + 1) * cycle + phase
+        phase, number = at % cycle, at // cycle
+        count = (self.periods - 1 - phase) // cycle + 1
+        # Within blocks of twice the step or a little more: a whole round would put the last cycles before the first.
+        blocks = np.maximum(count // (2 * step), 1)
+        block = ((number + 1) * blocks - 1) // count
+        start, end = block * count // blocks, (block + 1) * count // blocks
+        return (start + (number - start + step) % np.maximum(end - start, 1)) * cycle + phase
 
     def _donors(self, has: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Return for each period the place in ``has`` of the row whose keys it takes: its own, else a like one.
