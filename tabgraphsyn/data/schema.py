@@ -293,9 +293,18 @@ class Table:
     @property
     def num_rows(self) -> int:
         """Number of rows, without reading them."""
-        if isinstance(self.source, Path):
-            return pq.read_metadata(self.source).num_rows
-        return self.source.num_rows
+        return self.source.num_rows if isinstance(self.source, pa.Table) else self._footer.num_rows
+
+    @cached_property
+    def _footer(self) -> pq.FileMetaData:
+        """What the file says of itself, read once: of a wide table that takes as long as a column of it."""
+        return pq.read_metadata(self.source)
+
+    @cached_property
+    def types(self) -> Mapping[str, pa.DataType]:
+        """The arrow type of each column in its source."""
+        schema = self.source.schema if isinstance(self.source, pa.Table) else self._footer.schema.to_arrow_schema()
+        return {one.name: one.type for one in schema}
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """Return the rows, all columns or some, in memory."""
@@ -310,7 +319,7 @@ class Table:
     def batches(self, columns: list[str] | None = None, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, at most ``batch_rows`` at a time."""
         if isinstance(self.source, Path):
-            with pq.ParquetFile(self.source) as file:
+            with pq.ParquetFile(self.source, metadata=self._footer) as file:
                 for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
                     yield self._stored(batch)
         else:

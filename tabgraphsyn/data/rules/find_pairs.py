@@ -128,21 +128,23 @@ def find_products(search: Search, told: Iterable[Rule]) -> Iterator[Product]:
     few = np.stack([numbers[one][search.glance] for one in names]) if names else np.empty((0, 0))
     own = [place for place, one in enumerate(names) if one.is_own and _levels(numbers[one]) >= LEVELS_MIN]
     units = {place: 10.0 ** -decimals_of(numbers[names[place]]) for place in own}
+    if not own:
+        return
+    sizes = np.nanmax(np.abs(few[own]), axis=1)
+    loose = 0.5001 * np.array([units[place] for place in own]) + 1e-12 * sizes
     for first in range(len(names)):
         for second in range(first, len(names)):
             if not (names[first].is_own or names[second].is_own):
                 continue
             for scale in (1.0, 0.01):
-                product = few[first] * few[second] * scale
-                for place in own:
+                off = np.abs(few[first] * few[second] * scale - few[own])
+                known = (~np.isnan(off)).sum(axis=1)
+                fits = ~(off > loose[:, None]).any(axis=1) & (known >= min(BY_CHANCE_MIN, off.shape[1]))
+                for place in (own[one] for one in np.flatnonzero(fits)):
                     if place in (first, second):
                         continue
-                    unit, size = units[place], float(np.nanmax(np.abs(few[place])))
-                    loose = 0.5001 * unit + 1e-12 * size
-                    off = np.abs(product - few[place])
-                    if (off > loose).any() or (~np.isnan(off)).sum() < min(BY_CHANCE_MIN, len(off)):
-                        continue
-                    rule = _product(search.table, names[place], (names[first], names[second]), scale, unit, numbers)
+                    factors = (names[first], names[second])
+                    rule = _product(search.table, names[place], factors, scale, units[place], numbers)
                     if rule is not None:
                         yield rule
 

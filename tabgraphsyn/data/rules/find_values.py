@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.codes import hashed, mixed_in, tuple_codes
+from tabgraphsyn.data.codes import mixed_in, tuple_codes
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.operand import Operand
@@ -137,9 +137,9 @@ def _is_unique(search: Search, pair: tuple[str, str]) -> bool:
     """Return whether a pair never repeats among the rows that share some values of its first column."""
     one_in = np.uint64(max(1, -(-search.rows // SHARED_ROWS)))
     found, some = [], None
-    for batch in search.tables.pieces(search.table, pair):
-        has = np.asarray(pc.and_(*map(pc.is_valid, batch)).to_numpy(zero_copy_only=False), dtype=bool)
-        own = hashed(batch[0].filter(pa.array(has)))
+    for (filled, first), (other, second) in search.tables.hashed_pieces(search.table, pair):
+        has = filled & other
+        own = first[has]
         if not len(own):
             continue
         some = own[0] if some is None else some  # a value that is there, however few there are
@@ -147,7 +147,7 @@ def _is_unique(search: Search, pair: tuple[str, str]) -> bool:
         mixed_in(mixed, own)
         is_kept = (own == some) | (mixed % one_in == 0)
         mixed = mixed[is_kept]
-        mixed_in(mixed, hashed(batch[1].filter(pa.array(has)).filter(pa.array(is_kept))))
+        mixed_in(mixed, second[has][is_kept])
         found.append(mixed)
     hashes = np.concatenate(found) if found else np.zeros(0, dtype=np.uint64)
     return len(hashes) >= BY_CHANCE_MIN and len(np.unique(hashes)) == len(hashes)
@@ -187,9 +187,11 @@ def find_equalities(search: Search) -> Iterator[Rule]:
 def _equalities(search: Search, group: Sequence[Operand]) -> Iterator[Rule]:
     codes = search.sample.joint(search.table, group)
     equal = {(i, j): (codes[i] == codes[j]) & (codes[i] >= 0) for i, j in combinations(range(len(group)), 2)}
+    held = np.zeros((len(codes), max((int(one.max(initial=-1)) for one in codes), default=-1) + 1), dtype=bool)
+    for place, one in enumerate(codes):
+        held[place, one[one >= 0]] = True
     for (i, j), same in equal.items():
-        shared = np.intersect1d(codes[i][codes[i] >= 0], codes[j][codes[j] >= 0])
-        if not same.any() and len(shared):
+        if not same.any() and (held[i] & held[j]).any():
             yield Differ(table=search.table, left=group[i], right=group[j])
     for k in range(len(group)):
         has = codes[k] >= 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -87,12 +88,17 @@ def find_placed(search: Search, told: Iterable[Rule]) -> Iterator[Placed]:
     columns = search.numeric(search.attributes)
     times = [one for one in columns if search.sample.is_time(search.table, one)]
     keys = _keys(search)
+
+    @cache
+    def groups(one: Operand) -> np.ndarray:
+        return search.sample.whole_groups(search.table, [*keys, one])
+
     for column, value in columns.items():
         start = float(np.nanmin(value))
         if column in numbered or column in times or start not in (0.0, 1.0) or not (value == np.floor(value)).all():
             continue
         for one in search.attributes:
-            if one == column or not _may_be(search, [*keys, one], value - start):
+            if one == column or not _may_be(groups(one), value - start):
                 continue
             orders = [*(each for each in times if each != one), None]
             found = next(_accepted(search, column, (*keys, one), int(start), orders), None)
@@ -117,9 +123,8 @@ def _keys(search: Search) -> list[Operand]:
     return [Operand(name) for name in search.tables.relation(search.relation).child_columns]
 
 
-def _may_be(search: Search, within: Sequence[Operand], value: np.ndarray) -> bool:
-    """Return whether groups are of some size, and none holds a number twice or one beyond its size."""
-    group = search.sample.whole_groups(search.table, within)
+def _may_be(group: np.ndarray, value: np.ndarray) -> bool:
+    """Return whether groups are of some size, and none holds a number twice or one beyond its size; (rows,) each."""
     here = group >= 0
     sizes = np.bincount(group[here]) if here.any() else np.zeros(0, dtype=np.int64)
     sizes = sizes[sizes > 0]

@@ -15,7 +15,6 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tabgraphsyn.data.codes import as_text, column_codes, hashed, tuple_codes
 from tabgraphsyn.data.counts import plain_zero, training_batches
@@ -25,6 +24,8 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import Database, Relation, Schema, Table
 
 CACHE_BYTES = 200_000_000
+HASHED_BYTES = 9
+"""Of a value: its hash, and whether it is there."""
 PART_OF_BUDGET = 4
 """A part of the rows keeps so many times less in memory: it is there beside the whole."""
 
@@ -100,13 +101,14 @@ class RuleTables:
         found = []
         for operand in operands:
             owner = self.owner(table, operand)
-            if operand.column not in _column_types(self.database[owner]):
+            if operand.column not in self.database[owner].types:
                 found.append(f"{owner}.{operand.column}")
         return found
 
     def type_of(self, table: str, operand: Operand) -> pa.DataType:
         """Return the arrow type of an operand."""
-        return _column_types(self.database[self.owner(table, operand)])[operand.column]
+        owner = self.database[self.owner(table, operand)]
+        return _read_as(owner, operand.column, owner.types[operand.column])
 
     def is_number(self, table: str, operand: Operand) -> bool:
         """Return whether an operand has a number or a truth value in each filled row."""
@@ -156,6 +158,17 @@ class RuleTables:
         """Yield batches of own columns side by side, (batch rows,) each."""
         for batch in training_batches(self.database[table], list(dict.fromkeys(columns)), self.mask(table)):
             yield [batch.column(name) for name in columns]
+
+    def hashed_pieces(self, table: str, columns: Sequence[str]) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+        """Yield batches of own columns side by side: where there is a value, (batch rows,) bool, and ``hashes``.
+
+        All rows at once, and read once however often they are asked for, where the budget has room for all columns.
+        """
+        if HASHED_BYTES * self.num_rows(table) * len(self.database[table].types) <= self._budget:
+            yield [(self.filled(table, one), self.hashes(table, one)) for one in map(Operand, columns)]
+            return
+        for batch in self.pieces(table, columns):
+            yield [(_filled(one), _hashes(one)) for one in batch]
 
     def joint(self, table: str, operands: Sequence[Operand]) -> list[np.ndarray]:
         """Return codes of several columns that are equal where values are, across these columns too."""
@@ -276,7 +289,7 @@ class RuleTables:
         if make is _codes:
             return make(self._chunks(table, column))
         found = [make(one) for (one,) in self.pieces(table, [column])]
-        return np.concatenate(found) if found else make(pa.array([], _column_types(self.database[table])[column]))
+        return np.concatenate(found) if found else make(pa.array([], self.type_of(table, Operand(column))))
 
     def _chunks(self, table: str, column: str) -> pa.ChunkedArray:
         """Return a column's rows of this part; a table on disk is never in memory twice."""
@@ -348,14 +361,9 @@ def _codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return column_codes(plain_zero(values), null_code=False).astype(np.int32)
 
 
-def _column_types(table: Table) -> dict[str, pa.DataType]:
-    schema = table.source.schema if isinstance(table.source, pa.Table) else pq.read_schema(table.source)
-    return {one.name: _read_as(table, one) for one in schema}
-
-
-def _read_as(table: Table, field: pa.Field) -> pa.DataType:
+def _read_as(table: Table, name: str, kind: pa.DataType) -> pa.DataType:
     """Return the type that a column has once it is read: a time of day in a file is a time, a decimal a number."""
-    column = table.schema.by_name.get(field.name)
+    column = table.schema.by_name.get(name)
     if column is None or column.format is None or column.format.holds_numbers_as_text:
-        return field.type
-    return column.format.stored if field.type == column.format.arrow else field.type
+        return kind
+    return column.format.stored if kind == column.format.arrow else kind
