@@ -42,7 +42,7 @@ BEFORE = (
     ),
     StageKind(
         name="structure",
-        version=11,
+        version=12,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_INGEST, _PREPARE),

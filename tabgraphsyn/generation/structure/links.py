@@ -105,8 +105,30 @@ def with_missing_links(degree: np.ndarray, missing: int, rng: np.random.Generato
     order = np.argsort(low, kind="stable")
     turn = np.empty(missing, dtype=np.int64)
     turn[order] = rank_within(low[order])
-    place = np.minimum(low + turn % (high - low), len(degree) - 1)
+    # In turns, all parents of one degree would get as many, and every fourth number of children would never occur.
+    dealt = np.where(rng.random(missing) < _scatter(degree, missing), rng.integers(0, high - low), turn % (high - low))
+    place = np.minimum(low + dealt, len(degree) - 1)
     return degree + np.bincount(by_degree[place], minlength=len(degree))
+
+
+def _scatter(degree: np.ndarray, missing: int) -> float:
+    """Return how far numbers of links hidden at random differ among parents of one visible degree, 0 to 1.
+
+    1 where they scatter as by chance (Poisson), 0 where all parents have as many links in all. By the second factorial
+    moment of the same thinning, (d + 1)(d + 2) n(d + 2) / n(d), less the squared mean without its bias by few parents.
+
+    Shape:
+        degree: (parents,) int64, visible links.
+    """
+    visible = float(degree.sum())
+    if not visible:
+        return 1.0
+    count = np.bincount(degree).astype(np.float64)
+    links = np.arange(len(count), dtype=np.float64)
+    several = float((links * (links - 1) * count).sum())
+    squared = float((links[1:] ** 2 * count[1:] * (count[1:] - 1) / (count[:-1] + 1)).sum())
+    # By half as much it is left at turns: few links at random would break a fixed number.
+    return float(np.clip(1 + 2 * (several - squared) * missing / visible**2, 0.0, 1.0))
 
 
 def systematic_parents(degree: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
