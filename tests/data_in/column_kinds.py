@@ -150,8 +150,14 @@ def clocks(rng: Random, rows: int) -> Drawn:
 
 
 def durations(rng: Random, rows: int) -> Drawn:
-    """Spans of time beyond a day, as clocks and as ISO periods."""
+    """Spans of time beyond a day, as clocks, as ISO periods and in units with words."""
     seconds = [rng.randrange(1, 400_000) for _ in range(rows)]
+    if rng.random() < 0.4:
+        minutes = [f"{s // 60 % 60}" for s in seconds]
+        hour, minute, shape = rng.choice([
+            ("h ", "m", r"\d+h [1-5]?\dm"), (" h ", " min", r"\d+ h [1-5]?\d min"), ("h", "m", r"\d+h[1-5]?\dm"),
+        ])  # fmt: skip
+        return Drawn([f"{s // 3600}{hour}{m}{minute}" for s, m in zip(seconds, minutes, strict=True)], shape)
     if rng.random() < 0.5:
         return Drawn([f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" for s in seconds], r"\d+:[0-5]\d:[0-5]\d")
     texts = [f"P{s // 86_400}DT{s // 3600 % 24}H" for s in seconds]

@@ -334,3 +334,48 @@ def test_a_pair_of_which_one_part_leads_on_by_itself_is_asked_about(tmp_path: Pa
     _, profile, _ = ingested(tmp_path)
     (note,) = [note for note in profile["notes"] if "taken: (area, number)" in note]
     assert "primary_key [area, number] of course" in note
+
+
+def test_large_numbers_of_any_length_refer(tmp_path: Path) -> None:
+    rng = Random(5)
+    players = [str(one) for one in sorted(rng.sample(range(10**5, 4 * 10**7), 150))]
+    write_csv(tmp_path / "data" / "players.csv", {"fide_id": players, "elo": [str(k * 7 % 900) for k in range(150)]})
+    games = {side: [rng.choice(players) for _ in range(400)] for side in ("white", "black")}
+    write_csv(tmp_path / "data" / "games.csv", {"moves": [str(k % 90) for k in range(400)], **games})
+    keys, _, _ = ingested(tmp_path)
+    assert keys == {"games.white--players.fide_id", "games.black--players.fide_id"}
+
+
+def test_small_ids_of_another_name_are_asked_about(tmp_path: Path) -> None:
+    rng = Random(6)
+    write_csv(tmp_path / "data" / "users.csv", {"id": [str(k) for k in range(1, 61)], "age": ["40", "50"] * 30})
+    owners = [str(rng.randint(1, 60)) for _ in range(90)]
+    write_csv(tmp_path / "data" / "repos.csv", {"id": [str(k) for k in range(1, 91)], "owner_id": owners})
+    keys, profile, _ = ingested(tmp_path)
+    assert not keys
+    assert any("dataset.keys={repos.owner_id: users.id}" in note for note in profile["notes"])
+
+
+def test_a_number_under_a_key_is_part_of_one_where_rows_hang_on_both(tmp_path: Path) -> None:
+    rng = Random(7)
+    write_csv(tmp_path / "data" / "patient.csv", {"pid": [f"P{k:03d}" for k in range(50)], "sex": ["f", "m"] * 25})
+    visits = [(f"P{p:03d}", str(n)) for p in range(50) for n in range(1, rng.randint(3, 7))]
+    write_csv(tmp_path / "data" / "visit.csv", {"pid": [p for p, _ in visits], "visit": [n for _, n in visits]})
+    labs = [one for one in visits for _ in range(3)]
+    values = [f"{rng.gauss(5, 1):.2f}" for _ in labs]
+    write_csv(tmp_path / "data" / "lab.csv", {"pid": [p for p, _ in labs], "visit": [n for _, n in labs], "y": values})
+    keys, profile, schema = ingested(tmp_path)
+    assert keys == {"visit.pid--patient.pid", "lab.pid+visit--visit.pid+visit"}
+    assert schema.table("visit").primary_key == ("pid", "visit")
+    assert not any("unique together" in note for note in profile["notes"] if note.startswith("visit"))
+
+
+def test_decimals_under_the_name_of_an_id_are_ids(tmp_path: Path) -> None:
+    numbers = [f"{1900 + k}.{k * 7 % 90}{'0' if k % 3 else ''}" for k in range(80)]
+    write_csv(tmp_path / "data" / "works.csv", {"inventory_no": numbers, "height": [f"{k}.50" for k in range(80)]})
+    loans = [numbers[k * 13 % 80] for k in range(60)]
+    write_csv(tmp_path / "data" / "loans.csv", {"work": loans, "fee": [f"{k % 7}.25" for k in range(60)]})
+    keys, profile, schema = ingested(tmp_path)
+    assert schema.table("works").primary_key == ("inventory_no",) and keys == {"loans.work--works.inventory_no"}
+    assert schema.table("works").column("height").sdtype == schema.table("loans").column("fee").sdtype == "numerical"
+    assert any("dataset.formats={works.inventory_no" in note for note in profile["notes"])

@@ -105,6 +105,21 @@ def renewal_of_parent(rng: np.random.Generator) -> Database:
     return family(child, {"id": np.arange(120), "born": born})
 
 
+def study_day(rng: np.random.Generator) -> Database:
+    whose, _ = grown(rng)
+    start = pd.Timestamp("2021-03-31") + pd.to_timedelta(rng.integers(0, 300, 120), "D")
+    day = rng.integers(1, 180, len(whose))
+    seen = (start[whose] + pd.to_timedelta(day - 1, "D")).to_numpy()
+    return family({"p_id": whose, "day": day, "seen": seen}, {"id": np.arange(120), "start": start})
+
+
+def span_of_time(rng: np.random.Generator) -> Database:
+    left = pd.Timestamp("2022-10-01") + pd.to_timedelta(rng.integers(0, 10**6, ROWS), "min")
+    minutes = rng.integers(5, 2_000, ROWS)
+    took = minutes * 60_000_000  # as ingestion stores 3h 20m
+    return row(took=took, left=left, there=left + pd.to_timedelta(minutes, "min"))
+
+
 def sent_back(rng: np.random.Generator) -> Database:
     bought = rng.integers(0, 4, ROWS)
     return row(back=rng.integers(0, bought + 1), bought=bought)
@@ -118,6 +133,22 @@ def percent(rng: np.random.Generator) -> Database:
 def area(rng: np.random.Generator) -> Database:
     a, b = rng.uniform(1, 9, ROWS), rng.uniform(1, 9, ROWS)
     return row(a=a, b=b, area=a * b)
+
+
+def discounted(rng: np.random.Generator) -> Database:
+    count, price = rng.integers(1, 25, ROWS), np.round(np.exp(rng.normal(3, 1, ROWS)), 2)
+    off = rng.choice([0, 0, 0, 5, 10, 15], ROWS)
+    return row(count=count, price=price, off=off, net=np.round(count * price * (1 - off / 100), 2))
+
+
+def taxed(rng: np.random.Generator) -> Database:
+    net, rate = np.round(rng.gamma(2, 200, ROWS), 2), rng.choice([0.07, 0.19], ROWS)
+    return row(net=net, rate=rate, gross=np.round(net * (1 + rate), 2))
+
+
+def three_factors(rng: np.random.Generator) -> Database:
+    sides = {name: np.round(rng.uniform(0.2, 3, ROWS), 2) for name in ("width", "depth", "height")}
+    return row(**sides, volume=sides["width"] * sides["depth"] * sides["height"])
 
 
 def product_across(rng: np.random.Generator) -> Database:

@@ -42,6 +42,10 @@ def decide(view: ColumnView, habits: Habits) -> Decision:
         return _datetime(view, habits)
     if meaning == "categorical" and view.scan.kind in ("integer", "float", "boolean"):
         return natural(view, habits, may_be_date=False)
+    if meaning == "categorical" and view.scan.kind == "text":
+        found = natural(view, habits, may_be_date=False)  # 19 %: a category that arithmetic reads
+        if isinstance(found.target.format, NumberFormat):
+            return found
     if meaning == "id" and view.scan.kind == "integer" and not view.scan.has_plus:
         return Decision(typed_target(view.scan) or Target(pa.int64()))
     typed = typed_target(view.scan)

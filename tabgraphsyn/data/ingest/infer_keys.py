@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import pyarrow as pa
 
+from tabgraphsyn.data.ingest.composite_keys import (
+    infer_composite,
+    infer_composite_foreign,
+    infer_numbered,
+    note_shared_sets,
+)
 from tabgraphsyn.data.ingest.key_evidence import (
     LARGEST_CHANCE,
     LEAST_COVERAGE,
@@ -17,7 +22,7 @@ from tabgraphsyn.data.ingest.key_evidence import (
     take_chosen,
     take_declared,
 )
-from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts, are_long_codes
+from tabgraphsyn.data.ingest.key_facts import InferredKeys, OpenKey, TableFacts, are_long_codes, are_sparse_codes
 from tabgraphsyn.data.ingest.table_queries import TableQueries
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import listing
@@ -27,8 +32,6 @@ _GENERIC = {"id", "key", "no", "nr", "num", "code", "uuid", "guid", "pk", "index
 _SELF_WORDS = {"parent", "manager", "boss", "supervisor", "reply", "previous", "prev", "next", "super", "mother",
                "father", "spouse", "leader", "root", "original", "referrer", "reports"}  # fmt: skip
 _ENOUGH_FOR_PRIMARY = 3
-_MAX_COMBINATIONS = 30
-_MAX_ROWS_FOR_COMBINATIONS = 5_000_000
 _LEAST_INCLUSION = 0.5
 _ALIKE_SHARE = 0.95
 
@@ -58,9 +61,12 @@ def infer_keys(
     settle_open(keys, lambda column: "".join(tokens(column)) in _GENERIC)
     for table in tables:
         if not keys.primary[table.name]:
-            _infer_composite(table, queries, keys)
-    _infer_composite_foreign(tables, queries, keys)
-    _note_shared_sets(tables, queries, keys)
+            infer_numbered(table, tables, queries, keys)
+    for table in tables:
+        if not keys.primary[table.name]:
+            infer_composite(table, queries, keys)
+    infer_composite_foreign(tables, queries, keys)
+    note_shared_sets(tables, queries, keys)
     return keys
 
 
@@ -198,7 +204,11 @@ def _foreign_candidate(
         return None
     score, evidence = _name_evidence(table, column, parent, key, keys) if is_primary else (0, [])
     is_text = table.types[column] == pa.string() and table.spaced.get(column, 1.0) < 0.5
-    is_code = values.distinct >= 3 and (is_text or are_long_codes(bounds))
+    is_number = is_primary and table.types[column] == pa.int64()
+    is_own = keys.primary[table.name] == (column,)
+    is_id = is_number and not is_own and (tokens(column) or [""])[-1] in _ID_WORDS
+    is_code = is_text or is_id or are_long_codes(bounds) or (is_number and are_sparse_codes(bounds))
+    is_code = is_code and values.distinct >= 3
     if score == 0 and not is_code:
         return None
     if score == 0 and (values.minimum < bounds.minimum or values.maximum > bounds.maximum):
@@ -216,7 +226,8 @@ def _foreign_candidate(
         some = queries.some_values(parent.name, key) if table.types[column] == pa.string() else None
         chance = chance_of_inclusion(some, bounds, total)
         if chance > LARGEST_CHANCE or (not is_primary and matched < LEAST_COVERAGE * bounds.distinct):
-            if is_primary and Relation(parent.name, (key,), table.name, (column,)) not in keys.relations:
+            may_ask = is_primary and not (parent is table and is_number)
+            if may_ask and Relation(parent.name, (key,), table.name, (column,)) not in keys.relations:
                 keys.open.append(OpenKey(relation, chance, total, reason))
             return None
         evidence = [f"its values are of the same kind; all would stand there by chance once in {1 / chance:.0e} times"]
@@ -251,110 +262,3 @@ def _name_evidence(
     if joined == word or (stems and stems[-1] == word):
         return 1, [f"named as {parent.name}"]
     return 0, []
-
-
-def _infer_composite(table: TableFacts, queries: TableQueries, keys: InferredKeys) -> None:
-    """Take a set of foreign keys that is unique as the primary key; only note other unique sets.
-
-    A column of a primary key is made new, not modelled, so a date or a category is not put into one on a guess.
-    """
-    if table.rows > _MAX_ROWS_FOR_COMBINATIONS:
-        return
-    filled = [column for column in table.types if table.values[column].nulls == 0 and table.values[column].distinct > 1]
-    foreign = [column for column in filled if _is_foreign(table.name, column, keys)]
-    others = [
-        column for column in filled if column not in foreign and table.types[column] not in (pa.float64(), pa.bool_())
-    ]
-    tried = 0
-    for size in (2, 3):
-        for columns in combinations([*foreign, *others[:6]], size):
-            if not set(columns) & set(foreign) or tried == _MAX_COMBINATIONS:
-                continue
-            possible = 1
-            for column in columns:
-                possible *= table.values[column].distinct
-            if possible < table.rows:
-                continue
-            tried += 1
-            if queries.is_unique(table.name, columns):
-                _take_or_note(table, columns, set(columns) <= set(foreign), keys)
-                return
-
-
-def _take_or_note(table: TableFacts, columns: tuple[str, ...], all_foreign: bool, keys: InferredKeys) -> None:
-    names = ", ".join(columns)
-    if all_foreign:
-        keys.primary[table.name] = columns
-        keys.primary_reasons[table.name] = f"no combination of the foreign keys ({names}) stands twice"
-        return
-    keys.notes.append(
-        f"{table.name}: ({names}) is unique together, a composite key perhaps; not taken, because columns of a "
-        f"primary key are made new rather than modelled. To take it, put it into the metadata."
-    )
-
-
-def _is_foreign(table: str, column: str, keys: InferredKeys) -> bool:
-    return any(relation.child_table == table and column in relation.child_columns for relation in keys.relations)
-
-
-def _infer_composite_foreign(tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
-    for parent in tables:
-        primary = keys.primary[parent.name]
-        if len(primary) < 2:
-            continue
-        for child in tables:
-            if child is parent or not set(primary) <= set(child.types) or keys.primary[child.name] == primary:
-                continue
-            if any(child.types[column] != parent.types[column] for column in primary):
-                continue
-            total, matched = queries.inclusion(child.name, primary, parent.name, primary)
-            if total == 0 or matched < total:
-                continue
-            # The parts refer to the grandparents through the parent: one key instead of several that must agree.
-            implied = [
-                relation
-                for relation in keys.relations
-                if relation.child_table == child.name and set(relation.child_columns) <= set(primary)
-            ]
-            for relation in implied:
-                del keys.relations[relation]
-            reason = f"same names as the key of {parent.name}; all {total} combinations stand there"
-            keys.relations[Relation(child.name, primary, parent.name, primary)] = reason
-
-
-def _note_shared_sets(tables: Sequence[TableFacts], queries: TableQueries, keys: InferredKeys) -> None:
-    """Ask about columns that, together, are unique in one table and stand in another one under the same names.
-
-    Only that is said: columns of a key are made new, so (year, month) would no longer be modelled.
-    """
-    for parent in tables:
-        if keys.primary[parent.name] or parent.rows > _MAX_ROWS_FOR_COMBINATIONS:
-            continue
-        for child in tables:
-            shared = [one for one in parent.types if child is not parent and _may_be_part(one, parent, child, keys)]
-            own = [one for one in shared if not _is_foreign(parent.name, one, keys)]
-            if not own or not 2 <= len(shared) <= 3 or not queries.is_unique(parent.name, shared):
-                continue
-            total, matched = queries.inclusion(child.name, shared, parent.name, shared)
-            if total and matched == total and total < child.rows:
-                names = ", ".join(shared)
-                keys.notes.append(
-                    f"{child.name}: ({names}) may together be a key to {parent.name}, where they are unique and all "
-                    f"{total} combinations stand; not taken. If they are one, say so in the metadata: primary_key "
-                    f"[{names}] of {parent.name}, and a relationship."
-                )
-
-
-def _may_be_part(column: str, parent: TableFacts, child: TableFacts, keys: InferredKeys) -> bool:
-    alike = child.types.get(column) == parent.types[column] and parent.types[column] in (pa.int64(), pa.string())
-    is_filled = alike and parent.values[column].nulls == 0 and parent.values[column].distinct > 1
-    return is_filled and _led_to(child.name, column, keys) == _led_to(parent.name, column, keys)
-
-
-def _led_to(table: str, column: str, keys: InferredKeys) -> set[tuple[str, tuple[str, ...]]]:
-    """Return what a column refers to: a part that leads nowhere, or in both tables to the same place."""
-    return {
-        (one.parent_table, one.parent_columns)
-        for one in keys.relations
-        if one.child_table == table and column in one.child_columns
-    }

@@ -59,14 +59,17 @@ def settle_open(keys: InferredKeys, is_generic: Callable[[str], bool]) -> None:
             keys.relations.setdefault(one.relation, f"{words}; {one.reason}")
             keys.unnamed.add(one.relation)
         waiting = [one for one in waiting if one not in taken]
+    by_child: dict[tuple[str, tuple[str, ...]], list[OpenKey]] = {}
     for one in waiting:
-        if _is_taken(one, keys):
-            continue
-        child, parent = (f"{one.relation.child_table}.{one.relation.child_columns[0]}",
-                         f"{one.relation.parent_table}.{one.relation.parent_columns[0]}")  # fmt: skip
+        if not _is_taken(one, keys):
+            by_child.setdefault((one.relation.child_table, one.relation.child_columns), []).append(one)
+    for (table, (column,)), several in by_child.items():
+        child, parents = f"{table}.{column}", [f"{one.relation.parent_table}.{one.relation.parent_columns[0]}"
+                                               for one in several]  # fmt: skip
         keys.notes.append(
-            f"{child}: all of its {one.values} values stand in {parent}, but neither its name nor their number says "
-            f"that it refers there; not taken as a foreign key. If it is one: dataset.keys={{{child}: {parent}}}."
+            f"{child}: all of its {several[0].values} values stand in {listing(parents)}, but neither its name nor "
+            f"their number says that it refers there; not taken as a foreign key. If it is one: "
+            f"dataset.keys={{{child}: {parents[0]}}}."
         )
 
 

@@ -52,6 +52,8 @@ class TableFacts:
 
 CODE_DIGITS = 7
 """Digits of a number from which on rows that all have as many of them, each once, are codes and no amounts."""
+SPARSE = 100
+"""How many times as much room there is as there are codes, at least."""
 _TIMES = ((10**9, 2 * 10**9), (10**12, 2 * 10**12), (10**15, 2 * 10**15), (19_000_101, 20_991_231),
           (19_000_101_000_000, 20_991_231_235_959))  # fmt: skip
 """Seconds, milliseconds and microseconds since 1970; days and moments written as digits."""
@@ -67,6 +69,19 @@ def are_long_codes(values: ColumnValues) -> bool:
     if values.nulls or not isinstance(low, int) or not isinstance(high, int) or low < 10 ** (CODE_DIGITS - 1):
         return False
     return len(str(low)) == len(str(high)) and not any(start <= low and high <= end for start, end in _TIMES)
+
+
+def are_sparse_codes(values: ColumnValues) -> bool:
+    """Return whether whole numbers look like codes: large ones, far fewer than there is room for, and no moments.
+
+    Args:
+        values: of a column of whole numbers.
+    """
+    low, high = values.minimum, values.maximum
+    if values.nulls or not isinstance(low, int) or not isinstance(high, int) or low < 0:
+        return False
+    is_sparse = high >= 10 ** (CODE_DIGITS - 1) and values.distinct * SPARSE <= high - low + 1
+    return is_sparse and not any(start <= low and high <= end for start, end in _TIMES)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tabgraphsyn.data.ingest.column_view import ColumnView, Decision, Habits
+from tabgraphsyn.data.ingest.column_view import ColumnView, Decision, Habits, as_text
 from tabgraphsyn.data.ingest.convert import (
     fraction_problem,
     unify_key_types,
@@ -15,6 +15,7 @@ from tabgraphsyn.data.ingest.convert import (
     write_converted,
 )
 from tabgraphsyn.data.ingest.decide import decide
+from tabgraphsyn.data.ingest.decimal_ids import decimal_ids
 from tabgraphsyn.data.ingest.raw_table import RawTable, read_raw
 from tabgraphsyn.data.ingest.validate import shape_problems
 from tabgraphsyn.data.ingest.work import IngestWork
@@ -222,6 +223,14 @@ def _decide_types(work: IngestWork) -> None:
         for view in columns:
             decision = decisions[name][view.name]
             _decided(work, view, decide(view, habits) if decision.is_open or _may_mix(view, decision) else decision)
+    targets = {(name, column): target for name, found in work.targets.items() for column, target in found.items()}
+    free = [view for columns in views.values() for view in columns if view.declared is None and view.wanted is None]
+    for view in decimal_ids(free, targets):
+        work.targets[view.raw.name][view.name] = as_text(view.scan)
+        work.reasons.notes.append(
+            f"{view.where}: decimals that no two rows share, under the name of an id, or that refer to such "
+            f"ones; taken as ids, as they are written. dataset.formats={{{view.where}: '1234.5'}} makes them numbers."
+        )
 
 
 def _view(work: IngestWork, table: str, column: str) -> ColumnView:

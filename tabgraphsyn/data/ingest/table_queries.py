@@ -150,6 +150,16 @@ class TableQueries:
         """Return whether no two rows agree on the columns and none of them is null."""
         return self.null_rows(table, columns) == 0 and self.duplicates(table, columns)[0] == 0
 
+    def is_numbered(self, table: str, family: str, number: str, least: float = 0.9) -> bool:
+        """Return whether a column counts the rows of each family from one start, in so large a share of the rows."""
+        group, value = self._column(table, family), self._column(table, number)
+        share, most = self._one(
+            f"WITH f AS (SELECT count(*) AS n, min({value}) AS low, max({value}) AS high FROM {self._views[table]} "
+            f"WHERE {self._filled(table, [family, number])} GROUP BY {group}), s AS (SELECT mode(low) AS start FROM f) "
+            f"SELECT sum(CASE WHEN low = start AND high - low + 1 = n THEN n ELSE 0 END) / sum(n), max(n) FROM f, s"
+        )
+        return share is not None and share >= least and most > 1
+
     def shared_rows(self, table: str, column: str, least: int) -> float:
         """Return the share of a column's filled rows whose value stands in at least so many rows, 1 where none is."""
         name = self._column(table, column)

@@ -14,12 +14,13 @@ from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal,
 from tabgraphsyn.data.rules.find_families import find_families, find_parent_totals
 from tabgraphsyn.data.rules.find_groups import as_group, find_flag_groups, find_null_causes, find_null_groups
 from tabgraphsyn.data.rules.find_pairs import chained, find_across, find_orders, find_products, find_same
+from tabgraphsyn.data.rules.find_products import find_longer_products
 from tabgraphsyn.data.rules.find_sums import find_sums, is_worthwhile
 from tabgraphsyn.data.rules.find_values import find_equalities, find_fixed, find_unique, find_unique_alone
 from tabgraphsyn.data.rules.nearer import is_told_nearer
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.placed_kind import Placed, find_placed
-from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
+from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import find_running, is_told
 from tabgraphsyn.data.rules.search import Search
@@ -67,6 +68,10 @@ def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]
     for product in search.accepted(find_products(search, list(found))):
         if not _is_told(product, found):
             found.append(product)
+    for longer in search.accepted(find_longer_products(search, list(found))):
+        told = {one.result for one in found if isinstance(one, Product)}
+        if isinstance(longer, Product) and longer.result not in told:
+            found.append(longer)
     found += search.accepted(find_across(search, found))
     found += search.accepted(find_shifts(search, found))
     found += chained(list(find_orders(search, found)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.rules.coarse_kind import Coarse
-from tabgraphsyn.data.rules.find_sums import decimals_of
+from tabgraphsyn.data.rules.find_sums import UNITS, decimals_of
 from tabgraphsyn.data.rules.operand import Operand, Term
 from tabgraphsyn.data.rules.row_kinds import Order, Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
@@ -63,7 +64,7 @@ def find_orders(search: Search, told: Iterable[Rule]) -> Iterator[Order]:
     columns = {one: v for one, v in search.numeric([*search.attributes, *search.inherited]).items() if one not in same}
     times = {one for one in columns if search.sample.is_time(search.table, one)}
     glance = {one: values[search.glance] for one, values in columns.items()}
-    usable = [one for one, values in columns.items() if one in times or _levels(values) >= ORDERED_MIN]
+    usable = [one for one, values in columns.items() if one in times or levels_of(values) >= ORDERED_MIN]
     for less in usable:
         for more in usable:
             if less == more or not (less.is_own or more.is_own) or (less in times) != (more in times):
@@ -123,10 +124,10 @@ def find_products(search: Search, told: Iterable[Rule]) -> Iterator[Product]:
     A factor may have few values, as quantities and tax rates do; a yes or no is none.
     """
     same = {rule.right for rule in told if isinstance(rule, Same)}
-    numbers = _numbers_only(search, [*search.attributes, *search.inherited], same)
+    numbers = plain_numbers(search, [*search.attributes, *search.inherited], same)
     names = list(numbers)
     few = np.stack([numbers[one][search.glance] for one in names]) if names else np.empty((0, 0))
-    own = [place for place, one in enumerate(names) if one.is_own and _levels(numbers[one]) >= LEVELS_MIN]
+    own = [place for place, one in enumerate(names) if one.is_own and levels_of(numbers[one]) >= LEVELS_MIN]
     units = {place: 10.0 ** -decimals_of(numbers[names[place]]) for place in own}
     if not own:
         return
@@ -144,27 +145,25 @@ def find_products(search: Search, told: Iterable[Rule]) -> Iterator[Product]:
                     if place in (first, second):
                         continue
                     factors = (names[first], names[second])
-                    rule = _product(search.table, names[place], factors, scale, units[place], numbers)
+                    plain = Product(table=search.table, result=names[place], factors=factors, scale=scale)
+                    rule = fitted(plain, units[place], numbers)
                     if rule is not None:
                         yield rule
 
 
-def _product(
-    table: str,
-    result: Operand,
-    factors: tuple[Operand, Operand],
-    scale: float,
-    unit: float,
-    numbers: Mapping[Operand, np.ndarray],
-) -> Product | None:
-    total = numbers[factors[0]] * numbers[factors[1]] * scale
-    off = float(np.nanmax(np.abs(total - numbers[result])))
-    size = max(1.0, float(np.nanmax(np.abs(numbers[result]))))
+def fitted(rule: Product, unit: float, numbers: Mapping[Operand, np.ndarray]) -> Product | None:
+    """Return a product with its tolerance, None where it is off by more than rounding explains; numbers are (rows,)."""
+    own = numbers[rule.result]
+    each = np.abs(rule.value(numbers.__getitem__) - own)
+    if np.isnan(each).all():
+        return None
+    off = float(np.nanmax(each))
+    size = max(1.0, float(np.nanmax(np.abs(own))))
     is_exact = off <= max(1e-9 * size, 1e-3 * unit)
-    if not is_exact and (off > 0.5001 * unit or 0.5001 * unit > 0.1 * float(np.nanstd(numbers[result]))):
+    if not is_exact and (off > 0.5001 * unit or 0.5001 * unit > 0.1 * float(np.nanstd(own))):
         return None
     tolerance = max(1e-9 * size, 1e-2 * unit) if is_exact else 0.5001 * unit
-    return Product(table=table, result=result, factors=factors, scale=scale, tolerance=float(f"{tolerance:.6g}"))
+    return replace(rule, tolerance=float(f"{tolerance:.6g}"))
 
 
 def find_across(search: Search, told: Iterable[Rule]) -> Iterator[Total]:
@@ -190,12 +189,20 @@ def find_across(search: Search, told: Iterable[Rule]) -> Iterator[Total]:
                 yield _across(search, result, (Term(parent),), constant, size, result in times)
                 continue
             for other in [one for one in own if one != result and one not in times]:
-                for unit in (1.0, 60.0, 3_600.0, 86_400.0, 604_800.0) if result in times else (1.0,):
-                    if (
-                        _is_constant(rest - unit * few[other], size)
-                        and abs(np.nanmedian(rest - unit * few[other])) < 1e-6 * size
-                    ):
-                        yield _across(search, result, (Term(parent), Term(other, unit)), 0.0, size, result in times)
+                for unit in UNITS if result in times else (1.0,):
+                    left = rest - unit * few[other]
+                    if not _is_constant(left, size):
+                        continue
+                    constant = float(np.nanmedian(left))
+                    if result in times and unit >= 1:  # day 1 of a study is the day on which it begins
+                        constant = float(round(constant / unit) * unit)
+                        is_near = abs(constant) <= 31 * unit
+                    else:
+                        is_near, constant = abs(constant) < 1e-6 * size, 0.0
+                    if is_near:
+                        yield _across(
+                            search, result, (Term(parent), Term(other, unit)), constant, size, result in times
+                        )
 
 
 def _is_constant(values: np.ndarray, size: float) -> bool:
@@ -211,10 +218,11 @@ def _across(
     )
 
 
-def _numbers_only(search: Search, operands: Iterable[Operand], without: set[Operand]) -> dict[Operand, np.ndarray]:
+def plain_numbers(search: Search, operands: Iterable[Operand], without: set[Operand]) -> dict[Operand, np.ndarray]:
+    """Return numbers of the sample, (rows,) each, that may be factors: no times, no yes or no."""
     wanted = [one for one in operands if one not in without and not search.sample.is_time(search.table, one)]
     found = {one: values for one, values in search.numeric(wanted).items() if not _is_flag(values)}
-    chosen = sorted(found, key=lambda one: _levels(found[one]) < LEVELS_MIN)[:FACTORS_MAX]
+    chosen = sorted(found, key=lambda one: levels_of(found[one]) < LEVELS_MIN)[:FACTORS_MAX]
     return {one: values for one, values in found.items() if one in chosen}
 
 
@@ -223,5 +231,6 @@ def _is_flag(values: np.ndarray) -> bool:
     return not (np.nan_to_num(values) % 1).any() and 0 <= np.nanmin(values) <= np.nanmax(values) <= 1
 
 
-def _levels(values: np.ndarray) -> int:
+def levels_of(values: np.ndarray) -> int:
+    """Return how many different numbers there are; values are (rows,)."""
     return len(np.unique(values[~np.isnan(values)]))

@@ -23,7 +23,8 @@ PATTERNS_MAX = 24
 _LARGEST, _FINEST = 1e150, 1e-12
 #: Variance of a standardised combination that counts as none: exact sums, and sums of rounded parts.
 _EXACT, _ROUNDED = 1e-11, 1e-6
-_UNITS = (1.0, 60.0, 3_600.0, 86_400.0, 604_800.0)
+UNITS = (1.0, 60.0, 3_600.0, 86_400.0, 604_800.0, 1e-6)
+"""Seconds of the units that numbers beside times count; spans of time count in microseconds."""
 _DIGITS_MAX, GROUP_MAX = 8, 12
 """Digits of a rate, and columns on one line that are held against each other."""
 _DENOMINATORS = (1, 2, 3, 4, 5, 8, 10, 12, 100)
@@ -303,7 +304,7 @@ def _rate(table: str, names: Sequence[Operand], data: np.ndarray, zeros: bool) -
 
 def _nearest_unit(value: float) -> float:
     """Return a unit of time in seconds where the factor is one, NaN elsewhere."""
-    for unit in _UNITS:
+    for unit in UNITS:
         if abs(abs(value) - unit) <= 1e-3 * unit:
             return float(np.sign(value) * unit)
     return float("nan")

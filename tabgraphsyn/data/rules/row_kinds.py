@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -136,18 +137,46 @@ class Total(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Product(Rule):
-    """A column is the product of two others: an amount is a price times a quantity."""
+    """A column is the product of others: an amount is a price times a quantity, less a discount.
+
+    Attributes:
+        result: the product.
+        factors: what is multiplied.
+        scale: a plain number that is multiplied, too.
+        share: the last factor is what this column leaves of a whole; None for no such factor.
+        whole: of which the share is told: 1, or 100 for per cent.
+        adds: the share is put on the whole instead: a tax.
+        tolerance: how far a kept row may be off: half a unit where the result is rounded.
+    """
 
     kind: ClassVar[str] = "product"
     result: Operand
     factors: tuple[Operand, ...]
     scale: float = 1.0
+    share: Operand | None = None
+    whole: float = 1.0
+    adds: bool = False
     tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not self.whole > 0:
+            raise ValueError(f"whole: a number above 0, found {self.whole!r}")
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """The result and the factors."""
-        return (self.result, *self.factors)
+        """The result, the factors and the share."""
+        return (self.result, *self.factors, *((self.share,) if self.share else ()))
+
+    def value(self, numbers: Callable[[Operand], np.ndarray]) -> np.ndarray:
+        """Return the product in each row, (rows,) float64, from the numbers of its factors, (rows,) each."""
+        first, *others = self.factors
+        total = numbers(first) * self.scale
+        for factor in others:
+            total = total * numbers(factor)
+        if self.share is None:
+            return total
+        part = numbers(self.share) / self.whole
+        return total * (1 + part if self.adds else 1 - part)
 
     @property
     def follows(self) -> tuple[str, ...]:
@@ -156,9 +185,7 @@ class Product(Rule):
 
     def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
         """Return where the product is off by more than the tolerance."""
-        total = np.full(tables.num_rows(self.table), self.scale)
-        for factor in self.factors:
-            total = total * tables.numbers(self.table, factor)
+        total = self.value(lambda one: tables.numbers(self.table, one))
         result = tables.numbers(self.table, self.result)
         off = np.abs(total - result)
         return Checked.of(~np.isnan(off), off <= self.tolerance + 1e-12 * np.nan_to_num(np.abs(result)))
@@ -166,7 +193,11 @@ class Product(Rule):
     def statement(self) -> str:
         """Return the rule in plain words."""
         scale = "" if self.scale == 1 else f" x {self.scale:.10g}"
-        return f"{self.result} = {' x '.join(map(str, self.factors))}{scale}"
+        share = ""
+        if self.share is not None:
+            of = "" if self.whole == 1 else f" / {self.whole:.10g}"
+            share = f" x (1 {'+' if self.adds else '-'} {self.share}{of})"
+        return f"{self.result} = {' x '.join(map(str, self.factors))}{share}{scale}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +270,7 @@ def _reached(tables: RuleTables, operands: tuple[Operand, ...], rows: int) -> np
 
 def _signed(term: Term, is_first: bool, is_time: bool) -> str:
     size, sign = abs(term.factor), "-" if term.factor < 0 else "+"
-    text = str(Term(term.operand, size))
+    text = str(term.operand if is_time and size == 1e-6 else Term(term.operand, size))  # a span of time
     if is_time and size in _UNITS:
         text = f"{term.operand} in {_UNITS[size]}"
     return text if is_first and sign == "+" else f"{sign} {text}"

@@ -52,10 +52,7 @@ def compute(rule: Rule, target: str, rows: RuleRows, where: np.ndarray | None = 
         other = rule.left if rule.right.column == target else rule.right
         _copy(rows, other.column, target, where)
     elif isinstance(rule, Product):
-        found = np.full(rows.count, rule.scale)
-        for factor in rule.factors:
-            found = found * rows.numbers(factor)
-        rows.put_numbers(target, found, where)
+        rows.put_numbers(target, rule.value(rows.numbers), where)
     elif isinstance(rule, Coarse):
         rows.put_numbers(target, rule.value(rows.numbers(rule.of)), where)
     elif isinstance(rule, Shift):
