@@ -8,10 +8,11 @@ from privacy_cases import chosen, evaluated, people, together, with_noise
 from tabgraphsyn.evaluation.metric import near_copies
 from tabgraphsyn.evaluation.metric.near_copies import NearCopies
 from tabgraphsyn.evaluation.score import Score
-from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, distances, own_ranks, scaled_rows
+from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows, distances, scaled_rows
 from tabgraphsyn.evaluation.statistics.feature import Feature
 from tabgraphsyn.evaluation.statistics.near_index import NearIndex
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
+from tabgraphsyn.evaluation.statistics.own import OwnRanks
 
 SEEDS = range(6)
 
@@ -69,9 +70,10 @@ def test_rows_as_if_held_out_lie_as_near_as_new_ones_of_the_population():
         reference = births(rng)
         real = scaled_rows(reference, reference)
         fresh = np.concatenate([distances(scaled_rows(reference, births(rng)), real).min(1) for _ in range(2)])
-        for place, own in enumerate((None, own_ranks(reference))):
-            unseen = k_nearest(real, real, 1, query_entities=number, record_entities=number, own=own)[:, 0]
-            indexed = NearIndex.of(real, number).to_others(real, number, 1, own)
+        own = OwnRanks.of(reference, number)
+        for place, (ranks, placed, seen) in enumerate([(None, real, real), (own, own.placed, own.seen)]):
+            unseen = k_nearest(seen, real, 1, query_entities=number, record_entities=number, own=ranks)[:, 0]
+            indexed = NearIndex.of(real, number).to_others(placed, number, 1, ranks, seen)
             known = unseen < 0.4
             assert indexed[known] == pytest.approx(unseen[known], abs=1e-6)
             line = np.percentile(unseen, 5) + TIE

@@ -81,7 +81,9 @@ def test_numbers_of_training_patients_on_new_visits_are_what_dcr_sees(score):
 
 def test_a_category_is_shared_by_entities_and_not_by_rows():
     category = Feature("c", "categorical", np.array([0, 0, 1, 1, -1, -1], np.int32), 2)
-    assert shared_share(category, np.array([1, 1, 2, 2, 3, 4])) == 0.0
-    assert shared_share(category, np.array([1, 2, 2, 2, 3, 4])) == 0.5
-    assert shared_share(presence(category), np.arange(6)) == 1.0
+    assert shared_share(category, np.array([1, 1, 2, 2, 3, 4]), holders=2) == 0.0
+    assert shared_share(category, np.array([1, 2, 2, 2, 3, 4]), holders=2) == 0.5
+    assert shared_share(category, np.array([1, 2, 2, 2, 3, 4])) == 0.0
+    assert shared_share(presence(category), np.arange(6)) == 0.0
+    assert shared_share(presence(category), np.arange(6), holders=4) == 1.0
     assert shared_share(category.take(np.array([4, 5])), np.arange(2)) == 1.0

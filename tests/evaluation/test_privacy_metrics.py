@@ -64,7 +64,14 @@ def test_distances_by_hand():
 def test_values_outside_the_real_range_are_far_from_the_largest():
     real, other = mixed_rows([number(np.arange(11.0))], [number([10.0, 15.0])])
     nearest, _, _ = two_nearest(other, real)
-    assert nearest == pytest.approx([0.0, 0.5 + 1 / 22], abs=1e-6)
+    assert nearest == pytest.approx([0.0, 0.5], abs=1e-6)
+
+
+def test_a_value_between_two_real_ones_is_as_near_as_it_is_to_them():
+    """Eight rows share 10 and two share 20: 12 is a fifth of the way between their mid-ranks, .4 and .9."""
+    real, other = mixed_rows([number([10.0] * 8 + [20.0] * 2)], [number([10.0, 12.0, 20.0])])
+    nearest, _, _ = two_nearest(other, real)
+    assert nearest == pytest.approx([0.0, 0.1, 0.0], abs=1e-6)
 
 
 def test_two_nearest_counts_ties():

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from tabgraphsyn.data.codes import dense_codes
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
 from tabgraphsyn.evaluation.sides.side import Comparison
 from tabgraphsyn.evaluation.sides.view import View
-from tabgraphsyn.evaluation.statistics.distance import TIE, mixed_rows, own_ranks, sampled, scaled_rows
+from tabgraphsyn.evaluation.statistics.distance import TIE, sampled, scaled_rows
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.statistics.near_index import NearIndex
 from tabgraphsyn.evaluation.statistics.neighbours import k_nearest
+from tabgraphsyn.evaluation.statistics.own import OwnRanks
 from tabgraphsyn.evaluation.statistics.owners import presence, shared_share
 from tabgraphsyn.ranges import Count, Percent
 
@@ -32,8 +34,9 @@ MOST_OWN = 20_000_000
 # Visits to leaves of the index, each of 2 microseconds (measured in 6 to 12 columns): 40 s on one thread.
 MOST_VISITS = 20_000_000
 SAMPLE = 200
-# Where fewer rows share their value with another entity, a category says whose a row is.
+# Where fewer rows have a value that many entities hold, a category names rather than describes.
 MOST_SHARED = 0.5
+NAMES_ONLY = "every column holds values of few rows each: what lies near to what cannot be told"
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ class NearCopies(PrivacyMetric):
         "`unseen` is what unseen real rows reach: 0.05, more where rows repeat. Above it: copying, or rows that crowd "
         "where real ones are dense; DCR and membership tell which. `rows` of `rows_of` rows were looked up among "
         "`training_records` of `training_records_of`: a copy of a training row that was not searched is not seen. "
-        "`by_presence` names categories whose value most rows share with no other entity (a person's number): there "
-        "or not is all that counts of them, for no unseen row could agree with a training row. DCR counts the values."
+        "`by_presence` names categories whose values fewer than five entities hold, in most rows (a person's number, "
+        "an order's): there or not is all that counts of them. DCR counts the values."
     )
     finding = "{value:.0%} of rows lie as near to a training row as the nearest {usual:.0%} of unseen real rows"
     source = "Distance-to-closest-record thresholds as in Platzer and Reutterer 2021."
@@ -114,7 +117,9 @@ class NearCopies(PrivacyMetric):
 
     def judge(self, data: EvaluationData, comparison: Comparison, view: View) -> Sequence[Result]:
         """Return the share of near copies among the rows of one view."""
-        named = self._of_one_entity(data, view)
+        named = self._names(data, view)
+        if len(named) == len(view.reference):
+            return [self.unscored(view.where, NAMES_ONLY, comparison.name)]
         view = _by_presence(view, named)
         found = self._by_index(data, comparison, view) or self._by_search(data, comparison, view)
         share, line = share_of(found.near, found.entities), found.line
@@ -129,7 +134,7 @@ class NearCopies(PrivacyMetric):
         evidence = Evidence(detail["excess"], share=share, baselines=(line.unseen,))
         return [self.of_view(view, share.value, comparison, evidence, **detail)]
 
-    def _of_one_entity(self, data: EvaluationData, view: View) -> list[str]:
+    def _names(self, data: EvaluationData, view: View) -> list[str]:
         """Return the categories whose value most real rows share with no other entity.
 
         Unseen rows are those of other entities: they differ from every training row in such a column by what an entity
@@ -142,7 +147,7 @@ class NearCopies(PrivacyMetric):
             categories = (one for one in view.reference if one.kind == "categorical")
             return [one.name for one in categories if shared_share(one, entities) < MOST_SHARED]
 
-        return data.once(("of one entity", *view.key), found)
+        return data.once(("names", *view.key), found)
 
     def _by_search(self, data: EvaluationData, comparison: Comparison, view: View) -> _Counted:
         """Return near copies by comparing rows with records one by one, some of each where there are many."""
@@ -171,37 +176,38 @@ class NearCopies(PrivacyMetric):
         """Return the line by some real rows and some records.
 
         For held-out rows that is the distance to training; training rows join them as if their entity had been held
-        out, so that the line rests on ten times as many rows; nor do ranks count the row itself.
+        out, so that the line rests on ten times as many rows; nor do ranks count rows of the row's own entity.
         """
         generator = data.generator(self.name, "unseen", view.where)
-        real, _ = mixed_rows(view.reference, view.reference)
-        entities = data.real_entities(view.table)
+        real = scaled_rows(view.reference, view.reference)
+        entities = dense_codes(data.real_entities(view.table))
+        own = OwnRanks.of(view.reference, entities)
         rows = sampled(np.arange(len(real)), self.cap_queries, generator)
         records = sampled(data.training_rows[view.table], self.cap_records, generator)
         away = k_nearest(
-            real.take(rows),
+            own.seen.take(rows),
             real.take(records),
             1,
             threads=data.threads,
             query_entities=entities[rows],
             record_entities=entities[records],
-            own=own_ranks(view.reference),
+            own=own,
         )[:, 0]
         return _Line.of(away, entities[rows], self.percentile)
 
     def _indexed(self, data: EvaluationData, view: View) -> _Indexed | None:
         """Return an index of all training rows and the line by it; None where it cannot tell or is too large."""
-        training, entities = data.training_rows[view.table], data.real_entities(view.table)
+        training, entities = data.training_rows[view.table], dense_codes(data.real_entities(view.table))
         if len(training) * len(view.reference) > MOST_CELLS:
             return None
         generator = data.generator(self.name, "unseen", view.where)
         rows = sampled(np.arange(len(entities)), self.cap_queries, generator)
-        _, number, size = np.unique(entities, return_inverse=True, return_counts=True)
-        if size[number[rows]].sum() > MOST_OWN:
+        if np.bincount(entities)[entities[rows]].sum() > MOST_OWN:
             return None
         real = scaled_rows(view.reference, view.reference)
-        index, unseen = NearIndex.of(real.take(training), entities[training]), real.take(rows)
-        away = index.to_others(unseen, entities[rows], data.threads, own_ranks(view.reference))
+        index, own = NearIndex.of(real.take(training), entities[training]), OwnRanks.of(view.reference, entities)
+        unseen = own.placed.take(rows)
+        away = index.to_others(unseen, entities[rows], data.threads, own, own.seen.take(rows))
         line = _Line.of(away, entities[rows], self.percentile)
         if not index.reaches(line.threshold):
             return None

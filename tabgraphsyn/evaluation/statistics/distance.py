@@ -92,29 +92,31 @@ def scaled_rows(reference: Sequence[Feature], other: Sequence[Feature]) -> Mixed
 def _ranks(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return mid-ranks in 0 .. 1, with NaN for missing.
 
-    Values outside the range of ``known`` go beyond 0 and 1 by their distance in ranges, at most 1 further.
+    Between two neighbouring values of ``known`` a value stands by its distance to both, so that one moved by a trifle
+    stays near, however many rows share the value that it was. Outside the range of ``known`` values go on by their
+    distance in ranges, at most 1 further.
     """
     if len(known) == 0:
         return np.where(np.isnan(values), np.nan, 0.0)
-    middle = (np.searchsorted(known, values, "left") + np.searchsorted(known, values, "right")) / (2 * len(known))
+    distinct, ranks = mid_ranks(known)
     width = known[-1] - known[0]
     beyond = np.where(values < known[0], values - known[0], np.maximum(values - known[-1], 0.0))
-    middle = middle + np.clip(beyond / width if width > 0 else np.sign(beyond), -1.0, 1.0)
-    return np.where(np.isnan(values), np.nan, middle)
+    found = np.interp(values, distinct, ranks) + np.clip(beyond / width if width > 0 else np.sign(beyond), -1.0, 1.0)
+    return np.where(np.isnan(values), np.nan, found)
+
+
+def mid_ranks(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct ones of ascending values and their mid-ranks in 0 .. 1, (distinct,) each.
+
+    >>> mid_ranks(np.array([3.0, 3.0, 5.0, 9.0]))
+    (array([3., 5., 9.]), array([0.25 , 0.625, 0.875]))
+    """
+    distinct, count = np.unique(known, return_counts=True)
+    return distinct, (np.cumsum(count) - count / 2) / max(len(known), 1)
 
 
 def _columns(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
     return np.ascontiguousarray(np.stack(columns, 1), dtype=kind) if columns else np.zeros((rows, 0), kind)
-
-
-def own_ranks(reference: Sequence[Feature]) -> np.ndarray:
-    """Return (n_num,) float32: by how much a row of the reference itself pushes others away, column by column.
-
-    A row that ranks count stands at the middle of itself: half a rank lies between it and its neighbours that no new
-    row of the same population has. ``distances`` of rows as if they had been held out are less by that.
-    """
-    known = [int((~one.missing).sum()) for one in reference if one.kind != "categorical"]
-    return np.array([0.5 / max(one, 1) for one in known], dtype=np.float32)
 
 
 def distances(queries: MixedRows, records: MixedRows, own: np.ndarray | None = None) -> np.ndarray:
@@ -123,7 +125,7 @@ def distances(queries: MixedRows, records: MixedRows, own: np.ndarray | None = N
     Args:
         queries: rows to look from.
         records: rows to look at.
-        own: (n_num,) what is taken off a difference of numbers, None for nothing: see ``own_ranks``.
+        own: (n_num,) what is taken off a difference of numbers, None for nothing.
     """
     total = np.zeros((len(queries), len(records)), np.float32)
     step = np.empty_like(total)
@@ -166,12 +168,8 @@ def search(
     records: MixedRows,
     threads: int = 1,
     seed: int | None = None,
-    own: np.ndarray | None = None,
 ) -> Found:
-    """Return the nearest records; with a ``seed`` also which one is nearest, ties drawn alike on any threads.
-
-    ``own`` is (n_num,), what is taken off a difference of numbers: see ``own_ranks``.
-    """
+    """Return the nearest records; with a ``seed`` also which one is nearest, ties drawn alike on any threads."""
     rows = len(queries)
     made = Found(
         first=np.full(rows, np.inf, np.float32),
@@ -185,7 +183,7 @@ def search(
 
     def look(start: int) -> None:
         part = slice(start, min(start + size, rows))
-        found = distances(queries.take(np.arange(part.start, part.stop)), records, own)
+        found = distances(queries.take(np.arange(part.start, part.stop)), records)
         if found.shape[1] > 1:
             found_two = np.partition(found, 1, axis=1)[:, :2]
             made.first[part], made.second[part] = found_two[:, 0], found_two[:, 1]
@@ -244,7 +242,9 @@ def nearest_to_both(
     When records are capped, training and holdout are thinned by the same factor, so that their proportion stays. For
     the holdout itself as candidate only the distances to training are meaningful; those to the holdout are infinite.
     """
-    real, other = mixed_rows(reference, candidate)
+    # Held-out rows must not stand among those that their ranks count: no made row does.
+    scale = [one.take(training_rows) for one in reference] if candidate_is_holdout else reference
+    real, other = scaled_rows(scale, reference), scaled_rows(scale, candidate)
     share = min(1.0, cap_records / max(len(training_rows) + len(holdout_rows), 1))
     training = sampled(training_rows, max(1, round(share * len(training_rows))), generator)
     holdout = sampled(holdout_rows, max(1, round(share * len(holdout_rows))), generator)
@@ -253,8 +253,7 @@ def nearest_to_both(
     chosen = sampled(np.arange(len(other)), cap_queries, generator)
     queries = other.take(chosen)
     seed = int(generator.integers(2**31))
-    own = own_ranks(reference) if candidate_is_holdout else None
-    to_training = search(queries, real.take(training), threads, seed, own)
+    to_training = search(queries, real.take(training), threads, seed)
     to_holdout = search(queries, real.take(holdout), threads, seed + 1)
     ties_training = np.where(to_training.first <= to_holdout.first + TIE, to_training.count, 0)
     ties_holdout = np.where(to_holdout.first <= to_training.first + TIE, to_holdout.count, 0)

@@ -13,12 +13,15 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from tabgraphsyn.evaluation.statistics.distance import TIE, MixedRows
+from tabgraphsyn.evaluation.statistics.own import OwnRanks
 
 # Ranks lie in -1 .. 2, codes in -1 and above: a missing number is over 1 away from every other coordinate.
 MISSING = 9.0
 LEAF_RECORDS = 32
 # Neighbours asked for at first: the nearest one may be another where a row does not count itself.
 FIRST_ASKED = 4
+# Beyond so many a nearer one is not sought for, if one was found.
+MOST_ASKED = 64
 # Sums below which coordinates tell the distance; a little under 1, because they are sums of floats.
 REACH = 0.999
 
@@ -57,7 +60,12 @@ class NearIndex:
         return NearIndex(tree, entities[order[begins]], entities[order[ends]], records.columns)
 
     def to_others(
-        self, rows: MixedRows, entities: np.ndarray, threads: int = 1, own: np.ndarray | None = None
+        self,
+        rows: MixedRows,
+        entities: np.ndarray,
+        threads: int = 1,
+        own: OwnRanks | None = None,
+        seen: MixedRows | None = None,
     ) -> np.ndarray:
         """Return (rows,) float64: the distance to the nearest record of another entity; infinite beyond the reach.
 
@@ -65,26 +73,43 @@ class NearIndex:
             rows: real ones.
             entities: (rows,) int64.
             threads: CPU threads.
-            own: (n_num,) what is taken off a difference of numbers, None for nothing: see ``own_ranks``.
+            own: to measure in the ranks of others: ranks by the same entities, rows among ``own.placed``; None as they
+                are.
+            seen: with ``own``, the same rows among ``own.seen``.
         """
         points = _points(rows)
-        taken = np.zeros(points.shape[1])
-        if own is not None:
-            taken[: len(own)] = own
         away = np.full(len(points), np.inf)
         left, wanted = np.arange(len(points)), FIRST_ASKED
         while len(left):
             found, at = self.tree.query(points[left], wanted, p=1, distance_upper_bound=REACH, workers=threads)
             is_found = np.isfinite(found)
             at = np.where(is_found, at, 0)
-            own = entities[left, None]
-            is_other = is_found & ((self.lowest[at] != own) | (self.highest[at] != own))
-            has = is_other.any(1)
-            apart = np.maximum(np.abs(points[left, None] - self.tree.data[at]) - taken, 0.0).sum(2)
-            away[left[has]] = np.where(is_other, apart, np.inf).min(1)[has]
-            # Where all that was found is the row's own family, there may be others behind it.
-            left, wanted = left[~has & is_found[:, -1]], 4 * wanted
+            mine = entities[left, None]
+            is_other = is_found & ((self.lowest[at] != mine) | (self.highest[at] != mine))
+            apart = self._apart(points[left], at)
+            if own is not None and seen is not None:
+                self._among_others(apart, at, entities[left], own, seen.numbers[left])
+            apart = apart.sum(2)
+            away[left] = np.where(is_other, apart, np.inf).min(1)
+            is_last = ~is_found[:, -1] | ((wanted >= MOST_ASKED) & is_other.any(1))
+            # Others may stand behind the row's own family, or be nearer without it than those that were found.
+            left, wanted = left[~is_last & (found[:, -1] < away[left] + _most(own, entities[left]))], 4 * wanted
         return away / self.columns
+
+    def _apart(self, points: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return (rows, wanted, columns) float64: differences to records."""
+        apart: np.ndarray = np.abs(points[:, None] - self.tree.data[at])
+        return apart
+
+    def _among_others(
+        self, apart: np.ndarray, at: np.ndarray, entities: np.ndarray, own: OwnRanks, seen: np.ndarray
+    ) -> None:
+        """Put the differences of numbers in the ranks of others in place of those in all ranks."""
+        for column, owned in enumerate(own.columns):
+            left, right = seen[:, None, column], self.tree.data[at][:, :, column]
+            others = np.abs(left - owned.of_others(entities[:, None], right))
+            is_there = ~np.isnan(left) & (right != MISSING)
+            apart[:, :, column] = np.where(is_there, others, apart[:, :, column])
 
     def within(self, rows: MixedRows, distance: float, threads: int = 1) -> np.ndarray:
         """Return (rows,) bool: whether a record is at most so far away; ``reaches(distance)`` must hold."""
@@ -106,6 +131,12 @@ class NearIndex:
             (np.maximum(np.maximum(low - point, point - high), 0.0).sum(1) <= bound).sum() for point in _points(rows)
         ]
         return float(np.mean(counts))
+
+
+def _most(own: OwnRanks | None, entities: np.ndarray) -> np.ndarray:
+    """Return (rows,) float64: by how much, at most, a distance is less in the ranks of others."""
+    none = np.zeros(len(entities))
+    return none if own is None else none + sum(1 - 1 / owned.wider(entities) for owned in own.columns)
 
 
 def _points(rows: MixedRows) -> np.ndarray:

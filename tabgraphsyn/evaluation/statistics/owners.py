@@ -1,32 +1,36 @@
-"""Categories that say whose a row is: a customer's number where no table holds the customers."""
+"""Categories that name rather than describe: a customer's number where no table holds the customers, an order's."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from tabgraphsyn.data.codes import tuple_codes
 from tabgraphsyn.evaluation.statistics.feature import Feature
 
+HOLDERS = 5
+"""Entities that must hold a value before it is one of a population, as generators take it, and no name."""
 
-def shared_share(feature: Feature, entities: np.ndarray) -> float:
-    """Return the share of the rows with a value whose value a row of another entity has, too; 1 where none has one.
+
+def shared_share(feature: Feature, entities: np.ndarray, holders: int = HOLDERS) -> float:
+    """Return the share of the rows with a value whose value rows of so many entities have; 1 where none has one.
 
     Args:
         feature: a category.
         entities: (rows,) int64.
+        holders: entities, the row's own among them.
 
     >>> category = Feature("c", "categorical", np.array([0, 0, 1, 1, 2, -1]), 3)
-    >>> shared_share(category, np.array([7, 7, 7, 8, 8, 9]))
+    >>> shared_share(category, np.array([7, 7, 7, 8, 8, 9]), holders=2)
     0.4
     """
     there = ~feature.missing
     codes, owners = feature.values[there], entities[there]
     if len(codes) == 0:
         return 1.0
-    lowest = np.full(int(codes.max()) + 1, owners.max())
-    highest = np.full(len(lowest), owners.min())
-    np.minimum.at(lowest, codes, owners)
-    np.maximum.at(highest, codes, owners)
-    return float((lowest < highest)[codes].mean())
+    pairs = tuple_codes([codes.astype(np.int64), owners], is_missing=False)
+    _, first = np.unique(pairs, return_index=True)
+    held_by = np.bincount(codes[first], minlength=int(codes.max()) + 1)
+    return float((held_by[codes] >= holders).mean())
 
 
 def presence(feature: Feature) -> Feature:
