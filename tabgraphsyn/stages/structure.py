@@ -53,14 +53,20 @@ def run(context: StageContext) -> None:
         context.log.info("structure: %s: (%s): %s", rule.table, ", ".join(rule.links), rule.rule)
     config = dict(context.config["structure"])
     model: StructureModel = build(config, StructureModel, allow_targets=context.allow_targets)
-    model.fit(_topology(prepared, database, rules, pointers))
+    model.fit(_topology(prepared, database, rules, pointers, entities))
     arrays, state = model.to_arrays()
     with written_aside(context.artifacts / ARRAYS_FILE) as aside:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, aside)
     write_json(context.artifacts / CONFIG_FILE, {"structure": config, "state": state, "keys": keys.to_dict()})
 
 
-def _topology(prepared: Prepared, database: Database, rules: KeyPlan, pointers: Mapping[str, np.ndarray]) -> Topology:
+def _topology(
+    prepared: Prepared,
+    database: Database,
+    rules: KeyPlan,
+    pointers: Mapping[str, np.ndarray],
+    entities: Mapping[str, np.ndarray],
+) -> Topology:
     """Return the keys of the training rows, with when they stand, and with those who take part and are held out."""
     rows, found = dict(prepared.plan.training_rows), timelines(prepared)
     timed = replace(rules, timed=frozenset(name for one in found.values() for name in one.keys))
@@ -75,7 +81,9 @@ def _topology(prepared: Prepared, database: Database, rules: KeyPlan, pointers: 
             for link in timed.links_of_child(table):  # where theirs lead is the held-out rows' own
                 held[link.name] = np.append(held[link.name], np.full(hidden[table], CENSORED))
     moments = {table: prepared.moments(table) for table in found}
-    return Topology(timed, rows, held, _series(prepared, database), moments, hidden)
+    takes_part = {name: entities[name] for name in {timed.link[one].parent for one in timed.timed}}
+    least = prepared.plan.min_entities
+    return Topology(timed, rows, held, _series(prepared, database), moments, hidden, takes_part, least)
 
 
 def _lead_to_held_out(

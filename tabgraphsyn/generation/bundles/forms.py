@@ -23,6 +23,7 @@ from tabgraphsyn.data.schema import Column, Relation
 from tabgraphsyn.data.untrusted import Count, Form, Name, Number, Scalar, Share, Size, Spread, Text
 from tabgraphsyn.generation.key_values import AnyMaker
 from tabgraphsyn.generation.structure.base import KeyPlan
+from tabgraphsyn.generation.structure.presence import Habit, Happening
 
 MOST_TABLES = 10_000
 Signature = Annotated[str, Meta(pattern=r"^[\w.-]{1,200}$")]
@@ -37,6 +38,8 @@ ColumnForm: Any = form_of(Column)
 RelationForm: Any = form_of(Relation)
 DependencyForm: Any = form_of(Dependency)
 KeyPlanForm: Any = form_of(KeyPlan)
+HappeningForm: Any = form_of(Happening)
+HabitForm: Any = form_of(Habit)
 FileKeyForm: Any = form_of(FileKey)
 MakerForm: Any = any_of(*get_args(AnyMaker))
 PanelForm: Any = form_of(Panel)
@@ -123,8 +126,8 @@ class StandingForm(Form):
 
 
 class StructureStateForm(Form):
-    """State of a structure model; ``censored``, ``fields``, ``standing`` are of ``DegreesStructure``, ``series``,
-    ``hidden`` and ``timed`` of the skeleton.
+    """State of a structure model; ``series``, ``hidden`` and ``timed`` are of the skeleton, all others of
+    ``DegreesStructure``.
     """
 
     plan: KeyPlanForm
@@ -133,6 +136,9 @@ class StructureStateForm(Form):
     fields: dict[Name, list[Name]] | None = None
     series: dict[Name, SeriesForm] | None = None
     standing: dict[Name, StandingForm] | None = None
+    happenings: dict[Name, HappeningForm] | None = None
+    along: dict[Name, Name] | None = None
+    habits: list[HabitForm] | None = None
     hidden: Rows | None = None
     timed: list[Name] | None = None
 

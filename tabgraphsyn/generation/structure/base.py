@@ -236,6 +236,8 @@ class Topology:
         moments: table with a timeline -> (training rows,) int64, the moment of each row.
         hidden: table of those who take part -> how many rows stand behind its training rows: they are held out, and
             nothing of them is known but which training rows refer to the same one.
+        entities: table of those who take part -> (training rows,) int64, the entity of each.
+        min_entities: so many entities stand behind whatever a model counts of moments.
 
     Shape:
         pointers[relation]: (training rows of the child, and the hidden ones,) integer, row of the parent among its
@@ -248,6 +250,8 @@ class Topology:
     series: Mapping[str, Series] = field(default_factory=dict, repr=False)
     moments: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     hidden: Mapping[str, int] = field(default_factory=dict)
+    entities: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    min_entities: int = 5
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,11 @@ def keep_between(rule: Between, growing: Growing, rng: np.random.Generator) -> N
         if not len(bad):
             break
         _swapped(rule, pointers, moved, bad, group, rng)
+    for _ in range(SWAP_PASSES):
+        bad = np.flatnonzero(broken_between(rule, pointers))
+        if not len(bad):
+            break
+        _borrowed(rule, pointers, moved, bad, group, rng)
 
 
 def _choose(rule: Between, pointers: dict[str, np.ndarray], fixed: str | None, rng: np.random.Generator) -> None:
@@ -141,6 +146,27 @@ def _choose(rule: Between, pointers: dict[str, np.ndarray], fixed: str | None, r
         here = (which == number) & (own >= 0) & (pointers[other] >= 0)
         source, target = (name, other) if name == fixed else (other, name)
         pointers[target] = np.where(here & broken_between(rule, pointers), pointers[source], pointers[target])
+
+
+def _borrowed(
+    rule: Between,
+    pointers: dict[str, np.ndarray],
+    moved: str,
+    bad: np.ndarray,
+    group: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Give broken rows that no swap mends the key of a row under the same conditions, where they keep the rule then."""
+    order = rng.permutation(np.flatnonzero(pointers[moved] >= 0))
+    order = order[np.argsort(group[order], kind="stable")]
+    low = np.searchsorted(group[order], group[bad], side="left")
+    high = np.searchsorted(group[order], group[bad], side="right")
+    lender = order[np.minimum(low + rng.integers(0, np.maximum(high - low, 1)), len(order) - 1)]
+    tried = {**pointers, moved: pointers[moved].copy()}
+    tried[moved][bad] = pointers[moved][lender]
+    good = bad[~broken_between(rule, tried)[bad]]
+    pointers[moved] = pointers[moved].copy()
+    pointers[moved][good] = tried[moved][good]
 
 
 def _swapped(

@@ -9,7 +9,8 @@ copy has more children than it should, a parent of the nearest degree steps in.
 Where who takes part in an event goes by its time (``KeyPlan.timed``), copies are made side by side instead of evenly
 mixed: the second copy of a race has the second copies of its drivers and of their teams, or a driver would have ten
 teams in a season. Nobody steps in for another there, and those who are held out take part, too: as nobody in
-particular, known by nothing but the rows that refer to the same one.
+particular, known by nothing but the rows that refer to the same one. Where fewer are asked than there are, they are
+those of some stretches of time (``stretches``).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tabgraphsyn.generation.structure.entities import check_size, entity_rows, r
 from tabgraphsyn.generation.structure.growing import Growing, creation_order, finish, growth
 from tabgraphsyn.generation.structure.links import Members, depths, find_pair, with_missing_links
 from tabgraphsyn.generation.structure.series import Series
+from tabgraphsyn.generation.structure.stretches import in_stretches
 
 PLACE = "place of "
 MOMENT = "moment of "
@@ -110,6 +112,7 @@ class SkeletonStructure(StructureModel):
         plan = self.topology.plan
         sizes = entity_rows(plan, scale=scale, rows=rows, grow_reference_tables=self.grow_reference_tables)
         real = replace(self.topology, rows=_with_hidden(self.topology.rows, self.topology.hidden))
+        real = in_stretches(real, sizes, numpy_generator(seed, "stretches"))
         copies = copy_entities(real, sizes, seed)
         growing = Growing(
             plan=plan,
