@@ -49,6 +49,7 @@ class UnmaskedLimits:
                     if one.column not in protected and self._is_limited(one.column):
                         self._rules[one.column].append(rule)
         self._column = {place: name for name in self._rules for place in fields.places[name]}
+        self._held: dict[tuple[str, int], np.ndarray] = {}
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -87,14 +88,15 @@ class UnmaskedLimits:
         return torch.from_numpy(~out).to(made.is_known.device)
 
     def _levels(self, column: str, count: int) -> np.ndarray:
-        """Return the number that each level stands for, (levels,) float64, NaN for none."""
-        own = self._fields.codec.columns[column]
-        found = np.full(count, np.nan)
-        if isinstance(own, CategoricalCodec):
-            found[: len(own.levels)] = numbers_of(own.levels.array)
-        elif isinstance(own, NumericalCodec):
-            found[1 : 1 + len(own.atoms)] = numbers_of(own.atoms.array)
-        return found
+        """Return the number that each level stands for, (levels,) float64, NaN for none; found once."""
+        if (column, count) not in self._held:
+            own, found = self._fields.codec.columns[column], np.full(count, np.nan)
+            if isinstance(own, CategoricalCodec):
+                found[: len(own.levels)] = numbers_of(own.levels.array)
+            elif isinstance(own, NumericalCodec):
+                found[1 : 1 + len(own.atoms)] = numbers_of(own.atoms.array)
+            self._held[column, count] = found  # whole: threads ask side by side
+        return self._held[column, count]
 
     def _limits(self, column: str, made: Made) -> Limits | None:
         """Return what rules leave of a column; None: anything. A strict rule's limits are out for all of them."""

@@ -94,6 +94,7 @@ class Stepper:
             self.levels.append(torch.cat([change[:-1], torch.zeros_like(change[-1:])]).detach())
         self.asks: list[Ask] = asks_of(network)
         """What is asked for each unit, in the order of all units."""
+        self.blocks = [block.weights() for block in network.blocks]
         self.weighing = Weighing(network.companions, network.scale)
 
     @torch.no_grad()
@@ -208,7 +209,7 @@ class _Making:
             if self.network.together.fields:
                 known = self.is_known[:, self.network.level_unit]
                 stem = self.network.together(stem, self.rows.categorical, known)
-            return self.network.hidden(stem, self.context).float()
+            return self.network.hidden(stem, self.context, self.stepper.blocks).float()
 
     def _draw(self, unit: Unit, hidden: Tensor) -> None:
         place = self.stepper.place[unit]

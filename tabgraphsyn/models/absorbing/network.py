@@ -41,7 +41,7 @@ from tabgraphsyn.models.absorbing.scales import POINTS
 from tabgraphsyn.models.absorbing.together import Together
 from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
-from tabgraphsyn.models.denoiser.mlp import ResidualBlock
+from tabgraphsyn.models.denoiser.mlp import ResidualBlock, Weights, residual
 
 WIDE = 100
 """Levels of a unit from which on only the rows in which it is masked are asked for it."""
@@ -260,11 +260,19 @@ class AbsorbingNetwork(nn.Module):
         stem = self.together(self.stem(torch.cat(parts, dim=1)), levels, known)
         return self.ways.told(stem, draft.codes, seen)
 
-    def hidden(self, stem: Tensor, context: Context) -> Tensor:
-        """Return the last hidden layer, (rows, width)."""
+    def hidden(self, stem: Tensor, context: Context, blocks: Sequence[Weights] | None = None) -> Tensor:
+        """Return the last hidden layer, (rows, width).
+
+        Args:
+            stem: (rows, width).
+            context: of the rows.
+            blocks: weights of the blocks where rows are made, look after look; None: as the blocks have them.
+        """
         hidden = stem + context.vector
-        for block in self.blocks:
+        for block in self.blocks if blocks is None else ():
             hidden = block(hidden)
+        for weights in blocks or ():
+            hidden = residual(hidden, weights)
         return F.silu(self.normalise(hidden))
 
     def compile(self, *args: Any, **kwargs: Any) -> None:

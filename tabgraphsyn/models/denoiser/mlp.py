@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -11,6 +12,8 @@ from tabgraphsyn.models.denoiser.dropout import Dropout
 from tabgraphsyn.models.denoiser.siblings import SiblingExchange
 from tabgraphsyn.models.denoiser.stem import ContextEmbedding, NoiseEmbedding
 from tabgraphsyn.ranges import Layers, LayersOrNone, ShareBelowOne, Width, WidthOrNone
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class ResidualBlock(nn.Module):
@@ -27,11 +30,28 @@ class ResidualBlock(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the block's output, (rows, width)."""
-        # Functions in place of modules, whose calls cost what the arithmetic of few rows does.
+        return residual(hidden, self.weights(), self.dropout)
+
+    def weights(self) -> Weights:
+        """Return what ``residual`` needs, in its order, without a look at modules for each of it; (width, ...) each."""
         norm, inner, outer = self.normalise, self.inner, self.outer
-        scaled = functional.layer_norm(hidden, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-        within = functional.silu(functional.linear(scaled, inner.weight, inner.bias))
-        return hidden + functional.linear(self.dropout(within), outer.weight, outer.bias)
+        return norm.weight, norm.bias, inner.weight, inner.bias, outer.weight, outer.bias
+
+
+def residual(hidden: Tensor, weights: Weights, dropout: Dropout | None = None) -> Tensor:
+    """Return the output of a block, (rows, width): functions, for calls of modules cost what few rows do.
+
+    Args:
+        hidden: (rows, width).
+        weights: of the block.
+        dropout: of the inner units, None for none.
+    """
+    scale, shift, inner, inner_bias, outer, outer_bias = weights
+    scaled = torch.layer_norm(hidden, scale.shape, scale, shift)
+    within = functional.silu(functional.linear(scaled, inner, inner_bias))
+    if dropout is not None:
+        within = dropout(within)
+    return hidden + functional.linear(within, outer, outer_bias)
 
 
 class Mlp(Denoiser):
