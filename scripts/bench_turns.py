@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def sampled(bundle: str, scale: str) -> dict[str, Any]:
     from tabgraphsyn.stages.generating import Generation, TableReport
 
     seconds: dict[str, float] = {}
+    last = time.process_time()
 
     def report(done: TableReport) -> None:
         nonlocal last
@@ -103,7 +104,7 @@ def made_ready(ingested: str) -> dict[str, Any]:
     return {"rows": rows, "seconds": taken, "by_table": {}}
 
 
-MEASURES = {"sample": sampled, "train": trained, "prepare": made_ready}
+MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {"sample": sampled, "train": trained, "prepare": made_ready}
 
 
 def measured(tree: Path, measure: str, arguments: Sequence[str]) -> dict[str, Any]:

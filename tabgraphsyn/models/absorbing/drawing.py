@@ -18,6 +18,7 @@ from tabgraphsyn.models.absorbing.numbers import FEATURES, MixtureHead, chosen_l
 from tabgraphsyn.models.absorbing.partners import Peaks
 from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.batch import EncodedBatch
+from tabgraphsyn.models.denoiser.mlp import ResidualBlock
 from tabgraphsyn.models.precision import computing
 
 
@@ -94,7 +95,7 @@ class Stepper:
             self.levels.append(torch.cat([change[:-1], torch.zeros_like(change[-1:])]).detach())
         self.asks: list[Ask] = asks_of(network)
         """What is asked for each unit, in the order of all units."""
-        self.blocks = [block.weights() for block in network.blocks]
+        self.blocks = [block.weights() for block in network.blocks if isinstance(block, ResidualBlock)]
         self.weighing = Weighing(network.companions, network.scale)
 
     @torch.no_grad()
