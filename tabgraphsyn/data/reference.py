@@ -84,6 +84,22 @@ def entity_numbers(
     return found
 
 
+def no_entities(published: Collection[str], rows: Mapping[str, int], min_entities: int) -> tuple[str, ...]:
+    """Return tables whose rows are no entities: published ones, and those of fewer rows than may hold a value.
+
+    Four currencies cannot be five entities: were each of their many accounts one of theirs, no value of an account
+    could ever be named. A table of persons keeps its persons, however few.
+
+    >>> no_entities(["airlines"], {"airlines": 16, "currency": 4, "patients": 4, "site": 9}, 5)
+    ('airlines', 'currency')
+    """
+    return tuple(
+        name
+        for name, count in rows.items()
+        if name in published or (count < min_entities and not is_person_table(name))
+    )
+
+
 def person_rows(database: Database) -> dict[str, np.ndarray]:
     """Return for tables with a column that tells persons apart (rows,) int64: the first row of each row's person.
 

@@ -16,7 +16,7 @@ from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.known.rows import known_rows
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.data.reference import entity_numbers
+from tabgraphsyn.data.reference import entity_numbers, no_entities
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.time_column import TimeColumn
@@ -92,7 +92,8 @@ def run(context: StageContext) -> None:
     seed = derive_seed(int(context.config["seed"]), NAME, table)
     # Mapped copy-on-write: rows are read as batches need them.
     encoded, codec, layout = prepared.wide_encoded(table), prepared.codec(table), prepared.wide_layout(table)
-    entities = _entities(prepared, table, prepared.plan.published)
+    plan = prepared.plan
+    entities = _entities(prepared, table, no_entities(plan.published, plan.real_rows, plan.min_entities))
     gates = [field.gate for field in codec.layout.numerical]
     found = grids(encoded, gates, entities, numbers=settings.numbers)
     found += [None] * (len(layout.numerical) - len(found))  # hidden fields are smooth

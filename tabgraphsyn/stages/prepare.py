@@ -27,7 +27,7 @@ from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, Plan, driver_relations, generation_order
 from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.prepared import ENCODED_KINDS, Prepared
-from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers, person_rows
+from tabgraphsyn.data.reference import SMALL_ROWS, crowded_masks, decisions, entity_numbers, no_entities, person_rows
 from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.find import find_rules
 from tabgraphsyn.data.rules.kept import learn_row_rules
@@ -315,7 +315,8 @@ def _split(
     for relation in schema.relations:
         kept = training_pointers(pointers[relation.name], held[relation.child_table], held[relation.parent_table])
         made.keep_pointer(relation.name, kept)
-    return held, entity_numbers(order, rows, driver, published, pointers, persons)
+    aside = no_entities(published, rows, min_entities)
+    return held, entity_numbers(order, rows, driver, aside, pointers, persons)
 
 
 def _encode(training: TrainingRows, config: CodecConfig, made: Prepared, context: StageContext, step: int) -> None:

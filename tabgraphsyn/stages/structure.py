@@ -15,7 +15,7 @@ from tabgraphsyn.data.known.panel import microseconds
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.pointers import CENSORED
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.data.reference import entity_numbers
+from tabgraphsyn.data.reference import entity_numbers, no_entities
 from tabgraphsyn.data.schema import Database, Relation
 from tabgraphsyn.data.tensors import finite_arrays
 from tabgraphsyn.errors import StageError
@@ -42,7 +42,8 @@ def run(context: StageContext) -> None:
     database = Database.ingested(context.input("ingest"))
     plan, schema = prepared.plan, prepared.schema
     drivers = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
-    entities = entity_numbers(plan.order, plan.training_rows, drivers, plan.published, pointers, prepared.persons())
+    aside = no_entities(plan.published, plan.real_rows, plan.min_entities)
+    entities = entity_numbers(plan.order, plan.training_rows, drivers, aside, pointers, prepared.persons())
     keys = KeySpec.learn(database, prepared.is_training(), pointers, entities, plan.min_entities)
     rules = learn_rules(prepared.schema, prepared.plan, pointers, prepared.rules)
     for item in rules.unique:

@@ -8,7 +8,7 @@ from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.link import link_relation
 from tabgraphsyn.data.order import KeyUse, driver_relations, generation_order
-from tabgraphsyn.data.reference import decisions, entity_numbers, person_rows
+from tabgraphsyn.data.reference import decisions, entity_numbers, no_entities, person_rows
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.data.split import HoldoutConfig, holdout_masks
 from tabgraphsyn.errors import ConfigError
@@ -231,3 +231,9 @@ def test_a_launch_says_what_the_settings_make_of_it(rng, tmp_path, k, is_publish
     write_json(tmp_path / "profile.json", {"rows_kept": [one]})
     (said,) = _notices(tmp_path, k)
     assert said.startswith("rows published: test" if is_published else "rows made anew: test") and f" {k}" in said
+
+
+def test_four_currencies_are_no_entities_and_four_patients_are() -> None:
+    rows = {"currency": 4, "patients": 4, "site": 9, "account": 900}
+    assert no_entities([], rows, 5) == ("currency",)
+    assert no_entities(["site"], rows, 5) == ("currency", "site")

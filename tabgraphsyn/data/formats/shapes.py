@@ -24,8 +24,9 @@ kr kr. Kč zł Ft lei Rs Rs. R$ US$ A$ C$ NZ$ HK$ S$ Fr. SFr. RM Rp #
 _UNIT_WORDS = """
 % ‰ ° °C °F kg mg µg ug ng lb lbs oz st km cm mm µm nm mi ft yd ms µs us ns min hr hrs ml mL µl dl cl gal kWh MWh Wh kW
 MW kV mV mA Hz kHz MHz GHz KB kB MB GB TB KiB MiB GiB bpm mmHg Pa hPa kPa bar psi kJ kcal cal Nm mol mmol IU km/h mph
-m/s kn m² m2 km² m³ m3 ha px pt dB ppm ppb g t m s h d l
+m/s kn m² m2 km² m³ m3 km2 cm2 cm3 mm2 dm3 kg/m2 kg/m3 g/m2 g/cm3 ha px pt dB ppm ppb g t m s h d l
 """
+_POWERS = {"2": "\ue002", "3": "\ue003"}
 _CURRENCIES = frozenset(_CURRENCY_WORDS.split())
 _UNITS = frozenset(_UNIT_WORDS.split())
 _SHAPE = re.compile(
@@ -70,9 +71,18 @@ def shapes_of(text: pa.Array) -> pa.Array:
 
     >>> shapes_of(pa.array(["$1,005.20", "007", "0.5"])).to_pylist()
     ['$9,999.99', 'Z99', 'Z.9']
+    >>> shapes_of(pa.array(["27.5 kg/m2", "120 m3"])).to_pylist()
+    ['99.9 kg/m2', '999 m3']
     """
+    for digit, mark in _POWERS.items():  # the 3 of m3 is no digit of the number
+        text = pc.replace_substring_regex(
+            text, rf"([0-9] ?(?:[a-zA-Z]{{1,3}}/)?[a-zA-Z]{{0,2}}m){digit}$", rf"\1{mark}"
+        )
     leading = pc.replace_substring_regex(text, r"^([^0-9]*)0", r"\1Z")
-    return pc.replace_substring_regex(leading, "[0-9]", "9")
+    shapes = pc.replace_substring_regex(leading, "[0-9]", "9")
+    for digit, mark in _POWERS.items():
+        shapes = pc.replace_substring(shapes, mark, digit)
+    return shapes
 
 
 def number_shape(shape: str, rows: int) -> NumberShape | None:

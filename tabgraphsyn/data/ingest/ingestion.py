@@ -92,7 +92,7 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
         changed = _apply_policies(work, schema, queries) | _apply_limit(work, schema, queries)
         if changed:
             values = _values(queries, tables)
-            work.problems += shape_problems({name: queries.rows(name) for name in changed}, {}, "drop")
+            work.problems += shape_problems({name: queries.rows(name) for name in work.raws}, {}, "drop")
             raise_collected(DataError, work.problems)
         rules = _declared(work, schema)
         types = {name: {column: target.type for column, target in work.targets[name].items()} for name in tables}

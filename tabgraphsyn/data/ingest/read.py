@@ -38,6 +38,9 @@ def read_tables(work: IngestWork) -> None:
     wanted = _read_declared(work, readers, found)
     for position, (name, columns) in enumerate(wanted.items()):
         _read_table(work, readers[name], columns, work.scratch / f"raw{position}.parquet")
+    empty = {raw.name: [name for name, scan in raw.scans.items() if scan.kind == "empty"] for raw in work.raws.values()}
+    rows = {raw.name: raw.rows for raw in work.raws.values()}
+    work.problems += shape_problems(rows, empty, work.options.all_null)
     _drop_empty_columns(work)
     _decide_types(work)
     if work.declared is not None:
@@ -158,10 +161,7 @@ def _read_table(work: IngestWork, reader: TableReader, columns: list[str], path:
     except DataError as error:
         work.problems += error.problems or [str(error)]
         return
-    raw = _without_unnamed(work, raw)
-    empty = [name for name, scan in raw.scans.items() if scan.kind == "empty"]
-    work.problems += shape_problems({raw.name: raw.rows}, {raw.name: empty}, work.options.all_null)
-    work.raws[raw.name] = raw
+    work.raws[raw.name] = _without_unnamed(work, raw)
 
 
 def _without_unnamed(work: IngestWork, raw: RawTable) -> RawTable:

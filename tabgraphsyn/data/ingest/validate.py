@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -119,15 +120,22 @@ def _null_problem(relation: Relation, schema: Schema) -> str | None:
 
 
 def shape_problems(rows: Mapping[str, int], empty_columns: Mapping[str, list[str]], all_null: str) -> list[str]:
-    """Return problems of tables that are too small, and of columns without any value."""
+    """Return problems of tables that are too small, and of columns without any value.
+
+    Args:
+        rows: rows of every table, so that the others can be named.
+        empty_columns: columns without a value, by table.
+        all_null: what becomes of those.
+    """
     problems = []
+    others = ",".join(table for table, count in rows.items() if count > 1)
+    without = f"dataset.tables=[{others}]" if others and re.fullmatch(r"[\w,-]+", others) else "dataset.tables"
     for table, count in rows.items():
         if count == 0:
-            problems.append(f"{table}: the table is empty. Add rows, or leave it out with dataset.tables.")
+            problems.append(f"{table}: the table is empty. Add rows, or leave it out with {without}.")
         elif count == 1:
             problems.append(
-                f"{table}: one row only; a distribution needs at least two. Add rows, or leave it out "
-                f"with dataset.tables."
+                f"{table}: one row only; a distribution needs at least two. Add rows, or leave it out with {without}."
             )
         elif all_null == "error":
             problems += [

@@ -171,8 +171,8 @@ def find_calendar(search: Search, told: Iterable[Rule]) -> Iterator[Calendar]:
         found = {part: len(np.unique(each[each >= 0])) for part, each in parts.items()}  # no time is no part of one
         usable = {part: each for part, each in parts.items() if 2 <= found[part] <= rows / ROWS_PER_PART}
         for column, codes in others.items():
-            if (column, (time,)) in fixed:
-                continue
+            if (column, (time,)) in fixed or len(np.unique(codes[~np.isnan(seconds) & (codes > 0)])) < 2:
+                continue  # closed wherever there is a day of closing: its year says nothing
             for part, each in usable.items():
                 few = search.glance
                 if not agreeing(each[few], codes[few]).broken.any() and not agreeing(each, codes).broken.any():
