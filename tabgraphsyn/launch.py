@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog | None = None)
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     with escaped_output():
-        return exit_code_of(lambda: _ended(given, catalog))
+        return exit_code_of(lambda: _ended(given, catalog), given=given)
 
 
 def _ended(given: list[str], catalog: Catalog | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,15 +42,16 @@ def message(error: BaseException) -> str:
     return shortened(printable(str(error)))
 
 
-def exit_code_of(command: Callable[[], int], name: str = "") -> int:
+def exit_code_of(command: Callable[[], int], name: str = "", given: Sequence[str] = ()) -> int:
     """Run a command; return its exit code, and say in one message what the user can mend.
 
     Args:
         command: returns the exit code.
         name: of a verb, said before what a folder did; empty for a launch, whose place is ``output_dir``.
+        given: the words of the command line.
     """
     try:
-        _stands_in_a_folder()
+        _can_write_down([_stands_in(), *given])
         return command()
     except TabGraphSynError as error:
         print(message(error), file=sys.stderr)
@@ -72,11 +73,23 @@ def exit_code_of(command: Callable[[], int], name: str = "") -> int:
         return EXIT_USER
 
 
-def _stands_in_a_folder() -> None:
+def _stands_in() -> str:
     try:
-        Path.cwd()
+        return str(Path.cwd())
     except FileNotFoundError:
         raise ConfigError("the current folder was removed. Change to one that exists.") from None
+
+
+def _can_write_down(places: Sequence[str]) -> None:
+    """Refuse places that no record could name: an older system named them, or Python was told not to use UTF-8."""
+    for place in places:
+        try:
+            place.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"{place}: names in UTF-8 expected, found other bytes. Rename the folder or file; where Python's UTF-8 "
+                f"is turned off (PYTHONUTF8=0), turn it on."
+            ) from None
 
 
 class EscapedStream:

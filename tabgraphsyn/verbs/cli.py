@@ -78,7 +78,7 @@ def _ended(given: list[str]) -> int:
         print(f"{name}: no such verb.{nearest(name, [*VERBS, 'launch'])} There are {known}.", file=sys.stderr)
         return EXIT_USER
     verb = VERBS[name]
-    return exit_code_of(lambda: _run(getattr(import_module(verb.module), verb.function), name, rest), name)
+    return exit_code_of(lambda: _run(getattr(import_module(verb.module), verb.function), name, rest), name, rest)
 
 
 def _run(function: Callable[..., Any], name: str, rest: list[str]) -> int:

@@ -106,3 +106,19 @@ def test_a_folder_that_was_removed_under_the_shell_is_said(
     assert exit_code_of(lambda: 0) == 2
     assert "current folder was removed" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_place_whose_name_is_not_unicode_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    latin = tmp_path / os.fsdecode(b"gr\xf6\xdfe")
+    try:
+        latin.mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes names in UTF-8 only")
+    assert exit_code_of(lambda: 0, "ingest", [str(latin)]) == 2
+    monkeypatch.chdir(latin)
+    assert exit_code_of(lambda: 0) == 2
+    assert capsys.readouterr().err.count("gr\\udcf6\\udcdfe: names in UTF-8 expected") == 2
+    monkeypatch.chdir(tmp_path)
+    assert exit_code_of(lambda: 0, "ingest", ["größe"]) == 0
