@@ -110,15 +110,25 @@ class ForkPool(WorkerPool):
         self._context.set_forkserver_preload([*preload, "tabgraphsyn.orchestration.computing.worker"])
 
     def warm_up(self) -> None:
-        """Start importing now, beside whatever the caller does next."""
-        from multiprocessing import forkserver
+        """Start importing now, beside whatever the caller does next.
 
-        forkserver.ensure_running()
+        Ctrl-C reaches all processes of a terminal: the server, whose import it would break off, and with it the whole
+        launch, holds it back for good; workers let it through.
+        """
+        from multiprocessing import forkserver, resource_tracker
+
+        resource_tracker.ensure_running()  # first: where it starts, it lets Ctrl-C through again
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
     def start(self, spec_path: Path, gpu: str | None) -> WorkerProcess:
         """Fork a worker."""
         arguments = (str(spec_path), str(self._output), {**_trusted_packages(), **_gpu_environment(gpu)})
         process = self._context.Process(target=_forked, args=arguments, name=spec_path.parent.name)
+        self.warm_up()
         with _no_main_module():
             process.start()
         return _ForkedWorker(process)
@@ -134,6 +144,7 @@ class ForkPool(WorkerPool):
 def _forked(spec_path: str, output: str, environment: dict[str, str]) -> None:
     from tabgraphsyn.orchestration.computing.worker import guarded_run
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the server holds it back
     redirect_output(Path(output))
     os.environ.update(environment)
     code = EXIT_STAGE
