@@ -23,7 +23,7 @@ _INGEST, _PREPARE, _SAMPLE = StageInput("ingest"), StageInput("prepare"), StageI
 BEFORE = (
     StageKind(
         name="ingest",
-        version=6,
+        version=7,
         module="tabgraphsyn.stages.ingest",
         config_keys=("dataset",),
         # The content says what was read, whatever it is called, wherever it lies, and however much was allowed.
@@ -35,14 +35,14 @@ BEFORE = (
     ),
     StageKind(
         name="prepare",
-        version=35,
+        version=37,
         module="tabgraphsyn.stages.prepare",
         config_keys=("codec", "holdout"),
         inputs=(_INGEST,),
     ),
     StageKind(
         name="structure",
-        version=13,
+        version=14,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_INGEST, _PREPARE),

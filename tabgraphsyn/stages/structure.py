@@ -42,8 +42,8 @@ def run(context: StageContext) -> None:
     database = Database.ingested(context.input("ingest"))
     plan, schema = prepared.plan, prepared.schema
     drivers = {name: None if one is None else schema.relation(one) for name, one in plan.driver.items()}
-    aside = no_entities(plan.published, plan.real_rows, plan.min_entities)
-    entities = entity_numbers(plan.order, plan.training_rows, drivers, aside, pointers, prepared.persons())
+    common = no_entities(plan.published, plan.real_rows, plan.min_entities)
+    entities = entity_numbers(plan.order, plan.training_rows, drivers, common, pointers, prepared.persons())
     keys = KeySpec.learn(database, prepared.is_training(), pointers, entities, plan.min_entities)
     rules = learn_rules(prepared.schema, prepared.plan, pointers, prepared.rules)
     for item in rules.unique:
