@@ -282,7 +282,7 @@ class Generation:
                 beside.schema,
                 whole,
                 rules.families,
-                pointers,
+                {one.name: pointers[one.name] for one in prepared.schema.relations_of_child(table)},
                 left,
                 rng,
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),

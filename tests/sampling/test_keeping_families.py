@@ -15,6 +15,7 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
+from tabgraphsyn.generation.keeping.alike import Alike
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_order import in_order
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
@@ -108,6 +109,41 @@ def test_a_repeated_value_becomes_one_that_the_column_holds_while_there_is_room(
     assert len(whole) > ROWS / 2 and set(made["a"].take(whole).to_pylist()) <= set(column.to_pylist())
     parts = Case(rows.schema, rows.rows.take(whole), {RELATION.name: rows.pointers[RELATION.name][whole]})
     assert parts.broken(made.take(whole), one)[1] == 0
+
+
+@pytest.mark.parametrize("how", ["by a key", "by a column", "by nothing"])
+def test_a_repeated_value_becomes_that_of_a_row_like_it(how: str) -> None:
+    """Each route has eight flight numbers; a carrier flies a number once an hour."""
+    route = np.random.default_rng(3).integers(0, 12, ROWS)
+    place = route if how != "by nothing" else some(8, 12)
+    one = case(number=place * 8 + some(4, 8), hour=some(6, 3), route=route if how == "by a column" else some(9, 12))
+    one.pointers[RELATION.name][:] = some(10, 5)
+    if how == "by a key":
+        one.pointers["t.route--routes"] = route
+    asked = rule("unique", columns=["number", "hour"], relation=RELATION.name)
+    assert one.broken(one.rows, asked)[1] > 40
+    made = one.kept(asked, protected=frozenset({"k", "hour", "route"}))
+    number = made.column("number").to_numpy()
+    assert one.broken(made, asked)[1] == 0
+    moved = number != one.rows.column("number").to_numpy()
+    stays = (number // 8 == place)[moved].mean()
+    assert stays < 0.3 if how == "by nothing" else stays > 0.8, stays
+
+
+def test_rows_alike_share_what_tells_most_and_then_less() -> None:
+    rng = np.random.default_rng(0)
+    route, carrier, noise = (rng.integers(0, most, 6000) for most in (40, 3, 200))
+    value = np.where(rng.random(6000) < 0.02, -1, route * 10 + carrier * 3 + rng.integers(0, 3, 6000))
+    alone = np.append(route[:-1], 99)  # the last row is the only one of its route
+    alike = Alike(value, [noise, carrier, np.where(np.arange(6000) == 1, -1, alone)], rng)
+    assert alike.circles == 3
+    rows = np.arange(6000)
+    for circle, same in enumerate(((alone, carrier), (alone,), ())):
+        drawn = alike.drawn(rows, circle, rng)
+        of_itself = drawn == rows
+        assert all((one[drawn] == one)[2:].all() for one in same)
+        assert (value[drawn][~of_itself] >= 0).all() and (len(np.unique(noise[drawn])) == 200)
+        assert of_itself[[1, 5999]].all() == (circle < 2)
 
 
 def test_numbers_without_room_do_not_begin_below_zero() -> None:

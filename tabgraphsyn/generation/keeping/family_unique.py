@@ -10,9 +10,12 @@ from tabgraphsyn.data.codes import MISSING, column_codes, tuple_codes
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
+from tabgraphsyn.generation.keeping.alike import Alike
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 _ROUNDS = 30
+_TRIES = 4
+"""Draws among rows that are alike, before those are asked that are less so."""
 _STEP = 1000
 
 
@@ -25,9 +28,11 @@ def keep_unique(
     avoided: frozenset[str] = frozenset(),
     of_rows: Sequence[Rule] = (),
 ) -> None:
-    """Change one column of rows that repeat others: to the value of any row, else to the nearest free number.
+    """Change one column of rows that repeat others: to the value of a row like them, else to the nearest free number.
 
-    Values are drawn as often as rows hold them, so the column keeps its distribution as far as there is room. Numbers
+    Rows are alike that share the keys and columns that tell most of the value: a flight takes the number of one to the
+    same place. Values are drawn as often as rows hold them, so the column keeps its distribution as far as there is
+    room; of any row where those alike have none to give. Numbers
     that no row holds, an hour at which nothing happens, come only where a group holds all that there are.
 
     Args:
@@ -51,14 +56,16 @@ def keep_unique(
     group = tuple_codes(others, rows=rows.count) if others else np.zeros(rows.count, dtype=np.int64)
     value = codes[name].copy()
     asked = (group >= 0) & (value >= 0)
-    donors, source = np.flatnonzero(value >= 0), np.arange(rows.count)
-    for _ in range(_ROUNDS):
-        again = _repeated(group, value, asked, source)
-        if not len(again):
-            break
-        source[again] = rng.choice(donors, len(again))
-        value[again] = codes[name][source[again]]
+    source = np.arange(rows.count)
     again = _repeated(group, value, asked, source)
+    if len(again):
+        alike = Alike(codes[name], _others(rule, rows, pointers), rng)
+        for turn in range(_ROUNDS):
+            source[again] = alike.drawn(again, min(turn // _TRIES, alike.circles - 1), rng)
+            value[again] = codes[name][source[again]]
+            again = _repeated(group, value, asked, source)
+            if not len(again):
+                break
     if len(again):
         again = _to_free(rows.numbers(Operand(name)), codes[name], group, value, asked, again, source)
     source[again] = again  # what found no room keeps its own value, or moves to a number of its own
@@ -67,6 +74,13 @@ def keep_unique(
         rows.take(each, source, source != np.arange(rows.count))
     if len(again) and together == {name}:
         _move(name, rows, group, again)
+
+
+def _others(rule: Unique, rows: RuleRows, pointers: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return what may say which rows are alike, (rows,) int64 each: keys, and columns that the rule does not name."""
+    named = {one.column for one in rule.columns if one.is_own}
+    names = [one for one in rows.attributes if one not in named]
+    return [*pointers.values(), *(column_codes(rows.column(one), null_code=False) for one in names)]
 
 
 def going_with(name: str, of_rows: Sequence[Rule], stays: frozenset[str]) -> set[str]:
