@@ -95,6 +95,13 @@ def test_page_never_scrolls_sideways(browser: Any, file_with_map: Path, width: i
     shown(browser, file_with_map, width=width)
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
     assert outside(browser, width, ".scroll") == []
+    # Tables of a hundred letters without a blank, wherever a table is named, and everything open.
+    browser.execute_script("""
+      for (const each of document.querySelectorAll("details")) each.open = true;
+      for (const each of document.querySelectorAll("summary, caption > span, figcaption .name"))
+        each.textContent += "_long_name".repeat(10);
+    """)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
 
 
 @in_browser
