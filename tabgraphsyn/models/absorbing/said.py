@@ -36,7 +36,7 @@ class Said:
         return _through(clean.categorical[:, self.place], which)
 
     def table(self, around: Surroundings) -> Tensor:
-        """Return the same of all rows of a table."""
+        """Return the same of all rows of a table, (rows,) int64."""
         if self.way is None:
             return around.condition.level[:, self.place]
         way = around.ways[self.way]
