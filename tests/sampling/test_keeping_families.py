@@ -135,7 +135,7 @@ def test_rows_alike_share_what_tells_most_and_then_less() -> None:
     route, carrier, noise = (rng.integers(0, most, 6000) for most in (40, 3, 200))
     value = np.where(rng.random(6000) < 0.02, -1, route * 10 + carrier * 3 + rng.integers(0, 3, 6000))
     alone = np.append(route[:-1], 99)  # the last row is the only one of its route
-    alike = Alike(value, [noise, carrier, np.where(np.arange(6000) == 1, -1, alone)], rng)
+    alike = Alike(value, [value * 2, noise, carrier, np.where(np.arange(6000) == 1, -1, alone)], rng)
     assert alike.circles == 3
     rows = np.arange(6000)
     for circle, same in enumerate(((alone, carrier), (alone,), ())):

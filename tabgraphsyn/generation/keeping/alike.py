@@ -66,6 +66,8 @@ def _told(value: np.ndarray, known: np.ndarray) -> float:
     pair = np.unique(tuple_codes([known, value]), return_inverse=True, return_counts=True)
     place = np.unique(known, return_inverse=True, return_counts=True)
     alone = np.unique(value, return_inverse=True, return_counts=True)
+    if len(pair[0]) == len(place[0]):  # what fixes the value leaves no other to take
+        return 0.0
     together, rows, share = (counts[which] for _, which, counts in (pair, place, alone))
     told = np.log(((together - 1) / (share / len(value)) + DOUBT) / (rows - 1 + DOUBT))
     return float(np.where(known < 0, 0.0, told).mean())
