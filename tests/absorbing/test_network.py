@@ -250,3 +250,15 @@ def test_one_component_alone_is_drawn_as_of_all(is_near: bool) -> None:
 def test_no_level_without_a_share_is_drawn() -> None:
     shares = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]]).expand(4, -1)
     assert chosen_level(shares, torch.tensor([0.0, 0.299, 0.301, 1 - 2**-24])).tolist() == [1, 1, 3, 3]
+
+
+def test_a_number_without_partners_is_drawn_within_limits_beside_some_that_have_them() -> None:
+    made = shaken(network(partners=([], [0], [])))
+
+    class Within(OneLevel):
+        def within(self, unit: Unit, made: Made) -> tuple[Tensor, Tensor] | None:
+            return torch.full((50,), -0.5), torch.full((50,), 0.5)
+
+    new = Stepper(made, Within()).rows(context_of(made, 50), torch.Generator().manual_seed(0))
+    there = made.draft(new, torch.ones(50, len(UNITS.all), dtype=torch.bool)).is_present[:, 0]
+    assert there.any() and new.numerical[there, 0].abs().max() <= 0.5

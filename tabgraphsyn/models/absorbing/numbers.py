@@ -178,6 +178,8 @@ class MixtureHead(nn.Module):
             raw: (..., 3 * components). shift: (..., 2). near: of the numbers, None: there are no partners.
         """
         weights, means, widths = raw.unflatten(-1, (3, -1)).unbind(-2)
+        if near is None:  # of a number that lies near no other one
+            weights = weights[..., :COMPONENTS]
         deviation = torch.where(_is_told(raw), _on_both(company.deviation[..., 0], company.deviation[..., 1]), 1.0)
         told = torch.where(_is_told(raw), _on_both(company.mean[..., 0], company.mean[..., 1]), 0.0)
         own, log_width = means[..., :COMPONENTS], widths[..., :COMPONENTS] + deviation.log()
