@@ -61,7 +61,7 @@ AFTER = (
     ),
     StageKind(
         name="evaluate",
-        version=14,
+        version=15,
         module="tabgraphsyn.stages.evaluate",
         config_keys=("evaluation",),
         inputs=(_INGEST, _PREPARE, _SAMPLE),

@@ -15,6 +15,7 @@ from tabgraphsyn.evaluation.sides.view import View
 from tabgraphsyn.evaluation.statistics.distinct import distinct
 from tabgraphsyn.evaluation.statistics.evidence import Evidence, Share, share_of
 from tabgraphsyn.evaluation.statistics.feature import Feature
+from tabgraphsyn.evaluation.statistics.redrawn import redrawn_share
 
 # Independent draws for the chance of a copy: enough rows that the yardstick itself is not uncertain.
 CHANCE_ROWS = 20_000
@@ -34,8 +35,9 @@ class Copies(PrivacyMetric):
     direction = "lower"
     reading = (
         "Real rows repeat each other too where columns are few and coarse. The line to hold is not 0 but `unseen` "
-        "(real rows that equal a training row of another entity) and `chance` (rows of columns drawn one by one); "
-        "`excess` is what exceeds the larger of both."
+        "(real rows that equal a training row of another entity), `chance` (rows of columns drawn one by one) and "
+        "`redrawn` (real rows with one column drawn anew, which need not keep out of each other's way as the lessons "
+        "of one room do); `excess` is what exceeds the largest of them."
     )
     finding = "{value:.1%} of rows equal a training row; {usual:.1%} are due by chance"
     source = "Identical match share of the privacy literature, beside what real rows and independent draws reach."
@@ -53,11 +55,24 @@ class Copies(PrivacyMetric):
         chance = data.once(
             ("chance", *view.key, is_known), lambda: chance_share(view.reference, training_rows, generator)
         )
-        excess = share.value - max(unseen.value, chance.value)
-        evidence = Evidence(excess, share=share, baselines=(unseen, chance))
-        detail = {"unseen": unseen.value, "chance": chance.value, "excess": excess}
+        redrawn = redrawn_rows(data, view, training_rows, is_known)
+        excess = share.value - max(unseen.value, chance.value, redrawn.value)
+        evidence = Evidence(excess, share=share, baselines=(unseen, chance, redrawn))
+        detail = {"unseen": unseen.value, "chance": chance.value, "redrawn": redrawn.value, "excess": excess}
         detail |= {"rows": len(other), "columns": len(view.reference), "distinct_training": len(seen)}
         return [self.of_view(view, share.value, comparison, evidence, **detail)]
+
+
+def redrawn_rows(data: EvaluationData, view: View, training_rows: np.ndarray, is_known: bool) -> Share:
+    """Return the share of real rows that equal a training row once one column is drawn anew (computed once a view)."""
+
+    def found() -> Share:
+        columns = [dense_codes(feature.as_number, is_sorted=False) for feature in view.reference]
+        return redrawn_share(
+            columns, training_rows, data.real_entities(view.table), data.generator("redrawn", view.where)
+        )
+
+    return data.once(("redrawn", *view.key, is_known), found)
 
 
 def row_codes(real: Sequence[Feature], other: Sequence[Feature]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tabgraphsyn.data.codes import dense_codes
+from tabgraphsyn.evaluation.metric.copies import redrawn_rows
 from tabgraphsyn.evaluation.privacy import PrivacyMetric
 from tabgraphsyn.evaluation.score import Result
 from tabgraphsyn.evaluation.sides.data import EvaluationData
@@ -101,9 +102,10 @@ class NearCopies(PrivacyMetric):
     range = "0 to 1"
     direction = "lower"
     reading = (
-        "`unseen` is what unseen real rows reach: 0.05, more where rows repeat. Above it: copying, or rows that crowd "
-        "where real ones are dense; DCR and membership tell which. `rows` of `rows_of` rows were looked up among "
-        "`training_records` of `training_records_of`: a copy of a training row that was not searched is not seen. "
+        "`unseen` is what unseen real rows reach: 0.05, more where rows repeat; `redrawn` the exact copies due "
+        "(see `copies`). Above both: copying, or rows that crowd where real ones are dense; DCR and membership tell "
+        "which. `rows` of `rows_of` rows were looked up among `training_records` of `training_records_of`: a copy of a "
+        "training row that was not searched is not seen. "
         "`by_presence` names categories whose values fewer than five entities hold, in most rows (a person's number, "
         "an order's): there or not is all that counts of them. DCR counts the values."
     )
@@ -124,14 +126,17 @@ class NearCopies(PrivacyMetric):
         found = self._by_index(data, comparison, view) or self._by_search(data, comparison, view)
         share, line = share_of(found.near, found.entities), found.line
         training = len(data.training_rows[view.table])
-        detail: dict[str, Any] = {"unseen": line.unseen.value, "excess": share.value - line.unseen.value}
+        # Exact copies lie near, too, and as many of them are due as new rows reach.
+        redrawn = redrawn_rows(data, view, data.training_rows[view.table], data.trained_without_holdout)
+        usual = max(line.unseen.value, redrawn.value)
+        detail: dict[str, Any] = {"unseen": line.unseen.value, "redrawn": redrawn.value, "excess": share.value - usual}
         detail |= {"threshold": line.threshold, "unseen_rows": len(line.away), "columns": len(view.reference)}
         detail |= {"rows": len(found.near), "rows_of": comparison.candidate.num_rows(view.table)}
         detail |= {"training_records": found.training_records, "training_records_of": training}
         detail["searched"] = found.training_records / training
         if named:
             detail["by_presence"] = named
-        evidence = Evidence(detail["excess"], share=share, baselines=(line.unseen,))
+        evidence = Evidence(detail["excess"], share=share, baselines=(line.unseen, redrawn))
         return [self.of_view(view, share.value, comparison, evidence, **detail)]
 
     def _names(self, data: EvaluationData, view: View) -> list[str]:

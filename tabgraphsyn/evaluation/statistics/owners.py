@@ -27,10 +27,17 @@ def shared_share(feature: Feature, entities: np.ndarray, holders: int = HOLDERS)
     codes, owners = feature.values[there], entities[there]
     if len(codes) == 0:
         return 1.0
-    pairs = tuple_codes([codes.astype(np.int64), owners], is_missing=False)
-    _, first = np.unique(pairs, return_index=True)
-    held_by = np.bincount(codes[first], minlength=int(codes.max()) + 1)
-    return float((held_by[codes] >= holders).mean())
+    return float((held_by(codes.astype(np.int64), owners)[codes] >= holders).mean())
+
+
+def held_by(codes: np.ndarray, entities: np.ndarray) -> np.ndarray:
+    """Return (levels,) int64: how many entities hold each value; both arguments are (rows,) int64, codes from 0.
+
+    >>> held_by(np.array([0, 0, 1, 1, 1]), np.array([7, 7, 7, 8, 9])).tolist()
+    [1, 3]
+    """
+    _, first = np.unique(tuple_codes([codes, entities], is_missing=False), return_index=True)
+    return np.bincount(codes[first], minlength=int(codes.max(initial=-1)) + 1)
 
 
 def presence(feature: Feature) -> Feature:
