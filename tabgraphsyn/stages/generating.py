@@ -288,6 +288,7 @@ class Generation:
                 moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
                 fixing=fixing,
                 of_rows=beside.rules.rules,
+                children={one.name: pointers[one.name] for one in prepared.schema.relations_of_parent(table)},
                 avoided=frozenset(name for _, name in computed(beside.rules.rules, left, listed)),
                 anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands),
             )

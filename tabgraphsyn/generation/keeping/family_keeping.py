@@ -36,6 +36,7 @@ def keep_families(
     anchored: frozenset[str] = frozenset(),
     of_rows: Sequence[Rule] = (),
     avoided: frozenset[str] = frozenset(),
+    children: Mapping[str, np.ndarray] | None = None,
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
     numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
@@ -50,6 +51,7 @@ def keep_families(
         rules: those of ``FAMILY_KINDS`` are kept, what a change of order breaks last: rows of one parent that change
             places stay unique, numbered and equally far apart.
         pointers: relation name -> (rows,) number of the parent, negative for none.
+        children: the same of rows that refer to this table's, (their rows,).
         protected: columns that stay as they are.
         rng: chooses other values.
         moves_rows: rows of a family may change places, for nothing but this family hangs on them.
@@ -64,7 +66,7 @@ def keep_families(
             family = tuple_codes([np.maximum(pointers[one], MISSING) for one in relations])
             rows.take(name, _first_of(family), family >= 0)
     follows = from_numbers(rules, of_rows)
-    keeping = _Keeping(rows, rules, of_rows, pointers, protected, follows, anchored, avoided, rng)
+    keeping = _Keeping(rows, rules, of_rows, pointers, children or {}, protected, follows, anchored, avoided, rng)
     # What carries on was drawn row after row: rows stay where they are, and what rises changes rows by itself.
     is_in_order = not moves_rows or any(isinstance(rule, Running) for rule in rules)
     for rule in sorted(rules, key=_turn):
@@ -83,6 +85,7 @@ class _Keeping:
     rules: Sequence[Rule]
     of_rows: Sequence[Rule]
     pointers: Mapping[str, np.ndarray]
+    children: Mapping[str, np.ndarray]
     protected: frozenset[str]
     follows: frozenset[str]
     anchored: frozenset[str]
@@ -110,7 +113,8 @@ class _Keeping:
         elif isinstance(rule, FamilyTotal):
             keep_family_total(rule, self.rows, self.pointers[rule.relation])
         elif isinstance(rule, ParentTotal):
-            _number_of_children(rule, self.rows, self.pointers[rule.relation])
+            if rule.of is None:  # what sums up a column of theirs is kept elsewhere
+                _number_of_children(rule, self.rows, {**self.pointers, **self.children}[rule.relation])
         elif isinstance(rule, Running):
             value = self.rows.numbers(rule.operands[0])
             found = carried_on(rule, value, rule.signed(self.rows.read), self.pointers[rule.relation])
@@ -127,10 +131,9 @@ class _Keeping:
 
 
 def _number_of_children(rule: ParentTotal, rows: RuleRows, pointer: np.ndarray) -> None:
-    """Put into a column how many rows refer to each; what sums up a column of theirs is kept elsewhere."""
-    if rule.of is None:
-        count = np.bincount(pointer[pointer >= 0], minlength=rows.count).astype(np.float64)
-        rows.put_numbers(rule.operands[0].column, count, ~(count == rows.numbers(rule.column)))
+    """Put into a column how many rows refer to each."""
+    count = np.bincount(pointer[pointer >= 0], minlength=rows.count).astype(np.float64)
+    rows.put_numbers(rule.operands[0].column, count, ~(count == rows.numbers(rule.column)))
 
 
 def _number(rule: Numbered, name: str, rows: RuleRows, family: np.ndarray, behind: set[str]) -> None:
