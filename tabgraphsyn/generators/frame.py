@@ -53,7 +53,7 @@ BEFORE = (
 AFTER = (
     StageKind(
         name="sample",
-        version=41,
+        version=42,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampling", "seed"),  # and what the generator says
         inputs=(_PREPARE, StageInput("structure")),  # and all that the generator trained

@@ -34,7 +34,7 @@ from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_fam
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed, listed_columns
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
-from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up
+from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up, agreed
 from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents
@@ -246,8 +246,10 @@ class Generation:
         if self.config.keep_rules and not is_published and demands is None and not stay:
             batches = self._between_ends(table, batches, parents)
         skeleton = parents.skeleton
-        sums = ToldTotals(prepared).told(table, parents.values, skeleton.pointers, skeleton.rows) if not stay else []
-        if not self.config.keep_rules or not (rules.rules or rules.families or sums) or is_published:
+        totals = ToldTotals(prepared)
+        sums = totals.told(table, parents.values, skeleton.pointers, skeleton.rows) if not stay else []
+        agreeing = totals.beside(table) if not stay else []
+        if not self.config.keep_rules or not (rules.rules or rules.families or sums or agreeing) or is_published:
             yield from batches
             return
         protected = {*fixed_columns(prepared, table), *asked_columns(demands), *stay}
@@ -269,7 +271,7 @@ class Generation:
             made, broken = kept_by_pattern(pa.concat_tables(beside.added(batches)), demands, keeper_of)
             if broken:
                 self.say(f"{table}: {broken} rows break a rule of the data set as they were given.")
-        if (rules.families or sums) and not stay:
+        if (rules.families or sums or agreeing) and not stay:
             # What is a parent's stays so, whichever rows it would tell apart.
             pointers, left = parents.skeleton.pointers, frozenset({*protected, *beside.names, *parents.copied[table]})
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
@@ -296,6 +298,10 @@ class Generation:
                 if str(total.of) not in left | asked:
                     whole = added_up(beside.schema, whole, total, pointers[total.relation], wanted, beside.rules.rules)
                     left |= {str(total.of)}
+            for pair in agreeing:
+                if not {str(one.of) for one in pair} & asked and str(pair[1].of) not in left:
+                    whole = agreed(beside.schema, whole, pair, pointers[pair[1].relation], beside.rules.rules)
+                    left |= {str(one.of) for one in pair}
             # What follows from a column that moved moves with it.
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}

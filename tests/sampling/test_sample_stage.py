@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabgraphsyn.data.files import read_json, write_json
-from tabgraphsyn.data.schema import Column, Schema, TableSchema
+from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import ConfigError, DataError, Interrupted
 from tabgraphsyn.generation.sampling_config import SamplingConfig
 from tabgraphsyn.stages import sample as sample_stage
@@ -206,3 +206,43 @@ def test_one_table_without_relations(tmp_path: Path, train_small: Any) -> None:
     assert made.schema.types == table.schema.types
     shutil.rmtree(store.root / "ingest")
     assert sample(store.artifacts["sample"] / "bundle", 3.0, 1, tmp_path / "out", device="cpu") == {"points": 900}
+
+
+@pytest.mark.parametrize("nothing", [None, 0.0])
+def test_a_ledger_stays_balanced(tmp_path: Path, train_small: Any, nothing: float | None) -> None:
+    """Entries count their lines and say the sum of both sides; a line stands on one side."""
+    rng, entries, lines = np.random.default_rng(0), [], []
+    for number in range(160):
+        total = round(float(np.exp(rng.normal(5, 1))), 2)
+        sides = [int(rng.integers(1, 4)), int(rng.integers(1, 3))]
+        for side, count in enumerate(sides):
+            parts = np.round(rng.dirichlet(np.ones(count)) * total, 2)
+            parts[-1] = round(total - parts[:-1].sum(), 2)
+            for part in parts.tolist():
+                lines.append((number, *((part, nothing) if side == 0 else (nothing, part))))
+        entries.append((number, total, sum(sides)))
+    schema = Schema(
+        (
+            TableSchema(
+                "entries",
+                (Column("entry", "id"), Column("total", "numerical"), Column("lines", "numerical")),
+                ("entry",),
+            ),
+            TableSchema("lines", (Column("entry", "id"), Column("debit", "numerical"), Column("credit", "numerical"))),
+        ),
+        (Relation("lines", ("entry",), "entries", ("entry",)),),
+    )
+    tables = {
+        "entries": pa.table(dict(zip(("entry", "total", "lines"), zip(*entries, strict=True), strict=True))),
+        "lines": pa.table(dict(zip(("entry", "debit", "credit"), zip(*lines, strict=True), strict=True))),
+    }
+    store = train_small(tmp_path, schema, tables)
+    made = tables_of(store.artifacts["sample"] / "synthetic")
+    entry = {one["entry"]: one for one in made["entries"].to_pylist()}
+    sums = made["lines"].group_by("entry").aggregate([("debit", "sum"), ("credit", "sum"), ("entry", "count")])
+    both = [one for one in sums.to_pylist() if one["debit_sum"] and one["credit_sum"]]
+    assert len(both) > 40
+    for one in both:
+        assert one["debit_sum"] == pytest.approx(one["credit_sum"], abs=0.006)
+        assert one["debit_sum"] == pytest.approx(entry[one["entry"]]["total"], abs=0.006)
+    assert all(entry[one["entry"]]["lines"] == one["entry_count"] for one in sums.to_pylist())

@@ -2,24 +2,26 @@
 
 A race is round three of its season, so its drivers have won three races, and its teams. What goes by other rows of its
 own table stays, and where two tables add up to one column, the one that is made second says what the first one does.
+Two columns of one table that add up to one column (debit and credit of a booking) agree, too: one says the other.
 Rows move only where no other rule says what they hold: a line's amount is its price times its quantity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codes import MISSING
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.family_kinds import Numbered, ParentTotal, aggregate
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.placed_kind import Placed
 from tabgraphsyn.data.rules.row_kinds import Bounds, Order
 from tabgraphsyn.data.rules.rule import Rule
-from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, Unique
+from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, OneOf, Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import add_up
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
@@ -74,18 +76,35 @@ class ToldTotals:
                     found.append((rule, self._total(first, values, pointers, rows[parent])))
         return found
 
+    def beside(self, table: str) -> list[tuple[ParentTotal, ParentTotal]]:
+        """Return pairs of sums over a table's rows that are one column of their parent; the second's rows may move."""
+        found, above = [], {one.parent_table for one in self.prepared.schema.relations_of_child(table)}
+        for parent in sorted(above - {table}):
+            sums = [one for one in self._of(parent) if one.how == "sum" and one.of and self._child(one) == table]
+            for column in dict.fromkeys(one.column for one in sums if not self.stays(one)):
+                alike = sorted((one for one in sums if one.column == column), key=self._agrees)
+                other = (one for one in alike[1:] if self._agrees(one) and one.relation == alike[0].relation)
+                found += [(alike[0], one) for one in other]
+        return found
+
     def _of(self, table: str) -> list[ParentTotal]:
         return [one for one in self.prepared.row_rules(table).families if isinstance(one, ParentTotal)]
 
     def _child(self, rule: ParentTotal) -> str:
         return self.prepared.schema.relation(rule.relation).child_table
 
-    def _moves(self, rule: ParentTotal) -> bool:
+    def _agrees(self, rule: ParentTotal) -> bool:
+        """Return whether rows may do so where no pair, or one side of many, is all that else is asked of them."""
+        return self._moves(rule, lambda one: one.filled if isinstance(one, OneOf) else _is_of_several(one))
+
+    def _moves(self, rule: ParentTotal, besides: Callable[[Rule], bool] = lambda _: False) -> bool:
         """Return whether rows may take other values so that they add up: no rule says more of them than an order."""
         known = self.prepared.row_rules(self._child(rule))
         read = [one for one in known.rules if rule.of in {each.column for each in one.operands if each.is_own}]
         read += [one for one in known.families if rule.of in {each.column for each in one.operands}]
-        return rule.how == "sum" and all(isinstance(one, Order | NullBy | NullTogether | Bounds) for one in read)
+        return rule.how == "sum" and all(
+            isinstance(one, Order | NullBy | NullTogether | Bounds) or besides(one) for one in read
+        )
 
     def _first(self, rule: ParentTotal, done: set[str]) -> ParentTotal | None:
         """Return another sum, or number, of the same column whose rows are made."""
@@ -102,6 +121,10 @@ class ToldTotals:
         return aggregate(rule.how, numbers, pointer, parents)
 
 
+def _is_of_several(rule: Rule) -> bool:
+    return isinstance(rule, Unique) and len(rule.columns) > 1
+
+
 def added_up(
     schema: TableSchema,
     whole: pa.Table,
@@ -113,6 +136,27 @@ def added_up(
     """Return all rows of a table that add up to totals, (parents,), NaN for anything, within the orders of each row."""
     rows = RuleRows(schema, whole)
     add_up(str(rule.of), rows, family, totals, rule.tolerance, _bounds(str(rule.of), rows, of_rows))
+    return rows.table
+
+
+def agreed(
+    schema: TableSchema,
+    whole: pa.Table,
+    pair: tuple[ParentTotal, ParentTotal],
+    family: np.ndarray,
+    of_rows: Iterable[Rule] = (),
+) -> pa.Table:
+    """Return all rows of a table, of each family the second sum what the first is; ``family`` is (rows,).
+
+    What is zero stays zero beside something: a line of a ledger stands on one side. A family of which nothing stands
+    on one side stays as it is.
+    """
+    rows, parents = RuleRows(schema, whole), int(family.max(initial=-1)) + 1
+    value = [rows.numbers(Operand(str(one.of))) for one in pair]
+    total = [aggregate("sum", one, family, parents) for one in value]
+    wanted = np.where((total[0] != 0) & (total[1] != 0), total[0], np.nan)
+    name, moving = str(pair[1].of), np.where(value[1] == 0, MISSING, family)
+    add_up(name, rows, moving, wanted, pair[1].tolerance, _bounds(name, rows, of_rows))
     return rows.table
 
 
