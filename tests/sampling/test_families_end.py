@@ -170,6 +170,23 @@ def test_what_follows_from_a_place_is_left_to_the_rules_of_rows(equal: dict[str,
         assert order[mine & has].max(initial=0) == (mine & has).sum()
 
 
+def test_a_date_so_many_days_after_the_parents_rises_with_the_days() -> None:
+    """Sorted by themselves, dates and days of a study would part; a date that rises alone is sorted."""
+    of = {"kind": "rising", "table": "t", "relation": RELATION.name, "by": "order"}
+    first = {"column": "started", "through": RELATION.name}
+    days = {"operand": "day", "factor": 86_400.0}
+    date, day = (rule_from_dict({**of, "column": one}, "test") for one in ("date", "day"))
+    said = {"kind": "sum", "table": "t", "result": "date", "constant": -86_400.0, "is_time": True}
+    after = rule_from_dict({**said, "terms": [first, days]}, "test")
+    assert from_numbers([date, day], [after]) == {"date"}
+    assert from_numbers([date], [after]) == frozenset() == from_numbers([day], [after])
+    backwards = rule_from_dict({**said, "terms": [first, {**days, "factor": -86_400.0}]}, "test")
+    elsewhere = rule_from_dict({**said, "terms": [{**first, "through": "u.other--p"}, days]}, "test")
+    falls = rule_from_dict({**of, "column": "day", "falling": True}, "test")
+    for families, rule in (((date, day), backwards), ((date, day), elsewhere), ((date, falls), after)):
+        assert from_numbers(families, [rule]) == frozenset()
+
+
 def test_what_a_date_says_goes_by_the_date_not_by_what_it_adds_up_to() -> None:
     rng = np.random.default_rng(8)
     day = rng.integers(0, 40, ROWS)

@@ -253,6 +253,28 @@ def test_levels_of_a_tree_are_one_more_than_above() -> None:
     below = (pointer >= 0) & (np.arange(ROWS) < 400)
     assert (level[below] == level[pointer[below]] + 1).all()
     assert level[:5].tolist() == rows.rows["level"].to_numpy()[:5].tolist()
+    after = rule("sum", result="starts", terms=[{"column": "ends", "through": ITSELF.name}], constant=2)
+    tail = case(own=np.arange(ROWS), above=some(1, 9), starts=some(3, 50), ends=some(4, 50))
+    tail.pointers[ITSELF.name] = pointer
+    starts, ends = (tail.kept(after)[one].to_numpy() for one in ("starts", "ends"))
+    assert (starts[below] == ends[pointer[below]] + 2).all() and tail.kept(after)["ends"] == tail.rows["ends"]
+
+
+def test_what_goes_down_a_tree_is_that_of_its_top() -> None:
+    kind = pa.array(np.array(["asset", "income", None])[some(5, 3)])
+    rows = case(own=np.arange(ROWS), above=some(1, 9), kind=kind)
+    pointer = np.array(
+        [-1 if n > ROWS - 9 else n + 1 + int(np.random.default_rng(n).integers(0, 7)) for n in range(ROWS)]
+    )
+    pointer[400:403] = [401, 402, 400]  # a ring
+    rows.pointers[ITSELF.name] = pointer
+    one = rule("same", left={"column": "kind", "through": ITSELF.name}, right="kind")
+    learnt = learn_row_rules("t", [one], None, np.zeros(0), 5, attributes=["kind"], public=[], itself=[ITSELF.name])  # type: ignore[arg-type]
+    assert learnt.families == (one,) and not learnt.rules and not learnt.problems([Operand("kind")], [ITSELF.name])
+    made = rows.kept(one)["kind"].to_pylist()
+    below = [n for n in range(403, ROWS) if pointer[n] >= 0]
+    assert len(below) > 50 and all(made[n] == made[pointer[n]] for n in below) and len(set(made)) == 3
+    assert made[-8:] == kind.to_pylist()[-8:] and made[400:403] == kind.to_pylist()[400:403]
 
 
 class FewRules:

@@ -21,7 +21,7 @@ from tabgraphsyn.data.rules.calendar_kind import Calendar, continued, part_of
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.placed_kind import Placed
-from tabgraphsyn.data.rules.row_kinds import Order, Total
+from tabgraphsyn.data.rules.row_kinds import Order, Same, Total
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.rules.store import rule_from_dict
@@ -146,7 +146,9 @@ def fixing_keys(rule: Rule, schema: Schema) -> tuple[str, ...]:
 
 
 def is_from_above(rule: Rule) -> bool:
-    """Return whether a column of a row follows from one column of the row that a key leads to."""
+    """Return whether a column of a row follows from one column of the row that a key leads to: more, or just so."""
+    if isinstance(rule, Same):
+        return rule.left.column == rule.right.column and rule.left.is_own != rule.right.is_own
     is_sum = isinstance(rule, Total) and rule.result is not None and rule.result.is_own and len(rule.terms) == 1
     return is_sum and isinstance(rule, Total) and not rule.terms[0].operand.is_own
 
@@ -207,7 +209,8 @@ def _is_of_a_family(rule: Rule, training: RuleTables, made: Container[Operand], 
     if isinstance(rule, Unique):
         return any(one in made for one in rule.columns) and all(one.is_own for one in rule.columns)
     if is_from_above(rule):
-        return rule.operands[0] in made and {str(one.through) for one in rule.operands[1:]} <= itself
+        above = {str(one.through) for one in rule.operands if not one.is_own}
+        return all(one in made for one in rule.operands if one.is_own) and above <= itself
     if (own := rule_above(rule)) is not None:
         return own in made and {str(one.through) for one in rule.operands if not one.is_own} <= itself
     return isinstance(rule, FAMILY_KINDS) and rule.operands[0] in made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,8 @@ class _Keeping:
         """Keep a rule that says a column's values, or their order, from other rows."""
         if isinstance(rule, Total):
             _one_more_than_above(rule, self.rows, self.pointers)
+        elif isinstance(rule, Same):
+            _as_above(rule, self.rows, self.pointers)
         elif isinstance(rule, FamilyTotal):
             keep_family_total(rule, self.rows, self.pointers[rule.relation])
         elif isinstance(rule, ParentTotal):
@@ -249,14 +251,31 @@ def _one_more_than_above(rule: Total, rows: RuleRows, pointers: Mapping[str, np.
     assert rule.result is not None
     (term,) = rule.terms
     pointer, value = pointers[str(term.operand.through)], rows.numbers(rule.result)
-    found, is_done = value.copy(), pointer < 0
-    for _ in range(rows.count):
-        now = ~is_done & is_done[np.maximum(pointer, 0)]
-        if not now.any():
-            break
-        found[now] = rule.constant + term.factor * found[pointer[now]]
-        is_done |= now
+    if term.operand.column != rule.result.column:  # another column of the row above, which stays
+        above = rows.numbers(Operand(term.operand.column))[np.maximum(pointer, 0)]
+        found = np.where(pointer >= 0, rule.constant + term.factor * above, value)
+    else:
+        found = value.copy()
+        for now in _downwards(pointer):
+            found[now] = rule.constant + term.factor * found[pointer[now]]
     rows.put_numbers(rule.result.column, found, np.isfinite(found) & ~(found == value))
+
+
+def _as_above(rule: Same, rows: RuleRows, pointers: Mapping[str, np.ndarray]) -> None:
+    """Give rows of a tree the value of the row at its top: an account is of the kind of its group; a ring stays."""
+    pointer = pointers[str(next(one.through for one in rule.operands if not one.is_own))]
+    top = np.arange(rows.count)
+    for now in _downwards(pointer):
+        top[now] = top[pointer[now]]
+    rows.take(rule.left.column, top, top != np.arange(rows.count))
+
+
+def _downwards(pointer: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield (rows,) bool, level by level below those without a row above, whose (rows,) number is negative."""
+    is_done = pointer < 0
+    while (now := ~is_done & is_done[np.maximum(pointer, 0)]).any():
+        yield now
+        is_done = is_done | now
 
 
 def _rise(rule: Rising, rows: RuleRows, value: np.ndarray, family: np.ndarray) -> None:
@@ -303,14 +322,27 @@ def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset
 
     A place in a race says the points that it earns: points sorted by themselves would be others. A date says its
     weekday, and weekdays add up where dates are a day apart: made to add up by themselves they would be other days'.
+    The day of a study says the date, which is so many days after the patient's first: they rise together.
     """
     told = [one for one in of_rows if isinstance(one, Fixed)]
     leading: set[str] = set()
-    found: set[str] = set()
+    found = {name for rule in of_rows if isinstance(rule, Total) for name in _rising_with(rule, families)}
     for kinds, rules in ((Numbered, of_rows), (EqualGap | Placed, told), (Rising, told)):
         leading |= {one.operands[0].column for one in families if isinstance(one, kinds)} - found
         found |= _following(leading, rules) - leading
     return frozenset(found)
+
+
+def _rising_with(rule: Total, families: Sequence[Rule]) -> set[str]:
+    """Return the result of a sum that rises within a parent as its one own term does; the parent says the others."""
+    own = [one for one in rule.terms if one.operand.is_own]
+    if rule.result is None or len(own) != 1 or own[0].factor <= 0:
+        return set()
+    above = {one.operand.through for one in rule.terms} - {None}
+    rising = [one for one in families if isinstance(one, Rising) and above <= {one.relation}]
+    ways = [{(one.relation, one.by, one.falling) for one in rising if one.column == each}
+            for each in (rule.result, own[0].operand)]  # fmt: skip
+    return {rule.result.column} if ways[0] and ways[0] <= ways[1] else set()
 
 
 def _following(first: set[str], of_rows: Sequence[Rule]) -> set[str]:
