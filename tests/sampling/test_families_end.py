@@ -17,6 +17,7 @@ from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, T
 from tabgraphsyn.generation.carried import Carried
 from tabgraphsyn.generation.keeping.family_ends import keep_ends, read_through
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
+from tabgraphsyn.generation.keeping.rule_parents import as_own
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch
@@ -178,7 +179,7 @@ def test_a_date_so_many_days_after_the_parents_rises_with_the_days() -> None:
     date, day = (rule_from_dict({**of, "column": one}, "test") for one in ("date", "day"))
     said = {"kind": "sum", "table": "t", "result": "date", "constant": -86_400.0, "is_time": True}
     after = rule_from_dict({**said, "terms": [first, days]}, "test")
-    assert from_numbers([date, day], [after]) == {"date"}
+    assert from_numbers([date, day], [after]) == {"date"} == from_numbers([date, day], [as_own(after)])
     assert from_numbers([date], [after]) == frozenset() == from_numbers([day], [after])
     backwards = rule_from_dict({**said, "terms": [first, {**days, "factor": -86_400.0}]}, "test")
     elsewhere = rule_from_dict({**said, "terms": [{**first, "through": "u.other--p"}, days]}, "test")

@@ -21,6 +21,7 @@ from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import keep_family_total
 from tabgraphsyn.generation.keeping.family_order import in_order
 from tabgraphsyn.generation.keeping.family_unique import keep_unique
+from tabgraphsyn.generation.keeping.rule_parents import way_of
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 
@@ -335,10 +336,10 @@ def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset
 
 def _rising_with(rule: Total, families: Sequence[Rule]) -> set[str]:
     """Return the result of a sum that rises within a parent as its one own term does; the parent says the others."""
-    own = [one for one in rule.terms if one.operand.is_own]
+    own = [one for one in rule.terms if way_of(one.operand) is None]
     if rule.result is None or len(own) != 1 or own[0].factor <= 0:
         return set()
-    above = {one.operand.through for one in rule.terms} - {None}
+    above = {way_of(one.operand) for one in rule.terms} - {None}
     rising = [one for one in families if isinstance(one, Rising) and above <= {one.relation}]
     ways = [{(one.relation, one.by, one.falling) for one in rising if one.column == each}
             for each in (rule.result, own[0].operand)]  # fmt: skip

@@ -98,6 +98,11 @@ def alias(operand: Operand) -> str:
     return operand.column if operand.through is None else f"\0{operand.through}\0{operand.column}"
 
 
+def way_of(operand: Operand) -> str | None:
+    """Return the keys that lead to an operand's column, also where that stands beside the row's own; else None."""
+    return operand.column.split("\0")[1] if operand.column.startswith("\0") else operand.through
+
+
 def as_own(rule: Rule) -> Rule:
     """Return a rule whose operands are all own columns of the row."""
     changed = {one.name: _owned(getattr(rule, one.name)) for one in fields(rule)}
