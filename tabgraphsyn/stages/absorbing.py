@@ -48,6 +48,7 @@ from tabgraphsyn.stages.around_times import series, training_times
 from tabgraphsyn.stages.build import build
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.stages.fitting import fit
+from tabgraphsyn.stages.rehearsal import rehearsed
 from tabgraphsyn.stages.starting import start_from
 from tabgraphsyn.stages.weights import with_weights, write_weights
 from tabgraphsyn.training.astray import Astray
@@ -142,7 +143,7 @@ def run(context: StageContext) -> None:
         hidden_units=[units.all.index(unit) for one in hidden_groups(codec, units) for unit in units.groups[one]],
         astray=None if times is None else _astray(network, families, encoded, times[1]),
     )
-    summary = fit(context, task, loop, seed)
+    summary = fit(context, task, rehearsed(context, task, loop, seed), seed)
     give_rare_pairs_their_share(task)
     _write(context, {**record, "training": summary.result()}, network)
 

@@ -43,6 +43,7 @@ class UnmaskingTask(WindowTask):
         timed_units: places of the units that say the time: always known.
         hidden_units: places of the units that are no column's.
         astray: what siblings remember wrong in training, None for nothing.
+        held: (windows,) bool, what is kept for validation; None: some windows of whole entities, of larger tables.
     """
 
     unmasking: AbsorbingNetwork
@@ -58,12 +59,13 @@ class UnmaskingTask(WindowTask):
     timed_units: Sequence[int] = ()
     hidden_units: Sequence[int] = ()
     astray: Astray | None = None
+    held: np.ndarray | None = None
     batches: FamilyBatches = field(init=False)
     validation_windows: np.ndarray = field(init=False)
     validation_draws: ClassVar[str] = "validation masks"
 
     def __post_init__(self) -> None:
-        held = _validation_windows(self.families, self.entities, self.seed)
+        held = _validation_windows(self.families, self.entities, self.seed) if self.held is None else self.held
         self.validation_windows = np.flatnonzero(held)
         self.batches = FamilyBatches(self.families, np.flatnonzero(~held), self.batch_rows, self.seed)
         units = self.unmasking.units
