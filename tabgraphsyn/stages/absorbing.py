@@ -143,7 +143,7 @@ def run(context: StageContext) -> None:
         hidden_units=[units.all.index(unit) for one in hidden_groups(codec, units) for unit in units.groups[one]],
         astray=None if times is None else _astray(network, families, encoded, times[1]),
     )
-    summary = fit(context, task, rehearsed(context, task, loop, seed), seed)
+    summary = fit(context, task, rehearsed(context, task, codec, loop, seed), seed)
     give_rare_pairs_their_share(task)
     _write(context, {**record, "training": summary.result()}, network)
 

@@ -1,4 +1,8 @@
-"""How long a table of some dozen rows is trained: found by leaving out entities in turn, then all rows train."""
+"""How long a table of some dozen coarse rows is trained: found by leaving out entities in turn, then all rows train.
+
+Only where rows could come back as they are. Where numbers are drawn within intervals they cannot, and so few rows tell
+what columns say of each other after the step at which those that are left out are foretold best (docs/log.md).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tabgraphsyn.data.codec.categorical import CategoricalCodec, ConstantCodec
+from tabgraphsyn.data.codec.table import TableCodec
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.stages.context import StageContext
 from tabgraphsyn.tracking.none import NoTracker
@@ -24,19 +30,20 @@ LOOKS, PATIENCE, APART = 30, 15, 5
 """Validations of a rehearsal, how many without gain end it, and the steps between them at least."""
 
 
-def rehearsed(context: StageContext, task: UnmaskingTask, loop: LoopConfig, seed: int) -> LoopConfig:
+def rehearsed(context: StageContext, task: UnmaskingTask, codec: TableCodec, loop: LoopConfig, seed: int) -> LoopConfig:
     """Return the loop with as many steps as the rows of entities that are left out want, of ``loop.steps`` at most.
 
     A table of fewer than ``VALIDATED_ROWS_MIN`` rows keeps none from training, so nothing would stop it before it is
     learnt by heart. Each fold begins with the network's first weights, which are left in it. Larger tables, those of
-    fewer than ``ENTITIES_MIN`` entities, and several ranks are not rehearsed.
+    fewer than ``ENTITIES_MIN`` entities, those whose rows cannot come back, and several ranks are not rehearsed.
 
     Raises:
         Interrupted, StageError: see ``train``.
     """
     count = len(np.unique(task.entities))
     device = context.resources.device
-    if task.families.rows >= VALIDATED_ROWS_MIN or count < ENTITIES_MIN or current_ranks(device).part != WHOLE:
+    is_small = task.families.rows < VALIDATED_ROWS_MIN and count >= ENTITIES_MIN
+    if not is_small or not _come_back(codec, task.families.rows) or current_ranks(device).part != WHOLE:
         return loop
     looks = max(loop.steps // LOOKS, APART)
     rehearsal = replace(loop, validate_every=looks, patience=PATIENCE, save_every_s=1e9)
@@ -63,6 +70,14 @@ def rehearsed(context: StageContext, task: UnmaskingTask, loop: LoopConfig, seed
     best = min(mean, key=lambda step: mean[step])
     context.log.info("%s: %d of %d steps, by %d folds", context.table, best, loop.steps, FOLDS)
     return replace(loop, steps=best, warmup_steps=min(loop.warmup_steps, best // 4), validate_every=0)
+
+
+def _come_back(codec: TableCodec, rows: int) -> bool:
+    """Return whether columns are categories of which most rows hold a value that enough entities hold."""
+    return all(
+        isinstance(one, ConstantCodec) or (isinstance(one, CategoricalCodec) and 2 * one.merged_rows <= rows)
+        for one in codec.columns.values()
+    )
 
 
 def _folds(task: UnmaskingTask, seed: int) -> Sequence[np.ndarray]:

@@ -48,10 +48,10 @@ def test_folds_leave_out_whole_entities_each_once() -> None:
     assert all(set(entity[one]).isdisjoint(entity[~one]) for one in folds)
 
 
-@pytest.mark.parametrize(("count", "entities"), [(100, 100), (60, 19)])
-def test_others_are_not_rehearsed(count: int, entities: int) -> None:
+@pytest.mark.parametrize(("count", "entities", "columns"), [(100, 100, {}), (60, 19, {}), (60, 60, {"price": None})])
+def test_others_are_not_rehearsed(count: int, entities: int, columns: dict[str, None]) -> None:
     made = task(rows(count))
     made.entities = np.arange(count) % entities
     loop = LoopConfig(steps=10, batch_rows=16, learning_rate=1e-3)
     context = SimpleNamespace(resources=SimpleNamespace(device="cpu"))
-    assert rehearsed(context, made, loop, 1) is loop  # type: ignore[arg-type]
+    assert rehearsed(context, made, SimpleNamespace(columns=columns), loop, 1) is loop  # type: ignore[arg-type]
