@@ -45,7 +45,7 @@ def redrawn_share(
     values = [generator.integers(0, 2**63, size=int(codes.max(initial=0)) + 1, dtype=np.uint64) for codes in columns]
     owners = generator.integers(0, 2**63, size=rows, dtype=np.uint64)[dense_codes(entities)]
     parts = [drawn[codes] for drawn, codes in zip(values, columns, strict=True)]
-    whole = np.sum(parts, axis=0, dtype=np.uint64)
+    whole: np.ndarray = np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
     every, own = np.sort(whole[training_rows]), np.sort((whole + owners)[training_rows])
     draws = min(MOST_DRAWS, max(1, DRAWN_ROWS // rows))
     taken = np.tile(generator.permutation(rows)[:DRAWN_ROWS], draws)
