@@ -148,6 +148,21 @@ def _choose(rule: Between, pointers: dict[str, np.ndarray], fixed: str | None, r
         pointers[target] = np.where(here & broken_between(rule, pointers), pointers[source], pointers[target])
 
 
+def _under_same_conditions(
+    pointer: np.ndarray, rows: np.ndarray, group: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return for each of some rows, (n,) int64, a row with a key under the same conditions, any where there is none.
+
+    Shape:
+        pointer, group: (all rows,), the key and the conditions.
+    """
+    order = rng.permutation(np.flatnonzero(pointer >= 0))
+    order = order[np.argsort(group[order], kind="stable")]
+    low = np.searchsorted(group[order], group[rows], side="left")
+    high = np.searchsorted(group[order], group[rows], side="right")
+    return order[np.minimum(low + rng.integers(0, np.maximum(high - low, 1)), len(order) - 1)]
+
+
 def _borrowed(
     rule: Between,
     pointers: dict[str, np.ndarray],
@@ -157,11 +172,7 @@ def _borrowed(
     rng: np.random.Generator,
 ) -> None:
     """Give broken rows that no swap mends the key of a row under the same conditions, where they keep the rule then."""
-    order = rng.permutation(np.flatnonzero(pointers[moved] >= 0))
-    order = order[np.argsort(group[order], kind="stable")]
-    low = np.searchsorted(group[order], group[bad], side="left")
-    high = np.searchsorted(group[order], group[bad], side="right")
-    lender = order[np.minimum(low + rng.integers(0, np.maximum(high - low, 1)), len(order) - 1)]
+    lender = _under_same_conditions(pointers[moved], bad, group, rng)
     tried = {**pointers, moved: pointers[moved].copy()}
     tried[moved][bad] = pointers[moved][lender]
     good = bad[~broken_between(rule, tried)[bad]]
@@ -178,11 +189,7 @@ def _swapped(
     rng: np.random.Generator,
 ) -> None:
     """Let broken rows change a key with rows under the same conditions where both keep the rule then."""
-    order = rng.permutation(np.flatnonzero(pointers[moved] >= 0))
-    order = order[np.argsort(group[order], kind="stable")]
-    low = np.searchsorted(group[order], group[bad], side="left")
-    high = np.searchsorted(group[order], group[bad], side="right")
-    partner = order[np.minimum(low + rng.integers(0, np.maximum(high - low, 1)), len(order) - 1)]
+    partner = _under_same_conditions(pointers[moved], bad, group, rng)
     once = np.zeros(len(bad), dtype=bool)
     once[np.unique(partner, return_index=True)[1]] = True
     bad, partner = bad[once & ~np.isin(partner, bad)], partner[once & ~np.isin(partner, bad)]
