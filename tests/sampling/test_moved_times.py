@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from family_rows import rule
 
 from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Column, TableSchema
 from tabgraphsyn.generation.keeping.moved_times import tied_times
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
-from tests.sampling.test_keeping_families import rule
 
 ROWS, DAY, HOUR = 600, 86_400, 3_600
 NAMES = ("opened", "begins", "ends", "paid", "closed")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from family_rows import FewRules, rule
 
 from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper
-from tests.sampling.test_keeping_families import FewRules, rule
 
 BILLS = 80
 LINES, PAID = Relation("line", ("bill",), "bill", ("id",)), Relation("paid", ("bill",), "bill", ("id",))
