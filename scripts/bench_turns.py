@@ -63,45 +63,42 @@ def trained(prepared: str, table: str, steps: str, *overrides: str) -> dict[str,
 def _training(prepared: str, table: str, steps: int, overrides: Sequence[str]) -> tuple[int, float]:
     from tabgraphsyn.config.composition import compose_points
     from tabgraphsyn.stages import absorbing
-    from tabgraphsyn.stages.context import Resources, StageContext
-    from tabgraphsyn.tracking.jsonl import JsonlTracker
-    from tabgraphsyn.training.interrupt import NeverInterrupted
 
     line = [DATASET, "model=absorbing", f"training.absorbing.steps={steps}", *overrides]
     config = compose_points(line, multirun=False).points[0].config
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        inputs, tracker = {"prepare": Path(prepared)}, JsonlTracker(folder / "metrics.jsonl")
-        start = time.process_time()
-        absorbing.run(
-            StageContext("absorbing", table, "bench", folder, config, inputs, Resources(), tracker, NeverInterrupted())
-        )
-        taken = time.process_time() - start
-        tracker.close()
-        return json.loads((folder / "artifacts" / "absorbing.json").read_text())["training"]["rows"], taken
+    taken, made = _stage(absorbing.run, "absorbing", table, config, {"prepare": Path(prepared)})
+    return made["training"]["rows"], taken
 
 
 def made_ready(ingested: str) -> dict[str, Any]:
     """Return rows and processor seconds of preparing a database."""
     from tabgraphsyn.data.schema import Database
     from tabgraphsyn.stages import prepare
-    from tabgraphsyn.stages.context import Resources, StageContext
-    from tabgraphsyn.tracking.jsonl import JsonlTracker
-    from tabgraphsyn.training.interrupt import NeverInterrupted
 
     database = Database.ingested(Path(ingested))
     rows = sum(database[table].num_rows for table in database.schema.table_names)
     config: dict[str, dict[str, object]] = {"codec": {}, "holdout": {}}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        inputs, tracker = {"ingest": Path(ingested)}, JsonlTracker(folder / "metrics.jsonl")
+    taken, _ = _stage(prepare.run, "prepare", None, config, {"ingest": Path(ingested)})
+    return {"rows": rows, "seconds": taken, "by_table": {}}
+
+
+def _stage(
+    run: Callable[..., None], name: str, table: str | None, config: Mapping[str, Any], inputs: Mapping[str, Path]
+) -> tuple[float, dict[str, Any]]:
+    """Return the processor seconds of a stage, and what it wrote into its json, if any."""
+    from tabgraphsyn.stages.context import Resources, StageContext
+    from tabgraphsyn.tracking.jsonl import JsonlTracker
+    from tabgraphsyn.training.interrupt import NeverInterrupted
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        tracker = JsonlTracker(folder / "metrics.jsonl")
         start = time.process_time()
-        prepare.run(
-            StageContext("prepare", None, "bench", folder, config, inputs, Resources(), tracker, NeverInterrupted())
-        )
+        run(StageContext(name, table, "bench", folder, config, inputs, Resources(), tracker, NeverInterrupted()))
         taken = time.process_time() - start
         tracker.close()
-    return {"rows": rows, "seconds": taken, "by_table": {}}
+        written = folder / "artifacts" / f"{name}.json"
+        return taken, json.loads(written.read_text()) if written.exists() else {}
 
 
 MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {"sample": sampled, "train": trained, "prepare": made_ready}
