@@ -53,7 +53,7 @@ BEFORE = (
 AFTER = (
     StageKind(
         name="sample",
-        version=43,
+        version=44,
         module="tabgraphsyn.stages.sample",
         config_keys=("sampling", "seed"),  # and what the generator says
         inputs=(_PREPARE, StageInput("structure")),  # and all that the generator trained

@@ -18,9 +18,6 @@ from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
-UNITS = (86_400.0, 3_600.0, 60.0, 1.0)
-"""Seconds between the times of a column, where all of them are whole days, hours ..."""
-
 
 def ends(prepared: Prepared, table: str) -> list[ParentTotal]:
     """Return the rules that a parent's time is the least, or the largest, time of this table's rows."""
@@ -64,7 +61,9 @@ def keep_ends(
     for relation, name in dict.fromkeys((one.relation, str(one.of)) for one in rules):
         value, family = rows.numbers(Operand(name)), pointers[relation]
         told = {one.how: above[read_through(one)] for one in rules if (one.relation, one.of) == (relation, name)}
-        found = _stretched(value, family, *(_seconds(told.get(how), len(value)) for how in ("min", "max")))
+        found = _stretched(
+            value, family, *(_seconds(told.get(how), len(value)) for how in ("min", "max")), rows.grain(name)
+        )
         rows.put_numbers(name, found, np.isfinite(found) & (found != value))
     return rows.table
 
@@ -77,14 +76,16 @@ def _seconds(times: pa.Array | None, rows: int) -> np.ndarray:
     return np.asarray(ticks.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
 
 
-def _stretched(value: np.ndarray, family: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _stretched(
+    value: np.ndarray, family: np.ndarray, first: np.ndarray, last: np.ndarray, grain: float | None
+) -> np.ndarray:
     """Return times between what a family begins with, and ends with, where that is told; NaN elsewhere.
 
     Shape:
-        value, family, first, last: (rows,), NaN for nothing that is told.
+        value, family, first, last: (rows,), NaN for nothing that is told; ``grain``: what values are multiples of.
 
     >>> day = np.array([10.0, 20.0, 40.0])
-    >>> _stretched(day, np.zeros(3, int), np.full(3, 4.0), np.full(3, np.nan)).tolist()
+    >>> _stretched(day, np.zeros(3, int), np.full(3, 4.0), np.full(3, np.nan), 1.0).tolist()
     [4.0, 16.0, 40.0]
     """
     found = np.full(len(value), np.nan)
@@ -96,8 +97,7 @@ def _stretched(value: np.ndarray, family: np.ndarray, first: np.ndarray, last: n
     begin = np.where(np.isnan(first[here]), np.minimum(low, np.nan_to_num(last[here], nan=np.inf)), first[here])
     end = np.where(np.isnan(last[here]), np.maximum(high, begin), np.maximum(last[here], begin))
     share = np.where(high > low, (own - low) / np.where(high > low, high - low, 1.0), np.isnan(first[here]))
-    unit = next((one for one in UNITS if (np.mod(own, one) == 0).all()), None)
     inside = begin + share * (end - begin)
-    rounded = inside if unit is None else np.clip(np.rint(inside / unit) * unit, begin, end)
+    rounded = inside if grain is None else np.clip(np.rint(inside / grain) * grain, begin, end)
     found[here] = np.where(own == low, begin, np.where(own == high, end, rounded))
     return found

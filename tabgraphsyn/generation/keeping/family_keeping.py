@@ -20,6 +20,7 @@ from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import keep_family_total
 from tabgraphsyn.generation.keeping.family_order import in_order
+from tabgraphsyn.generation.keeping.family_rise import keep_rising
 from tabgraphsyn.generation.keeping.family_unique import keep_unique
 from tabgraphsyn.generation.keeping.rule_parents import way_of
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
@@ -41,7 +42,7 @@ def keep_families(
 ) -> pa.Table:
     """Return all rows of a table with such rules kept; a column holds the values of its family in another order,
     numbers that follow from the least one, values of other rows, or, where its key fixes it, what the first of its rows
-    holds. Two rows of one value stay where a rule asks for a rise.
+    holds.
 
     Where the file's order is all that a rise goes by, and rows may change places, whole rows do: what a row's columns
     say of each other stays.
@@ -123,7 +124,7 @@ class _Keeping:
             found = carried_on(rule, value, rule.signed(self.rows.read), self.pointers[rule.relation])
             self.rows.put_numbers(name, found, ~np.isnan(found) & ~(np.abs(found - value) <= rule.tolerance))
         elif isinstance(rule, Rising):
-            _rise(rule, self.rows, self.rows.numbers(rule.operands[0]), self.pointers[rule.relation])
+            keep_rising(rule, self.rows, self.pointers[rule.relation], self.of_rows, self.protected, self.rng)
         elif isinstance(rule, Numbered):
             # What is equal to it where there is something has no gap: rows without are last.
             apart = {one.column.column for one in self.rules if isinstance(one, EqualGap)}
@@ -277,45 +278,6 @@ def _downwards(pointer: np.ndarray) -> Iterator[np.ndarray]:
     while (now := ~is_done & is_done[np.maximum(pointer, 0)]).any():
         yield now
         is_done = is_done | now
-
-
-def _rise(rule: Rising, rows: RuleRows, value: np.ndarray, family: np.ndarray) -> None:
-    """Put the values of each family into the order of its rows."""
-    by = np.arange(rows.count, dtype=np.float64) if rule.by is None else rows.numbers(rule.by)
-    has = (family >= 0) & ~np.isnan(value) & ~np.isnan(by)
-    places, _, _ = _sorted(by, family, has)
-    order, _, _ = _sorted(-value if rule.falling else value, family, has)
-    source = np.arange(rows.count)
-    source[places] = order
-    rows.take(rule.column.column, source, source != np.arange(rows.count))
-    if rule.strict and pa.types.is_floating(rows.column(rule.column.column).type):
-        found = np.full(rows.count, np.nan)
-        found[places] = _apart(value[order] * (-1 if rule.falling else 1), family[order])
-        found = -found if rule.falling else found
-        rows.put_numbers(rule.column.column, found, ~np.isnan(found) & ~(found == value[source]))
-
-
-def _apart(value: np.ndarray, family: np.ndarray) -> np.ndarray:
-    """Return ascending values of families, (rows,), with equal ones spread towards the next one, the last downwards.
-
-    >>> _apart(np.array([1.0, 2, 2, 4, 4]), np.zeros(5)).tolist()
-    [1.0, 2.0, 2.5, 3.5, 4.0]
-    """
-    is_new = np.ones(len(value), dtype=bool)
-    is_new[1:] = (value[1:] != value[:-1]) | (family[1:] != family[:-1])
-    first = np.flatnonzero(is_new)
-    size = np.diff(np.append(first, len(value)))
-    run = np.repeat(np.arange(len(first)), size)
-    low, owner = value[first], family[first]
-    is_last = np.append(owner[1:] != owner[:-1], True) if len(first) else np.zeros(0, dtype=bool)
-    is_first = np.roll(is_last, 1)
-    up = np.where(is_last, 0.0, np.append(low[1:], 0.0) - low)
-    down = np.where(is_first, 0.0, low - np.insert(low[:-1], 0, 0.0)) if len(low) else low
-    # By half of the way at most: one goes up where the next comes down.
-    rank = np.arange(len(value)) - first[run]
-    spread = np.where(is_last[run], down[run] * (rank + 1 - size[run]), up[run] * rank) / (2 * size[run])
-    found: np.ndarray = value + spread
-    return found
 
 
 def from_numbers(families: Sequence[Rule], of_rows: Sequence[Rule]) -> frozenset[str]:

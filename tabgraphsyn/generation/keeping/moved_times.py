@@ -14,7 +14,6 @@ import numpy as np
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order
 from tabgraphsyn.data.rules.rule import Rule
-from tabgraphsyn.generation.keeping.family_ends import UNITS
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 
@@ -47,26 +46,36 @@ def move_times(
     values = np.stack([rows.numbers(one) for one in rule.columns], axis=1)
     low = np.fmax.reduce(values[:, : free[0]], axis=1, initial=-np.inf)
     high = np.fmin.reduce(values[:, free[-1] + 1 :], axis=1, initial=np.inf)
+    if rule.strict:
+        low, high = between(low, high, rows.grain(names[free[0]]))
     first, last = (each.reduce(values[:, free], axis=1) for each in (np.fmin, np.fmax))
-    begin = _begins(low, high, first, last, broken, rng)
+    begin = placed_within(low, high, first, last, broken, rng)
     out = broken & np.isfinite(begin) & ((first < low) | (last > high)) & (high >= low)
     with np.errstate(invalid="ignore", divide="ignore"):
         span = np.where(last > first, np.minimum((high - low) / (last - first), 1.0), 1.0)
     tied = rows.together.get(names[free[0]], frozenset(names[place] for place in free))
     for name in sorted(tied):
-        own = rows.numbers(Operand(name))
+        own, grain, open_ = rows.numbers(Operand(name)), rows.grain(name), np.full(rows.count, np.inf)
         moved = begin + (own - first) * span
-        if name in names:
-            moved = _in_units(moved, own, low, high)
-        else:
-            moved = _in_units(moved, own, np.full(len(own), -np.inf), np.full(len(own), np.inf))
+        moved = in_grains(moved, grain, low, high) if name in names else in_grains(moved, grain, -open_, open_)
         rows.put_numbers(name, moved, out & np.isfinite(moved))
 
 
-def _begins(
+def placed_within(
     low: np.ndarray, high: np.ndarray, first: np.ndarray, last: np.ndarray, broken: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return where the times of each row begin if they lie within bounds as those of another row do; (rows,) each."""
+    """Return where the values of each row begin if they lie within bounds as those of another row do; (rows,) each.
+
+    Where no row lies within such bounds, they lie as the rows do among each other, the nearest one on its bound.
+
+    Args:
+        low: the least that a value may be, infinite for any.
+        high: the largest.
+        first: the least value of each row.
+        last: its largest.
+        broken: (rows,) bool, which rows are no example.
+        rng: chooses the rows whose place is taken.
+    """
     begin = np.full(len(low), np.nan)
     width, whole = last - first, ~broken & np.isfinite(first)
     has_low, has_high = np.isfinite(low), np.isfinite(high)
@@ -76,18 +85,30 @@ def _begins(
         (has_low & ~has_high, first - low, low, np.ones(len(low))),
         (~has_low & has_high, last - high, high - width, np.ones(len(low))),
     )
-    for here, place, start, scale in cases:
-        found = place[here & whole & np.isfinite(place)]
+    for number, (here, place, start, scale) in enumerate(cases):
+        usable = here & np.isfinite(place)
+        found = place[usable & whole]
+        if not len(found) and usable.any():
+            found = rng.random(len(low)) if number == 0 else place[usable] - (np.min, np.max)[number - 1](place[usable])
         drawn = rng.choice(found, len(low)) if len(found) else np.zeros(len(low))
         begin = np.where(here, start + drawn * scale, begin)
     return begin
 
 
-def _in_units(moved: np.ndarray, own: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return times in whole days, hours ... as the column's are, within bounds where one lies there; (rows,) each."""
-    filled = own[np.isfinite(own)]
-    unit = next((one for one in UNITS if (np.mod(filled, one) == 0).all()), None)
-    if unit is None:
+def between(low: np.ndarray, high: np.ndarray, grain: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next multiples of ``grain`` above and below bounds that are out themselves, (rows,) each.
+
+    >>> between(np.array([2.0, 2.5]), np.array([5.0, np.inf]), 1.0)
+    (array([3., 3.]), array([ 4., inf]))
+    """
+    if grain is None:
+        return np.nextafter(low, np.inf), np.nextafter(high, -np.inf)
+    return (np.floor(low / grain + 1e-6) + 1) * grain, (np.ceil(high / grain - 1e-6) - 1) * grain
+
+
+def in_grains(moved: np.ndarray, grain: float | None, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return values as multiples of what those of the column are, within bounds where one lies there; (rows,) each."""
+    if grain is None:
         return np.clip(moved, low, high)
-    whole = np.rint(moved / unit)
-    return np.clip(whole, np.ceil(low / unit), np.maximum(np.floor(high / unit), np.ceil(low / unit))) * unit
+    least, most = np.ceil(low / grain - 1e-6), np.floor(high / grain + 1e-6)
+    return np.clip(np.rint(moved / grain), least, np.maximum(most, least)) * grain

@@ -17,7 +17,7 @@ from tabgraphsyn.data.rules.row_kinds import Multiple, Order, Product, Same, Tot
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Among, NullBy, NullTogether, OneOf, most_frequent
-from tabgraphsyn.generation.keeping.moved_times import move_times
+from tabgraphsyn.generation.keeping.moved_times import between, in_grains, move_times, placed_within
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 Repair = Callable[[Any, RuleRows, frozenset[str], np.random.Generator], None]
@@ -177,29 +177,50 @@ def _sort_free(rule: Order, rows: RuleRows, protected: frozenset[str]) -> None:
 def _draw_between(
     rule: Order, rows: RuleRows, broken: np.ndarray, protected: frozenset[str], rng: np.random.Generator
 ) -> None:
-    """Draw values that are out of order again from those of other made rows that lie between their neighbours."""
+    """Draw values that are out of order again: numbers from those of other made rows that lie between their neighbours.
+
+    Times, and numbers where no other row's lies there, lie between them as those of rows in order do.
+    """
     for place, one in enumerate(rule.columns):
         if one.column in protected:
             continue
-        values = rows.numbers(one)
+        values, is_time = rows.numbers(one), rows.is_time(one.column)
+        grain = rows.grain(one.column)
         low, high = np.full(rows.count, -np.inf), np.full(rows.count, np.inf)
         for earlier in rule.columns[:place]:
             low = np.fmax(low, rows.numbers(earlier))
         for later in rule.columns[place + 1 :]:
             if later.column in protected:
                 high = np.fmin(high, rows.numbers(later))
-        out = ((values <= low) | (values >= high)) if rule.strict else ((values < low) | (values > high))
-        order = np.argsort(values, kind="stable")[: int((~np.isnan(values)).sum())]
-        first = np.searchsorted(values[order], low, side="right" if rule.strict else "left")
-        last = np.searchsorted(values[order], high, side="left" if rule.strict else "right")
-        has = broken & out & (last > first)
-        pick = first + np.floor(rng.random(rows.count) * np.maximum(last - first, 1)).astype(np.int64)
-        source = np.arange(rows.count)
-        source[has] = order[pick[has]]
-        rows.take(one.column, source, has)
-        if not rule.strict:
-            bound = np.where(values < low, low, high)
-            rows.put_numbers(one.column, bound, broken & out & ~has)
+        if rule.strict:
+            low, high = between(low, high, grain)
+        out = broken & ((values < low) | (values > high))
+        if not is_time:
+            out = _from_between(one, rows, values, out, low, high, rng)
+        if out.any():
+            drawn = in_grains(placed_within(low, high, values, values, broken, rng), grain, low, high)
+            rows.put_numbers(one.column, drawn, out & (low <= high))
+
+
+def _from_between(
+    one: Operand,
+    rows: RuleRows,
+    values: np.ndarray,
+    out: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Take values of other rows that lie within bounds; return where there is none, (rows,) bool."""
+    order = np.argsort(values, kind="stable")[: int((~np.isnan(values)).sum())]
+    first = np.searchsorted(values[order], low, side="left")
+    last = np.searchsorted(values[order], high, side="right")
+    has = out & (last > first)
+    pick = first + np.floor(rng.random(rows.count) * np.maximum(last - first, 1)).astype(np.int64)
+    source = np.arange(rows.count)
+    source[has] = order[pick[has]]
+    rows.take(one.column, source, has)
+    return out & ~has
 
 
 def _sort(rule: Order, names: Sequence[str], rows: RuleRows, broken: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -143,6 +144,21 @@ class RuleRows:
             if np.array_equal(np.round(values, decimals), values):
                 return decimals
         return None
+
+    def grain(self, name: str) -> float | None:
+        """Return what all values of a column are multiples of: of times a day at most; None for numbers without end."""
+        kind, numbers = self.column(name).type, self.numbers(Operand(name))
+        numbers = numbers[np.isfinite(numbers)]
+        if not len(numbers):
+            return None
+        is_time = self.is_time(name)
+        if not is_time and not pa.types.is_integer(kind):
+            decimals = self.decimals(name)
+            return None if decimals is None else 10.0**-decimals
+        if is_time and (np.mod(numbers, 1.0) != 0).any():
+            return 1e-6
+        largest = int(np.gcd.reduce(numbers.astype(np.int64)))
+        return float(math.gcd(largest, 86_400) if is_time else largest or 1)
 
     def written_like(self, names: Sequence[str]) -> bool:
         """Return whether columns are written alike, so that one may hold the values of another."""
