@@ -61,9 +61,8 @@ def keep_ends(
     for relation, name in dict.fromkeys((one.relation, str(one.of)) for one in rules):
         value, family = rows.numbers(Operand(name)), pointers[relation]
         told = {one.how: above[read_through(one)] for one in rules if (one.relation, one.of) == (relation, name)}
-        found = _stretched(
-            value, family, *(_seconds(told.get(how), len(value)) for how in ("min", "max")), rows.grain(name)
-        )
+        first, last = (_seconds(told.get(how), len(value)) for how in ("min", "max"))
+        found = _stretched(value, family, first, last, rows.grain(name))
         rows.put_numbers(name, found, np.isfinite(found) & (found != value))
     return rows.table
 

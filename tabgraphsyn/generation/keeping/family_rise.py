@@ -77,7 +77,7 @@ def _limits(
                     ends[0] = np.fmax(ends[0], rows.numbers(other))
                 elif other.column in protected and number > place:
                     ends[1] = np.fmin(ends[1], rows.numbers(other))
-            ends = [*between(*ends, grain)] if one.strict else ends
+            ends = [*between(ends[0], ends[1], grain)] if one.strict else ends
             low, high = np.fmax(low, ends[0]), np.fmin(high, ends[1])
     return low, high
 
