@@ -13,12 +13,20 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabgraphsyn.data.personal_words import PersonalKind, is_id_of_person, is_person_table, named_kind
+from tabgraphsyn.data.personal_words import (
+    PersonalKind,
+    is_full_name,
+    is_id_of_person,
+    is_person_table,
+    named_kind,
+)
 
 SAMPLE = 500
 SHARE = 0.9
 """Share of the sampled values that must look like a kind before the column counts as one, whatever its name is."""
-NAME_SHARE = 0.6
+NAME_SHARE, LIKELY_SHARE, EXPECTED_SHARE = 0.6, 0.4, 0.2
+"""Share of texts with a known first name from which they name persons: anywhere, where a column holds full names of
+something, where it is said to hold persons'."""
 SINGLE_NAME_SHARE = 0.85
 SINGLE_NAMES_MIN = 15
 LEAST_PERSONS = 20
@@ -40,6 +48,8 @@ _CONTENT: tuple[tuple[PersonalKind, str], ...] = (
 )
 _TITLE = r"^(Dr|Prof|Mr|Mrs|Ms|Miss|Herr|Frau|Mme|Sra?|Dott)\.? +\p{Lu}"
 _INITIALS = r"^(\p{Lu}\. ?){1,3}\p{Lu}[\p{L}'\x{2019}-]+$|^\p{Lu}[\p{L}'\x{2019}-]+,? (\p{Lu}\. ?){1,3}$"
+_NO_NAME = r"[/\\_:#=<>|@+*]|\d|\p{L}{2}\.\p{L}"
+"""What no person's name holds: ``owner/repo``, ``schema.table``."""
 _FULL_NAME = r"^\p{L}[\p{L}'\x{2019}.-]*,?( \p{L}[\p{L}'\x{2019}.-]*){1,3}$"
 
 
@@ -70,9 +80,12 @@ def personal_kind(
             return found
     if _share(sample, r"^\d{13,19}$") >= SHARE and _are_cards(sample):
         return "card"
+    if named == "name" and is_full_name(column) and not (pii or is_person_table(table)):
+        return _name_by_content(sample, LIKELY_SHARE)
     if named is not None and (_repeats_enough(sample) if is_id_of_person(column) else _fits(named, sample)):
         return named
-    return _name_by_content(sample, named is not None or pii or is_person_table(table))
+    is_expected = named is not None or pii or is_person_table(table)
+    return _name_by_content(sample, EXPECTED_SHARE if is_expected else NAME_SHARE)
 
 
 def is_personal_key(column: str, values: pa.Array | pa.ChunkedArray) -> bool:
@@ -116,24 +129,25 @@ def _fits(kind: PersonalKind, sample: pa.Array) -> bool:
         "email": lambda: _share(sample, "@") >= 0.5,
         "phone": lambda: _share(sample, r"\d.*\d.*\d.*\d.*\d") >= 0.5,
         "street": lambda: _share(sample, r"\p{L}") >= 0.5 and len(pc.unique(sample)) > 5,
-        "name": lambda: _share(sample, r"^\p{L}.*\p{L}") >= 0.5 and len(pc.unique(sample)) > 5,
+        "name": lambda: (
+            _share(sample, r"^\p{L}.*\p{L}") >= 0.5 and _share(sample, _NO_NAME) < 0.5 and len(pc.unique(sample)) > 5
+        ),
         "ip": lambda: _share(sample, r"[.:]") >= 0.5,
         "birth_date": lambda: _share(sample, r"\d") >= 0.5,
     }
     return tests[kind]() if kind in tests else True
 
 
-def _name_by_content(sample: pa.Array, is_expected: bool) -> PersonalKind | None:
+def _name_by_content(sample: pa.Array, least: float) -> PersonalKind | None:
+    """Return by which kind of name texts lead to persons; ``least``: share of them with a known first name."""
     texts = pc.unique(sample).to_pylist()
     if len(texts) > 1 and (_share(sample, _TITLE) >= 0.5 or _share(sample, _INITIALS) >= SHARE):
         return "name"
     if _share(sample, r"\d") > 0.1 and _share(sample, _STREET) >= 0.6 and _share(sample, r"\d") >= 0.6:
         return "street"
-    full = pc.match_substring_regex(sample, _FULL_NAME)
-    if pc.mean(pc.cast(full, pa.float64())).as_py() >= SHARE:
-        known = _known_share(texts)
-        if known >= (0.2 if is_expected else NAME_SHARE) and (is_expected or len(texts) >= SINGLE_NAMES_MIN):
-            return "name"
+    is_enough = least < NAME_SHARE or len(texts) >= SINGLE_NAMES_MIN
+    if is_enough and _share(sample, _FULL_NAME) >= SHARE and _known_share(texts) >= least:
+        return "name"
     single = [text for text in texts if re.fullmatch(r"[^\W\d_]+", text)]
     if len(single) >= max(SINGLE_NAMES_MIN, SHARE * len(texts)) and _known_share(single) >= SINGLE_NAME_SHARE:
         return "first_name"

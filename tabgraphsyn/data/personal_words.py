@@ -29,9 +29,9 @@ _WORDS: dict[PersonalKind, str] = {
     "|christian name|rufname|imie|imiona|utonev|prenume|отчество|имя отчество|名字|이름|الاسم الاول",
     "last_name": "last name|lastname|lname|surname|family name|familyname|maiden name|familienname|zuname|nom famille"
     "|nom de famille|primer apellido|segundo apellido|姓|姓氏|اللقب|اسم العائلة|прізвище",
-    "name": "full name|fullname|person name|patient name|customer name|client name|contact name|employee name|contact"
+    "name": "person name|patient name|customer name|client name|contact name|employee name|contact"
     "|contact person|next of kin|account holder|cardholder|holder name|guardian|physician|doctor|doctor name"
-    "|arzt|hausarzt|teacher name|ansprechpartner|kontoinhaber|nom complet|nombre completo|nome completo|nome e cognome"
+    "|arzt|hausarzt|teacher name|ansprechpartner|kontoinhaber|nome e cognome"
     "|nombre y apellidos|imie i nazwisko|ad soyad|adi soyadi|фио|姓名|氏名|お名前|성명|الاسم الكامل",
     "user_name": "username|user name|login|loginname|screen name|nickname|handle|benutzername|nutzername|логин|用户名",
     "street": "street|street address|address|addr|address line|address line 1|address 1|address1|home address"
@@ -59,6 +59,8 @@ _STEMS: dict[PersonalKind, str] = {
     " priezvisk επωνυμ cognom sobrenom apellid",
     "first_name": "vornam voornaam fornamn fornavn etunim keresztn prenom imie",
 }  # fmt: skip
+_FULL_NAMES = "full name|fullname|nom complet|nombre completo|nome completo"
+"""A whole name, of a person or of a repository."""
 _SAME_WORD = "name nom nome namen naam namn navn nimi nombre nev nume isim ad jmeno имя ονομα 名 名前 الاسم اسم"
 """Words for the name of anything: a person's in a table of persons, a product's elsewhere."""
 
@@ -102,6 +104,8 @@ def words_of(name: str) -> str:
 
 KIND_OF = {folded(words): kind for kind, all_words in _WORDS.items() for words in all_words.split("|")}
 STEMS = {folded(stem): kind for kind, all_stems in _STEMS.items() for stem in all_stems.split()}
+FULL_NAMES = frozenset(map(folded, _FULL_NAMES.split("|")))
+KIND_OF |= dict.fromkeys(FULL_NAMES, "name")
 NAME_WORDS = frozenset(map(folded, _SAME_WORD.split()))
 PERSON_TABLES = frozenset(map(folded, _PERSONS.split()))
 ID_WORDS = frozenset(map(folded, _ID_WORDS.split()))
@@ -115,6 +119,11 @@ def is_person_word(word: str) -> bool:
 def is_person_table(table: str) -> bool:
     """Return whether a table's name says that its rows are persons."""
     return any(is_person_word(word) for word in words_of(table).split()[-1:])
+
+
+def is_full_name(column: str) -> bool:
+    """Return whether a column is called the whole name of something, and not of whom."""
+    return words_of(column) in FULL_NAMES
 
 
 def named_kind(table: str, column: str) -> PersonalKind | None:

@@ -31,6 +31,13 @@ def with_luhn(number):
 
 CASES = {
     "full name": ("person", "full_name", names(), "name"),
+    "full name anywhere": ("entry", "fullName", names(), "name"),
+    "full name of few known": (
+        "people",
+        "full_name",
+        [f"Xh{'abcdefgh'[n % 8]}eta {LAST[n // 8 % 10]}" for n in range(ROWS)],
+        "name",
+    ),
     "name of a customer": ("customers", "name", names(), "name"),
     "Kundenname": ("t", "kunde_name", names("{b}, {a}"), "name"),
     "by content": ("t", "owner_of_it", names(), "name"),
@@ -65,7 +72,18 @@ CASES = {
     "patients without a table": ("lab", "patient_id", [n % 60 for n in range(ROWS)], "code"),
     "KundenNr": ("bestellung", "KundenNr", [f"K{n % 60:03d}" for n in range(ROWS)], "code"),
 }
+WARES = [
+    f"{a} {b} {c}" for a in ("Deluxe", "Smart", "Classic") for b in ("Oak", "Steel") for c in ("Lamp", "Sofa", "Mug")
+]
 NOT_PERSONAL = {
+    "repository": ("repository", "full_name", [f"numpy-{n % 7}/array_{n}" for n in range(ROWS)]),
+    "table": (
+        "t",
+        "full_name",
+        [f"sales.{w}_total" for w in ("order", "line", "client", "stock", "price", "rate")] * 9,
+    ),
+    "table of a user": ("users", "full_name", [f"sales.{w}" for w in ("order", "line", "client", "stock", "tax", "x")]),
+    "ware": ("stock", "Full Name", WARES * 3),
     "product": ("product", "name", [f"Steel bolt {n}" for n in range(ROWS)]),
     "airline": ("airlines", "name", ["American Airlines Inc.", "United Air Lines Inc.", "Delta Air Lines Inc."] * 9),
     "colour": ("t", "colour", ["red", "green", "blue"] * 40),

@@ -56,6 +56,16 @@ def _at_most_one(rng: np.random.Generator) -> Database:
     return row(gold=chosen == 0, silver=chosen == 1, bronze=chosen == 2, age=rng.integers(1, 99, ROWS))
 
 
+def _debit_or_credit(rng: np.random.Generator) -> Database:
+    is_debit, amount = rng.random(ROWS) < 0.4, np.round(rng.gamma(2, 100, ROWS) + 0.01, 2)
+    return row(debit=np.where(is_debit, amount, 0.0), credit=np.where(is_debit, 0.0, amount), x=rng.normal(size=ROWS))
+
+
+def _one_movement(rng: np.random.Generator) -> Database:
+    kind, count = rng.integers(0, 4, ROWS), rng.integers(1, 30, ROWS)
+    return row(**{name: np.where(kind == k, count, 0) for k, name in enumerate(("taken", "sold", "lost"))})
+
+
 def _at_most_one_filled(rng: np.random.Generator) -> Database:
     chosen = rng.integers(0, 4, ROWS)
     return row(left=missing(rng.normal(size=ROWS), chosen != 0), right=missing(rng.normal(size=ROWS), chosen != 1))
@@ -309,10 +319,12 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "strict": (_strict, "t: first < last"),
     "times with gaps": (_order_of_times, "t: asked <= answered"),
     "child after parent": (_after_parent, "c: p.born (through p_id) <= seen"),
-    "one hot": (_one_hot, "t: exactly one of is_0, is_1, is_2, is_3 is true"),
-    "one true": (_one_true, "t: exactly one of red, green, blue is true"),
+    "one hot": (_one_hot, "t: exactly one of is_0, is_1, is_2, is_3 is set"),
+    "one true": (_one_true, "t: exactly one of red, green, blue is set"),
     "one filled": (_one_filled, "t: exactly one of mail, phone, post is filled"),
-    "at most one": (_at_most_one, "t: at most one of gold, silver, bronze is true"),
+    "at most one": (_at_most_one, "t: at most one of gold, silver, bronze is set"),
+    "one amount": (_debit_or_credit, "t: exactly one of debit, credit is set"),
+    "at most one amount": (_one_movement, "t: at most one of taken, sold, lost is set"),
     "at most one filled": (_at_most_one_filled, "t: at most one of left, right is filled"),
     "day": (_day_and_hour, "t: day is the day of hour"),
     "hour": (_day_and_hour, "t: hour is the hour of at"),

@@ -85,7 +85,7 @@ SDV = [
     ({"constraint_class": "ScalarRange", "column_name": "a", "low_value": 1, "high_value": 9}, "1 < a < 9"),
     ({"constraint_class": "FixedIncrements", "column_name": "a", "increment_value": 5}, "a is a multiple of 5"),
     ({"constraint_class": "Unique", "column_names": ["a", "b"]}, "a and b together are unique"),
-    ({"constraint_class": "OneHotEncoding", "column_names": ["a", "b"]}, "exactly one of a, b is true"),
+    ({"constraint_class": "OneHotEncoding", "column_names": ["a", "b"]}, "exactly one of a, b is set"),
     ({"constraint_class": "FixedCombinations", "column_names": ["a", "b"]}, "a, b stand together only as in real rows"),
     ({"constraint_class": "FixedNullCombinations", "column_names": ["a", "b"]}, "a, b are filled only as in real rows"),
 ]

@@ -129,6 +129,14 @@ def _exactly_one(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
     return columns, [rule("one_of", columns=["a", "b", "c"])]
 
 
+def _one_amount(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
+    def amount() -> np.ndarray:
+        return np.where(rng.random(ROWS) < 0.5, 0.0, cents(rng) + 5)
+
+    columns = {"a": pa.array(amount()), "b": pa.array(amount()), "c": pa.array(amount().astype(np.int64))}
+    return columns, [rule("one_of", columns=["a", "b", "c"])]
+
+
 def _one_filled(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
     columns = {name: with_nulls(whole(rng), rng, 0.5) for name in "abc"}
     return columns, [rule("one_of", columns=["a", "b", "c"], filled=True)]
@@ -165,8 +173,8 @@ def _declared(rng: np.random.Generator) -> tuple[Columns, list[Rule]]:
 
 CASES: list[Case] = [
     _same, _order, _strict_order, _order_of_other_types, _sum, _sum_with_gaps, _sum_of_times, _shares, _chained_sums,
-    _product, _shift, _fixed, _calendar, _rounded, _exactly_one, _one_filled, _at_most_one, _null_together, _null_by,
-    _differ, _among, _declared,
+    _product, _shift, _fixed, _calendar, _rounded, _exactly_one, _one_amount, _one_filled, _at_most_one,
+    _null_together, _null_by, _differ, _among, _declared,
 ]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from tabgraphsyn.data.rules.search import BY_CHANCE_MIN, COLUMNS_MAX, Search
 from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, OneOf
 
 LEVELS_MAX = 40
+ZEROS_MIN = 0.1
+"""Share of rows in which a number is 0, at least, before that can mean that nothing is given."""
 LEVEL_ROWS_MIN = 20
 """Rows of a value, at least, before it is said to decide what is missing."""
 LEVEL_PARENTS_MIN = 5
@@ -32,11 +34,19 @@ def as_group(search: Search, rule: Rule) -> Rule:
 
 
 def find_flag_groups(search: Search, told: Iterable[Rule]) -> Iterator[OneOf]:
-    """Yield candidates for flags of which at most one is true."""
+    """Yield candidates for flags of which at most one is true, and for amounts of which one, or at most one, is not 0.
+
+    A posting is a debit or a credit, and the other one is 0.
+    """
     exact = [set(rule.operands) for rule in told if isinstance(rule, OneOf)]
     numbers = search.numeric(search.attributes)
     flags = {one: np.nan_to_num(values) != 0 for one, values in numbers.items() if _is_flag(values)}
-    for group in _exclusive(flags, exact):
+    amounts = {one: values != 0 for one, values in numbers.items() if one not in flags and _is_often_zero(values)}
+    for group in exact_groups(flags | amounts):
+        if not flags.keys() >= set(group):
+            exact.append(set(group))
+            yield OneOf(table=search.table, columns=tuple(group))
+    for group in _exclusive(flags | amounts, exact):
         yield OneOf(table=search.table, columns=tuple(group), at_most=True)
 
 
@@ -158,3 +168,8 @@ def _exclusive(flags: dict[Operand, np.ndarray], exact: list[set[Operand]]) -> I
 def _is_flag(values: np.ndarray) -> bool:
     known = values[~np.isnan(values)]
     return bool(len(known) and np.isin(known, (0.0, 1.0)).all())
+
+
+def _is_often_zero(values: np.ndarray) -> bool:
+    zeros = int((values == 0).sum())
+    return zeros >= max(BY_CHANCE_MIN, ZEROS_MIN * len(values)) and not np.isnan(values).any()

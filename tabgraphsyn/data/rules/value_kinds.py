@@ -130,7 +130,7 @@ class OneOf(Rule):
     Attributes:
         columns: the group.
         at_most: none may be set, too.
-        filled: to be set means to have a value; otherwise it means to be true, or 1.
+        filled: to be set means to have a value; otherwise it means to be true, or not 0.
     """
 
     kind: ClassVar[str] = "one_of"
@@ -145,7 +145,7 @@ class OneOf(Rule):
 
     @property
     def follows(self) -> tuple[str, ...]:
-        """Each flag of an exact group, known the others."""
+        """Each flag of an exact group, known the others; of an amount whether it is 0."""
         return () if self.at_most or self.filled else tuple(one.column for one in self.columns if one.is_own)
 
     def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
@@ -164,7 +164,7 @@ class OneOf(Rule):
     def statement(self) -> str:
         """Return the rule in plain words."""
         how = "at most one" if self.at_most else "exactly one"
-        return f"{how} of {', '.join(map(str, self.columns))} is {'filled' if self.filled else 'true'}"
+        return f"{how} of {', '.join(map(str, self.columns))} is {'filled' if self.filled else 'set'}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,10 +144,10 @@ def _one_of(rule: OneOf, rows: RuleRows, protected: frozenset[str], rng: np.rand
         drop, gain = broken & (chosen != number) & is_set[:, number], broken & (chosen == number) & ~is_set[:, number]
         if rule.filled:
             rows.nulls(name, drop)
-            _from_donors(rows, [name], gain, np.flatnonzero(is_set[:, number]), rng)
         else:
             rows.put_numbers(name, np.zeros(rows.count), drop)
-            rows.put_numbers(name, np.ones(rows.count), gain)
+            rows.put_numbers(name, np.ones(rows.count), gain)  # stays where nothing tells how large it is elsewhere
+        _from_donors(rows, [name], gain, np.flatnonzero(is_set[:, number]), rng)
 
 
 def _order(rule: Order, rows: RuleRows, protected: frozenset[str], rng: np.random.Generator) -> None:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
+from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import OneOf
 from tabgraphsyn.generation.fields import Fields
-from tabgraphsyn.generation.keeping.unmasked_sets import numbers_of
+from tabgraphsyn.generation.keeping.unmasked_sets import level_numbers
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.units import Unit
+from tabgraphsyn.models.absorbing.units import LEVEL, Unit
 
 
 class UnmaskedGroups:
@@ -68,8 +69,14 @@ def _set_levels(fields: Fields, column: str, *, filled: bool) -> tuple[int, Tens
         nulls = fields.nulls(column)
         return None if nulls is None or nulls.field < 0 else (nulls.place, (~nulls.is_null).long())
     own = fields.codec.columns[column]
-    if not isinstance(own, CategoricalCodec) or own.has_pool:
+    places = [place for place in fields.places[column] if fields.units.all[place].kind == LEVEL]
+    if len(places) != 1 or not isinstance(own, CategoricalCodec | NumericalCodec):
         return None
-    value = numbers_of(own.levels.array)
+    count = fields.codec.layout.categorical[fields.units.all[places[0]].field].levels
+    value = level_numbers(own, count)
     state = np.where(np.isnan(value), -1, (np.nan_to_num(value) != 0).astype(np.int64))
-    return fields.places[column][0], torch.from_numpy(state)
+    if isinstance(own, NumericalCodec):
+        state[0] = 1  # a number that is no level of its own
+    elif own.has_pool:
+        return None
+    return (places[0], torch.from_numpy(state)) if (state == 0).any() else None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
+from tabgraphsyn.data.codec.column import ColumnCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.rules.coarse_kind import Coarse
 from tabgraphsyn.data.rules.operand import Operand
@@ -90,12 +91,7 @@ class UnmaskedLimits:
     def _levels(self, column: str, count: int) -> np.ndarray:
         """Return the number that each level stands for, (levels,) float64, NaN for none; found once."""
         if (column, count) not in self._held:
-            own, found = self._fields.codec.columns[column], np.full(count, np.nan)
-            if isinstance(own, CategoricalCodec):
-                found[: len(own.levels)] = numbers_of(own.levels.array)
-            elif isinstance(own, NumericalCodec):
-                found[1 : 1 + len(own.atoms)] = numbers_of(own.atoms.array)
-            self._held[column, count] = found  # whole: threads ask side by side
+            self._held[column, count] = level_numbers(self._fields.codec.columns[column], count)
         return self._held[column, count]
 
     def _limits(self, column: str, made: Made) -> Limits | None:
@@ -149,6 +145,16 @@ class UnmaskedLimits:
         if known.all():
             made.read[column] = found
         return found
+
+
+def level_numbers(codec: ColumnCodec, count: int) -> np.ndarray:
+    """Return the number that each of a column's levels stands for, (levels,) float64, NaN for none."""
+    found = np.full(count, np.nan)
+    if isinstance(codec, CategoricalCodec):
+        found[: len(codec.levels)] = numbers_of(codec.levels.array)
+    elif isinstance(codec, NumericalCodec):
+        found[1 : 1 + len(codec.atoms)] = numbers_of(codec.atoms.array)
+    return found
 
 
 def numbers_of(values: pa.Array) -> np.ndarray:
