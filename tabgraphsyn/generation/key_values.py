@@ -14,6 +14,7 @@ from tabgraphsyn.data.codec.groups import outward
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
+from tabgraphsyn.data.formats import Format
 from tabgraphsyn.data.formats.arrow_types import ArrowType
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.untrusted import Count, Int64
@@ -22,6 +23,11 @@ PATTERN_EXAMPLES = 10_000
 # A grid with more steps than this per distinct value is no grid: its values are spaced at will.
 MAX_GRID_STEPS = 20
 DAY_US = 86_400_000_000
+LEAST_IDS = 20
+"""So many whole numbers, at least, before they say how ids look."""
+ROOM = 100
+"""So many times the rows of training may be made before ids are beyond the column's type."""
+LARGEST = 2**63 - 1
 
 
 class KeyMaker(Plain, ABC):
@@ -94,8 +100,13 @@ AnyMaker = GridMaker | PatternMaker | LevelMaker
 """All kinds of makers, a closed list."""
 
 
-def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMaker:
-    """Return the maker of a column that alone is a key: 1, 2, 3, ..., or ids of the real ids' shape."""
+def row_number_maker(values: pa.ChunkedArray, regex_format: str | None, largest: int = LARGEST) -> KeyMaker:
+    """Return the maker of a column that alone is a key: numbers in a row, or ids of the real ids' shape.
+
+    Whole numbers are as long as the real ones, and begin with what all of them begin with: 100045, 100052, ... become
+    100000, 100001, ...; where the real ones begin near 1, they count from 1. Which of them there are is not told.
+    ``largest`` is what the column's type holds.
+    """
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _pattern(values, regex_format)
     start, step = 1, 1
@@ -107,7 +118,43 @@ def row_number_maker(values: pa.ChunkedArray, regex_format: str | None) -> KeyMa
         start = (
             (int(times[0]) - 1) // DAY_US * DAY_US if is_within_day else outward(int(times[0]), int(times[-1]), step)[0]
         )
+    elif pa.types.is_integer(values.type):
+        start, step = _first_number(np.unique(_numbers(values)), largest)
     return GridMaker(str(values.type), start, step, len(values), True)
+
+
+def largest_number(format: Format | None) -> int:
+    """Return the largest whole number of a column's type."""
+    if format is None or not pa.types.is_integer(format.arrow):
+        return LARGEST
+    return min(int(np.iinfo(format.arrow.to_pandas_dtype()).max), LARGEST)
+
+
+def _first_number(numbers: np.ndarray, largest: int = LARGEST) -> tuple[int, int]:
+    """Return where ids begin, and the step between them, told by none of them alone.
+
+    Args:
+        numbers: sorted, each once.
+        largest: what the column's type holds; ids that leave no room below it count from 1.
+
+    >>> _first_number(np.arange(100045, 107000, 7)), _first_number(np.arange(3, 900))
+    ((100003, 7), (1, 1))
+    """
+    count = len(numbers)
+    if count < LEAST_IDS or numbers[0] < 1:
+        return 1, 1
+    step = int(np.gcd.reduce(np.diff(numbers)))
+    phase = int(numbers[0]) % step
+    if numbers[0] <= count * step:
+        return phase or step, step
+    least, most = str(int(numbers[0])), str(int(numbers[-1]))
+    differ = next((place for place, (one, other) in enumerate(zip(least, most, strict=False)) if one != other), 0)
+    shared = differ if len(least) == len(most) else 0
+    # Room for as many as there are, so that what is shared is never one id.
+    zeros = max(len(least) - shared, len(str(count * step)))
+    low = max(int(least) // 10**zeros * 10**zeros, 10 ** (len(least) - 1))
+    is_roomy = low + ROOM * count * step <= largest
+    return (low + (phase - low) % step, step) if is_roomy else (1, 1)
 
 
 def part_maker(

@@ -19,7 +19,7 @@ from tabgraphsyn.data.plain import read
 from tabgraphsyn.data.pointers import rank_within, through
 from tabgraphsyn.data.schema import Database, Relation, Schema
 from tabgraphsyn.errors import DataError, StageError, listing, raise_collected
-from tabgraphsyn.generation.key_values import AnyMaker, KeyMaker, part_maker, row_number_maker
+from tabgraphsyn.generation.key_values import AnyMaker, KeyMaker, largest_number, part_maker, row_number_maker
 from tabgraphsyn.generation.structure.base import Skeleton
 
 ColumnName = tuple[str, str]
@@ -69,7 +69,8 @@ class KeySpec:
             for column in root_columns(schema, table):
                 described = schema.table(table).column(column)
                 if column not in own:
-                    makers[table, column] = row_number_maker(rows.column(column), described.regex_format)
+                    largest = largest_number(described.format)
+                    makers[table, column] = row_number_maker(rows.column(column), described.regex_format, largest)
                     continue
                 rank = _rank_in_family(schema, table, rows, column, pointers) if len(own) == 1 else None
                 makers[table, column] = part_maker(

@@ -23,7 +23,7 @@ _INGEST, _PREPARE, _SAMPLE = StageInput("ingest"), StageInput("prepare"), StageI
 BEFORE = (
     StageKind(
         name="ingest",
-        version=7,
+        version=8,
         module="tabgraphsyn.stages.ingest",
         config_keys=("dataset",),
         # The content says what was read, whatever it is called, wherever it lies, and however much was allowed.
@@ -42,7 +42,7 @@ BEFORE = (
     ),
     StageKind(
         name="structure",
-        version=14,
+        version=15,
         module="tabgraphsyn.stages.structure",
         config_keys=("structure",),
         inputs=(_INGEST, _PREPARE),

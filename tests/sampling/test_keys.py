@@ -282,3 +282,26 @@ def test_a_time_as_key_begins_before_the_first_one() -> None:
         times = pa.chunked_array([pa.array(first + np.arange(30) * step)])
         made = row_number_maker(times, None).make(np.arange(200)).to_pylist()
         assert made[0] < first.item() and first.item() in made
+
+
+@pytest.mark.parametrize(
+    ("real", "first", "step"),
+    [
+        (100_045 + np.arange(0, 7_000, 23), 100_022, 23),  # in step with them
+        (np.unique(np.random.default_rng(0).integers(100_045, 108_000, 300)), 100_000, 1),
+        (7_000_000_012 + np.cumsum(np.random.default_rng(1).integers(1, 90, 400)), 7_000_000_000, 1),
+        (np.arange(20_210_001, 20_210_400), 20_210_000, 1),
+        (np.arange(3, 400), 1, 1),
+        (np.arange(10, 4_000, 10), 10, 10),
+        (np.array([4_711, 9_815]), 1, 1),  # two ids say nothing that is not theirs
+    ],
+)
+def test_whole_numbers_as_keys_look_like_the_real_ones(real: np.ndarray, first: int, step: int) -> None:
+    made = row_number_maker(pa.chunked_array([pa.array(np.random.default_rng(2).permutation(real))]), None)
+    assert made.make(np.arange(3)).to_pylist() == [first, first + step, first + 2 * step]
+
+
+def test_keys_keep_room_in_their_type() -> None:
+    real = pa.chunked_array([pa.array(np.arange(30_000, 32_000))])
+    assert row_number_maker(real, None, 2**15 - 1).make(np.arange(1)).to_pylist() == [1]
+    assert row_number_maker(real, None, 2**31 - 1).make(np.arange(1)).to_pylist() == [30_000]
