@@ -12,7 +12,7 @@ from family_rows import ITSELF, RELATION, ROWS, Case, case, rule, some
 from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.tables import RuleTables
-from tabgraphsyn.data.schema import Column, Database, Schema, Table, TableSchema
+from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation.keeping.alike import Alike
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_order import in_order
@@ -147,6 +147,20 @@ def test_times_never_fall_along_a_key_into_the_table_and_rise_in_each_family(tur
     made = rows.kept(rising, order)
     assert rows.broken(rows.rows, order)[1] > 50 and rows.broken(rows.rows, rising)[1] > 50
     assert rows.broken(made, order)[1] == 0 and rows.broken(made, rising)[1] == 0
+    assert sorted(made.column("at").to_pylist()) == sorted(rows.rows.column("at").to_pylist())
+
+
+def test_a_row_is_later_than_both_rows_that_two_keys_lead_to() -> None:
+    """A father and a mother may be of different generations, and one of them unknown."""
+    rng = np.random.default_rng(9)
+    above = [np.array([rng.integers(0, n) if n and rng.random() < 0.7 else -1 for n in range(ROWS)]) for _ in range(2)]
+    other = Relation("t", ("other",), "t", ("own",))
+    rows = case(own=np.arange(ROWS), above=above[0], other=above[1], at=days(rng.permutation(ROWS)))
+    pointers = rows.pointers | {ITSELF.name: above[0], other.name: above[1]}
+    rows = Case(Schema(rows.schema.tables, (*rows.schema.relations, ITSELF, other)), rows.rows, pointers)
+    orders = [rule("order", columns=[{"column": "at", "through": one.name}, "at"]) for one in (ITSELF, other)]
+    made = rows.kept(*orders)
+    assert all(rows.broken(rows.rows, one)[1] > 50 and rows.broken(made, one)[1] == 0 for one in orders)
     assert sorted(made.column("at").to_pylist()) == sorted(rows.rows.column("at").to_pylist())
 
 

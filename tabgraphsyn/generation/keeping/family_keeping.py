@@ -100,7 +100,7 @@ class _Keeping:
             keep_unique(rule, self.rows, self.pointers, self.protected, self.rng, self.avoided, self.of_rows)
         elif isinstance(rule, Order):
             if (own := rule_above(rule)) is not None and own.column not in self.protected:
-                _after_above(rule, own, self.rules, self.rows, self.pointers)
+                _after_above(own, self.rules, self.rows, self.pointers)
         elif (name := rule.operands[0].column) in self.protected:
             return
         elif isinstance(rule, Placed):
@@ -173,27 +173,26 @@ def _turn(rule: Rule) -> int:
     return 4 if isinstance(rule, Running) else 3 if isinstance(rule, Order) else 0
 
 
-def _after_above(
-    rule: Order, own: Operand, rules: Sequence[Rule], rows: RuleRows, pointers: Mapping[str, np.ndarray]
-) -> None:
-    """Let a column's values change rows so that none falls from a row to those that refer to it.
+def _after_above(own: Operand, rules: Sequence[Rule], rows: RuleRows, pointers: Mapping[str, np.ndarray]) -> None:
+    """Let a column's values change rows so that none falls from a row to those that refer to it, by whichever key.
 
     What rises in the order of the file within a parent goes on rising.
     """
     child = np.arange(rows.count)
-    above = pointers[next(str(one.through) for one in rule.columns if not one.is_own)]
-    edges = [(above[above >= 0], child[above >= 0])]
-    if rule.columns[0].is_own:  # the row itself comes first
-        edges = [(after, before) for before, after in edges]
     value = rows.numbers(own)
-    for other in rules:
-        if isinstance(other, Rising) and other.column == own and other.by is None:
-            family = pointers[other.relation]
+    edges = []
+    for rule in rules:
+        if isinstance(rule, Order) and rule_above(rule) == own:  # a father is older, and so is a mother
+            above = pointers[next(str(one.through) for one in rule.columns if not one.is_own)]
+            pairs = above[above >= 0], child[above >= 0]
+            edges.append(pairs[::-1] if rule.columns[0].is_own else pairs)  # the row itself comes first
+        if isinstance(rule, Rising) and rule.column == own and rule.by is None:
+            family = pointers[rule.relation]
             order, opens, _ = _sorted(child.astype(np.float64), family, (family >= 0) & ~np.isnan(value))
             goes_on = np.ones(len(order), dtype=bool)
             goes_on[opens] = False
             pairs = order[np.flatnonzero(goes_on) - 1], order[goes_on]
-            edges.append(pairs[::-1] if other.falling else pairs)
+            edges.append(pairs[::-1] if rule.falling else pairs)
     source = in_order(value, edges)
     rows.take(own.column, source, source != child)
 
