@@ -3,7 +3,7 @@
 # campaigns: fidelity-*
 # points: 1
 # runs: one launch of experiment=fidelity a database and seed; the embedded two by default
-# cost: at most ten minutes of two CPU cores and 1.1 GB a database
+# cost: one to forty minutes of a CPU core and 0.6 GB a database
 # outputs: outputs/campaigns/fidelity-<database>/default
 # table: scripts/make_claims.py
 #   launch/fidelity.sh FOLDER [FOLDER ...] [dry_run=true ...]     a folder of tables, or the name of a dataset yaml
