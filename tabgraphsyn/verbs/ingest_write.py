@@ -150,9 +150,14 @@ def _proposals(rows_kept: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line of yaml comment per table that others refer to: whether its real rows are published, and why."""
     return [
         f"#   {one['table']}: {'published' if one['published'] else 'made anew'}: {one['reason']}"
-        + ("" if one["declared"] else f" (reference: {{{one['table']}: {str(not one['published']).lower()}}} turns it)")
+        + ("" if one["declared"] else f" ({_other_way(one['table'], one['published'])})")
         for one in rows_kept
     ]
+
+
+def _other_way(table: str, is_published: bool) -> str:
+    effect = "makes its rows anew" if is_published else "publishes its real rows"
+    return f"reference: {{{table}: {str(not is_published).lower()}}} {effect}"
 
 
 def _dataset_name(name: str | None, path: Path) -> str:
@@ -213,6 +218,10 @@ def _yaml_text(name: str, path: Path, given: Mapping[str, Any]) -> str:
             "what CSV and Excel cells write for a missing value; null: what pandas takes for one",
         ),
         "reference": (given.get("reference"), "tables whose real rows are published: [airlines]; see below"),
+        "rules": (
+            given.get("rules"),
+            "what holds in every row, beside what is found: [{kind: order, table: t, columns: [a, b]}]",
+        ),
     }
     text = f"# Written by `tabgraphsyn ingest`; edit it, then: python -m tabgraphsyn.launch dataset={name}\n"
     for key, (value, comment) in lines.items():

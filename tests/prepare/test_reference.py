@@ -170,10 +170,9 @@ def test_ingest_writes_the_proposal_with_its_reason(tmp_path, monkeypatch):
         data, None, None, {"all_null": "error", "max_columns": 1000, "delimiter": None, "encoding": None}
     )
     text = written.yaml.read_text(encoding="utf-8")
-    assert "reference: null" in text
-    assert (
-        "#   patient: made anew: its name says that its rows are persons (reference: {patient: true} turns it)" in text
-    )
+    assert "reference: null" in text and "rules: null" in text
+    why = "its name says that its rows are persons"
+    assert f"#   patient: made anew: {why} (reference: {{patient: true}} publishes its real rows)" in text
     assert any("patient: made anew" in note for note in written.profile["notes"])
     import yaml
 

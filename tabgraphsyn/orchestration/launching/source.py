@@ -153,8 +153,11 @@ def _row_notice(one: Mapping[str, Any], min_entities: int | None) -> str:
     shared_by = one.get("shared_by")
     if shared_by is not None and min_entities is not None:
         published, reason = by_sharers(shared_by, min_entities)
-    turns = "" if one["declared"] else f"; dataset.reference={{{one['table']}: {str(not published).lower()}}} turns it"
-    return f"{'rows published' if published else 'rows made anew'}: {one['table']}: {reason}{turns}"
+    told = f"{'rows published' if published else 'rows made anew'}: {one['table']}: {reason}"
+    if one["declared"]:
+        return told
+    effect = "makes its rows anew" if published else "publishes its real rows"
+    return f"{told}; dataset.reference={{{one['table']}: {str(not published).lower()}}} {effect}"
 
 
 def _run(stage: Stage, store: Store, runtime: Runtime) -> None:
