@@ -49,7 +49,7 @@ class Absorbing(Generator):
     kinds: ClassVar[tuple[StageKind, ...]] = (
         StageKind(
             name="absorbing",
-            version=22,
+            version=23,
             module="tabgraphsyn.stages.absorbing",
             config_keys=("generator", "training.absorbing", "seed"),
             inputs=(StageInput("prepare"),),

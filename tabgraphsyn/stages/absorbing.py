@@ -21,7 +21,7 @@ from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
-from tabgraphsyn.models.absorbing.affinity import affinities
+from tabgraphsyn.models.absorbing.affinity import Affinity, affinities
 from tabgraphsyn.models.absorbing.grids import Grid, grids
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.order import ORDERS, hidden_groups
@@ -106,8 +106,7 @@ def run(context: StageContext) -> None:
     pace = None if times is None else _pace(times[0], families, times[1], entities)
     near, across = partners(codec, encoded)
     together = [] if families.exchange else sets_of(codec.layout, encoded, entities)
-    said = [(one.levels, partial(_said, one, around)) for one in _said_fields(prepared, table)]
-    told_by, ahead = affinities(codec.layout, encoded, entities, said, prepared.plan.min_entities)
+    told_by, ahead = _affinities(prepared, table, encoded, entities, around)
     record = {
         "table": table,
         **units.to_dict(),
@@ -239,6 +238,18 @@ def _tell(network: AbsorbingNetwork, found: list[Grid | None], scale: np.ndarray
 def _said_fields(prepared: Prepared, table: str) -> list[Said]:
     """Return the fields that keys and ancestors say of a table's rows."""
     return said_fields(prepared.known(table).levels, [prepared.wide_layout(one) for one in layouts_up(prepared, table)])
+
+
+def _affinities(
+    prepared: Prepared, table: str, encoded: EncodedTable, entities: np.ndarray, around: Surroundings
+) -> tuple[list[Affinity], list[int]]:
+    """Return what levels tell of the columns' by counts, in the places of the wide layout, and what is drawn first."""
+    layout = prepared.layout(table)
+    said = [(one.levels, partial(_said, one, around)) for one in _said_fields(prepared, table)]
+    found, ahead = affinities(layout, encoded, entities, said, prepared.plan.min_entities)
+    # What is said of a row comes after its hidden fields, too.
+    own, wide = len(layout.categorical), len(prepared.wide_layout(table).categorical)
+    return [replace(one, known=one.known + (wide - own) * (one.known >= own)) for one in found], ahead
 
 
 def _said(field: Said, around: Surroundings) -> np.ndarray:
