@@ -42,6 +42,7 @@ class Column(Plain):
         regex_format: pattern from which new ids are made, for id columns.
         pii: True where values name a person; such text is never reproduced.
         format: how values are written, None where arrow's own spelling is the file's.
+        missing: what most cells without a value hold in the file: ``NA``, nothing.
     """
 
     leaves_out_defaults = True
@@ -52,6 +53,7 @@ class Column(Plain):
     regex_format: Text | None = None
     pii: bool = False
     format: AnyFormat | None = None
+    missing: Annotated[str, Meta(max_length=40)] = ""
 
     def together(self) -> Iterator[tuple[bool, str]]:
         """Yield what must hold: no width in a format of times, which would make a file of any size."""

@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codec.groups import outward
+from tabgraphsyn.data.codec.identifier import checked_pattern
 from tabgraphsyn.data.codec.levels import Levels
 from tabgraphsyn.data.codec.pattern import Pattern
+from tabgraphsyn.data.codec.personal import PersonalCodec
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
 from tabgraphsyn.data.formats import Format
 from tabgraphsyn.data.formats.arrow_types import ArrowType
+from tabgraphsyn.data.personal_words import PersonalKind
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.untrusted import Count, Int64
 
@@ -28,6 +31,8 @@ LEAST_IDS = 20
 ROOM = 100
 """So many times the rows of training may be made before ids are beyond the column's type."""
 LARGEST = 2**63 - 1
+_PERSONS: tuple[PersonalKind, ...] = ("email", "name", "user_name")
+"""What names each person once; a pattern of such keys would hold letters that a few real names share."""
 
 
 class KeyMaker(Plain, ABC):
@@ -82,6 +87,20 @@ class PatternMaker(KeyMaker):
 
 
 @dataclass(frozen=True)
+class PersonMaker(KeyMaker):
+    """E-mails, or names: those of the same made persons whom other columns of the row name."""
+
+    kind = "person"
+    is_ranked = True
+    codec: PersonalCodec
+    size: Count
+
+    def make(self, number: np.ndarray) -> pa.Array:
+        """Return what names these persons, (rows,)."""
+        return pa.array(self.codec.made(number), pa.string()).cast(pa.type_for_alias(self.codec.type))
+
+
+@dataclass(frozen=True)
 class LevelMaker(KeyMaker):
     """Levels of a categorical or boolean part of a key, in their own order."""
 
@@ -96,19 +115,33 @@ class LevelMaker(KeyMaker):
         return self.levels.take(number)
 
 
-AnyMaker = GridMaker | PatternMaker | LevelMaker
+AnyMaker = GridMaker | PatternMaker | PersonMaker | LevelMaker
 """All kinds of makers, a closed list."""
 
 
-def row_number_maker(values: pa.ChunkedArray, regex_format: str | None, largest: int = LARGEST) -> KeyMaker:
-    """Return the maker of a column that alone is a key: numbers in a row, or ids of the real ids' shape.
+def row_number_maker(
+    values: pa.ChunkedArray,
+    regex_format: str | None,
+    largest: int = LARGEST,
+    person: PersonalKind | None = None,
+) -> KeyMaker:
+    """Return the maker of a column that alone is a key: numbers in a row, ids of the real ids' shape, or made persons.
 
     Whole numbers are as long as the real ones, and begin with what all of them begin with: 100045, 100052, ... become
     100000, 100001, ...; where the real ones begin near 1, they count from 1. Which of them there are is not told.
-    ``largest`` is what the column's type holds.
+
+    Args:
+        values: of the training rows.
+        regex_format: pattern of ids, if the metadata has one.
+        largest: what the column's type holds.
+        person: how the values lead to a person, None where they do not.
     """
+    if person is not None and person in _PERSONS and regex_format is None:
+        return PersonMaker(PersonalCodec.fit("key", person, values), max(len(values), 1))
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _pattern(values, regex_format)
+    if pa.types.is_integer(values.type) and (pattern := checked_pattern(pc.unique(values.drop_null()), len(values))):
+        return PatternMaker(str(values.type), pattern, max(len(values), 1))
     start, step = 1, 1
     times = np.unique(_numbers(values)) if pa.types.is_timestamp(values.type) else np.empty(0, dtype=np.int64)
     if len(times):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabgraphsyn.data.codes import tuple_codes
+from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.plain import read
 from tabgraphsyn.data.pointers import rank_within, through
 from tabgraphsyn.data.schema import Database, Relation, Schema
@@ -69,8 +70,9 @@ class KeySpec:
             for column in root_columns(schema, table):
                 described = schema.table(table).column(column)
                 if column not in own:
-                    largest = largest_number(described.format)
-                    makers[table, column] = row_number_maker(rows.column(column), described.regex_format, largest)
+                    values, largest = rows.column(column), largest_number(described.format)
+                    person = personal_kind(table, column, values, described.pii)
+                    makers[table, column] = row_number_maker(values, described.regex_format, largest, person)
                     continue
                 rank = _rank_in_family(schema, table, rows, column, pointers) if len(own) == 1 else None
                 makers[table, column] = part_maker(

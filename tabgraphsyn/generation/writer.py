@@ -79,7 +79,8 @@ def _csv(
 ) -> Iterator[Write]:
     """Write csv; ``safe`` is applied to names and to columns of text (not to numbers in a format of their own)."""
     has_format = {column.name for column in table.columns if column.format is not None}
-    types = [pa.string() if field.name in has_format else _written_type(field.type) for field in schema]
+    words = {column.name: column.missing for column in table.columns if column.missing}
+    types = [pa.string() if f.name in has_format or f.name in words else _written_type(f.type) for f in schema]
     names = safe(pa.array(schema.names, pa.string())).to_pylist()
     written = pa.schema([pa.field(name, kind) for name, kind in zip(names, types, strict=True)])
 
@@ -88,6 +89,8 @@ def _csv(
         for place, (name, values) in enumerate(zip(batch.column_names, columns, strict=True)):
             if pa.types.is_string(values.type) and name not in has_format:
                 columns[place] = safe(values)
+            if name in words:
+                columns[place] = pc.fill_null(columns[place].cast(pa.string()), words[name])
         writer.write_table(pa.table(columns, schema=written))
 
     with pacsv.CSVWriter(path, written, write_options=pacsv.WriteOptions(quoting_style="needed")) as writer:

@@ -74,7 +74,7 @@ def test_words_for_missing_are_counted_and_can_be_chosen(tmp_path: Path) -> None
     profile, table = ingest(file)
     assert table["c"].to_pylist() == [None, "US", "DE"]
     assert "read as missing: 'NA' 1 times" in profile["tables"]["t"]["columns"]["c"]["notes"]
-    assert ["t.c ('NA')" in note and "dataset.null_values" in note for note in profile["notes"]] == [True]
+    assert ["t.c ('NA' 1)" in note and "dataset.null_values" in note for note in profile["notes"]] == [True]
     profile, table = ingest(file, null_values=["-"])
     assert not profile["notes"], "of a number that is no news"
     assert table.to_pydict() == {"n": [1, None, 3], "c": ["NA", "US", "DE"]}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Meta
 
+from tabgraphsyn.data.codec.check_digits import check_of
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.codec.groups import coarse_bounds
@@ -28,6 +29,9 @@ MAX_HEAD = 1_000
 HEAD_GROUP = 10
 MAX_WORDS = 50
 PATTERN_EXAMPLES = 10_000
+CHECKED_PREFIX = 3
+"""Digits at the front of an article number that say where it comes from: kept where they never change."""
+ROOM_FOR_EACH = 20
 # fmt: off
 WORDS = (
     "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do", "eiusmod", "tempor",
@@ -119,6 +123,7 @@ class IdentifierCodec(UnmodelledCodec):
         numbers: dict[str, Any] = {"pattern": None}
         if pa.types.is_integer(sample.type):
             numbers |= _whole_number_bounds(filled)
+            numbers["pattern"] = checked_pattern(counted.field(0), len(filled))
         elif regex_format is not None:
             numbers["pattern"] = Pattern.from_regex(regex_format)
         else:
@@ -142,6 +147,7 @@ class IdentifierCodec(UnmodelledCodec):
             index = repeated_index(self.head, self.tail_ids, self.tail_rows, rows, draw.rng)
         is_null = self._nulls(categorical)
         if self.pattern is not None:
+            index = index % self.pattern.room if "int" in self.type else index
             return pa.array(self.pattern.make(index), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
         return pa.array(self._whole_numbers(index), pa.int64(), mask=is_null).cast(pa.type_for_alias(self.type))
 
@@ -149,6 +155,13 @@ class IdentifierCodec(UnmodelledCodec):
         """Return different whole numbers for different indices, within the training span as long as it lasts."""
         span = min(self.span, 2**31)
         return self.minimum + index // span * span + permuted(index % span, span)
+
+
+def checked_pattern(numbers: pa.Array, rows: int) -> Pattern | None:
+    """Return the pattern of different whole numbers whose last digit checks the others, with room for many; or None."""
+    texts = numbers[:PATTERN_EXAMPLES].cast(pa.string()).to_pylist()
+    pattern = Pattern.learn(texts, CHECKED_PREFIX) if check_of(texts, digits_only=True) else None
+    return pattern if pattern is not None and pattern.room >= ROOM_FOR_EACH * rows else None
 
 
 def head_and_tail(counts: np.ndarray) -> tuple[tuple[int, ...], int, int]:

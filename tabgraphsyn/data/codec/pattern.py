@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
+from tabgraphsyn.data.codec.check_digits import Check, check_of, checked
 from tabgraphsyn.data.plain import Plain
 from tabgraphsyn.data.untrusted import NotNegative
 from tabgraphsyn.errors import DataError, listing
@@ -49,15 +50,20 @@ class Pattern(Plain):
     Attributes:
         templates: per shape, per position, the characters it may hold.
         weights: share of each shape.
+        check: how one more character, the last, checks those of the shape.
     """
 
+    leaves_out_defaults = True
     templates: Annotated[tuple[Template, ...], Meta(min_length=1, max_length=MAX_TEMPLATES)]
     weights: tuple[NotNegative, ...]
+    check: Check = ""
 
     def together(self) -> Iterator[tuple[bool, str]]:
         """Yield what must hold: weights that shapes can be drawn by."""
         yield len(self.templates) == len(self.weights), "one weight for each template"
         yield 0 < sum(self.weights) < math.inf, "weights above 0"
+        characters = "".join("".join(template) for template in self.templates)
+        yield not self.check or re.fullmatch("[0-9A-Z -]*", characters) is not None, "characters that can be checked"
 
     @staticmethod
     def learn(values: Sequence[str], open_after: int = MAX_LENGTH) -> Pattern:
@@ -66,7 +72,8 @@ class Pattern(Plain):
         Ids of one length whose separators stand in several places are as many shapes (96/105 and 109/87). A position
         that never changes in enough examples keeps its character; others take the whole class (digits, lower or upper
         case letters) of every character seen there, so no id is needed to describe the pattern. Where no
-        number of many examples begins with 0, none does.
+        number of many examples begins with 0, none does. Where the last character of all checks the others
+        (article numbers), so it does.
 
         Args:
             values: the examples.
@@ -75,7 +82,9 @@ class Pattern(Plain):
         >>> Pattern.learn(["A-10", "A-27", "A-33", "A-41", "A-58"]).templates
         (('A', '-', '0123456789', '0123456789'),)
         """
-        examples = np.asarray([value[:MAX_LENGTH] for value in values if value], dtype=np.str_)
+        filled = [value for value in values if value]
+        check = check_of(filled)
+        examples = np.asarray([value[:-1] if check else value[:MAX_LENGTH] for value in filled], dtype=np.str_)
         if not len(examples):
             return Pattern(((string.digits,) * 8,), (1.0,))
         groups = _alike(examples)
@@ -88,6 +97,7 @@ class Pattern(Plain):
         return Pattern(
             tuple(_template(group, open_after, has_zeros) for group in groups),
             tuple(len(group) / total for group in groups),
+            check,
         )
 
     @staticmethod
@@ -134,7 +144,14 @@ class Pattern(Plain):
         for number, template in enumerate(self.templates):
             here = shape == number
             ids[here] = _Space(template).make(index[here])
+        if self.check:
+            ids[:] = [checked(one, self.check) for one in ids.tolist()]
         return ids
+
+    @property
+    def room(self) -> int:
+        """How many different ids there are before they grow."""
+        return max(_Space(template).size for template in self.templates)
 
 
 class _Space:

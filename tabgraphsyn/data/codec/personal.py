@@ -115,9 +115,10 @@ class PersonalCodec(UnmodelledCodec):
             index = repeated_index(self.head, self.tail_ids, self.tail_rows, rows, draw.rng)
         else:
             index = np.arange(draw.first_row, draw.first_row + rows)
-        return pa.array(self._made(index), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
+        return pa.array(self.made(index), pa.string(), mask=is_null).cast(pa.type_for_alias(self.type))
 
-    def _made(self, index: np.ndarray) -> np.ndarray:
+    def made(self, index: np.ndarray) -> np.ndarray:
+        """Return names, e-mails or streets of the persons with these numbers, (rows,) str."""
         if self.person == "street":
             return _streets(index + self.offset)
         first, last, round_ = _persons(index, self.offset)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Meta
 
+from tabgraphsyn.data.codec.check_digits import Check, check_of, checked
 from tabgraphsyn.data.codec.column import ColumnCodec, Draw, EncodedColumn
 from tabgraphsyn.data.codec.prefix_tree import LENGTH_MAX, Beginnings, beginnings, common
 from tabgraphsyn.data.codec.series import TrainingSeries
@@ -33,6 +34,7 @@ IDS_MAX = 200_000
 DRAWN_MORE = 4
 """How many codes are drawn for each one that is made, so that enough of them differ."""
 _TEXTS = ("string", "large_string")
+_CHECKED = set(string.digits + string.ascii_uppercase + " -")
 Characters = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -74,6 +76,7 @@ class PrefixedCodec(ColumnCodec):
         stems: beginnings, a level each.
         codes: whole codes that enough entities hold, a level each, after those.
         has_missing: whether the last level is a missing value.
+        check: how the last character of a code checks the others.
     """
 
     kind = "prefixed"
@@ -86,6 +89,7 @@ class PrefixedCodec(ColumnCodec):
     stems: tuple[Stem, ...]
     codes: tuple[Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)], ...]
     has_missing: bool = False
+    check: Check = ""
 
     def together(self) -> Iterator[tuple[bool, str]]:
         """Yield what must hold: beginnings of shapes that are there, digits where the column holds whole numbers."""
@@ -96,6 +100,7 @@ class PrefixedCodec(ColumnCodec):
         yield all(len(one.begins) < sizes[one.shape] for one in known), "beginnings shorter than their shape"
         yield all(0 < size <= LENGTH_MAX for size in sizes), f"shapes of 1 to {LENGTH_MAX} characters"
         texts = [place.characters for shape in self.shapes for place in shape] + [one.begins for one in self.stems]
+        yield not self.check or all(set(text) <= _CHECKED for text in texts), "characters that can be checked"
         is_number = all(set(text) <= set(string.digits) for text in [*texts, *self.codes])
         longest = max([*sizes, *(len(code) for code in self.codes)], default=0)
         yield self.type in _TEXTS or ("int" in self.type and is_number and longest <= DIGITS_MAX), "text, or digits"
@@ -133,6 +138,9 @@ class PrefixedCodec(ColumnCodec):
             stems=tuple(one for one in stems if len(one.begins) < len(places[one.shape])),
             codes=tuple(one.begins for one in stems if len(one.begins) == len(places[one.shape])),
             has_missing=values.null_count > 0,
+            check=check_of(
+                values.distinct.cast(pa.string()).to_pylist(), digits_only=str(series.sample.type) not in _TEXTS
+            ),
         )
 
     @property
@@ -215,6 +223,8 @@ class PrefixedCodec(ColumnCodec):
             weights = weights if weights.sum() else np.ones(len(weights))
             drawn = np.searchsorted(np.cumsum(weights) / weights.sum(), uniform[:, at], side="right")
             made = made + np.asarray(list(place.characters), dtype=object)[np.minimum(drawn, len(weights) - 1)]
+        if self.check:
+            made[:] = [checked(one[:-1], self.check) for one in made.tolist()]
         return made
 
     @cached_property

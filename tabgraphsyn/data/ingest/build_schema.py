@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
+from tabgraphsyn.data.codec.check_digits import CHECKED_MIN, LEAST_CHECKED, check_of
 from tabgraphsyn.data.formats import DatetimeFormat
 from tabgraphsyn.data.ingest.infer_keys import infer_keys
 from tabgraphsyn.data.ingest.infer_types import infer_column
@@ -29,6 +30,12 @@ def inferred_schema(
             name, [column for column, target in targets.items() if target.type == pa.string()]
         ).items()
     }
+    checked = {
+        (name, column)
+        for name, targets in work.targets.items()
+        for column, target in targets.items()
+        if target.type == pa.int64() and _is_checked(queries, name, column, values[name][column])
+    }
     facts = [_facts(work, name, values[name], shapes) for name in work.targets]
     declared = [relation for raw in work.raws.values() for relation in raw.reader.foreign_keys]
     keys = infer_keys(facts, declared, queries, work.options.keys)
@@ -38,9 +45,15 @@ def inferred_schema(
     roles = _key_roles(keys)
     tables = []
     for name in work.targets:
-        columns = _guessed_columns(work, name, values[name], shapes, roles)
+        columns = _guessed_columns(work, name, values[name], shapes, roles, checked)
         tables.append(TableSchema(name, columns, keys.primary[name]))
     return Schema(tuple(tables), tuple(keys.relations), tuple(keys.dropped))
+
+
+def _is_checked(queries: TableQueries, table: str, column: str, values: ColumnValues) -> bool:
+    """Return whether the last digit of whole numbers checks the others: they count nothing, they are names."""
+    is_long = values.distinct >= CHECKED_MIN and values.minimum >= LEAST_CHECKED
+    return is_long and check_of(queries.some_values(table, column), digits_only=True) != ""
 
 
 def _facts(
@@ -70,11 +83,13 @@ def _guessed_columns(
     values: Mapping[str, ColumnValues],
     shapes: Mapping[tuple[str, str], TextShape],
     roles: Mapping[tuple[str, str], str],
+    checked: Collection[tuple[str, str]],
 ) -> tuple[Column, ...]:
     columns, reasons = [], {}
     for column, target in work.targets[name].items():
         scan, shape, role = work.scan(name, column), shapes.get((name, column)), roles.get((name, column))
-        guess, reasons[column] = infer_column(column, target, scan, values[column], shape, role)
+        is_checked = (name, column) in checked
+        guess, reasons[column] = infer_column(column, target, scan, values[column], shape, role, is_checked)
         columns.append(guess)
     work.reasons.columns[name] = reasons
     return tuple(columns)

@@ -25,13 +25,18 @@ def infer_column(
     values: ColumnValues,
     shape: TextShape | None,
     key_role: str | None,
+    is_checked: bool = False,
 ) -> tuple[Column, str]:
     """Return a column's meaning, with its format, and the reason for the guess.
 
     Args:
         key_role: e.g. ``primary key``, for columns that belong to a key.
+        is_checked: the last digit of its whole numbers checks the others.
     """
-    column, reason = _meaning(name, target, scan, values, shape, key_role)
+    if is_checked and key_role is None and target.type == pa.int64():
+        column, reason = _checked_number(name, values)
+    else:
+        column, reason = _meaning(name, target, scan, values, shape, key_role)
     told = "" if target.format is None or key_role else target.format.in_words()
     if told and column.sdtype in ("numerical", "categorical"):
         reason = f"{reason}; {told}"
@@ -44,6 +49,8 @@ def _meaning(
     type_, format = target.type, target.format
     if key_role is not None:
         return Column(name, "id"), key_role
+    if isinstance(format, WideFormat) and _are_few(values):
+        return Column(name, "categorical"), f"{values.distinct} distinct numbers of many digits"
     if isinstance(format, MixedFormat | WideFormat):
         return _of_several_forms(name, format)
     if isinstance(format, DurationFormat):
@@ -87,6 +94,17 @@ def _integer(name: str, scan: ColumnScan, values: ColumnValues) -> tuple[Column,
     return column, f"whole numbers, {values.distinct} distinct{written}"
 
 
+def _are_few(values: ColumnValues) -> bool:
+    """Return whether so few different values, repeated, can only be a category."""
+    return values.distinct <= _SURELY_CATEGORICAL and values.distinct < 0.9 * max(values.rows - values.nulls, 1)
+
+
+def _checked_number(name: str, values: ColumnValues) -> tuple[Column, str]:
+    is_repeated = values.distinct <= 0.5 * (values.rows - values.nulls)
+    words = f"numbers whose last digit checks the others, {values.distinct} distinct"
+    return Column(name, "categorical" if is_repeated else "id"), words
+
+
 def _text(name: str, scan: ColumnScan, values: ColumnValues, shape: TextShape) -> tuple[Column, str]:
     filled = max(values.rows - values.nulls, 1)
     share = values.distinct / filled
@@ -97,7 +115,7 @@ def _text(name: str, scan: ColumnScan, values: ColumnValues, shape: TextShape) -
     if shape.uuid > 0.9:
         return Column(name, "id"), "UUIDs"
     aside = f"; numbers but for {', '.join(map(repr, scan.non_numbers))}" if scan.non_numbers else ""
-    if values.distinct <= _SURELY_CATEGORICAL and share < 0.9:
+    if _are_few(values):
         return Column(name, "categorical"), f"{values.distinct} distinct texts{aside}"
     if name.lower().endswith(_ID_ENDINGS) and share < 0.95:
         return Column(name, "categorical"), f"{values.distinct} distinct texts under the name of a code{aside}"

@@ -14,6 +14,7 @@ import numpy as np
 from tabgraphsyn.data.codec.config import CodecConfig
 from tabgraphsyn.data.files import folder_written_aside, write_json
 from tabgraphsyn.data.ingest.build_schema import declared_schema, inferred_schema
+from tabgraphsyn.data.ingest.missing_words import with_missing_words
 from tabgraphsyn.data.ingest.profile import profile_dict
 from tabgraphsyn.data.ingest.read import read_tables
 from tabgraphsyn.data.ingest.subset import check_limit, keep_part
@@ -86,7 +87,7 @@ def _check_and_describe(work: IngestWork) -> dict[str, Any]:
             queries.add(name, work.table_path(name), columns)
         values = _values(queries, tables)
         schema = inferred_schema(work, queries, values) if work.declared is None else declared_schema(work)
-        schema = _with_reference(schema, work.options.reference)
+        schema = with_missing_words(_with_reference(schema, work.options.reference), work, values)
         if work.options.limit is not None:
             check_limit(schema, work.options.limit)
         changed = _apply_policies(work, schema, queries) | _apply_limit(work, schema, queries)

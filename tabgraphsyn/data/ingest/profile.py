@@ -14,7 +14,6 @@ from tabgraphsyn.data.ingest.column_scan import ColumnScan
 from tabgraphsyn.data.ingest.table_queries import ColumnValues, TableQueries
 from tabgraphsyn.data.personal import personal_kind
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
-from tabgraphsyn.errors import listing
 
 # As by the defaults of conf/codec: a value that fewer entities hold is not named.
 FEW_HOLDERS = 5
@@ -75,28 +74,9 @@ def profile_dict(
     return {
         "tables": tables,
         "relations": relations,
-        "notes": [*reasons.notes, *_null_words(schema, types, scans)],
+        "notes": reasons.notes,
         "not_modelled": not_modelled,
     }
-
-
-def _null_words(
-    schema: Schema, types: Mapping[str, Mapping[str, pa.DataType]], scans: Mapping[str, Mapping[str, ColumnScan]]
-) -> list[str]:
-    """Return the note on words of text columns that were read as missing: one of them may be a value like others."""
-    found = []
-    for table in schema.tables:
-        for column in table.columns:
-            words = scans[table.name][column.name].null_words
-            named = [repr(word) for word, _ in words.most_common(5) if word.strip()]
-            if named and types[table.name][column.name] == pa.string():
-                found.append(f"{table.name}.{column.name} ({', '.join(named)})")
-    if not found:
-        return []
-    return [
-        f"words in columns of text read as missing, and written as empty cells: {listing(found)}. Where such a word is "
-        f"a value like others (NA for Namibia), give dataset.null_values the words that are missing, without it."
-    ]
 
 
 def _not_modelled(

@@ -107,7 +107,8 @@ def _read(reader: TableReader, table: TableSchema, scratch: Path, number: int) -
     if not wanted:
         return Table(table, pa.table({column.name: pa.nulls(0) for column in table.columns})), problems
     formats = {column.name: column.datetime_format for column in wanted if column.datetime_format}
-    null_values = DatasetOptions(path=Path()).null_values
+    own = (column.missing for column in wanted if column.missing)
+    null_values = tuple(dict.fromkeys([*DatasetOptions(path=Path()).null_values, *own]))
     raw = read_raw(reader, scratch / f"raw{number}.parquet", null_values, formats, [column.name for column in wanted])
     if raw.rows == 0:
         return Table(table, pa.table({column.name: pa.nulls(0) for column in wanted})), problems

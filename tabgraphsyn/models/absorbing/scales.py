@@ -85,10 +85,17 @@ def _shared(values: Mapping[int, np.ndarray]) -> float:
     Shape:
         values: (rows,) each.
     """
-    varied = [own for own in values.values() if own.std() > 0]
+    varied = [own for own in map(_sized, values.values()) if own.std() > 0]
     if len(varied) < 2:
         return 0.0
     return float(-0.5 * np.log(np.maximum(np.linalg.eigvalsh(np.corrcoef(varied)), RIDGE)).sum())
+
+
+def _sized(values: np.ndarray) -> np.ndarray:
+    """Return values of size 1 at most: squares of 1e300 have no place in a float, those of 1e-300 are 0."""
+    finite = np.nan_to_num(values)  # between two numbers of 1e308 lies one that no float holds
+    largest = float(np.abs(finite).max(initial=0.0))
+    return finite / largest if largest > 0 else finite
 
 
 def values_of(codec: TableCodec) -> dict[str, Map]:
@@ -97,10 +104,10 @@ def values_of(codec: TableCodec) -> dict[str, Map]:
 
 
 def _scale(points: np.ndarray, middle: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    place = np.unique(middle)
+    place, row = np.unique(middle, return_inverse=True)
     # Through the middles of ties: the scale climbs evenly where values are whole numbers.
-    at_place = np.maximum.accumulate(value(place))
-    rows = value(middle)
+    own = _sized(value(place))
+    at_place, rows = np.maximum.accumulate(own), own[row]
     deviation = float(rows.std()) or 1.0
     scaled = (np.interp(points, place, at_place) - rows.mean()) / deviation
     return scaled + LEAST_SLOPE * points
