@@ -70,7 +70,7 @@ AFTER = (
     ),
     StageKind(
         name="report",
-        version=6,
+        version=7,
         module="tabgraphsyn.stages.report",
         config_keys=("report",),
         inputs=(_INGEST, _PREPARE, _SAMPLE, StageInput("evaluate")),  # and all that the generator trained

@@ -82,6 +82,15 @@ def test_unjudged_and_weak_tables_are_named_with_the_reason() -> None:
     assert found.weak == {"t": "tiny: over 40%"}
 
 
+def test_a_table_that_is_not_judged_is_not_named_twice_for_one_reason() -> None:
+    tiny, alone = "tiny: 3 rows", "no columns besides keys"
+    tables = {"a": {"verdict": "not judged", "why": tiny}, "b": {"verdict": "not judged", "why": alone}}
+    found = copying(gate(PASSED, tables=tables, weak={"a": tiny, "b": "over 40%", "t": "over 30%"}))
+
+    assert found.skipped == {"a": tiny, "b": alone}
+    assert found.weak == {"b": "over 40%", "t": "over 30%"}
+
+
 def test_nothing_judged_is_a_warning_and_scores_without_a_gate_say_so() -> None:
     assert copying(gate(verdict="not judged")).severity == "warn"
     old = copying({"scores": []})

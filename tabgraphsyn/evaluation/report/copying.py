@@ -88,7 +88,7 @@ def copying(metrics: Mapping[str, Any]) -> Copying:
         skipped=why["not judged"],
         unjudged={place: text for place, text in gate.get("not_judged", {}).items() if place not in tables},
         tables=max(len(metrics.get("rows", ())), len(tables)),
-        weak=gate.get("weak", {}),
+        weak={name: text for name, text in gate.get("weak", {}).items() if why["not judged"].get(name) != text},
         note=_note(gate, len(checks) if judged else 0),
     )
 
@@ -96,7 +96,7 @@ def copying(metrics: Mapping[str, Any]) -> Copying:
 def _note(gate: Mapping[str, Any], checks: int) -> str:
     if not checks:
         return str(gate["text"])
-    single, all_together = f"{gate['warn_confidence']:.1%}", f"{gate['confidence']:.1%}"
+    single, all_together = f"{100 * gate['warn_confidence']:g} %", f"{100 * gate['confidence']:g} %"
     return (
         f"{checks} checks. A failure is no chance with {all_together} confidence over all of them together, a warning "
         f"with {single} each; both ask for more than a limit, so that what is certain but slight does not count."
