@@ -104,6 +104,14 @@ def test_reason_names_the_largest_difference(view: ColumnView, words: str) -> No
     assert words.lower() in reason(view).lower().replace("\N{NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.parametrize(("rows", "is_named"), [(4, False), (5, True)])
+def test_a_real_value_of_fewer_than_five_rows_is_not_named(rows: int, is_named: bool) -> None:
+    real = np.r_[np.linspace(0, 1, 40), np.full(rows - 1, 1.0)]
+    assert ("the value 1 " in reason(numbers(real, np.linspace(0, 0.99, 40))).lower()) is is_named
+    held = categories({"a": 40, "c": 40, "b": rows}, {"a": 42, "c": 38 + rows})
+    assert ("'b'" in reason(held)) is is_named
+
+
 def test_values_are_read_like_the_real_type() -> None:
     stamps = pa.chunked_array([pa.array([0, None, 86_400], pa.timestamp("s"))])
     assert plain_values(stamps, "date").tolist() == [0.0, 86_400e6]

@@ -87,7 +87,7 @@ def _box(
         '<text class="rows" x="{right}" y="{line1}" text-anchor="end"><tspan class="ink-real">{real}</tspan>'
         '<tspan dx="6" class="ink-synthetic">{synthetic}</tspan></text>'
         '<text class="key" x="{text}" y="{line2}">{key}</text>'
-        '<text class="key" x="{text}" y="{line3}">{columns} columns</text>{rule}{foreign}</g>'
+        '<text class="key" x="{text}" y="{line3}">{columns}</text>{rule}{foreign}</g>'
     ).format(
         left=left,
         top=top,
@@ -100,7 +100,7 @@ def _box(
         line3=top + 53,
         name=_cut(name, 18),
         key=_cut(f"key: {key}" if table.primary_key else key, 36),
-        columns=len(table.columns),
+        columns="1 column" if len(table.columns) == 1 else f"{len(table.columns)} columns",
         real=count(rows[0]),
         synthetic=count(rows[1]),
         rule=rule,

@@ -10,6 +10,9 @@ import numpy as np
 from tabgraphsyn.evaluation.report.columns import ColumnView
 from tabgraphsyn.evaluation.report.wording import percent, short
 
+NAMED_ROWS = 5
+"""Real rows that must hold a value before it is named."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -50,7 +53,7 @@ def _findings(view: ColumnView) -> Iterator[Finding]:
 
 def _category_findings(view: ColumnView) -> Iterator[Finding]:
     real, synthetic = view.shares
-    common = [name for name, share in real.items() if share * view.real.rows >= 5]
+    common = [name for name, share in real.items() if share * view.real.rows >= NAMED_ROWS]
     named = None
     if common:
         name = max(common, key=lambda each: abs(synthetic.get(each, 0.0) - real[each]))
@@ -102,7 +105,7 @@ def _repeated(real: np.ndarray, synthetic: np.ndarray, view: ColumnView) -> Iter
     most = values[counts.argmax()]
     share = counts.max() / len(real)
     gap = float(np.mean(synthetic == most)) - share
-    if share > 0.02 and abs(gap) > 0.01 and view.kind != "date":
+    if counts.max() >= NAMED_ROWS and share > 0.02 and abs(gap) > 0.01 and view.kind != "date":
         word = "too often" if gap > 0 else "too rarely"
         yield Finding(
             abs(gap), f"the value {short(float(most))} comes {word} ({percent(share + gap)} against {percent(share)})"
