@@ -128,6 +128,17 @@ def latest(rng: np.random.Generator) -> Database:
     return family({"p_id": whose, "at": days(at)}, {"id": np.arange(120), "last_seen": days(last)})
 
 
+def between_ends(rng: np.random.Generator) -> Database:
+    """Posts of employees: the first one begins when they are hired, all before they leave."""
+    whose, place = grown(rng)
+    hired = rng.integers(0, 900, 120)
+    since = hired[whose] + np.where(place > 0, rng.integers(1, 300, len(whose)), 0)
+    left = hired + rng.integers(300, 500, 120)
+    return family(
+        {"p_id": whose, "since": days(since)}, {"id": np.arange(120), "hired": days(hired), "left": days(left)}
+    )
+
+
 def mean(rng: np.random.Generator) -> Database:
     whose, _ = grown(rng)
     stars = rng.integers(1, 6, len(whose))

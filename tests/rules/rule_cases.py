@@ -393,6 +393,10 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "total": (family_cases.total, "p: total is the sum of c.amount over its rows"),
     "count": (family_cases.count, "p: members is the number of its rows in c"),
     "latest": (family_cases.latest, "p: last_seen is the largest of c.at over its rows"),
+    "between the ends of a parent": (
+        family_cases.between_ends,
+        "c: p.hired (through p_id) <= since <= p.left (through p_id)",
+    ),
     "first visit": (family_cases.first_visit, "p: entry_weight is the first of c.weight over its rows"),
     "last state": (family_cases.last_seen_state, "p: state_now is the last of c.state over its rows"),
     "mean": (family_cases.mean, "p: rating is the mean of c.stars over its rows"),

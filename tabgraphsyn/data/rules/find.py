@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -108,13 +109,13 @@ def _is_other_way(rule: Rule, fixed: Iterable[Fixed]) -> bool:
 def _is_implied(rule: Rule, found: Sequence[Rule], schema: Schema) -> bool:
     """Return whether another rule across a key says more.
 
-    The order of a part and its total, a parent's value as the mean of the copies that its rows hold, numbers 1 to n
-    that are unique: each says nothing new.
+    The order of a part and its total (not one that goes on: hired <= from <= left, the first from being hired), a
+    parent's value as the mean of the copies that its rows hold, numbers 1 to n that are unique: each says nothing new.
     """
     if isinstance(rule, Order):
         totals = [one for one in found if isinstance(one, ParentTotal) and one.of is not None]
         parts = [{Operand(one.of or ""), Operand(one.column.column, one.relation)} for one in totals]
-        return any(part <= set(rule.columns) for part in parts)
+        return all({*link} in parts for link in pairwise(rule.columns))
     if isinstance(rule, ParentTotal) and rule.of is not None:
         pair = {Operand(rule.of), Operand(rule.column.column, rule.relation)}
         return any(isinstance(one, Same) and set(one.operands) == pair for one in found)
