@@ -6,7 +6,8 @@ this process, and samples from it. Each try must end well or with one message fo
 printed with the number that makes it again (``--only``), and the exit code is 1.
 
 A target is a function of a module beside this one, named in ``TARGETS``: given a folder it makes what is mutated there
-and returns a function from a random generator to a ``Try``. ``overrides``, ``files`` and ``metadata`` need no bundle.
+and returns a function from a random generator to a ``Try``. ``overrides``, ``files`` and ``metadata`` need no bundle;
+``bundles`` and ``wishes`` train a small one where ``--bundle`` names none.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ TARGETS = {
     "files": "fuzz_files:prepare_files",
     "metadata": "fuzz_files:prepare_metadata",
     "overrides": "fuzz_overrides:prepare",
+    "wishes": "fuzz_wishes:prepare",
 }
 DONE, REFUSED = "done", "refused"
 MOST_LETTERS = 5_000
 """A message that is longer is no message."""
+WAITS = 10
+"""So many times its seconds of processor a try may take by the clock."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ class Hang(BaseException):
 
 def outcome(attempt: Try, limit_s: float) -> Outcome:
     """Run one try and say how it ended."""
-    former = signal.signal(signal.SIGALRM, _out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    former = {one: signal.signal(one, _out_of_time) for one in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_PROF, limit_s)  # a busy machine is no hang
+    signal.setitimer(signal.ITIMER_REAL, WAITS * limit_s)
     try:
         problem = attempt.run()
         return Outcome(DONE) if problem is None else Outcome("result", problem)
@@ -93,8 +98,10 @@ def outcome(attempt: Try, limit_s: float) -> Outcome:
     except Exception:
         return Outcome("traceback", traceback.format_exc())
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, former)
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def _out_of_time(signum: int, frame: FrameType | None) -> None:
@@ -109,12 +116,19 @@ def _refusal(error: TabGraphSynError) -> Outcome:
     return Outcome(REFUSED, str(error))
 
 
-def fuzz(target: str, numbers: range, seed: int, limit_s: float, tell: Callable[[str], object] = print) -> Counter[str]:
-    """Return how many tries ended how; faults are told one by one."""
+def fuzz(
+    target: str,
+    numbers: range,
+    seed: int,
+    limit_s: float,
+    tell: Callable[[str], object] = print,
+    **more: Path,
+) -> Counter[str]:
+    """Return how many tries ended how; faults are told one by one. ``more`` goes to the target: ``bundle``."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         module, _, function = TARGETS[target].partition(":")
-        make = getattr(importlib.import_module(module), function)(Path(folder))
+        make = getattr(importlib.import_module(module), function)(Path(folder), **more)
         for number in numbers:
             attempt = make(random.Random(f"{target}:{seed}:{number}"))
             found = outcome(attempt, limit_s)
@@ -131,11 +145,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, help="tries")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="number of the one try to make again")
-    parser.add_argument("--limit", type=float, default=30.0, help="seconds that one try may take")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds of processor that one try may take")
+    parser.add_argument("--bundle", type=Path, help="a trained bundle for the targets 'bundles' and 'wishes'")
     options = parser.parse_args()
     numbers = range(options.count) if options.only is None else range(options.only, options.only + 1)
+    more = {"bundle": options.bundle.resolve()} if options.bundle else {}
     started = time.monotonic()
-    counts = fuzz(options.target, numbers, options.seed, options.limit)
+    counts = fuzz(options.target, numbers, options.seed, options.limit, **more)
     print(json.dumps({"target": options.target, "seed": options.seed, **counts, "s": time.monotonic() - started}))
     return 1 if set(counts) - {DONE, REFUSED} else 0
 

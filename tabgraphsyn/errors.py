@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 import shlex
+import shutil
 from collections.abc import Iterable
 
 EXIT_DONE = 0
@@ -20,6 +22,7 @@ EXIT_RANK_LOST = 76
 MOST_LETTERS = 5_000
 """No message is longer."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
 _LONGEST_PROBLEM = 1_500
 _LONGEST_NAME = 200
 
@@ -129,7 +132,11 @@ def place_problem(error: OSError) -> str | None:
     "'out/a.csv': Permission denied. Choose another folder, or change its permissions."
     >>> place_problem(OSError(errno.ENOSPC, "No space left on device"))
     'No space left on device. Free space or choose another folder.'
+    >>> place_problem(shutil.Error([("a", "out/a", "[Errno 28] No space left on device: 'a' -> 'out/a'")]))
+    "'out/a': No space left on device. Free space or choose another folder."
     """
+    if isinstance(error, shutil.Error):
+        error = _first(error)
     where = f"{error.filename!r}: " if error.filename else ""
     if error.errno in DISK_FULL:
         return f"{where}{os.strerror(error.errno)}. Free space or choose another folder."
@@ -138,6 +145,14 @@ def place_problem(error: OSError) -> str | None:
     if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
         return f"{where}{os.strerror(error.errno)}. Choose another folder, or change its permissions."
     return None
+
+
+def _first(error: shutil.Error) -> OSError:
+    """Return the first fault of a folder that was copied: of each file only its words are kept."""
+    faults = error.args[0] if error.args else ()
+    _, target, words = faults[0] if isinstance(faults, list) and faults else (None, None, str(faults))
+    number = _NUMBER.search(words)
+    return OSError(int(number[1]), words, str(target)) if number else error
 
 
 def raise_collected(error: type[TabGraphSynError], problems: list[str]) -> None:

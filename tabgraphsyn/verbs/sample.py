@@ -115,7 +115,9 @@ def read_wishes(
     maker = named(bundle.generator.rows)
     publishes = config.reference_tables == "keep"
     reader = WishReader(bundle.prepared, holds_cells=maker.holds_cells, publishes=publishes)
-    return reader.read(given, [parse_condition(one) for one in where], [parse_balance(one) for one in balance])
+    columns = {one.name: list(one.by_name) for one in bundle.prepared.schema.tables}
+    conditions = [parse_condition(one, columns) for one in where]
+    return reader.read(given, conditions, [parse_balance(one, columns) for one in balance])
 
 
 def given_tables(texts: Sequence[str]) -> list[ReadTable]:

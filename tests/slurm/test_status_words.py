@@ -122,6 +122,7 @@ def test_what_was_never_submitted_is_no_matter_of_a_limit_alone(
         ("allocation failure: Required partition not available (inactive or drain)", "cluster.cpu_partition"),
         ("sbatch: error: invalid partition specified: old\nInvalid partition name specified", "cluster.cpu_partition"),
         ("allocation failure: Invalid qos specification", "what its resources ask for"),
+        ("allocation failure: Requested time limit is invalid", "resources.gnn.timeout_min"),
     ],
 )
 def test_a_partition_that_takes_no_jobs_is_not_the_fault_of_resources(refusal: str, advice: str):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ _COMPARED = {
 }
 _WRITTEN = re.compile(r"\s*(?P<name>[^=<>!]+?)\s*(?P<operator><=|>=|!=|=|<|>|\s+in\s+)\s*(?P<values>.*?)\s*", re.DOTALL)
 _IN = re.compile(r"\s*(?P<name>[^=<>!]+?)\s+(?P<operator>in)\s+(?P<values>.*?)\s*", re.DOTALL)
+_ASKED = re.compile(r"(?P<operator>\s*(?:<=|>=|!=|=|<|>)|\s+in\s)\s*(?P<values>.*?)\s*", re.DOTALL)
 MOST_LISTED = 10_000
 """Values of one ``in``."""
 
@@ -77,20 +79,54 @@ class Condition:
         return self.format.numbers(values) if is_text and self.format is not None else values
 
 
-def parse_condition(text: str) -> Written:
+def can_meet(conditions: Sequence[Condition], known: pa.Array | None = None) -> bool:
+    """Return whether some value can meet all conditions on one column.
+
+    Args:
+        conditions: of one column.
+        known: all values that it may have, (values,); None where a number or a time may be any.
+    """
+    listed = [one.values for one in conditions if one.operator in ("=", "in")]
+    if listed or known is not None:
+        values = listed[0] if listed else known
+        return bool(np.all([one.holds(values) for one in conditions], axis=0).any())
+    lower, upper = ([one for one in conditions if one.operator.startswith(sign)] for sign in "><")
+    for low, high in itertools.product(lower, upper):
+        touching = low.operator == ">=" and high.operator == "<="
+        between = replace(high, operator="<=" if touching else "<")
+        if not between.holds(low.values).any():
+            return False
+    return True
+
+
+def parse_condition(text: str, columns: Mapping[str, Collection[str]] | None = None) -> Written:
     """Return what ``table.column=value`` says; also ``!= < <= > >=`` and ``table.column in a, b, c``.
+
+    Args:
+        text: as a user writes it.
+        columns: table -> its columns, by which names with dots, signs and spaces in them are told.
 
     >>> parse_condition("users.age>=60")
     Written(table='users', column='age', operator='>=', values=('60',))
     >>> parse_condition("users.city in Ulm, 'Bonn, Bad Godesberg'").values
     ('Ulm', 'Bonn, Bad Godesberg')
+    >>> parse_condition("dbo.users.p<0.05 = yes", {"dbo.users": ["p", "p<0.05"]})
+    Written(table='dbo.users', column='p<0.05', operator='=', values=('yes',))
 
     Raises:
         ConfigError: another form.
     """
-    found = _IN.fullmatch(text) or _WRITTEN.fullmatch(text)
-    table, dot, column = found["name"].partition(".") if found else ("", "", "")
-    if not found or not dot or not table or not column:
+    columns = columns or {}
+    start = text.lstrip()
+    fits = [(table, one) for table, own in columns.items() for one in own if start.startswith(f"{table}.{one}")]
+    fits = [each for each in fits if _ASKED.fullmatch(start, len(".".join(each)))]
+    if fits:
+        table, column = max(fits, key=lambda each: len(".".join(each)))
+        found = _ASKED.fullmatch(start, len(f"{table}.{column}"))
+    else:
+        found = _IN.fullmatch(text) or _WRITTEN.fullmatch(text)
+        table, column = split_name(found["name"], columns) if found else ("", "")
+    if not found or not table or not column:
         raise ConfigError(
             f"--where: TABLE.COLUMN=VALUE expected (also != < <= > >=, or 'TABLE.COLUMN in A, B'), found {text!r}."
         )
@@ -101,6 +137,17 @@ def parse_condition(text: str) -> Written:
     if len(values) > MOST_LISTED:
         raise ConfigError(f"--where: at most {MOST_LISTED:,} values expected, found {len(values):,}.")
     return Written(table, column, operator, tuple(values))
+
+
+def split_name(text: str, tables: Collection[str]) -> tuple[str, str]:
+    """Return table and column of ``table.column``; both may have dots in them, a known table is found.
+
+    >>> split_name("dbo.users.age", ["dbo.users"]), split_name("user.home.city", ["users"]), split_name("age", [])
+    (('dbo.users', 'age'), ('user', 'home.city'), ('', ''))
+    """
+    known = max((one for one in tables if text.startswith(f"{one}.")), key=len, default=None)
+    table, dot, column = text.partition(".") if known is None else (known, ".", text[len(known) + 1 :])
+    return (table, column) if dot else ("", "")
 
 
 def _listed(text: str) -> list[str]:

@@ -23,6 +23,8 @@ LIKE_MIN = 5
 """Fewer rows that are like one say nothing of it."""
 TREES = 20
 PATTERNS_MAX = 20
+FAR = 1e30
+"""What a tree splits by is held within it: a number of float32, beyond any of a column."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _encoded(known: pa.Array, asked: pa.Array) -> tuple[np.ndarray, np.ndarray]:
             width = pa.int32() if kind.bit_width == 32 else pa.int64()
             known, asked = known.cast(width), asked.cast(width)
         sides = (pc.fill_null(one.cast(pa.float64(), safe=False), np.nan).to_numpy() for one in (known, asked))
-        first, second = (np.nan_to_num(one, nan=-1e30) for one in sides)
+        first, second = (np.clip(np.nan_to_num(one, nan=-1e30), -FAR, FAR) for one in sides)
         return first, second
     codes = column_codes(pa.concat_arrays([known, asked])) + 1
     often = np.bincount(codes[: len(known)], minlength=int(codes.max(initial=0)) + 1)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tabgraphsyn.data.pointers import NULL, through
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.errors import DataError, raise_collected
 from tabgraphsyn.generation.fixing.regrow import Keys
 from tabgraphsyn.generation.fixing.wishes import GivenRows, matched
 from tabgraphsyn.generation.structure.base import KeyPlan, Link, Skeleton
+from tabgraphsyn.generation.structure.links import depths
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,14 @@ class _Placing:
             protected[name] = self.rows[link.child][own]
             if len(own):
                 self.keys.pointers[name][protected[name]] = self.rows[link.parent][above[own]]
-        problems = [text for link in self.plan.links for text in self._turned(link, protected)]
-        problems += self.keys.settle(protected)
+        for name in self.plan.acyclic:
+            if name in protected:
+                self._opened(name, protected[name])
+        few = [text for link in self.plan.links for text in self._turned(link, protected)]
+        raise_collected(
+            DataError, [f"--given: {one}. Ask for more rows with --scale or --rows, or for fewer." for one in few]
+        )
+        problems = self.keys.settle(protected)
         raise_collected(
             DataError,
             [f"--given: {one}, which no real row does. Give fewer keys or counts, or other ones." for one in problems],
@@ -162,6 +170,26 @@ class _Placing:
             raise DataError(f"--given: {link.child}: no row is made that more could be like. Ask for a larger --scale.")
         self.keys.resize(link, wanted)
 
+    def _opened(self, name: str, firm: np.ndarray) -> None:
+        """Let trees have tops again: where given keys close a ring with grown ones, those lead nowhere.
+
+        Raises:
+            DataError: a ring of given keys alone.
+        """
+        pointer = self.keys.pointers[name]
+        is_firm = np.zeros(len(pointer), dtype=bool)
+        is_firm[firm] = True
+        while len(ring := _ring(pointer)):
+            loose = ring[~is_firm[ring]]
+            if not len(loose):
+                link = self.plan.link[name]
+                keys = "+".join(self.schema.relation(name).child_columns)
+                raise DataError(
+                    f"--given: {link.child}.{keys}: keys that lead up to a row without one expected, as those of all "
+                    f"real rows do, found {len(ring)} rows in a ring. Correct the rows."
+                )
+            pointer[loose[0]] = NULL
+
     def _turned(self, link: Link, protected: Mapping[str, np.ndarray]) -> list[str]:
         """Let rows of other parents be children of given ones, along a key that makes nobody rows."""
         if link.parent not in self.given or (self.plan.creating_link(link.child) == link and link.child != link.parent):
@@ -173,21 +201,55 @@ class _Placing:
         stays = np.zeros(len(pointer), dtype=bool)
         stays[protected.get(link.name, np.zeros(0, np.int64))] = True
         others = np.setdiff1d(np.arange(self.keys.rows[link.parent]), slots[asked])
-        problems = []
+        is_tree, problems = link.name in self.plan.acyclic, []
         for one in asked:
             own = np.flatnonzero((pointer == slots[one]) & ~stays)
             have = len(own) + int(((pointer == slots[one]) & stays).sum())
             wanted = int(exact[one]) if exact[one] >= 0 else max(have, int(least[one]))
             if have > wanted and len(others):
-                pointer[self.rng.permutation(own)[: have - wanted]] = self.rng.choice(others, have - wanted)
+                level = depths(pointer) if is_tree else np.zeros(len(pointer), dtype=np.int64)
+                above = others[level[others] <= level[slots[one]]] if is_tree else others  # none is below them
+                turned = self.rng.permutation(own)[: have - wanted]
+                pointer[turned] = self.rng.choice(above, have - wanted) if len(above) else NULL
             elif have < wanted:
                 free = np.flatnonzero(~stays & ~np.isin(pointer, slots[asked]))
-                free = free[free != slots[one]] if link.child == link.parent else free
+                if link.child == link.parent:
+                    free = np.setdiff1d(free, _up(pointer, int(slots[one])) if is_tree else slots[one])
                 turned = self.rng.permutation(free)[: wanted - have]
                 pointer[turned] = slots[one]
                 have += len(turned)
             if have < wanted or (have > wanted and not len(others)):
                 problems.append(
-                    f"{link.child}: {wanted} children of a given row of {link.parent!r} wanted, {have} found"
+                    f"{link.child}: {wanted} rows for a given row of {link.parent!r} expected, found {have} that "
+                    "may be its"
                 )
         return problems
+
+
+def _ring(pointer: np.ndarray) -> np.ndarray:
+    """Return the rows of one ring of keys into the own table, (n,) int64; none where all lead to a top.
+
+    >>> _ring(np.array([-1, 0, 3, 4, 2, 2])).tolist()
+    [2, 3, 4]
+
+    Shape:
+        pointer: (rows,) int64.
+    """
+    far = np.where(pointer == np.arange(len(pointer)), NULL, pointer)
+    once = far
+    for _ in range(max(len(pointer), 1).bit_length()):
+        far = through(far, far)
+    lasting = np.flatnonzero(far >= 0)
+    return np.sort(_up(once, int(far[lasting[0]]))) if len(lasting) else lasting
+
+
+def _up(pointer: np.ndarray, row: int) -> np.ndarray:
+    """Return a row and all above it, (n,) int64; each once where the way up is a ring.
+
+    Shape:
+        pointer: (rows,) int64.
+    """
+    way = [row]
+    while (above := int(pointer[way[-1]])) >= 0 and above != way[0] and above != way[-1]:
+        way.append(above)
+    return np.array(way)

@@ -148,6 +148,13 @@ def _can(value: object, values: pa.Array, column: Column, kind: pa.DataType) -> 
 
 
 def _typed(values: pa.Array, column: Column, kind: pa.DataType) -> pa.Array:
+    made = _in_kind(values, column, kind)
+    if pa.types.is_floating(made.type) and not np.isfinite(made.drop_null().to_numpy()).all():
+        raise ValueError("no finite number")
+    return made
+
+
+def _in_kind(values: pa.Array, column: Column, kind: pa.DataType) -> pa.Array:
     if column.format is not None and not pa.types.is_null(values.type):
         try:
             made = convert(values, Target(kind, column.format))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,12 +20,15 @@ from tabgraphsyn.data.formats.arrow_types import plain_array
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Relation
 from tabgraphsyn.errors import ConfigError, DataError, listing, nearest, raise_collected
-from tabgraphsyn.generation.fixing.condition import Condition, Written
+from tabgraphsyn.generation.fixing.condition import Condition, Written, can_meet, split_name
 from tabgraphsyn.generation.fixing.typed import ReadTable, Types, typed, unknown_names
 from tabgraphsyn.generation.keys import own_parts, root_columns
 
-_COUNT = re.compile(r"count\((?P<table>[^()]+?)(?:\.(?P<column>[^().]+))?\)")
+_COUNT = re.compile(r"count\((?P<children>.+)\)")
 _MADE_ANEW = (IdentifierCodec, TextCodec, PersonalCodec, PrefixedCodec)
+
+MOST_CHILDREN = 20_000_000
+"""Rows that the numbers of children of one column may ask for: a column of other numbers is read as one by mistake."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class WishReader:
                 conditions[one.table] = (*conditions.get(one.table, ()), *self._condition(one))
             except (ConfigError, DataError) as error:
                 problems.append(str(error))
+        problems += [text for table, each in conditions.items() for text in self._contradictions(table, each)]
         levels: dict[str, tuple[str, pa.Array]] = {}
         for table, column in balance:
             try:
@@ -146,7 +150,7 @@ class WishReader:
         rows = self._types.table(read, names, where)
         counts = {}
         for name, found in counted.items():
-            relation = self._children(read.name, found["table"], found["column"], f"{where}.{name}")
+            relation = self._children(read.name, found["children"], f"{where}.{name}")
             counts[relation.name] = _whole_numbers(read.rows.column(name).combine_chunks(), f"{where}.{name}")
         if (
             self._prepared.plan.reference_tables
@@ -160,17 +164,12 @@ class WishReader:
             rows = pa.table({own[0]: pa.nulls(read.rows.num_rows, self._types.of(read.name)[own[0]])})
         return GivenRows(rows, counts)
 
-    def _children(self, table: str, child: str, column: str | None, where: str) -> Relation:
-        asked = [
-            one
-            for one in self._prepared.schema.relations_of_parent(table)
-            if one.child_table == child and column in (None, *one.child_columns)
-        ]
+    def _children(self, table: str, children: str, where: str) -> Relation:
+        keys = self._prepared.schema.relations_of_parent(table)
+        spelled = {one: [f"{one.child_table}.{column}" for column in one.child_columns] for one in keys}
+        asked = [one for one in keys if children in (one.child_table, *spelled[one])]
         if len(asked) != 1:
-            there = [
-                f"count({one.child_table}.{one.child_columns[0]})"
-                for one in self._prepared.schema.relations_of_parent(table)
-            ]
+            there = [f"count({spelled[one][0]})" for one in keys]
             raise DataError(
                 f"{where}: one key that refers to {table!r} expected, found {len(asked)}: {listing(there)}."
             )
@@ -262,6 +261,15 @@ class WishReader:
                 f"{listing(known.drop_null().to_pylist(), 8)}. Ask for one of them."
             )
         return () if isinstance(codec, ConstantCodec) else (found,)
+
+    def _contradictions(self, table: str, conditions: Sequence[Condition]) -> Iterable[str]:
+        """Yield columns of which no value can meet all that is asked."""
+        codec = self._prepared.codec(table)
+        for name in dict.fromkeys(one.column for one in conditions):
+            asked = [one for one in conditions if one.column == name]
+            if len(asked) > 1 and not can_meet(asked, self._known_values(codec.columns[name])):
+                texts = listing(one.text for one in asked)
+                yield f"--where: {table}.{name}: conditions that one value meets expected, found {texts}. Drop one."
 
     def _through(self, codec: DerivedCodec, found: Condition, where: str) -> tuple[Condition, ...]:
         """Return the condition on the column that this one follows from."""
@@ -360,11 +368,14 @@ def _whole_numbers(values: pa.Array, where: str) -> np.ndarray:
         is_wrong, numbers = True, np.zeros(0, dtype=np.int64)
     if is_wrong:
         raise DataError(f"{where}: numbers of children, 0 or more, expected, found others. Correct or empty them.")
+    total = int(numbers[numbers > 0].astype(object).sum())
+    if total > MOST_CHILDREN:
+        raise DataError(f"{where}: at most {MOST_CHILDREN:,} children together expected, found {total:,}. Give fewer.")
     return np.asarray(numbers, dtype=np.int64)
 
 
-def parse_balance(text: str) -> tuple[str, str]:
-    """Return table and column of ``table.column``.
+def parse_balance(text: str, tables: Collection[str] = ()) -> tuple[str, str]:
+    """Return table and column of ``table.column``; of ``tables`` one is found that has dots in its name.
 
     >>> parse_balance("users.country")
     ('users', 'country')
@@ -372,7 +383,7 @@ def parse_balance(text: str) -> tuple[str, str]:
     Raises:
         ConfigError: another form.
     """
-    table, dot, column = text.partition(".")
-    if not dot or not table or not column:
+    table, column = split_name(text, tables)
+    if not table or not column:
         raise ConfigError(f"--balance: TABLE.COLUMN expected, found {text!r}.{nearest(text, [])}")
     return table, column

@@ -92,6 +92,10 @@ def refused(name: str, refusal: str) -> str:
     if "invalid partition" in word or "partition not available" in word:
         again = "Wait until it takes jobs, or launch again with another cluster.cpu_partition or cluster.gpu_partition."
         return f"{name}: the scheduler refuses its partition: {refusal}. {again}"
+    if "time limit" in word:
+        keys = " or ".join(f"resources.{kind}.timeout_min" for kind in name.split("+"))
+        again = f"Launch again with less {keys}, or in a partition that gives as much."
+        return f"{name}: the scheduler refuses its time limit: {refusal}. {again}"
     return f"{name}: the scheduler refuses what its resources ask for: {refusal}"
 
 

@@ -17,6 +17,7 @@ from tabgraphsyn.orchestration.slurm.findings import read_findings
 from tabgraphsyn.orchestration.slurm.identity import Found, look_up
 from tabgraphsyn.orchestration.slurm.lanes import fitting_lanes
 from tabgraphsyn.orchestration.slurm.limits import Room, room
+from tabgraphsyn.orchestration.slurm.listing import ListedStage, read_stages
 from tabgraphsyn.orchestration.slurm.lookup import queued_jobs
 from tabgraphsyn.orchestration.slurm.scheduler import QueuedJob, Scheduler
 from tabgraphsyn.orchestration.slurm.standing import (
@@ -117,9 +118,10 @@ def prepare(
     queued = {
         stage_id: each for stage_id, each in _queued_stages(work, wanted, found).items() if each.job.id not in without
     }
+    replaced = _replaced(work, wanted, queued)
     elsewhere = frozenset[str]() if work.take_over else _elsewhere(work, found, wanted, done.union(queued))
     for can_update in (scheduler.has("scontrol"), False):
-        standing = standing_of(work.plan, done, queued, can_update=can_update)
+        standing = standing_of(work.plan, done, queued, can_update=can_update, replaced=replaced)
         arrays, held = _arrays(work, standing, done | elsewhere, capabilities, strategy, scheduler)
         limited = share_out(arrays, work.cluster["max_running"], _in_queue(work, standing, found))
         updates = updates_of(work.plan, done, standing, arrays)
@@ -235,3 +237,18 @@ def _queued_stages(work: Work, wanted: Mapping[str, tuple[Submission, int]], fou
         ref = Ref(submission.job, index if is_element else None, submission.is_lane)
         queued[stage_id] = QueuedStage(ref, job)
     return queued
+
+
+def _replaced(
+    work: Work, wanted: Mapping[str, tuple[Submission, int]], queued: Mapping[str, QueuedStage]
+) -> set[str]:  # fmt: skip
+    """Return elements that ask for more than their partition gives, where this launch asks for something else."""
+    found: set[str] = set()
+    lists: dict[str, Mapping[str, ListedStage]] = {}
+    for stage_id, each in queued.items():
+        if each.job.is_too_large and each.job.id not in found:
+            path = wanted[stage_id][0].list_file
+            lists[path] = lists.get(path) or read_stages(Path(path))
+            if Request(**lists[path][stage_id].request) != work.request_of(work.plan.stages[stage_id]):
+                found.add(each.job.id)
+    return found

@@ -77,6 +77,11 @@ class QueuedJob:
         return self.reason == "DependencyNeverSatisfied"
 
     @property
+    def is_too_large(self) -> bool:
+        """True if it asks for more than its partition gives: it starts once that gives more, or never."""
+        return self.reason.startswith(("PartitionTimeLimit", "PartitionNodeLimit"))
+
+    @property
     def waits_for(self) -> frozenset[str]:
         """Ids of the jobs and arrays that it still waits for.
 

@@ -7,7 +7,7 @@ requeued or submitted anew and succeeds. Telling the child what to wait for inst
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tabgraphsyn.orchestration.planning.plan import Plan
@@ -43,7 +43,14 @@ class Standing:
     stuck: list[str] = field(default_factory=list)
 
 
-def standing_of(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *, can_update: bool) -> Standing:
+def standing_of(
+    plan: Plan,
+    done: set[str],
+    queued: Mapping[str, QueuedStage],
+    *,
+    can_update: bool,
+    replaced: Collection[str] = (),
+) -> Standing:
     """Return which queued stages will be made as they are, which after a change, and which never.
 
     Args:
@@ -51,6 +58,7 @@ def standing_of(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *
         done: ids of done stages.
         queued: what the queue is to make, inputs first.
         can_update: dependencies can be changed from here.
+        replaced: elements that wait for what their partition never gives, and for which something else is asked now.
     """
     together: dict[str, list[str]] = defaultdict(list)
     for stage_id, found in queued.items():
@@ -62,7 +70,9 @@ def standing_of(plan: Plan, done: set[str], queued: Mapping[str, QueuedStage], *
         inputs = set(plan.stages[stage_id].inputs.values()).intersection(plan.stages) - set(together[job.id])
         is_waiting = job.state == PENDING and job.reason != BEHIND_OTHERS
         comes = all(each in done or each in standing.alive for each in inputs)
-        if job.is_stuck or (is_waiting and not comes):
+        if job.id in replaced:
+            lost[job.id] = is_ours(job)
+        elif job.is_stuck or (is_waiting and not comes):
             if can_update and is_ours(job):
                 standing.rearmed[job.id] = together[job.id]
             else:

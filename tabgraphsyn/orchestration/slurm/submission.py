@@ -87,6 +87,9 @@ def _submit(work: Work, scheduler: Scheduler) -> Report:
         scheduler.cancel(sorted(refused))
         again, _ = _submit_once(work, scheduler, capabilities, refused)
         again.prepared.stuck += sorted(refused)
+        mine = {each.job for each in report.submissions}
+        joined = again.prepared.joined.items()
+        again.prepared.joined = {stage: job for stage, job in joined if job.id.partition("_")[0] not in mine}
         again.submissions[:0] = report.submissions
         again.rearmed.update(report.rearmed)
         report = again
