@@ -22,6 +22,7 @@ from fuzz import Try
 sys.path.extend(str(Path(__file__).resolve().parents[1] / "tests" / name) for name in ("sampling", "absorbing"))
 
 from tabgraphsyn.data.given import read_given
+from tabgraphsyn.data.options import DEFAULT_NULL_VALUES
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.schema import Relation, Schema
 from tabgraphsyn.generation.bundles.bundle import Bundle
@@ -343,7 +344,7 @@ def _filling(known: Known, place: Path, rng: random.Random) -> Try:
             after = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], sep=sign)
             if list(after) != list(before) or len(after) != len(before):
                 return f"{name}: {list(after)}, {len(after)} rows of {len(before)}"
-            stood = before.notna().to_numpy()
+            stood = before.notna().to_numpy() & ~before.isin(DEFAULT_NULL_VALUES).to_numpy()
             old, new = before.to_numpy()[stood], after.to_numpy()[stood]
             if (old != new).any():
                 changed = np.flatnonzero(old != new)

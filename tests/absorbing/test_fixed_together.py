@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.errors import ConfigError, DataError
 from tabgraphsyn.generation.fixing.condition import Condition, can_meet
 from tabgraphsyn.verbs.sample import given_tables, sample
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from fuzz import DONE, REFUSED, fuzz
 
 
 @pytest.fixture(scope="session")
@@ -165,3 +170,10 @@ def test_names_may_hold_dots_signs_and_spaces(tmp_path: Path) -> None:
     size, keys = people.column("size in cm").to_numpy(), people.column("person.id").to_pylist()
     assert np.flatnonzero(size <= 165).size == 0 and "mine" in keys
     assert visits.column("person.id").to_pylist().count("mine") == 7
+
+
+def test_combinations_are_met_or_refused(bundle: Path) -> None:
+    """A short form of ``scripts/fuzz.py wishes``."""
+    told: list[str] = []
+    counts = fuzz("wishes", range(8), 5, 120.0, told.append, bundle=bundle)
+    assert told == [] and counts[DONE] + counts[REFUSED] == 8

@@ -204,6 +204,22 @@ def test_every_shape_at_every_size(name: str, scale: float, model: type[Structur
 
 
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("roots", ["null", "themselves"])
+def test_a_few_rows_of_a_tree_are_a_tree(roots: str, model: type[StructureModel]) -> None:
+    """Of a deep tree none of the few rows grown may have been at its top."""
+    boss = np.maximum(np.arange(60) // 3 - 1, 0)
+    boss[:3] = -1 if roots == "null" else np.arange(3)
+    link = relation("staff", "boss", "staff")
+    item = topology(schema({"staff": ("id",)}, [link]), {"staff": 60}, {link.name: boss}, {"staff": None})
+    assert item.plan.acyclic == {link.name}
+    for rows in (1, 2, 3, 5):
+        for seed in range(8):
+            above = grown(item, model, 1.0, seed, staff=rows).pointers[link.name]
+            assert len(above) == rows and (depths(above) >= 0).all(), above
+            assert roots == "null" or (above >= 0).all()
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.3])
 def test_cardinality_distribution_is_kept(scale: float, model: type[StructureModel]) -> None:
     item = shop()

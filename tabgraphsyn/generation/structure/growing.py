@@ -53,6 +53,8 @@ class Growing:
     def attachment(self, name: str, fixed: set[str]) -> Attachment:
         """Return what is to be known to choose the parents of one relation's open rows."""
         link = self.plan.link[name]
+        if name in self.parent_level:
+            self._top_out(name)
         return Attachment(
             pointer=self.pointers[name],
             parents=self.rows[link.parent],
@@ -65,6 +67,14 @@ class Growing:
             may_be_null=name not in self.plan.never_null,
             is_self_reference=link.child == link.parent,
         )
+
+    def _top_out(self, name: str) -> None:
+        """Let rows of a hierarchy be at its top where no row is that may stand above them; few rows are grown then."""
+        pointer = self.pointers[name]
+        lost = np.flatnonzero(pointer == UNMATCHED)
+        lost = lost[self.wanted_level[name][lost] < self.parent_level[name].min(initial=np.iinfo(np.int64).max)]
+        # Where no key is missing the top refers to itself.
+        pointer[lost] = lost if name in self.plan.never_null else NULL
 
     def settling(self, rng: np.random.Generator) -> Settling:
         """Return what lets fixed keys follow the keys that fix them."""
