@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.codec.repeated import RepeatedCodec
 from tabgraphsyn.data.rules.running_kind import Running
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
+from tabgraphsyn.generation.cells import decoded, units_of, written
+from tabgraphsyn.models.absorbing.units import Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 TRIES = 12
@@ -49,15 +48,7 @@ class Carried:
             return None
         if any(column in _behind(codec, one) for one in read[1:]):
             return None
-        numbers, categories = codec.places[rule.column.column]
-        own = {
-            unit
-            for unit in units.all
-            if (categories if unit.kind == LEVEL else numbers).start
-            <= unit.field
-            < (categories if unit.kind == LEVEL else numbers).stop
-        }
-        return Carried(rule, codec, frozenset(units.all) - own)
+        return Carried(rule, codec, frozenset(units.all) - units_of(codec, units, column))
 
     def drawn(self, position: int) -> frozenset[Unit] | None:
         """Return the units that are drawn at a position; None: all, for the rule does not say what is first."""
@@ -72,7 +63,7 @@ class Carried:
         """
         added = self._numbers(rows, self.rule.of.column)
         if self.rule.sign_by is not None:
-            words = self._decoded(rows, self.rule.sign_by.column).cast(pa.string()).fill_null("").to_pylist()
+            words = decoded(self.codec, rows, self.rule.sign_by.column).cast(pa.string()).fill_null("").to_pylist()
             added = np.where(np.isin(np.array(words), self.rule.minus or ()), -added, added)
         if last is not None:
             return last + np.nan_to_num(added)
@@ -87,16 +78,10 @@ class Carried:
 
     def filled(self, rows: EncodedBatch, value: np.ndarray) -> EncodedBatch:
         """Return rows with the column, (rows,) float64, in them."""
-        numbers, categories = self.codec.places[self.rule.column.column]
         kind = pa.type_for_alias(self._own.type)
         whole = np.rint(value) if pa.types.is_integer(kind) else value
-        own = self.codec.columns[self.rule.column.column]
-        given = None if own.given is None else self._decoded(rows, own.given)
-        made = own.encode(pa.array(whole, pa.float64(), from_pandas=True).cast(kind, safe=False), given)
-        numerical, categorical = rows.numerical.clone(), rows.categorical.clone()
-        numerical[:, numbers] = torch.from_numpy(made.numerical.mean(axis=2)).to(numerical)
-        categorical[:, categories] = torch.from_numpy(made.categorical.astype(np.int64)).to(categorical)
-        return EncodedBatch(numerical, categorical)
+        values = pa.array(whole, pa.float64(), from_pandas=True).cast(kind, safe=False)
+        return written(self.codec, rows, self.rule.column.column, values)
 
     @property
     def _own(self) -> NumericalCodec:
@@ -107,15 +92,8 @@ class Carried:
         return own
 
     def _numbers(self, rows: EncodedBatch, column: str) -> np.ndarray:
-        found = self._decoded(rows, column).cast(pa.float64(), safe=False)
+        found = decoded(self.codec, rows, column).cast(pa.float64(), safe=False)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-    def _decoded(self, rows: EncodedBatch, column: str) -> pa.Array:
-        numbers, categories = self.codec.places[column]
-        numerical, level = rows.numerical[:, numbers].cpu().numpy(), rows.categorical[:, categories].cpu().numpy()
-        own = self.codec.columns[column]
-        given = None if own.given is None else self._decoded(rows, own.given)
-        return own.decode(numerical, level, Draw(np.random.default_rng(0), given=given))
 
 
 def _behind(codec: TableCodec, column: str) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tabgraphsyn.data.file_order import FileKey, as_families_stand, in_file_order, sorting_key
 from tabgraphsyn.data.prepared import Prepared
+from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.family_kinds import Rising
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.generation.keys import Keys
@@ -72,7 +73,7 @@ class Filing:
         told = [one for one in self.prepared.row_rules(table).families if _reads_the_file(one)]
         if all(isinstance(one, Rising) and not self._breaks(one, whole, order) for one in told):
             return order
-        relations = {one.relation for one in told if isinstance(one, Rising | Running)}
+        relations = {one.relation for one in told if isinstance(one, Rising | Running | Continued)}
         if len(relations) > 1:
             return np.arange(whole.num_rows)
         return as_families_stand(order, self.skeleton.pointers[relations.pop()])
@@ -99,7 +100,7 @@ class Filing:
 
 
 def _reads_the_file(rule: object) -> bool:
-    return isinstance(rule, Running) or (isinstance(rule, Rising) and rule.by is None)
+    return isinstance(rule, Running) or (isinstance(rule, Rising | Continued) and rule.by is None)
 
 
 def _wrong(rule: Rising, value: np.ndarray, family: np.ndarray) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.carried import TRIES, Carried
+from tabgraphsyn.generation.continuing import Continuing
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.models.absorbing.drafts import Around, Before, Context
 from tabgraphsyn.models.absorbing.drawing import Heed, Stepper
@@ -20,6 +21,7 @@ from tabgraphsyn.models.absorbing.history import LEAD, LastRow
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.pace import Clock
 from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
+from tabgraphsyn.models.absorbing.units import Unit
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.families import Families
 
@@ -63,6 +65,7 @@ def unmasked_rows(
     column: TimeColumn | None = None,
     periods: np.ndarray | None = None,
     carried: Carried | None = None,
+    continuing: Continuing | None = None,
 ) -> EncodedBatch:
     """Return new rows of a whole table, in row order, on the CPU. How many threads there are changes no bit of them.
 
@@ -83,6 +86,7 @@ def unmasked_rows(
         column: whose times climb from sibling to sibling, as the network has learnt; None for none.
         periods: (rows,) int64, the periods of ``column`` that rows stand in; None: they are drawn.
         carried: a column that carries on from sibling to sibling; None for none.
+        continuing: columns that go on from what the sibling before holds; None for none.
     """
     network = network.to(device).eval()
     stepper = Stepper(network, heed, precision)
@@ -98,7 +102,7 @@ def unmasked_rows(
         generator = torch.Generator().manual_seed(derive_seed(seed, "unmasking", number))
         _families(
             stepper, surroundings, families, parts[number], generator, device, made, given, window, wanted, column,
-            None if periods is None else torch.from_numpy(periods), carried,
+            None if periods is None else torch.from_numpy(periods), carried, continuing,
         )  # fmt: skip
 
     with ThreadPoolExecutor(threads if device == "cpu" else 1) as pool:
@@ -121,12 +125,14 @@ def _families(
     column: TimeColumn | None,
     periods: Tensor | None,
     carried: Carried | None,
+    continuing: Continuing | None,
 ) -> None:
     """Fill the rows of some families, the largest first, into ``made``."""
     network, history = stepper.network, stepper.network.history
     starts, sizes = families.window_start[windows], families.window_rows[windows]
     remembered = None if history is None else Remembered(network, history, len(windows), window, device)
     last: np.ndarray | None = None
+    new: EncodedBatch | None = None
     hands = None if column is None else Hands(network, column, len(windows), device)
     for position in range(int(sizes.max(initial=0))):
         active = int((sizes > position).sum())
@@ -142,10 +148,15 @@ def _families(
             told = None if periods is None else periods[rows].to(device)
             left = torch.from_numpy(sizes[:active] - position)
             context, stands = hands.moved(around, before, left, generator, stands, told)
+        if continuing is not None:
+            stands = continuing.standing(new, active, device, stands)
         if wanted is not None:
             stands = wanted.settled(stepper, context, generator, before, stands, rows)
         if carried is None:
             new = stepper.rows(context, generator, before, stands, numbers=rows)
+            if continuing is not None:
+                goes_on = sizes[:active] > position + 1
+                new = _going_on(stepper, continuing, goes_on, new, context, generator, before, stands, rows)
         else:
             new, last = _carried_on(stepper, carried, context, generator, before, stands, rows, last)
         if remembered is not None:
@@ -154,6 +165,45 @@ def _families(
             stepper.heed.add(new, rows)
         made.numerical[rows] = new.numerical.cpu()
         made.categorical[rows] = new.categorical.cpu().to(made.categorical.dtype)
+
+
+def _going_on(
+    stepper: Stepper,
+    continuing: Continuing,
+    goes_on: np.ndarray,
+    new: EncodedBatch,
+    context: Context,
+    generator: torch.Generator,
+    before: Before | None,
+    stands: tuple[EncodedBatch, Tensor] | None,
+    numbers: Tensor,
+) -> EncodedBatch:
+    """Return rows of which those that have one after them, (rows,) bool, are drawn again where none could follow."""
+    for _ in range(TRIES):
+        far = np.flatnonzero(goes_on & continuing.ends(new))
+        if not len(far):
+            break
+        drawn = _again(stepper, far, context, generator, before, stands, None, numbers)
+        rows = torch.from_numpy(far).to(context.device)
+        new.numerical[rows], new.categorical[rows] = drawn.numerical, drawn.categorical
+    return new
+
+
+def _again(
+    stepper: Stepper,
+    far: np.ndarray,
+    context: Context,
+    generator: torch.Generator,
+    before: Before | None,
+    stands: tuple[EncodedBatch, Tensor] | None,
+    units: frozenset[Unit] | None,
+    numbers: Tensor,
+) -> EncodedBatch:
+    """Return another draw of some rows, (again,) int64."""
+    rows = torch.from_numpy(far).to(context.device)
+    ahead = None if before is None else Before(before.history[rows], before.numbers[rows])
+    given = None if stands is None else (_rows(stands[0], rows, str(context.device)), stands[1][rows])
+    return stepper.rows(context.take(rows), generator, ahead, given, units, numbers[rows.cpu()])
 
 
 def _carried_on(
@@ -179,9 +229,7 @@ def _carried_on(
         if not len(far):
             break
         rows = torch.from_numpy(far).to(context.device)
-        ahead = None if before is None else Before(before.history[rows], before.numbers[rows])
-        given = None if stands is None else (_rows(stands[0], rows, str(context.device)), stands[1][rows])
-        drawn = stepper.rows(context.take(rows), generator, ahead, given, units, numbers[rows.cpu()])
+        drawn = _again(stepper, far, context, generator, before, stands, units, numbers)
         found = carried.come_to(drawn, None if last is None else last[far])
         better = carried.beyond(found) < carried.beyond(value[far])
         value[far[better]] = found[better]

@@ -17,6 +17,7 @@ from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.carried import Carried
+from tabgraphsyn.generation.continuing import Continuing
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.fixing.demands import Cells, Demands, asked_columns
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
@@ -184,6 +185,7 @@ class AbsorbingRows(RowMaker):
         periods = None if column is None else self._periods(table, column)
         most = None if pace is None else pace.periods
         carried = None if table in making.demands else self._carried(table, units)
+        continuing = None if table in making.demands else self._continuing(table, units)
         made = unmasked_rows(
             network,
             around,
@@ -193,12 +195,13 @@ class AbsorbingRows(RowMaker):
             device=making.device,
             threads=making.threads,
             precision=making.config.precision,
-            heed=self._heed(table, Fields(codec, units), demands, asked, carried),
+            heed=self._heed(table, Fields(codec, units), demands, asked, carried, continuing),
             given=self._standing(table, units, demands),
             wanted=asked,
             column=column,
             periods=periods,
             carried=carried,
+            continuing=continuing,
         )
         if not torch.isfinite(made.numerical).all():
             raise DataError(
@@ -239,8 +242,20 @@ class AbsorbingRows(RowMaker):
         ]
         return next((one for one in found if one is not None), None)
 
+    def _continuing(self, table: str, units: Units) -> Continuing | None:
+        """Return columns that go on from the sibling before; None where there are none."""
+        prepared = self.making.prepared
+        rules = prepared.row_rules(table).families if self.making.config.keep_rules else ()
+        return Continuing.of(rules, prepared.plan.driver[table], prepared.codec(table), units)
+
     def _heed(
-        self, table: str, fields: Fields, demands: Demands, asked: Conditioned | None, carried: Carried | None
+        self,
+        table: str,
+        fields: Fields,
+        demands: Demands,
+        asked: Conditioned | None,
+        carried: Carried | None,
+        continuing: Continuing | None,
     ) -> UnmaskedRules | None:
         """Return what rows heed while they are made; None where there is nothing, or where one order is all known."""
         making, prepared = self.making, self.making.prepared
@@ -249,9 +264,14 @@ class AbsorbingRows(RowMaker):
         rules = prepared.row_rules(table) if making.config.keep_rules else RowRules(table)
         lookup = looked_up(prepared.known(table), prepared.schema, making.skeleton)
         known = {one.column: one.of(lookup) for one in prepared.known(table).columns}
-        beside = BesideParents(prepared.schema, rules, making.parents.read, known)
+        relations = prepared.schema.relations_of_child(table)
+        nowhere = {one.child_columns[0]: making.skeleton.pointers[one.name] < 0 for one in relations}
+        single = {one.child_columns[0] for one in relations if len(one.child_columns) == 1}
+        keys = {name: nowhere[name] for name in sorted(single)}
+        beside = BesideParents(prepared.schema, rules, making.parents.read, known, keys)
         protected = fixed_columns(prepared, table) | asked_columns(demands)
         protected |= set() if carried is None else {carried.rule.column.column}
+        protected |= set() if continuing is None else continuing.columns
         masks = None if asked is None else asked.masks
         heed = UnmaskedRules(fields, beside, protected, masks, self._siblings(table, fields, rules))
         return None if heed.is_empty else heed

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tabgraphsyn.data.codec.bands import band_columns
 from tabgraphsyn.data.files import vanishing_folder
 from tabgraphsyn.data.given import GIVEN_FILE, write_given
+from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.kept import fixing_keys
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.seeding import numpy_generator
@@ -305,6 +306,7 @@ class Generation:
             # What follows from a column that moved moves with it.
             left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}
+            left |= {one.of.column for one in rules.families if isinstance(one, Continued)}
             left = left - (from_numbers(rules.families, beside.rules.rules) - protected)
             keeper = RuleKeeper(beside.schema, beside.rules, left, tied, rng, listed)
             step = self.config.batch_rows

@@ -321,6 +321,24 @@ def test_a_parents_column_is_a_determinant_like_the_rows_own(untrained: Drawn) -
     assert np.abs(made["total"].to_numpy() - np.array(fee) - wanted).max() < 1e-9
 
 
+def test_where_a_key_leads_nowhere_is_known_before_anything_is_drawn() -> None:
+    rng = np.random.default_rng(4)
+    state = rng.choice(["sold", "passed", "no bid"], 300, p=[0.6, 0.2, 0.2])
+    real = pa.table({"state": state, "price": pa.array(rng.gamma(2, 50, 300).round(1), mask=state != "sold")})
+    drawn = Drawn(real)
+    child = TableSchema("t", (Column("k", "id"), *schema_of(real).columns), ())
+    parent = TableSchema("p", (Column("k", "id"),), ("k",))
+    schema, nowhere = Schema((parent, child), (Relation("t", ("k",), "p", ("k",)),)), np.arange(ROWS) % 3 == 0
+    words = {"by": "state", "null_where": ["no bid", "passed"], "filled_where": ["sold"]}
+    rules = RowRules("t", (rule("null_together", columns=["k", "price"]), rule("null_by", column="price", **words)))
+    for asked in (rules, RowRules("t", (rule("null_by", column="k", **words),))):
+        beside = BesideParents(schema, asked, lambda one: pa.nulls(0), keys={"k": nowhere})
+        made = drawn.rows(UnmaskedRules(drawn.fields, beside, frozenset({"k"})))
+        assert ((np.array(made["state"].to_pylist()) != "sold") == nowhere).all()
+        if asked is rules:
+            assert (made["price"].is_null().to_numpy() == nowhere).all()
+
+
 def test_what_keys_fix_stands_before_anything_is_drawn() -> None:
     real = bills()
     drawn = Drawn(real)

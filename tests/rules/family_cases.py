@@ -93,6 +93,31 @@ def balance(rng: np.random.Generator) -> Database:
     return family({"p_id": whose, "amount": amount, "way": word, "left": left}, {"id": np.arange(120)})
 
 
+def history(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    now = rng.choice(["new", "held", "sent", "back"], len(whose))
+    was = np.where(place == 0, None, np.roll(now, 1))
+    return family({"p_id": whose, "was": was, "now": now}, {"id": np.arange(120)})
+
+
+def end_to_end(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    mixed = rng.permutation(len(whose))  # the file says nothing
+    last = np.cumsum(rng.integers(1, 30, len(whose)))
+    first = np.where(place == 0, last - 5, np.roll(last, 1))
+    return family(
+        {"p_id": whose[mixed], "first": days(first[mixed]), "last": days(last[mixed])}, {"id": np.arange(120)}
+    )
+
+
+def reading_before(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    read, mixed = np.round(rng.gamma(9, 40, len(whose)), 1), rng.permutation(len(whose))
+    before = missing(np.roll(read, 1)[mixed], place[mixed] == 0)
+    rows = {"p_id": whose[mixed], "turn": place[mixed] + 1, "read": read[mixed], "before": before}
+    return family(rows, {"id": np.arange(120)})
+
+
 def points_so_far(rng: np.random.Generator) -> Database:
     whose, _ = grown(rng)
     mixed = rng.permutation(len(whose))  # families stand mixed in the file

@@ -81,6 +81,13 @@ def _null_by_number(rng: np.random.Generator) -> Database:
     return row(children=children, school=pa.array(rng.choice(["a", "b"], ROWS), mask=children == 0))
 
 
+def _null_by_word_without_a_key(rng: np.random.Generator) -> Database:
+    state = rng.choice(["sold", "passed", "no bid"], ROWS)
+    winner = pa.array(rng.integers(0, 120, ROWS), mask=state != "sold")
+    price = missing(rng.gamma(2, 50, ROWS), state != "sold")
+    return family({"p_id": winner, "state": state, "price": price}, {"id": np.arange(120)})
+
+
 def _null_by_half(rng: np.random.Generator) -> Database:
     won = rng.random(ROWS) < 0.5
     return row(won=won, prize=missing(rng.gamma(2, 50, ROWS), ~won | (rng.random(ROWS) < 0.3)))
@@ -347,6 +354,10 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
         _null_by_number,
         "t: school is missing where children is '0' and filled where it is '1', '2', '3'",
     ),
+    "missing with a key": (
+        _null_by_word_without_a_key,
+        "c: price is missing where state is 'no bid', 'passed' and filled where it is 'sold'",
+    ),
     "missing in part": (_null_by_half, "t: prize is missing where won is 'false'"),
     "missing together": (_null_together, "t: a, b, c are missing in the same rows"),
     "two groups missing together": (_null_together_by_chance_of_each, "t: b0, b1, b2 are missing in the same rows"),
@@ -390,6 +401,12 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
         "c: total is that of the row before under the same p (from 0) plus points",
     ),
     "stock": (family_cases.stock, "c: left is that of the row before under the same p plus moved"),
+    "history": (family_cases.history, "c: was is now of the row before under the same p, and missing in the first"),
+    "end to end": (family_cases.end_to_end, "c: first is last of the row before under the same p, in order of first"),
+    "reading before": (
+        family_cases.reading_before,
+        "c: before is read of the row before under the same p, in order of turn, and missing in the first",
+    ),
     "total": (family_cases.total, "p: total is the sum of c.amount over its rows"),
     "count": (family_cases.count, "p: members is the number of its rows in c"),
     "latest": (family_cases.latest, "p: last_seen is the largest of c.at over its rows"),

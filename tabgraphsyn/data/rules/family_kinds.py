@@ -76,7 +76,7 @@ class Rising(Rule):
         """Return rows that are not above the row before them; the first of a family is not asked."""
         value = tables.numbers(self.table, self.column)
         by = np.arange(len(value), dtype=np.float64) if self.by is None else tables.numbers(self.table, self.by)
-        later, before = _steps(tables.family(self.relation), by, ~(np.isnan(value) | np.isnan(by)))
+        later, before = steps(tables.family(self.relation), by, ~(np.isnan(value) | np.isnan(by)))
         rise = (value[before] - value[later]) if self.falling else (value[later] - value[before])
         ordered = by[later] > by[before]
         return _of_rows(len(value), later[ordered], ((rise > 0) if self.strict else (rise >= 0))[ordered])
@@ -117,7 +117,7 @@ class EqualGap(Rule):
         """Return rows whose distance to the one before is another; only whole families are asked."""
         value = tables.numbers(self.table, self.column)
         family = tables.family(self.relation)
-        later, before = _steps(family, value, ~np.isnan(value) & tables.is_whole(self.relation))
+        later, before = steps(family, value, ~np.isnan(value) & tables.is_whole(self.relation))
         gap = value[later] - value[before]
         near = 1e-6 * np.maximum(np.abs(gap), 1e-3)
         if self.gap is not None:
@@ -269,7 +269,7 @@ def aggregate(how: str, value: np.ndarray, pointer: np.ndarray, parents: int) ->
     return np.where(np.isinf(found), np.nan, found)
 
 
-def _steps(family: np.ndarray, by: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def steps(family: np.ndarray, by: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and the rows before them in their families, families in order."""
     rows = np.flatnonzero(counts & (family >= 0))
     rows = rows[np.lexsort((by[rows], family[rows]))]

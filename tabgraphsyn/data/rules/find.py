@@ -10,6 +10,7 @@ import numpy as np
 from tabgraphsyn.data.dependencies import Dependency
 from tabgraphsyn.data.rules.calendar_kind import find_calendar
 from tabgraphsyn.data.rules.coarse_kind import Coarse, find_coarse
+from tabgraphsyn.data.rules.continued_kind import find_continued
 from tabgraphsyn.data.rules.declared import held_against
 from tabgraphsyn.data.rules.family_kinds import EqualGap, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.find_families import find_families, find_parent_totals
@@ -90,6 +91,7 @@ def _found_in(tables: RuleTables, table: str, dependencies: Iterable[Dependency]
         whole = Search(tables, table, relation.name)
         found += [one for one in whole.accepted(find_running(whole, relation)) if not is_told(one, found)]
         found += find_families(whole, relation, found)
+        found += whole.accepted(find_continued(whole, relation, found))
         found += find_placed(whole, found)
     found += find_placed(search, found)
     found += search.accepted(find_parent_totals(search))

@@ -49,7 +49,7 @@ def find_families(search: Search, relation: Relation, told: Iterable[Rule]) -> I
     gaps = list(search.accepted(_equal_gaps(search, relation, rest)))
     yield from gaps
     yield from search.accepted(_family_totals(search, relation, rest))
-    orders = [each.operands[0] for each in numbered] or _orders(search, relation, rest)
+    orders = [each.operands[0] for each in numbered] or times_in_order(search, relation, rest)
     told_columns: set[Operand] = set()
     for by in [*orders[:ORDERS_MAX], *([] if orders else [None])]:
         for rule in search.accepted(_rising(search, relation, [one for one in rest if one != by], by)):
@@ -121,7 +121,7 @@ def _family_totals(search: Search, relation: Relation, columns: Iterable[Operand
             )
 
 
-def _orders(search: Search, relation: Relation, columns: Iterable[Operand]) -> list[Operand]:
+def times_in_order(search: Search, relation: Relation, columns: Iterable[Operand]) -> list[Operand]:
     """Return times, which never repeat within a family: what puts its rows in order where nothing numbers them."""
     family, found = search.sample.family(relation.name), []
     for column in columns:

@@ -67,9 +67,9 @@ def find_null_groups(search: Search) -> Iterator[Rule]:
 def find_null_causes(search: Search, told: Iterable[Rule]) -> Iterator[NullBy]:
     """Yield, for each pattern of missing values, the column that says best where they are missing."""
     groups = [set(rule.operands) for rule in told if isinstance(rule, OneOf) and rule.filled]
-    causes = few_valued(search)
+    causes, own = few_valued(search), set(search.attributes)
     for pattern in _patterns(search):
-        column = pattern[0]
+        column = next((one for one in pattern if one in own), pattern[0])  # a key is made before what says of it
         filled = search.sample.filled(search.table, column)
         found = []
         for by, (codes, levels) in causes.items():
@@ -122,13 +122,14 @@ def few_valued(search: Search) -> dict[Operand, tuple[np.ndarray, list[str]]]:
 
 
 def _is_of_many(search: Search, codes: np.ndarray) -> bool:
-    """Return whether each value that a rule could name stands under several parents, by every key of the row."""
+    """Return whether each value that a rule could name stands under several parents, or none, by every key."""
     rows = np.bincount(codes)
     for relation in search.tables.schema.relations_of_child(search.table):
         family = search.sample.family(relation.name)
         has = family >= 0
         pairs = np.unique(np.stack([codes[has], family[has]], axis=1), axis=0)
-        parents = np.bincount(pairs[:, 0], minlength=len(rows))
+        # A row without a parent is nobody else's: what ends without a winner has none.
+        parents = np.bincount(pairs[:, 0], minlength=len(rows)) + np.bincount(codes[~has], minlength=len(rows))
         if (parents[rows >= LEVEL_ROWS_MIN] < LEVEL_PARENTS_MIN).any():
             return False
     return True

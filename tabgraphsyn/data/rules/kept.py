@@ -18,6 +18,7 @@ from tabgraphsyn.data.codes import column_codes, tuple_codes
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.holders import are_held
 from tabgraphsyn.data.rules.calendar_kind import Calendar, continued, part_of
+from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.placed_kind import Placed
@@ -31,9 +32,9 @@ from tabgraphsyn.data.schema import Schema
 
 MOST_PAIRS = 20_000
 """Combinations of one rule; the ones with the most rows stay."""
-FAMILY_KINDS = (Numbered, Placed, Rising, EqualGap, Unique, ParentTotal, FamilyTotal, Running)
+FAMILY_KINDS = (Numbered, Placed, Rising, EqualGap, Unique, ParentTotal, FamilyTotal, Running, Continued)
 """Kinds about several rows that sampling keeps."""
-_NOT_OF_A_ROW = (Unique, Combination, Numbered, Placed, Rising, EqualGap, ParentTotal, FamilyTotal, Running)
+_NOT_OF_A_ROW = (*FAMILY_KINDS, Combination)
 Key = tuple[str, ...]
 
 

@@ -29,7 +29,7 @@ GLANCE_ROWS = 256
 JUDGED_ROWS = 1_000_000
 COLUMNS_MAX = 160
 """Columns of a table that pairs are made of; the first ones of a wider table."""
-_WHOLE_KINDS = ("unique", "fixed", "numbered", "placed", "rising", "equal_gap", "family_total", "running")
+_WHOLE_KINDS = ("unique", "fixed", "numbered", "placed", "rising", "equal_gap", "family_total", "running", "continued")
 """Kinds whose rows break together with others of a group: a sample of rows would say too little."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tabgraphsyn.data.files import read_json, write_json
 from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.coarse_kind import Coarse
+from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.placed_kind import Placed
 from tabgraphsyn.data.rules.row_kinds import Bounds, Multiple, Order, Product, Same, Total
@@ -21,7 +22,7 @@ from tabgraphsyn.errors import DataError, listing, nearest
 VERSION = 1
 _CLASSES: tuple[type[Rule], ...] = (
     Same, Order, Total, Product, Bounds, Multiple, Fixed, Combination, OneOf, NullTogether, NullBy, Unique, Differ,
-    Calendar, Coarse, Among, Numbered, Placed, Rising, EqualGap, ParentTotal, FamilyTotal, Running, Shift,
+    Calendar, Coarse, Among, Numbered, Placed, Rising, EqualGap, ParentTotal, FamilyTotal, Running, Continued, Shift,
 )  # fmt: skip
 KINDS: Mapping[str, type[Rule]] = {one.kind: one for one in _CLASSES}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabgraphsyn.data.codes import MISSING, tuple_codes
+from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.family_kinds import EqualGap, FamilyTotal, Numbered, ParentTotal, Rising
 from tabgraphsyn.data.rules.kept import rule_above
 from tabgraphsyn.data.rules.operand import Operand
@@ -19,6 +20,7 @@ from tabgraphsyn.data.rules.running_kind import Running, carried_on
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.schema import TableSchema
 from tabgraphsyn.generation.keeping.even_totals import keep_family_total
+from tabgraphsyn.generation.keeping.family_continued import go_on
 from tabgraphsyn.generation.keeping.family_order import in_order
 from tabgraphsyn.generation.keeping.family_rise import keep_rising
 from tabgraphsyn.generation.keeping.family_unique import keep_unique
@@ -70,7 +72,7 @@ def keep_families(
     follows = from_numbers(rules, of_rows)
     keeping = _Keeping(rows, rules, of_rows, pointers, children or {}, protected, follows, anchored, avoided, rng)
     # What carries on was drawn row after row: rows stay where they are, and what rises changes rows by itself.
-    is_in_order = not moves_rows or any(isinstance(rule, Running) for rule in rules)
+    is_in_order = not moves_rows or any(isinstance(rule, Running | Continued) for rule in rules)
     for rule in sorted(rules, key=_turn):
         if not is_in_order and _turn(rule):  # values are as they stay: rows that change places keep them together
             _in_file_order(rules, rows, pointers, protected)
@@ -123,6 +125,8 @@ class _Keeping:
             value = self.rows.numbers(rule.operands[0])
             found = carried_on(rule, value, rule.signed(self.rows.read), self.pointers[rule.relation])
             self.rows.put_numbers(name, found, ~np.isnan(found) & ~(np.abs(found - value) <= rule.tolerance))
+        elif isinstance(rule, Continued):
+            go_on(rule, self.rows, self.pointers[rule.relation], self.of_rows, self.protected)
         elif isinstance(rule, Rising):
             keep_rising(rule, self.rows, self.pointers[rule.relation], self.of_rows, self.protected, self.rng)
         elif isinstance(rule, Numbered):
@@ -170,7 +174,7 @@ def _turn(rule: Rule) -> int:
     """Return when a rule has its turn: what a change of order breaks last, an order along a key after all of them."""
     if isinstance(rule, Rising):
         return 1 if rule.by is None else 2
-    return 4 if isinstance(rule, Running) else 3 if isinstance(rule, Order) else 0
+    return 4 if isinstance(rule, Running | Continued) else 3 if isinstance(rule, Order) else 0
 
 
 def _after_above(own: Operand, rules: Sequence[Rule], rows: RuleRows, pointers: Mapping[str, np.ndarray]) -> None:

@@ -25,6 +25,7 @@ class BesideParents:
         rules: of the table.
         read: returns a parent's column for all rows of the table, (rows,), null without a parent.
         known: the table's own columns that keys fix: values, (rows,), and where they are known, (rows,) bool.
+        keys: the table's own keys -> where they are null, (rows,) bool.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class BesideParents:
         rules: RowRules,
         read: Callable[[Operand], pa.Array],
         known: Mapping[str, tuple[pa.Array, np.ndarray]] | None = None,
+        keys: Mapping[str, np.ndarray] | None = None,
     ) -> None:
+        self._keys = dict(keys or {})
         self._columns = {alias(one): read(one) for one in rules.through}
         self._fixed = tuple(known or ())
         self._known = {
@@ -62,8 +65,8 @@ class BesideParents:
         return {column: _of_keys(column) for column in self._fixed}
 
     def nulls(self) -> dict[str, np.ndarray]:
-        """Return where the parents' columns are null, (rows of the table,) bool, by their names here."""
-        return {name: one.is_null().to_numpy(zero_copy_only=False) for name, one in self._columns.items()}
+        """Return where the parents' columns and own keys are null, (rows of the table,) bool, by their names here."""
+        return self._keys | {name: one.is_null().to_numpy(zero_copy_only=False) for name, one in self._columns.items()}
 
     def columns(self, rows: np.ndarray) -> dict[str, pa.Array]:
         """Return the parents' columns, and what keys fix, of some rows, (n,) int64, by their names here."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from tabgraphsyn.data.codec.categorical import CategoricalCodec
 from tabgraphsyn.data.codes import as_text
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether
@@ -28,7 +29,7 @@ class UnmaskedNulls:
     Args:
         fields: of the table.
         rules: of its rows.
-        parents: parents' columns -> where they are null, (rows of the table,) bool.
+        parents: parents' columns, and keys of the rows -> where they are null, (rows of the table,) bool.
     """
 
     def __init__(self, fields: Fields, rules: Iterable[Rule], parents: Mapping[str, np.ndarray]) -> None:
@@ -36,6 +37,7 @@ class UnmaskedNulls:
         self._partners: dict[str, list[str]] = defaultdict(list)
         self._says: dict[str, list[_Says]] = defaultdict(list)
         self._after: dict[str, set[int]] = defaultdict(set)
+        self._beside: dict[int, list[tuple[str, Tensor, Tensor]]] = defaultdict(list)
         for rule in rules:
             if isinstance(rule, NullTogether):
                 names = [one.column for one in rule.columns if self._of(one.column) or one.column in self._parents]
@@ -46,10 +48,14 @@ class UnmaskedNulls:
 
     def _by(self, rule: NullBy) -> None:
         name, by = rule.column.column, rule.by.column
-        if self._of(name) is None or not self._fields.is_read(by):
+        is_known = name in self._parents
+        if not (is_known or self._of(name)) or not self._fields.is_read(by):
             return
         lists = [pa.array(list(one), pa.string()) for one in (rule.null_where, rule.filled_where)]
         places = list(self._fields.units_of(by))
+        self._beside_nulls(name, by, places, lists)
+        if is_known:
+            return
 
         def says(made: Made) -> Tensor:
             found = torch.full((made.rows.rows,), UNKNOWN)
@@ -67,10 +73,29 @@ class UnmaskedNulls:
         self._says[name].append(says)
         self._after[name].update(places)
 
+    def _beside_nulls(self, name: str, by: str, places: list[int], lists: list[pa.Array]) -> None:
+        """Note which levels of a column go with nulls, and with values, of another one."""
+        own = self._fields.codec.columns.get(by)
+        if isinstance(own, CategoricalCodec) and not own.has_pool and len(places) == 1:
+            words = pc.fill_null(as_text(own.levels.array), "")
+            told = (pc.is_in(words, value_set=one).to_numpy(zero_copy_only=False) for one in lists)
+            levels = self._fields.units.all[places[0]].levels
+            null, filled = (np.concatenate([one, np.zeros(levels - len(one), dtype=bool)]) for one in told)
+            self._beside[places[0]].append((name, torch.from_numpy(null), torch.from_numpy(filled)))
+
     @property
     def columns(self) -> list[str]:
         """Columns whose nulls others tell."""
         return [name for name in {**self._says, **self._partners} if name not in self._parents]
+
+    def allowed(self, place: int, made: Made) -> Tensor | None:
+        """Return (rows, levels) bool, which levels go with nulls that are known already, as a key's are; None: all."""
+        found: Tensor | None = None
+        for column, null, filled in self._beside.get(place, ()):
+            state = (self._own if column in self._parents else self.state)(column, made).unsqueeze(1)
+            own = ~((state == FILLED) & null.to(state.device)) & ~((state == NULL) & filled.to(state.device))
+            found = own if found is None else found & own
+        return found
 
     def after(self, column: str) -> set[int]:
         """Return the places of units that say of a column, or of one that is missing with it, where it is missing."""

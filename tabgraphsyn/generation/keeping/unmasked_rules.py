@@ -112,7 +112,7 @@ class UnmaskedRules:
 
     def allowed(self, unit: Unit, made: Made) -> Tensor | None:
         """See ``drawing.Heed``: (rows, levels) or (1, levels) bool."""
-        masks = [self._masks.get(unit), self._filled(unit, made)]
+        masks = [self._masks.get(unit), self._filled(unit, made), self._nulls.allowed(self._fields.place[unit], made)]
         masks += [one.allowed(unit, made) for one in (self._limits, self._groups, self._equals) if one is not None]
         found = joined(None if one is None else one.to(made.is_known.device) for one in masks)
         siblings = None if self._families is None else self._families.allowed(unit, made)

@@ -1,0 +1,78 @@
+"""A column that goes on from where the row before stood, put there once all rows are made, first rows first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tabgraphsyn.data.rules.calendar_kind import Calendar
+from tabgraphsyn.data.rules.continued_kind import Continued, in_order
+from tabgraphsyn.data.rules.family_kinds import steps
+from tabgraphsyn.data.rules.row_kinds import Order
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.rules.value_kinds import Fixed
+from tabgraphsyn.generation.keeping.rule_keeping import computed
+from tabgraphsyn.generation.keeping.rule_repairs import compute
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+
+
+def go_on(
+    rule: Continued, rows: RuleRows, family: np.ndarray, of_rows: Sequence[Rule], protected: frozenset[str]
+) -> None:
+    """Give each row what the row before it holds; what the next row goes on from moves along where it is tied to it.
+
+    Args:
+        rule: of the rows.
+        rows: changed in place.
+        family: (rows,) the parent of each, negative for none.
+        of_rows: rules about single rows: an end that follows from a beginning, or lies behind it.
+        protected: columns that stay.
+    """
+    source, place = _before(rule, rows, family)
+    if rule.opens_empty:
+        rows.nulls(rule.column.column, (family >= 0) & (place == 0) & rows.filled(rule.column.column))
+    ways = _ways(rule.column.column, of_rows, protected)
+    follows = rule.of.column in {target for _, target in ways}
+    pair = {rule.column, rule.of}
+    if not follows and not any(isinstance(one, Order) and pair <= set(one.operands) for one in of_rows):
+        _take(rule, rows, source, place > 0)
+        return
+    for rank in range(1, int(place.max(initial=0)) + 1):
+        start, end = rows.numbers(rule.column), rows.numbers(rule.of)
+        here = _take(rule, rows, source, place == rank)
+        for one, target in ways if here.any() else []:
+            compute(one, target, rows, here)
+        if not follows and rule.of.column not in protected:
+            rows.put_numbers(rule.of.column, end + rows.numbers(rule.column) - start, here)
+
+
+def _before(rule: Continued, rows: RuleRows, family: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row before each in its family, and how many there are: (rows,) int64 both."""
+    by = in_order(rows.read, rule.table, rule.by)
+    later, before = steps(family, by, ~np.isnan(by))
+    source, place = np.arange(rows.count), np.zeros(rows.count, dtype=np.int64)
+    source[later] = before
+    opens = np.flatnonzero(np.diff(family[later], prepend=-1))
+    place[later] = np.arange(len(later)) - np.repeat(opens, np.diff(np.append(opens, len(later)))) + 1
+    return source, place
+
+
+def _take(rule: Continued, rows: RuleRows, source: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Put what the rows of ``source`` hold into some others; (rows,) bool, which of these held something else."""
+    own, of = rows.read.joint(rule.table, (rule.column, rule.of))
+    changed: np.ndarray = where & (own != of[source])
+    rows.put(rule.column.column, rows.column(rule.of.column).take(pa.array(source)), changed)
+    return changed
+
+
+def _ways(column: str, of_rows: Sequence[Rule], protected: frozenset[str]) -> list[tuple[Rule, str]]:
+    """Return what is computed from a column by rules about single rows, and from that, in turn."""
+    found, reached = [], {column}
+    for number, target in computed(of_rows, protected | {column}):
+        rule = of_rows[number]
+        if not isinstance(rule, Fixed | Calendar) and reached & {one.column for one in rule.operands}:
+            found.append((rule, target))
+            reached.add(target)
+    return found

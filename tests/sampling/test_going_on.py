@@ -1,0 +1,98 @@
+"""Columns that go on from where the row before stood: put there afterwards, and known before a row is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from family_rows import PARENTS, RELATION, ROWS, case, rule, some
+
+from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.rules.continued_kind import Continued
+from tabgraphsyn.data.rules.rule import Rule
+from tabgraphsyn.data.schema import Column, Table, TableSchema
+from tabgraphsyn.generation.continuing import Continuing
+from tabgraphsyn.generation.keeping.family_keeping import keep_families
+from tabgraphsyn.generation.keeping.rule_repairs import compute
+from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.batch import EncodedBatch
+
+WORDS = np.array(["new", "held", "sent", "back"])
+
+
+def follows(**values: Any) -> Continued:
+    found = rule("continued", relation=RELATION.name, **values)
+    assert isinstance(found, Continued)
+    return found
+
+
+def days(numbers: np.ndarray) -> pa.Array:
+    return pa.array(numbers.astype(np.int64) * 86_400_000_000).cast(pa.timestamp("us"))
+
+
+def test_a_history_begins_with_nothing_and_goes_on_from_what_was() -> None:
+    one = follows(column="was", of="now", opens_empty=True)
+    rows = case(was=pa.array(WORDS[some(1, 4)]), now=pa.array(WORDS[some(2, 4)]))
+    made = rows.kept(one)
+    assert rows.broken(rows.rows, one)[1] > 200 and rows.broken(made, one)[1] == 0
+    assert made["now"] == rows.rows["now"]
+    assert made["was"].null_count == len(set(rows.pointers[RELATION.name]) - {-1})
+
+
+PERIODS: list[list[Rule]] = [
+    [rule("sum", result="last", terms=["first", {"operand": "nights", "factor": 86_400}])],
+    [rule("shift", result="last", of="first", months=1)],
+    [rule("order", columns=["first", "last"])],
+    [],
+]
+
+
+@pytest.mark.parametrize("of_rows", PERIODS, ids=["so many nights", "a month", "an order", "apart"])
+@pytest.mark.parametrize("by", [{}, {"by": "turn"}], ids=["file", "turn"])
+def test_periods_stand_end_to_end_and_ends_move_with_their_beginnings(of_rows: list[Rule], by: dict[str, str]) -> None:
+    first, nights = some(3, 3000), some(4, 20)
+    rows = case(
+        turn=np.random.default_rng(9).permutation(ROWS), first=days(first), last=days(first + nights), nights=nights
+    )
+    one, schema = follows(column="first", of="last", **by), rows.schema.table("t")
+    drawn = RuleRows(schema, rows.rows)
+    for each in (each for each in of_rows if each.kind == "shift"):
+        compute(each, "last", drawn)
+    rng = np.random.default_rng(0)
+    made = keep_families(schema, drawn.table, [one], rows.pointers, frozenset({"k"}), rng, of_rows=of_rows)
+    assert rows.broken(made, one) == (ROWS - (rows.pointers[RELATION.name] < 0).sum() - PARENTS, 0)
+    assert all(rows.broken(made, each)[1] == 0 for each in of_rows)
+    length = (made["last"].to_numpy() - made["first"].to_numpy()) / np.timedelta64(1, "D")
+    if of_rows and of_rows[0].kind != "shift":
+        assert (length == nights).all(), "a period is as long as it was drawn"
+
+
+def test_what_a_row_goes_on_from_stands_before_it_is_drawn() -> None:
+    rng = np.random.default_rng(1)
+    now = WORDS[rng.integers(0, 4, ROWS)]
+    was = pa.array([None, *now[:-1]], mask=(np.arange(ROWS) % 5 == 0) | np.append(False, now[:-1] == "back"))
+    rows = pa.table({"was": was, "now": now, "x": rng.normal(size=ROWS)})
+    schema = TableSchema("t", (*(Column(name, "categorical") for name in ("was", "now")), Column("x", "numerical")), ())
+    codec = TableCodec.fit(Table(schema, rows), np.ones(ROWS, bool), ["was", "now", "x"], CodecConfig(min_entities=1))
+    units = Units(codec.layout, (None,) * len(codec.layout.numerical))
+    one = Continuing.of([follows(column="was", of="now", opens_empty=True)], RELATION.name, codec, units)
+    assert one is not None and one.columns == {"was"}
+    assert Continuing.of([follows(column="was", of="now")], "another key", codec, units) is None
+    drawn = codec.encode(rows)
+    last = EncodedBatch(
+        torch.from_numpy(drawn.numerical.mean(axis=2)).float(), torch.from_numpy(drawn.categorical).long()
+    )
+    assert (one.ends(last) == (now == "back")).all(), "no row begins with it"
+    for before, wanted in ((None, [None] * 300), (last, [None if word == "back" else word for word in now[:300]])):
+        stands, which = one.standing(before, 300, "cpu", None)
+        made = codec.decode(stands.numerical.numpy(), stands.categorical.numpy(), rng).column("was").to_pylist()
+        has = which.any(1).numpy()
+        assert has.tolist() == [before is None or word is not None for word in wanted]
+        assert [word for word, said in zip(made, has, strict=True) if said] == [
+            word for word, said in zip(wanted, has, strict=True) if said
+        ]
+        assert which.sum(1).max() == 1, "only the column itself stands"
