@@ -321,6 +321,8 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "product of three": (sum_cases.three_factors, "t: volume = width x depth x height"),
     "study day": (sum_cases.study_day, "c: seen = p.start (through p_id) + day in days - 1 days"),
     "span of time": (sum_cases.span_of_time, "t: there = took + left"),
+    "product with gaps": (sum_cases.products_with_gaps, "t: due = kilos x price"),
+    "rounded product across a key": (sum_cases.rounded_product_across, "c: due = used x p.rate (through p_id)"),
     "product across a key": (sum_cases.product_across, "c: pay = hours x p.rate (through p_id)"),
     "chain": (_orders, "t: low <= mid <= high"),
     "strict": (_strict, "t: first < last"),

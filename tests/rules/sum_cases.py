@@ -49,6 +49,11 @@ def products(rng: np.random.Generator) -> Database:
     return row(price=price, count=count, amount=np.round(price * count, 2))
 
 
+def products_with_gaps(rng: np.random.Generator) -> Database:
+    kilos, price = rng.gamma(2, 9, ROWS).round(3), rng.gamma(2, 9, ROWS).round(2)
+    return row(kilos=kilos, price=price, due=missing(np.round(kilos * price, 2), rng.random(ROWS) < 0.2))
+
+
 def few_of_a_list(rng: np.random.Generator) -> Database:
     price, count = rng.choice([2.5, 4.0, 7.25, 9.99], ROWS), rng.choice([1, 2, 3], ROWS, p=[0.7, 0.2, 0.1])
     return row(count=count, price=price, amount=np.round(price * count, 2))
@@ -149,6 +154,14 @@ def taxed(rng: np.random.Generator) -> Database:
 def three_factors(rng: np.random.Generator) -> Database:
     sides = {name: np.round(rng.uniform(0.2, 3, ROWS), 2) for name in ("width", "depth", "height")}
     return row(**sides, volume=sides["width"] * sides["depth"] * sides["height"])
+
+
+def rounded_product_across(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    rate, used = rng.choice([0.3215, 0.2899, 0.2544], 120), rng.gamma(3, 90, len(whose)).round(1)
+    due = np.round(rate[whose] * used, 2)
+    child = {"p_id": whose, "used": missing(used, place == 0), "due": missing(due, place == 0)}
+    return family(child, {"id": np.arange(120), "rate": rate})
 
 
 def product_across(rng: np.random.Generator) -> Database:

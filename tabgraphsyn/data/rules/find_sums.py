@@ -258,12 +258,12 @@ def _tight(total: Total, off: float, data: np.ndarray) -> Total | None:
 
 
 def decimals_of(values: np.ndarray) -> int:
-    """Return how many decimals numbers are written with, at most 9; values are (rows,).
+    """Return how many decimals numbers are written with, at most 9; values are (rows,), NaN for none.
 
-    >>> decimals_of(np.array([1.5, 2.25]))
+    >>> decimals_of(np.array([1.5, np.nan, 2.25]))
     2
     """
-    some = values.ravel()[:2_000]
+    some = values[~np.isnan(values)][:2_000]
     for decimals in range(9):
         if np.abs(some - np.round(some, decimals)).max(initial=0) <= 1e-7 * 10.0**-decimals * max(
             1.0, np.abs(some).max(initial=0) * 1e-6
