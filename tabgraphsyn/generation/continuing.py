@@ -6,7 +6,7 @@ beside a next status that nothing leads to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.rules.continued_kind import Continued
+from tabgraphsyn.data.rules.family_kinds import Numbered
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.generation.cells import decoded, units_of, written
 from tabgraphsyn.models.absorbing.units import Units
@@ -33,16 +34,18 @@ class Continuing:
         rules: of the table, along the key by which rows are siblings.
         codec: of the table.
         units: of the network.
-        types: of the columns that go on.
+        types: of the columns that go on, or number the rows.
+        numbered: what numbers the rows by which columns go on: 1 to n as they are drawn.
     """
 
     rules: tuple[Continued, ...]
     codec: TableCodec
     units: Units
     types: Mapping[str, pa.DataType]
+    numbered: tuple[Numbered, ...] = ()
 
     @staticmethod
-    def of(rules: Iterable[Rule], relation: str | None, codec: TableCodec, units: Units) -> Continuing | None:
+    def of(rules: Sequence[Rule], relation: str | None, codec: TableCodec, units: Units) -> Continuing | None:
         """Return what the rules of a table say, None where they say nothing of columns that stand by themselves."""
         derived = {one.column for one in codec.rules}
         found = tuple(
@@ -53,20 +56,32 @@ class Continuing:
             and {one.column.column, one.of.column} <= codec.columns.keys() - derived
             and codec.columns[one.column.column].given is None
         )
-        row = _nothing(units, 1, "cpu")
-        types = {one.column.column: decoded(codec, row, one.column.column).type for one in found}
-        return Continuing(found, codec, units, types) if found else None
+        row, orders = _nothing(units, 1, "cpu"), {one.by for one in found}
+        numbered = tuple(
+            one
+            for one in rules
+            if isinstance(one, Numbered)
+            and one.relation == relation
+            and one.column in orders
+            and one.column.column in codec.columns.keys() - derived
+            and codec.columns[one.column.column].given is None
+        )
+        types = {one.column.column: decoded(codec, row, one.column.column).type for one in (*found, *numbered)}
+        return Continuing(found, codec, units, types, numbered) if found else None
 
     @property
     def columns(self) -> frozenset[str]:
-        """The columns that go on."""
-        return frozenset(one.column.column for one in self.rules)
+        """The columns that stand before a row is drawn."""
+        return frozenset(self.types)
 
-    def standing(self, last: EncodedBatch | None, rows: int, device: str, stands: Stands | None) -> Stands:
-        """Return what of the next rows stands: what they go on from, and what stood before.
+    def standing(
+        self, last: EncodedBatch | None, position: int, rows: int, device: str, stands: Stands | None
+    ) -> Stands:
+        """Return what of the next rows stands: what they go on from, their numbers, and what stood before.
 
         Args:
             last: the rows before, of as many families or more; None where the first rows are drawn.
+            position: how many rows their families have already.
             rows: how many are drawn.
             device: where they are.
             stands: rows and (rows, units) bool, which units of them stand.
@@ -74,28 +89,27 @@ class Continuing:
         if stands is None:
             none = torch.zeros(rows, len(self.units.all), dtype=torch.bool, device=device)
             stands = _nothing(self.units, rows, device), none
-        for rule in self.rules:
-            values = self._next(rule, last, rows)
-            own = self.codec.columns[rule.column.column]
-            known = np.zeros(rows, dtype=bool) if values is None else own.knows(values)
-            if values is None or not known.any():
-                continue
-            usual = values.filter(pa.array(known))[0]
-            values = pc.if_else(pa.array(known), values, usual)
-            said = torch.zeros(len(self.units.all), dtype=torch.bool)
-            said[[self.units.all.index(one) for one in units_of(self.codec, self.units, rule.column.column)]] = True
-            here = (torch.from_numpy(known)[:, None] & said).to(device) & ~stands[1]
-            before = stands[0]
-            new = written(self.codec, before, rule.column.column, values)
-            keeps = ~here.any(1, keepdim=True)
-            stands = (
-                EncodedBatch(
-                    torch.where(keeps, before.numerical, new.numerical),
-                    torch.where(keeps, before.categorical, new.categorical),
-                ),
-                stands[1] | here,
-            )
+        said = {one.column.column: self._next(one, last, rows) for one in self.rules}
+        for one in self.numbered:
+            said[one.column.column] = pa.array(np.full(rows, one.start + position)).cast(self.types[one.column.column])
+        for name, values in said.items():
+            if values is not None:
+                stands = self._told(name, values, stands)
         return stands
+
+    def _told(self, name: str, values: pa.Array, stands: Stands) -> Stands:
+        """Return what stands with some values of a column, (rows,), where its codec knows them and it is open."""
+        known = self.codec.columns[name].knows(values)
+        if not known.any():
+            return stands
+        before, is_said = stands
+        new = written(self.codec, before, name, pc.if_else(pa.array(known), values, values.filter(pa.array(known))[0]))
+        own = torch.zeros(len(self.units.all), dtype=torch.bool)
+        own[[self.units.all.index(one) for one in units_of(self.codec, self.units, name)]] = True
+        here = (torch.from_numpy(known)[:, None] & own).to(is_said.device) & ~is_said
+        takes = here.any(1, keepdim=True)
+        numerical = torch.where(takes, new.numerical, before.numerical)
+        return EncodedBatch(numerical, torch.where(takes, new.categorical, before.categorical)), is_said | here
 
     def ends(self, rows: EncodedBatch) -> np.ndarray:
         """Return rows that no row goes on from, (rows,) bool: no training row begins with what they hold."""

@@ -88,7 +88,7 @@ def test_what_a_row_goes_on_from_stands_before_it_is_drawn() -> None:
     )
     assert (one.ends(last) == (now == "back")).all(), "no row begins with it"
     for before, wanted in ((None, [None] * 300), (last, [None if word == "back" else word for word in now[:300]])):
-        stands, which = one.standing(before, 300, "cpu", None)
+        stands, which = one.standing(before, 0, 300, "cpu", None)
         made = codec.decode(stands.numerical.numpy(), stands.categorical.numpy(), rng).column("was").to_pylist()
         has = which.any(1).numpy()
         assert has.tolist() == [before is None or word is not None for word in wanted]
@@ -96,3 +96,23 @@ def test_what_a_row_goes_on_from_stands_before_it_is_drawn() -> None:
             word for word, said in zip(wanted, has, strict=True) if said
         ]
         assert which.sum(1).max() == 1, "only the column itself stands"
+
+
+def test_rows_that_go_on_by_their_number_are_numbered_as_they_are_drawn() -> None:
+    rng = np.random.default_rng(2)
+    rows = pa.table({"nr": np.arange(ROWS) % 7 + 1, "was": WORDS[rng.integers(0, 4, ROWS)], "now": WORDS[some(3, 4)]})
+    schema = TableSchema("t", tuple(Column(name, "categorical") for name in rows.column_names), ())
+    codec = TableCodec.fit(Table(schema, rows), np.ones(ROWS, bool), rows.column_names, CodecConfig(min_entities=1))
+    units = Units(codec.layout, (None,) * len(codec.layout.numerical))
+    counted = rule("numbered", relation=RELATION.name, column="nr")
+    for by, told in (("nr", {"was", "nr"}), (None, {"was"})):
+        follow = follows(column="was", of="now", **({} if by is None else {"by": by}))
+        one = Continuing.of([follow, counted], RELATION.name, codec, units)
+        assert one is not None and one.columns == told
+    one = Continuing.of([follows(column="was", of="now", by="nr"), counted], RELATION.name, codec, units)
+    for position in (0, 4, 9):
+        stands, which = one.standing(None, position, 5, "cpu", None)
+        made = codec.decode(stands.numerical.numpy(), stands.categorical.numpy(), rng).column("nr").to_pylist()
+        assert which.any() == (position < 7) and (position > 6 or made == [position + 1] * 5), (
+            "what no row held is drawn"
+        )

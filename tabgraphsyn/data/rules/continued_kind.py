@@ -84,7 +84,8 @@ def find_continued(search: Search, relation: Relation, told: Iterable[Rule]) -> 
     counted = {one.column for one in rules}
     numbered = [one.column for one in rules if isinstance(one, Numbered)]
     columns = _comparable(search)
-    orders = [None, *numbered, *times_in_order(search, relation, columns)][: 1 + ORDERS_MOST]
+    # A number says more than the file: made rows are numbered anew where their numbers have gaps.
+    orders = [*[*numbered, *times_in_order(search, relation, columns)][:ORDERS_MOST], None]
     done: set[Operand] = set()
     for by in orders:
         order = in_order(sample, table, by)
