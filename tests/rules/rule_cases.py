@@ -88,6 +88,13 @@ def _null_by_word_without_a_key(rng: np.random.Generator) -> Database:
     return family({"p_id": winner, "state": state, "price": price}, {"id": np.arange(120)})
 
 
+def _null_by_word_beside_few_parents(rng: np.random.Generator) -> Database:
+    state = rng.choice(["ended", "active"], ROWS)
+    ended = pa.array(days(rng.integers(0, 900, ROWS)).to_numpy(zero_copy_only=False), mask=state == "active")
+    rows = {"p_id": rng.integers(0, 4, ROWS), "state": state, "ended": ended}
+    return family(rows, {"id": np.arange(4), "fee": [9.9, 19.9, 49.9, 99.0]})
+
+
 def _null_by_half(rng: np.random.Generator) -> Database:
     won = rng.random(ROWS) < 0.5
     return row(won=won, prize=missing(rng.gamma(2, 50, ROWS), ~won | (rng.random(ROWS) < 0.3)))
@@ -359,6 +366,10 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "missing with a key": (
         _null_by_word_without_a_key,
         "c: price is missing where state is 'no bid', 'passed' and filled where it is 'sold'",
+    ),
+    "missing beside few parents": (
+        _null_by_word_beside_few_parents,
+        "c: ended is missing where state is 'active' and filled where it is 'ended'",
     ),
     "missing in part": (_null_by_half, "t: prize is missing where won is 'false'"),
     "missing together": (_null_together, "t: a, b, c are missing in the same rows"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from tabgraphsyn.data.reference import no_entities
 from tabgraphsyn.data.rules.find_sums import exact_groups
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Total
@@ -123,8 +124,12 @@ def few_valued(search: Search) -> dict[Operand, tuple[np.ndarray, list[str]]]:
 
 def _is_of_many(search: Search, codes: np.ndarray) -> bool:
     """Return whether each value that a rule could name stands under several parents, or none, by every key."""
-    rows = np.bincount(codes)
-    for relation in search.tables.schema.relations_of_child(search.table):
+    rows, tables = np.bincount(codes), search.tables
+    sizes = {name: tables.database[name].num_rows for name in tables.schema.table_names}
+    nobody = no_entities((), sizes, LEVEL_PARENTS_MIN)  # of four plans none is told by what its many contracts hold
+    for relation in tables.schema.relations_of_child(search.table):
+        if relation.parent_table in nobody:
+            continue
         family = search.sample.family(relation.name)
         has = family >= 0
         pairs = np.unique(np.stack([codes[has], family[has]], axis=1), axis=0)
