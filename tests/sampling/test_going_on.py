@@ -116,3 +116,16 @@ def test_rows_that_go_on_by_their_number_are_numbered_as_they_are_drawn() -> Non
         assert which.any() == (position < 7) and (position > 6 or made == [position + 1] * 5), (
             "what no row held is drawn"
         )
+
+
+def test_an_end_that_goes_by_a_number_is_computed_before_the_next_row_goes_on_from_it() -> None:
+    nr = np.random.default_rng(6).integers(1, 60, ROWS)
+    rows = case(nr=nr, first=days(some(3, 3000)), last=days(some(4, 3000)), opened=days(np.full(ROWS, 500)))
+    counted = rule("numbered", relation=RELATION.name, column="nr")
+    months = rule("shift", result="last", of="opened", by="nr", months=1)
+    one = follows(column="first", of="last", by="nr")
+    made = keep_families(
+        rows.schema.table("t"), rows.rows, [counted, one], rows.pointers, frozenset({"k"}), np.random.default_rng(0),
+        of_rows=[months],
+    )  # fmt: skip
+    assert [rows.broken(made, each)[1] for each in (counted, one, months)] == [0, 0, 0]

@@ -33,7 +33,10 @@ def go_on(
     source, place = _before(rule, rows, family)
     if rule.opens_empty:
         rows.nulls(rule.column.column, (family >= 0) & (place == 0) & rows.filled(rule.column.column))
-    ways = _ways(rule.column.column, of_rows, protected)
+    every = _computed(rule.column.column, of_rows, protected)
+    for one, target in every:  # numbers that changed before are followed by what is computed from them
+        compute(one, target, rows)
+    ways = _ways(rule.column.column, every)
     follows = rule.of.column in {target for _, target in ways}
     pair = {rule.column, rule.of}
     if not follows and not any(isinstance(one, Order) and pair <= set(one.operands) for one in of_rows):
@@ -67,12 +70,17 @@ def _take(rule: Continued, rows: RuleRows, source: np.ndarray, where: np.ndarray
     return changed
 
 
-def _ways(column: str, of_rows: Sequence[Rule], protected: frozenset[str]) -> list[tuple[Rule, str]]:
-    """Return what is computed from a column by rules about single rows, and from that, in turn."""
+def _computed(column: str, of_rows: Sequence[Rule], protected: frozenset[str]) -> list[tuple[Rule, str]]:
+    """Return what rules about single rows compute, without lists of values and without a column."""
+    found = [(of_rows[number], target) for number, target in computed(of_rows, protected | {column})]
+    return [(rule, target) for rule, target in found if not isinstance(rule, Fixed | Calendar)]
+
+
+def _ways(column: str, every: Sequence[tuple[Rule, str]]) -> list[tuple[Rule, str]]:
+    """Return what of it is computed from a column, and from that, in turn."""
     found, reached = [], {column}
-    for number, target in computed(of_rows, protected | {column}):
-        rule = of_rows[number]
-        if not isinstance(rule, Fixed | Calendar) and reached & {one.column for one in rule.operands}:
+    for rule, target in every:
+        if reached & {one.column for one in rule.operands}:
             found.append((rule, target))
             reached.add(target)
     return found
