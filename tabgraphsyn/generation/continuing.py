@@ -66,7 +66,8 @@ class Continuing:
             and one.column.column in codec.columns.keys() - derived
             and codec.columns[one.column.column].given is None
         )
-        types = {one.column.column: decoded(codec, row, one.column.column).type for one in (*found, *numbered)}
+        names = [*(one.column.column for one in found), *(one.column.column for one in numbered)]
+        types = {name: decoded(codec, row, name).type for name in names}
         return Continuing(found, codec, units, types, numbered) if found else None
 
     @property
