@@ -279,7 +279,8 @@ def _pattern(values: pa.ChunkedArray, regex_format: str | None) -> PatternMaker:
     else:
         examples = pc.unique(values.drop_null())
         step = max(1, len(examples) // PATTERN_EXAMPLES)
-        pattern = Pattern.learn(examples[::step].to_pylist() if step > 1 else examples.to_pylist())
+        some = examples[::step].to_pylist() if step > 1 else examples.to_pylist()
+        pattern = Pattern.learn(some, needed=len(examples))
     return PatternMaker(str(values.type), pattern, max(len(values), 1))
 
 

@@ -57,3 +57,16 @@ def test_a_key_names_the_person_of_its_row() -> None:
 
 def test_codes_keep_their_pattern() -> None:
     assert maker_of([f"K-{number:04d}" for number in range(300)], "code").kind == "pattern"
+
+
+@pytest.mark.parametrize("start,end", [("U", 1_999), ("EMP-", 150), ("x", 130)])
+def test_ids_that_count_on_keep_their_shape(start: str, end: int) -> None:
+    """The longest ids all begin with 1: what that leaves is too little for as many ids as there are."""
+    made = maker_of([f"{start}{number}" for number in range(1, end)], "code").make(np.arange(2 * end)).to_pylist()
+    grown = [one for one in made[: end - 1] if not re.fullmatch(rf"{start}[1-9]\d*", one)]
+    assert not grown and len(set(made)) == 2 * end
+
+
+def test_digits_that_leave_room_are_kept() -> None:
+    made = maker_of([f"2023-{number:04d}" for number in range(1, 900)], "code").make(np.arange(900)).to_pylist()
+    assert all(one.startswith("2023-") for one in made)

@@ -128,7 +128,7 @@ class IdentifierCodec(UnmodelledCodec):
             numbers["pattern"] = Pattern.from_regex(regex_format)
         else:
             examples = counted.field(0)[:PATTERN_EXAMPLES].cast(pa.string()).to_pylist()
-            numbers["pattern"] = Pattern.learn(examples, open_after)
+            numbers["pattern"] = Pattern.learn(examples, open_after, len(counted))
         return IdentifierCodec(
             column=column,
             has_missing=has_missing,

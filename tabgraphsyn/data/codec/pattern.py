@@ -29,6 +29,7 @@ EXAMPLES_MIN = 5
 """Examples that must share a length, or a letter in its place, before the pattern names it."""
 LARGEST_CLASS = 1_000
 OPEN_REPEATS = 8
+ROOM_FOR_EACH = 2
 GOLDEN = 0.6180339887498949
 CLASSES = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 FEW_HEXADECIMAL = 20
@@ -66,7 +67,7 @@ class Pattern(Plain):
         yield not self.check or re.fullmatch("[0-9A-Z -]*", characters) is not None, "characters that can be checked"
 
     @staticmethod
-    def learn(values: Sequence[str], open_after: int = MAX_LENGTH) -> Pattern:
+    def learn(values: Sequence[str], open_after: int = MAX_LENGTH, needed: int = 0) -> Pattern:
         """Return the pattern of example ids: per length, per position a character class.
 
         Ids of one length whose separators stand in several places are as many shapes (96/105 and 109/87). A position
@@ -78,6 +79,8 @@ class Pattern(Plain):
         Args:
             values: the examples.
             open_after: from this position on digits take all digits, even where one never changes.
+            needed: how many ids the column holds; where digits that never change leave no room for twice as many
+                (E1 to E199 share a 1 where they are longest), as many are open as that takes, the last ones first.
 
         >>> Pattern.learn(["A-10", "A-27", "A-33", "A-41", "A-58"]).templates
         (('A', '-', '0123456789', '0123456789'),)
@@ -94,11 +97,15 @@ class Pattern(Plain):
         groups = groups[:MOST_SHAPES]
         total = sum(map(len, groups))
         has_zeros = len(examples) < MANY_EXAMPLES or any(re.search(r"(?<!\d)0\d", one) for one in examples.tolist())
-        return Pattern(
+        found = Pattern(
             tuple(_template(group, open_after, has_zeros) for group in groups),
             tuple(len(group) / total for group in groups),
             check,
         )
+        longest = min(open_after, int(np.char.str_len(examples).max()))
+        if not longest or found.room >= ROOM_FOR_EACH * needed:
+            return found
+        return Pattern.learn(values, longest - 1, needed)
 
     @staticmethod
     def from_regex(regex: str) -> Pattern:
