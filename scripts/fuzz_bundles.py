@@ -111,11 +111,12 @@ def _components(bundle: Path) -> dict[str, Any] | None:
     """Return what ``bundle.json`` would list as components, None where that cannot be told any more."""
     try:
         read = {path.relative_to(bundle).as_posix(): json.loads(_content(path)) for path in bundle.rglob("*.json")}
-        found = {"structure": read["structure.json"]["structure"], "gnn": read["gnn.json"]["gnn"]}
+        found = {"structure": read["structure.json"]["structure"]}
+        found |= {"gnn": read["gnn.json"]["gnn"]} if "gnn.json" in read else {}
         for table in read[MANIFEST]["tables"]:
-            found[f"autoencoder/{table}"] = read[f"autoencoder/{table}.json"]["autoencoder"]
-            for key in ("denoiser", "diffusion"):
-                found[f"{key}/{table}"] = read[f"diffusion/{table}.json"][key]
+            for kind, keys in (("autoencoder", ("autoencoder",)), ("diffusion", ("denoiser", "diffusion"))):
+                held = read.get(f"{kind}/{table}.json")
+                found |= {f"{key}/{table}": held[key] for key in keys if held is not None}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found
