@@ -38,7 +38,7 @@ def with_missing_words(schema: Schema, work: IngestWork, values: Mapping[str, Ma
         (table.name, column.name)
         for table in schema.tables
         for column in table.columns
-        if column.sdtype in ("categorical", "text")
+        if column.sdtype in ("categorical", "text", "id")
     }
     usual = {word for place, found in ways.items() if place not in worded for word in found}
     work.reasons.notes += _told(
