@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import pyarrow as pa
+
 from tabgraphsyn.data.ingest.table_queries import ColumnValues
 from tabgraphsyn.data.ingest.work import IngestWork
 from tabgraphsyn.data.schema import Schema
@@ -38,7 +40,7 @@ def with_missing_words(schema: Schema, work: IngestWork, values: Mapping[str, Ma
         (table.name, column.name)
         for table in schema.tables
         for column in table.columns
-        if column.sdtype in ("categorical", "text", "id")
+        if work.targets[table.name][column.name].type == pa.string()
     }
     usual = {word for place, found in ways.items() if place not in worded for word in found}
     work.reasons.notes += _told(
