@@ -17,7 +17,7 @@ from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.codec.repeated import RepeatedCodec
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.generation.cells import decoded, units_of, written
-from tabgraphsyn.models.absorbing.units import Unit, Units
+from tabgraphsyn.models.absorbing.columns.units import Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 TRIES = 12

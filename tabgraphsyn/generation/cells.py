@@ -8,7 +8,7 @@ import torch
 
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.column import Draw
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 

@@ -20,7 +20,7 @@ from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.family_kinds import Numbered
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.generation.cells import decoded, units_of, written
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 Stands = tuple[EncodedBatch, Tensor]

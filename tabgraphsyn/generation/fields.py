@@ -24,7 +24,7 @@ from tabgraphsyn.data.codec.mixed import MixedCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.codec.repeated import RepeatedCodec
 from tabgraphsyn.errors import DataError
-from tabgraphsyn.models.absorbing.units import LEVEL, Units
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Units
 
 _READ = (
     CategoricalCodec, ConstantCodec, ClockCodec, ClockLagCodec, DatetimeCodec, DerivedCodec, MixedCodec, NumericalCodec,

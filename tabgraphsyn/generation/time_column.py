@@ -17,8 +17,8 @@ from tabgraphsyn.data.codec.column import ColumnCodec, Draw
 from tabgraphsyn.data.codec.datetime import DAY_US, DatetimeCodec
 from tabgraphsyn.data.known.panel import microseconds
 from tabgraphsyn.data.layout import EncodedTable
-from tabgraphsyn.models.absorbing.pace import Pace
-from tabgraphsyn.models.absorbing.units import LEVEL, Units
+from tabgraphsyn.models.absorbing.around.pace import Pace
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 

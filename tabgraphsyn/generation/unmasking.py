@@ -15,13 +15,13 @@ from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.carried import TRIES, Carried
 from tabgraphsyn.generation.continuing import Continuing
 from tabgraphsyn.generation.time_column import TimeColumn
+from tabgraphsyn.models.absorbing.around.history import LEAD, LastRow
+from tabgraphsyn.models.absorbing.around.pace import Clock
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings, to_device
+from tabgraphsyn.models.absorbing.columns.units import Unit
 from tabgraphsyn.models.absorbing.drafts import Around, Before, Context
 from tabgraphsyn.models.absorbing.drawing import Heed, Stepper
-from tabgraphsyn.models.absorbing.history import LEAD, LastRow
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.pace import Clock
-from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
-from tabgraphsyn.models.absorbing.units import Unit
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.families import Families
 

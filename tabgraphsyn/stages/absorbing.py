@@ -21,18 +21,18 @@ from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generators.absorbing import Absorbing
-from tabgraphsyn.models.absorbing.affinity import Affinity, affinities
-from tabgraphsyn.models.absorbing.grids import Grid, grids
+from tabgraphsyn.models.absorbing.around.clean_rows import present
+from tabgraphsyn.models.absorbing.around.pace import Pace, bins_of
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings
+from tabgraphsyn.models.absorbing.columns.grids import Grid, grids
+from tabgraphsyn.models.absorbing.columns.order import ORDERS, hidden_groups
+from tabgraphsyn.models.absorbing.columns.units import Units
+from tabgraphsyn.models.absorbing.levels.affinity import Affinity, affinities
+from tabgraphsyn.models.absorbing.levels.joint_levels import sets_of
+from tabgraphsyn.models.absorbing.levels.known_levels import Said, said_fields
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.order import ORDERS, hidden_groups
-from tabgraphsyn.models.absorbing.pace import Pace, bins_of
-from tabgraphsyn.models.absorbing.partners import partners
-from tabgraphsyn.models.absorbing.rows import present
-from tabgraphsyn.models.absorbing.said import Said, said_fields
-from tabgraphsyn.models.absorbing.scales import scales
-from tabgraphsyn.models.absorbing.surroundings import Surroundings
-from tabgraphsyn.models.absorbing.together import sets_of
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.numbers.partners import partners
+from tabgraphsyn.models.absorbing.numbers.scales import scales
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions

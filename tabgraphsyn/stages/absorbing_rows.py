@@ -21,17 +21,17 @@ from tabgraphsyn.generation.continuing import Continuing
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.fixing.demands import Cells, Demands, asked_columns
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
+from tabgraphsyn.generation.heeding.families import UnmaskedFamilies
+from tabgraphsyn.generation.heeding.heed import UnmaskedRules
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
-from tabgraphsyn.generation.keeping.unmasked_families import UnmaskedFamilies
-from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
 from tabgraphsyn.generation.new_keys import NewKeys, looked_up
 from tabgraphsyn.generation.parents import Fixed
 from tabgraphsyn.generation.row_maker import RowMaker
 from tabgraphsyn.generation.time_column import TimeColumn, on_days
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tabgraphsyn.generators.absorbing import Absorbing
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.stages.absorbing import conditions, load_network
 from tabgraphsyn.stages.around_rows import Database, ancestor, driver_pointer, surroundings, ways_up

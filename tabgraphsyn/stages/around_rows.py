@@ -16,7 +16,7 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.pointers import follow
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.sibling_order import order_column
-from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings, Way
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.around_times import series, standing_in_time

@@ -33,9 +33,9 @@ from tabgraphsyn.generation.fixing.wishes import Wishes
 from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
+from tabgraphsyn.generation.keeping.known_totals import ToldTotals, added_up, agreed
 from tabgraphsyn.generation.keeping.rule_keeping import RuleKeeper, computed, listed_columns
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
-from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up, agreed
 from tabgraphsyn.generation.keys import Keys
 from tabgraphsyn.generation.new_keys import looked_up
 from tabgraphsyn.generation.parents import Parents

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tabgraphsyn.models.absorbing.units import LEVEL
+from tabgraphsyn.models.absorbing.columns.units import LEVEL
 from tabgraphsyn.training.unmasking import UnmaskingTask
 
 FACTORS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from tabgraphsyn.data.pointers import concatenated_ranges
 from tabgraphsyn.data.seeding import derive_seed
+from tabgraphsyn.models.absorbing.around.history import LEAD
+from tabgraphsyn.models.absorbing.around.pace import Clock
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings, to_device
 from tabgraphsyn.models.absorbing.drafts import Around, Before, Context, Draft
-from tabgraphsyn.models.absorbing.history import LEAD
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.pace import Clock
-from tabgraphsyn.models.absorbing.surroundings import Surroundings, to_device
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families, FamilyBatches
 from tabgraphsyn.training.astray import Astray

@@ -9,10 +9,10 @@ import torch
 from scipy.special import ndtri
 
 from tabgraphsyn.data.layout import CategoricalField, EncodedTable, NumericalField, TableLayout
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings, Way
+from tabgraphsyn.models.absorbing.columns.units import Digits, Units
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH
-from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
-from tabgraphsyn.models.absorbing.units import Digits, Units
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions

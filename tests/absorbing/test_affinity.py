@@ -10,10 +10,10 @@ from small_table import PARENT, UNITS, network, rows, surrounded
 from test_network import context_of, masks, shaken
 
 from tabgraphsyn.data.layout import CategoricalField, EncodedTable, TableLayout
-from tabgraphsyn.models.absorbing.affinity import Affinities, affinities
 from tabgraphsyn.models.absorbing.drafts import Around
 from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
-from tabgraphsyn.models.absorbing.said import said_fields
+from tabgraphsyn.models.absorbing.levels.affinity import Affinities, affinities
+from tabgraphsyn.models.absorbing.levels.known_levels import said_fields
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.row_conditions import RowConditions
 

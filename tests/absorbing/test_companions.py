@@ -7,12 +7,12 @@ import pytest
 import torch
 from small_table import network, rows
 
-from tabgraphsyn.models.absorbing import companions
-from tabgraphsyn.models.absorbing.companions import RIDGE, Companions
-from tabgraphsyn.models.absorbing.growing import Growing, Weighing
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.numbers import NEAR, Company, nearness, scaled
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH, _logarithms
+from tabgraphsyn.models.absorbing.numbers import companions
+from tabgraphsyn.models.absorbing.numbers.companions import RIDGE, Companions
+from tabgraphsyn.models.absorbing.numbers.growing import Growing, Weighing
+from tabgraphsyn.models.absorbing.numbers.mixture import NEAR, Company, nearness, scaled
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH, _logarithms
 from tabgraphsyn.models.batch import EncodedBatch
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.schema import Column, Table, TableSchema
-from tabgraphsyn.models.absorbing.scales import POINTS, scales
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, scales
 
 ROWS = 400
 

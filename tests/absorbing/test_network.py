@@ -10,11 +10,12 @@ import torch
 from small_table import UNITS, network, rows, surrounded
 from torch import Tensor
 
-from tabgraphsyn.models.absorbing import network as absorbing_network
+from tabgraphsyn.models.absorbing import coded_rows
+from tabgraphsyn.models.absorbing.columns.units import Unit
 from tabgraphsyn.models.absorbing.drafts import Context
 from tabgraphsyn.models.absorbing.drawing import Made, Stepper, _Making
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.numbers import (
+from tabgraphsyn.models.absorbing.numbers.mixture import (
     COMPONENTS,
     PEAKS,
     Company,
@@ -23,9 +24,8 @@ from tabgraphsyn.models.absorbing.numbers import (
     scaled,
     unscaled,
 )
-from tabgraphsyn.models.absorbing.partners import Peaks
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH
-from tabgraphsyn.models.absorbing.units import Unit
+from tabgraphsyn.models.absorbing.numbers.partners import Peaks
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH
 from tabgraphsyn.models.batch import EncodedBatch
 
 
@@ -112,7 +112,7 @@ def test_levels_and_digits_are_drawn_as_likely_as_they_are_in_training(partners:
 def test_wide_units_are_as_surprising_where_only_masked_rows_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     known, batch, found = masks(100), rows(100), []
     for wide in (1000, 2):
-        monkeypatch.setattr(absorbing_network, "WIDE", wide)
+        monkeypatch.setattr(coded_rows, "WIDE", wide)
         torch.manual_seed(5)
         made = shaken(network())
         surprise = made.surprises(made.draft(batch, known), context_of(made, 100)) * ~known

@@ -29,9 +29,9 @@ from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
 from tabgraphsyn.data.seeding import derive_seed
 from tabgraphsyn.generation.time_column import TimeColumn
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
+from tabgraphsyn.models.absorbing.around.pace import Clock, Pace, PaceHead, bins_of
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.pace import Clock, Pace, PaceHead, bins_of
-from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.stages.around_times import series

@@ -10,9 +10,9 @@ from small_table import UNITS
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.schema import Column, Table, TableSchema
-from tabgraphsyn.models.absorbing.numbers import COMPONENTS, PEAKS, Company, MixtureHead, scaled
-from tabgraphsyn.models.absorbing.partners import Partners, Peaks, _multiples, partners, peak
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH, values_of
+from tabgraphsyn.models.absorbing.numbers.mixture import COMPONENTS, PEAKS, Company, MixtureHead, scaled
+from tabgraphsyn.models.absorbing.numbers.partners import Partners, Peaks, _multiples, partners, peak
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH, values_of
 
 
 def meters(rows: int = 3000) -> pa.Table:

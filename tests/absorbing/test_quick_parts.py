@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tabgraphsyn.models.absorbing.companions import distinct_masks
-from tabgraphsyn.models.absorbing.heads import level_surprises, log_sum_exp
-from tabgraphsyn.models.absorbing.recurrence import states
+from tabgraphsyn.models.absorbing.around.recurrence import states
+from tabgraphsyn.models.absorbing.levels.surprises import level_surprises, log_sum_exp
+from tabgraphsyn.models.absorbing.numbers.companions import distinct_masks
 
 
 @pytest.mark.parametrize("lengths", [[7, 5, 5, 1], [1], [1, 1], [9]])

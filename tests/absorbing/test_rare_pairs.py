@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from tabgraphsyn.data.layout import CategoricalField, TableLayout
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings, Way
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.surroundings import Surroundings, Way
-from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions

@@ -20,11 +20,11 @@ from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.data.schema import Column, Table, TableSchema
 from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generators.absorbing import Absorbing
-from tabgraphsyn.models.absorbing.grids import GRIDS, grids
-from tabgraphsyn.models.absorbing.history import HISTORIES
+from tabgraphsyn.models.absorbing.around.history import HISTORIES
+from tabgraphsyn.models.absorbing.columns.grids import GRIDS, grids
+from tabgraphsyn.models.absorbing.columns.order import ORDERS, AnyOrder, OneOrder
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.order import ORDERS, AnyOrder, OneOrder
-from tabgraphsyn.models.absorbing.units import Units
 from tabgraphsyn.verbs.sample import sample
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from small_table import LAYOUT, UNITS, encoded
 
-from tabgraphsyn.models.absorbing.grids import FINE, grids
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.columns.grids import FINE, grids
+from tabgraphsyn.models.absorbing.columns.units import Units
 
 
 def timetable(rows: int, values: int, seed: int = 0) -> np.ndarray:

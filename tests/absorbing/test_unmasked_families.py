@@ -11,8 +11,8 @@ from test_unmasked_rules import Drawn
 
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Column, Relation, Schema, TableSchema
-from tabgraphsyn.generation.keeping.unmasked_families import UnmaskedFamilies
-from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
+from tabgraphsyn.generation.heeding.families import UnmaskedFamilies
+from tabgraphsyn.generation.heeding.heed import UnmaskedRules
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
 from tests.sampling.keeping_rows import rule
 

@@ -20,13 +20,13 @@ from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.fixing.condition import Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
+from tabgraphsyn.generation.heeding.heed import UnmaskedRules
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
-from tabgraphsyn.generation.keeping.unmasked_rules import UnmaskedRules
 from tabgraphsyn.generation.unmasking import unmasked_rows, whole_families
-from tabgraphsyn.models.absorbing.grids import grids
+from tabgraphsyn.models.absorbing.columns.grids import grids
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.training.unmasking import UnmaskingTask

@@ -20,7 +20,7 @@ from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.fixing.condition import Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.columns.units import Units
 
 ROWS = 3000
 DRAW = Draw(np.random.default_rng(0))

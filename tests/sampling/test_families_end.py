@@ -19,7 +19,7 @@ from tabgraphsyn.generation.keeping.family_ends import keep_ends, read_through
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.rule_parents import as_own
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 ROWS, PARENTS = 400, 50

@@ -18,7 +18,7 @@ from tabgraphsyn.generation.continuing import Continuing
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.rule_repairs import compute
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
-from tabgraphsyn.models.absorbing.units import Units
+from tabgraphsyn.models.absorbing.columns.units import Units
 from tabgraphsyn.models.batch import EncodedBatch
 
 WORDS = np.array(["new", "held", "sent", "back"])

@@ -13,9 +13,9 @@ from tabgraphsyn.data.rules.kept import RowRules, learn_row_rules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
-from tabgraphsyn.generation.keeping.alike import Alike
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_order import in_order
+from tabgraphsyn.generation.keeping.similar_rows import Alike
 
 
 def days(numbers: np.ndarray) -> pa.Array:

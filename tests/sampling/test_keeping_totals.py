@@ -13,7 +13,7 @@ from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
-from tabgraphsyn.generation.keeping.told_totals import ToldTotals, added_up
+from tabgraphsyn.generation.keeping.known_totals import ToldTotals, added_up
 
 
 @pytest.mark.parametrize("how", ["sum", "min", "max", "mean"])

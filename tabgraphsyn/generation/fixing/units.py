@@ -19,9 +19,9 @@ from tabgraphsyn.errors import ConfigError
 from tabgraphsyn.generation.fields import above, places_of
 from tabgraphsyn.generation.fixing.condition import FILLED, Condition
 from tabgraphsyn.generation.fixing.demands import Cells, Demands
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit, Units
 from tabgraphsyn.models.absorbing.drafts import Before, Context
 from tabgraphsyn.models.absorbing.drawing import Stepper
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 
 TRIES = 200

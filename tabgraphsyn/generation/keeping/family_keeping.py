@@ -19,7 +19,7 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.running_kind import Running, carried_on
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.schema import TableSchema
-from tabgraphsyn.generation.keeping.even_totals import keep_family_total
+from tabgraphsyn.generation.keeping.constant_totals import keep_family_total
 from tabgraphsyn.generation.keeping.family_continued import go_on
 from tabgraphsyn.generation.keeping.family_order import in_order
 from tabgraphsyn.generation.keeping.family_rise import keep_rising

@@ -23,8 +23,8 @@ from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.shift_kind import Shift
 from tabgraphsyn.data.rules.value_kinds import Fixed
+from tabgraphsyn.generation.keeping.known_totals import ToldTotals
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
-from tabgraphsyn.generation.keeping.told_totals import ToldTotals
 
 OF_ONE_ROW = ("min", "max", "first", "last")
 """Totals that one row of a parent says."""

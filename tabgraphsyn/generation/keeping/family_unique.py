@@ -10,8 +10,8 @@ from tabgraphsyn.data.codes import MISSING, column_codes, tuple_codes
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
-from tabgraphsyn.generation.keeping.alike import Alike
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+from tabgraphsyn.generation.keeping.similar_rows import Alike
 
 _ROUNDS = 30
 _TRIES = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tabgraphsyn.models.absorbing.pace import Clock
+from tabgraphsyn.models.absorbing.around.pace import Clock
 from tabgraphsyn.models.batch import EncodedBatch
 
 
@@ -73,7 +73,7 @@ class Before:
     """What came before some rows among their siblings.
 
     Shape:
-        history: (rows, told), see ``history.py``. numbers: (rows, 2 * n_num), see ``AbsorbingNetwork.before``.
+        history: (rows, told), see ``around/history.py``. numbers: (rows, 2 * n_num), see ``AbsorbingNetwork.before``.
     """
 
     history: Tensor

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tabgraphsyn.models.absorbing.asks import Ask, asks_of
+from tabgraphsyn.models.absorbing.columns.units import DIGIT, LEVEL, NUMBER, Unit
 from tabgraphsyn.models.absorbing.drafts import Before, Context
-from tabgraphsyn.models.absorbing.growing import Growing, Weighing
+from tabgraphsyn.models.absorbing.head_columns import Ask, asks_of
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
-from tabgraphsyn.models.absorbing.numbers import FEATURES, MixtureHead, chosen_level, features
-from tabgraphsyn.models.absorbing.partners import Peaks
-from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
+from tabgraphsyn.models.absorbing.numbers.growing import Growing, Weighing
+from tabgraphsyn.models.absorbing.numbers.mixture import FEATURES, MixtureHead, chosen_level, features
+from tabgraphsyn.models.absorbing.numbers.partners import Peaks
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.denoiser.mlp import ResidualBlock
 from tabgraphsyn.models.precision import computing

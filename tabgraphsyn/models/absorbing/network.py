@@ -7,7 +7,6 @@ Sources: autoregressive diffusion in any order (Hoogeboom et al. 2022, arXiv 211
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -15,12 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import TableLayout
-from tabgraphsyn.models.absorbing.affinity import Affinities, OwnWays
-from tabgraphsyn.models.absorbing.companions import Companions
+from tabgraphsyn.models.absorbing.around.clean_rows import RowEncoder, present
+from tabgraphsyn.models.absorbing.around.history import HISTORIES, PLACE_FEATURES, place_features
+from tabgraphsyn.models.absorbing.around.pace import Pace, PaceHead
+from tabgraphsyn.models.absorbing.coded_rows import CodedRows
+from tabgraphsyn.models.absorbing.columns.order import AnyOrder, Order
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit, Units
 from tabgraphsyn.models.absorbing.drafts import Around, Before, Context, Draft
-from tabgraphsyn.models.absorbing.heads import level_surprises
-from tabgraphsyn.models.absorbing.history import HISTORIES, PLACE_FEATURES, place_features
-from tabgraphsyn.models.absorbing.numbers import (
+from tabgraphsyn.models.absorbing.levels.affinity import Affinities, OwnWays
+from tabgraphsyn.models.absorbing.levels.joint_levels import Together
+from tabgraphsyn.models.absorbing.levels.known_levels import said_fields
+from tabgraphsyn.models.absorbing.levels.surprises import level_surprises
+from tabgraphsyn.models.absorbing.numbers.companions import Companions
+from tabgraphsyn.models.absorbing.numbers.mixture import (
     COMPONENTS,
     FEATURES,
     NEAR,
@@ -32,22 +38,12 @@ from tabgraphsyn.models.absorbing.numbers import (
     nearness,
     scaled,
 )
-from tabgraphsyn.models.absorbing.order import AnyOrder, Order
-from tabgraphsyn.models.absorbing.pace import Pace, PaceHead
-from tabgraphsyn.models.absorbing.partners import Partners, Peaks
-from tabgraphsyn.models.absorbing.rows import RowEncoder, present
-from tabgraphsyn.models.absorbing.said import said_fields
-from tabgraphsyn.models.absorbing.scales import POINTS
-from tabgraphsyn.models.absorbing.together import Together
-from tabgraphsyn.models.absorbing.units import LEVEL, NUMBER, Unit, Units
+from tabgraphsyn.models.absorbing.numbers.partners import Partners, Peaks
 from tabgraphsyn.models.batch import EncodedBatch
 from tabgraphsyn.models.denoiser.mlp import ResidualBlock, Weights, residual
 
-WIDE = 100
-"""Levels of a unit from which on only the rows in which it is masked are asked for it."""
 
-
-class AbsorbingNetwork(nn.Module):
+class AbsorbingNetwork(CodedRows):
     """Predicts every unit of a row.
 
     Args:
@@ -64,19 +60,6 @@ class AbsorbingNetwork(nn.Module):
         told_by: what fields tell of categorical ones by counts, see ``Affinities``. ahead: categorical fields that
             are drawn before all others.
     """
-
-    scale: Tensor
-    token_unit: Tensor
-    level_start: Tensor
-    masked_level: Tensor
-    revealed_by: Tensor
-    gates: Tensor
-    level_unit: Tensor
-    level_token: Tensor
-    smooth: Tensor
-    smooth_unit: Tensor
-    token_number: Tensor
-    narrow: Tensor
 
     def __init__(
         self,
@@ -99,17 +82,9 @@ class AbsorbingNetwork(nn.Module):
         ahead: Sequence[int] = (),
         keys: Sequence[int] = (),
     ) -> None:
-        super().__init__()
-        self.units, self.told = units, facts
+        super().__init__(units)
+        self.told, numbers = facts, len(units.layout.numerical)
         self.order = AnyOrder(len(units.groups)) if order is None else order
-        self._index()
-        numbers = len(units.layout.numerical)
-        self.register_buffer("scale", torch.zeros(numbers, POINTS))
-        for number, digits in enumerate(units.digits):
-            if digits is not None:
-                self.register_buffer(f"edges_{number}", torch.zeros(digits.coarse, digits.fine, 2))
-                self.register_buffer(f"parts_{number}", torch.ones(digits.coarse, dtype=torch.int64))
-                self.register_buffer(f"usual_{number}", torch.zeros(digits.coarse, digits.fine))
         self.level_dim = level_dim
         self.embedding = nn.Embedding(sum(self.token_levels) + len(self.token_levels) or 1, level_dim)
         nn.init.normal_(self.embedding.weight, std=0.3)
@@ -148,71 +123,6 @@ class AbsorbingNetwork(nn.Module):
         if units.smooth:
             MixtureHead.start(self.head.bias.data[sum(self.token_levels) : first].view(-1, 3, self.components))
 
-    def _index(self) -> None:
-        """Register where each unit stands among codes, masks and columns of the head."""
-        units = self.units
-        self.token_levels = [unit.levels for unit in units.tokens]
-        self.wide = [place for place, unit in enumerate(units.tokens) if unit.kind == LEVEL and unit.levels >= WIDE]
-        self.few = [place for place in range(len(units.tokens)) if place not in self.wide]
-        ends = list(accumulate(self.token_levels))
-        self.token_start = [end - levels for end, levels in zip(ends, self.token_levels, strict=True)]
-        places = {unit: place for place, unit in enumerate(units.all)}
-        gates = [-1 if field.gate is None else field.gate for field in units.layout.numerical]
-        for name, values in (
-            ("token_unit", [places[unit] for unit in units.tokens]),
-            ("level_start", [start + place for place, start in enumerate(self.token_start)]),
-            ("masked_level", [end + place for place, end in enumerate(ends)]),
-            ("revealed_by", list(units.revealed_by)),
-            ("gates", gates),
-            ("level_unit", [places[one] for one in units.levels]),
-            ("level_token", [units.tokens.index(one) for one in units.levels]),
-            ("smooth", list(units.smooth)),
-            ("smooth_unit", [place for place, unit in enumerate(units.all) if unit.kind == NUMBER]),
-            ("narrow", self.few),
-            ("token_number", [-1 if unit.kind == LEVEL else unit.field for unit in units.tokens]),
-        ):
-            self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
-
-    def codes(self, batch: EncodedBatch) -> Tensor:
-        """Return the codes of clean rows, (rows, tokens) int64."""
-        found = []
-        written: dict[int, Tensor] = {}
-        for unit in self.units.tokens:
-            if unit.kind == LEVEL:
-                found.append(batch.categorical[:, unit.field])
-                continue
-            if unit.digit == 0:
-                written[unit.field] = self._digits(unit.field, batch.numerical[:, unit.field])
-            found.append(written[unit.field][:, unit.digit])
-        return torch.stack(found, dim=1) if found else batch.categorical.new_zeros(batch.rows, 0)
-
-    def code(self, batch: EncodedBatch, unit: Unit) -> Tensor:
-        """Return the codes of one unit with levels in clean rows, (rows,) int64."""
-        if unit.kind == LEVEL:
-            return batch.categorical[:, unit.field]
-        return self._digits(unit.field, batch.numerical[:, unit.field])[:, unit.digit]
-
-    def _digits(self, number: int, value: Tensor) -> Tensor:
-        edges, parts = self.cells(number)
-        valid = torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)
-        cells = edges[valid]
-        place = torch.searchsorted(((cells[:-1, 1] + cells[1:, 0]) / 2).contiguous(), value.contiguous())
-        return valid.nonzero()[place]
-
-    def cells(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return edges (coarse, fine, 2) and numbers of parts (coarse,) of a rough number."""
-        edges: Tensor = getattr(self, f"edges_{number}")
-        parts: Tensor = getattr(self, f"parts_{number}")
-        return edges, parts.clamp(1, edges.shape[1])
-
-    def draft(self, batch: EncodedBatch, is_known: Tensor) -> Draft:
-        """Return clean rows of which some units are known.
-
-        Shape:
-            is_known: (rows, units) bool.
-        """
-        return Draft(self.codes(batch), batch.numerical, present(batch, self.gates), is_known)
-
     def before(self, history: Tensor, last: EncodedBatch, has_one: Tensor) -> Before:
         """Return what came before rows: their history, and the numbers of the last sibling in both scales.
 
@@ -240,10 +150,6 @@ class AbsorbingNetwork(nn.Module):
             assert around.clock is not None
             context = context + self.pace.seen_before(around.clock)
         return Context(context, self.affinities.said(around))
-
-    def numbers_known(self, draft: Draft) -> Tensor:
-        """Return which numbers are known and have a meaning, (rows, n_num) bool."""
-        return draft.is_known[:, self.revealed_by] & draft.is_present
 
     def stem_of(self, draft: Draft, value: Tensor | None = None) -> Tensor:
         """Return the first layer of a draft, (rows, width); ``value`` as in ``company``."""
@@ -354,19 +260,6 @@ class AbsorbingNetwork(nn.Module):
         found = nearness(near, company, self.middles(unit, first), peaks)
         usual: Tensor = getattr(self, f"usual_{unit.field}")
         return found + usual[first] if unit.digit else found
-
-    def middles(self, unit: Unit, first: Tensor) -> Tensor:
-        """Return where a digit's levels lie in normalised space, (rows, levels), or (1, levels) for a first digit.
-
-        Shape:
-            first: (rows,) int64, the first digits.
-        """
-        edges, parts = self.cells(unit.field)
-        middle = edges.mean(-1)
-        if unit.digit:
-            return middle[first]
-        is_part = torch.arange(edges.shape[1], device=edges.device) < parts.unsqueeze(1)
-        return ((middle * is_part).sum(1) / parts).unsqueeze(0)
 
     def company(
         self, numbers: Tensor, is_known: Tensor, only: int | None = None, value: Tensor | None = None

@@ -23,7 +23,7 @@ from tabgraphsyn.data.rules.row_kinds import Bounds, Order
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import NullBy, NullTogether, OneOf, Unique
 from tabgraphsyn.data.schema import TableSchema
-from tabgraphsyn.generation.keeping.even_totals import add_up
+from tabgraphsyn.generation.keeping.constant_totals import add_up
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
 Values = Mapping[str, Mapping[str, pa.Array]]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.layout import TableLayout
-from tabgraphsyn.models.absorbing.numbers import FREQUENCIES
+from tabgraphsyn.models.absorbing.numbers.mixture import FREQUENCIES
 from tabgraphsyn.models.batch import EncodedBatch
 
 _FEATURES = 1 + 2 * len(FREQUENCIES)

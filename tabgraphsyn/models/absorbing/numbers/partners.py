@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.layout import EncodedTable
-from tabgraphsyn.models.absorbing.scales import REACH, values_of
+from tabgraphsyn.models.absorbing.numbers.scales import REACH, values_of
 
 MOST = 4
 """Partners of a number, at most; each stands for one multiple of another number."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tabgraphsyn.models.absorbing.companions import TINY, Companions
-from tabgraphsyn.models.absorbing.numbers import Company
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH
+from tabgraphsyn.models.absorbing.numbers.companions import TINY, Companions
+from tabgraphsyn.models.absorbing.numbers.mixture import Company
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH
 
 MOST_KEPT = 1 << 22
 """Weights that are kept, at most; those of further sets of known numbers are computed each time."""

@@ -21,9 +21,9 @@ from tabgraphsyn.data.schema import Column, TableSchema
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.scales import REACH
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit
+from tabgraphsyn.models.absorbing.numbers.scales import REACH
 
 _ALONE = TableSchema("alone", (Column("value", "numerical"),), ())
 _INSIDE = 1 - 1e-6

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tabgraphsyn.models.absorbing.units import DIGIT, LEVEL, NUMBER, Unit
+from tabgraphsyn.models.absorbing.columns.units import DIGIT, LEVEL, NUMBER, Unit
 
 if TYPE_CHECKING:
     from tabgraphsyn.models.absorbing.network import AbsorbingNetwork

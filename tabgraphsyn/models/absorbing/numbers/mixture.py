@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tabgraphsyn.models.absorbing.heads import log_sum_exp
-from tabgraphsyn.models.absorbing.partners import Peaks
-from tabgraphsyn.models.absorbing.scales import POINTS, REACH
+from tabgraphsyn.models.absorbing.levels.surprises import log_sum_exp
+from tabgraphsyn.models.absorbing.numbers.partners import Peaks
+from tabgraphsyn.models.absorbing.numbers.scales import POINTS, REACH
 
 FREQUENCIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 FEATURES = 2 + 2 * len(FREQUENCIES)

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from tabgraphsyn.data.layout import EncodedTable
 from tabgraphsyn.generation.fields import Fields
+from tabgraphsyn.generation.heeding.nulls import FILLED, NULL, UnmaskedNulls
+from tabgraphsyn.generation.heeding.steps import Step
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
-from tabgraphsyn.generation.keeping.unmasked_nulls import FILLED, NULL, UnmaskedNulls
-from tabgraphsyn.generation.keeping.unmasked_steps import Step
+from tabgraphsyn.models.absorbing.columns.units import LEVEL
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.units import LEVEL
 from tabgraphsyn.models.batch import EncodedBatch, EncodedTensors
 
 MOST_REMEMBERED = 1 << 18

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.generation.fields import Fields
+from tabgraphsyn.generation.heeding.equals import UnmaskedEquals
+from tabgraphsyn.generation.heeding.families import UnmaskedFamilies
+from tabgraphsyn.generation.heeding.fields import Computing, Missing
+from tabgraphsyn.generation.heeding.groups import UnmaskedGroups
+from tabgraphsyn.generation.heeding.nulls import FILLED, UnmaskedNulls
+from tabgraphsyn.generation.heeding.sets import UnmaskedLimits, joined
+from tabgraphsyn.generation.heeding.steps import steps_of
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents
-from tabgraphsyn.generation.keeping.unmasked_equals import UnmaskedEquals
-from tabgraphsyn.generation.keeping.unmasked_families import UnmaskedFamilies
-from tabgraphsyn.generation.keeping.unmasked_fields import Computing, Missing
-from tabgraphsyn.generation.keeping.unmasked_groups import UnmaskedGroups
-from tabgraphsyn.generation.keeping.unmasked_nulls import FILLED, UnmaskedNulls
-from tabgraphsyn.generation.keeping.unmasked_sets import UnmaskedLimits, joined
-from tabgraphsyn.generation.keeping.unmasked_steps import steps_of
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit
 from tabgraphsyn.models.batch import EncodedBatch
 
 Found = tuple[Sequence[int], EncodedBatch, Tensor]

@@ -14,7 +14,7 @@ import numpy as np
 from tabgraphsyn.data.codec import TableCodec
 from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.layout import EncodedTable
-from tabgraphsyn.models.absorbing.companions import LEAST_ROWS, RIDGE, WHOLE_SHARE
+from tabgraphsyn.models.absorbing.numbers.companions import LEAST_ROWS, RIDGE, WHOLE_SHARE
 
 POINTS = 129
 REACH = 4.2

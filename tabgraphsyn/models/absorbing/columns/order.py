@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec import TableCodec
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit, Units
 
 AHEAD = 0.5
 """Share of the rows that learn with the groups ahead at their head."""

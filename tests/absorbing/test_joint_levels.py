@@ -8,9 +8,9 @@ from small_table import UNITS, network, rows
 from test_network import context_of, masks, shaken
 
 from tabgraphsyn.data.layout import CategoricalField, EncodedTable, NumericalField, TableLayout
+from tabgraphsyn.models.absorbing.columns.order import AHEAD, AnyOrder
 from tabgraphsyn.models.absorbing.drawing import Stepper, _Making
-from tabgraphsyn.models.absorbing.order import AHEAD, AnyOrder
-from tabgraphsyn.models.absorbing.together import code_of, sets_of
+from tabgraphsyn.models.absorbing.levels.joint_levels import code_of, sets_of
 from tabgraphsyn.models.batch import EncodedBatch
 
 DAYS = TableLayout(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.layout import TableLayout
-from tabgraphsyn.models.absorbing.recurrence import states
-from tabgraphsyn.models.absorbing.rows import RowEncoder
+from tabgraphsyn.models.absorbing.around.clean_rows import RowEncoder
+from tabgraphsyn.models.absorbing.around.recurrence import states
 from tabgraphsyn.models.batch import EncodedBatch
 
 PLACE_FEATURES = 6

@@ -23,9 +23,9 @@ from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed, Unique
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.generation.fields import Fields
-from tabgraphsyn.generation.keeping.unmasked_sets import joined, numbers_of
+from tabgraphsyn.generation.heeding.sets import joined, numbers_of
+from tabgraphsyn.models.absorbing.columns.units import Unit
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.units import Unit
 from tabgraphsyn.models.batch import EncodedBatch
 
 MOST_HELD, MOST_TOGETHER = 1 << 26, 1 << 12

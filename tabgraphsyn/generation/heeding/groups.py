@@ -13,9 +13,9 @@ from tabgraphsyn.data.codec.numerical import NumericalCodec
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import OneOf
 from tabgraphsyn.generation.fields import Fields
-from tabgraphsyn.generation.keeping.unmasked_sets import level_numbers
+from tabgraphsyn.generation.heeding.sets import level_numbers
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit
 
 
 class UnmaskedGroups:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.counts import ValueCounts, as_numpy
-from tabgraphsyn.models.absorbing.numbers import chosen_level
+from tabgraphsyn.models.absorbing.numbers.mixture import chosen_level
 
 MOST_BINS = 64
 DAY_US = 86_400_000_000

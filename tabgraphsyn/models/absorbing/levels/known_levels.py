@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tabgraphsyn.data.layout import TableLayout
+from tabgraphsyn.models.absorbing.around.surroundings import Surroundings
 from tabgraphsyn.models.absorbing.drafts import Around
-from tabgraphsyn.models.absorbing.surroundings import Surroundings
 
 
 @dataclass(frozen=True)

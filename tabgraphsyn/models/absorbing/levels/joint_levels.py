@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit
 
 DIM = 32
 FIELDS, LEAST_LEVELS, MOST_LEVELS = 12, 3, 400

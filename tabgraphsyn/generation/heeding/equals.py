@@ -16,8 +16,8 @@ from tabgraphsyn.data.codes import as_text
 from tabgraphsyn.data.rules.kept import Key, RowRules
 from tabgraphsyn.data.rules.value_kinds import Among, Differ, Fixed
 from tabgraphsyn.generation.fields import Fields
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit
 from tabgraphsyn.models.absorbing.drawing import Made
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit
 
 
 class UnmaskedEquals:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabgraphsyn.data.layout import EncodedTable
-from tabgraphsyn.models.absorbing.units import Digits
+from tabgraphsyn.models.absorbing.columns.units import Digits
 
 ROUGH = 3.0
 """Mean chi-square of a value's count against what its neighbours foretell, from which on a number is rough."""

@@ -2,7 +2,7 @@
 
 A thousand levels, each with a route, a carrier and an hour of its own, are a table to be looked up. A narrow network
 learns such a table slowly and never whole. So it is counted over the training rows, and the network says in each row
-how much what each known level tells counts: levels of the row, and those that its keys and ancestors say (``said.py``).
+how much what each known level tells counts: levels of the row, and those that its keys and ancestors say.
 What few entities hold together counts as if it had never been seen.
 """
 
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabgraphsyn.data.layout import EncodedTable, TableLayout
+from tabgraphsyn.models.absorbing.columns.units import LEVEL, Unit, Units
 from tabgraphsyn.models.absorbing.drafts import Around
-from tabgraphsyn.models.absorbing.said import Said
-from tabgraphsyn.models.absorbing.units import LEVEL, Unit, Units
+from tabgraphsyn.models.absorbing.levels.known_levels import Said
 
 MANY = 256
 """Levels of a field from which on it is a table to be looked up; fewer the network learns."""

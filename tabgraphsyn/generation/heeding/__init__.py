@@ -1,0 +1,1 @@
+"""Rules heeded while rows are unmasked: what follows is computed, what cannot be has no probability."""
