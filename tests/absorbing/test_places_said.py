@@ -12,7 +12,7 @@ from test_traits_line import shops_and_persons
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.layout import CategoricalField, TableLayout
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.models.absorbing import affinity
+from tabgraphsyn.models.absorbing.levels import affinity
 from tabgraphsyn.stages import absorbing, prepare
 from tabgraphsyn.stages.around_rows import surroundings
 

@@ -95,7 +95,7 @@ class ToldTotals:
 
     def _agrees(self, rule: ParentTotal) -> bool:
         """Return whether rows may do so where no pair, or one side of many, is all that else is asked of them."""
-        return self._moves(rule, lambda one: one.filled if isinstance(one, OneOf) else _is_of_several(one))
+        return self._moves(rule, lambda one: isinstance(one, OneOf) or _is_of_several(one))
 
     def _moves(self, rule: ParentTotal, besides: Callable[[Rule], bool] = lambda _: False) -> bool:
         """Return whether rows may take other values so that they add up: no rule says more of them than an order."""
