@@ -42,4 +42,4 @@ def _begun(layer: nn.Linear, columns: Tensor, middle: Tensor, unit: Tensor) -> N
     """Let a layer begin as if some of its inputs, (n,) each, were standardised."""
     weight = layer.weight[:, columns] / unit
     layer.weight[:, columns] = weight
-    layer.bias -= weight @ middle
+    layer.bias.sub_(weight @ middle)
