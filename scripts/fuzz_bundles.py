@@ -85,8 +85,11 @@ def prepare(folder: Path, bundle: Path | None = None) -> Callable[[random.Random
     return make
 
 
-def renew(bundle: Path) -> None:
-    """Make the hashes of a bundle those of its files, as anyone can who knows how they are made."""
+def renew(bundle: Path, *, components: bool = True) -> None:
+    """Make the hashes of a bundle those of its files, as anyone can who knows how they are made.
+
+    ``components`` says whether the list of its components is made anew, too, or stays as somebody left it.
+    """
     path = bundle / MANIFEST
     try:
         raw = json.loads(_content(path))
@@ -96,7 +99,11 @@ def renew(bundle: Path) -> None:
     for name in list(files):
         if (bundle / name).is_file():
             files[name] = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
-    renewed = {**raw, "files": files, "components": _components(bundle) or raw.get("components")}
+    renewed = {
+        **raw,
+        "files": files,
+        "components": (_components(bundle) if components else None) or raw.get("components"),
+    }
     if "digest" in renewed:
         renewed["digest"] = manifest_digest(json.loads(json.dumps(renewed)))
     path.write_text(json.dumps(renewed, indent=2))

@@ -97,7 +97,7 @@ def test_a_bundle_that_hides_its_graph_network_is_refused(bundle: Path, tmp_path
     manifest = json.loads((bundle / "bundle.json").read_text())
     del manifest["components"]["gnn"]
     (bundle / "bundle.json").write_text(json.dumps(manifest))
-    renew(bundle)
+    renew(bundle, components=False)
     with pytest.raises(DataError, match="files that no bundle has"):
         sample(bundle, out=tmp_path / "out", device="cpu")
 

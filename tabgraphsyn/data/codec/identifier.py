@@ -158,7 +158,11 @@ class IdentifierCodec(UnmodelledCodec):
 
 
 def checked_pattern(numbers: pa.Array, rows: int) -> Pattern | None:
-    """Return the pattern of different whole numbers whose last digit checks the others, with room for many; or None."""
+    """Return the pattern of whole numbers whose last digit checks the others, with room for many; None where there is none.
+
+    Shape:
+        numbers are (ids,) of different int64; ``rows`` is how many rows the table has.
+    """
     texts = numbers[:PATTERN_EXAMPLES].cast(pa.string()).to_pylist()
     pattern = Pattern.learn(texts, CHECKED_PREFIX) if check_of(texts, digits_only=True) else None
     return pattern if pattern is not None and pattern.room >= ROOM_FOR_EACH * rows else None

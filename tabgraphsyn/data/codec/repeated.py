@@ -159,7 +159,8 @@ def _repeats(codecs: Mapping[str, NumericalCodec], numbers: Mapping[str, np.ndar
 
 def _next_to(one: np.ndarray, other: np.ndarray, step: float) -> float:
     """Return how many rows of (rows,) numbers are one step apart, on each side."""
-    apart = np.abs(one - other)
+    with np.errstate(over="ignore"):  # what is infinitely far apart is no step apart
+        apart = np.abs(one - other)
     return float(((apart > 0) & (apart <= step * (1 + 1e-9))).sum()) / 2
 
 

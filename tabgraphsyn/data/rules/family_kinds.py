@@ -270,7 +270,12 @@ def aggregate(how: str, value: np.ndarray, pointer: np.ndarray, parents: int) ->
 
 
 def steps(family: np.ndarray, by: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and the rows before them in their families, families in order."""
+    """Return rows and the rows before them in their families, families in order.
+
+    Shape:
+        ``family``: (rows,) number of the parent, negative for none. ``by``: (rows,), what orders them. ``counts``:
+            (rows,) bool, the rows that take part. Returned: two (pairs,) int64 of places.
+    """
     rows = np.flatnonzero(counts & (family >= 0))
     rows = rows[np.lexsort((by[rows], family[rows]))]
     same = family[rows[1:]] == family[rows[:-1]]
