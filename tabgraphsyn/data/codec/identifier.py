@@ -158,7 +158,7 @@ class IdentifierCodec(UnmodelledCodec):
 
 
 def checked_pattern(numbers: pa.Array, rows: int) -> Pattern | None:
-    """Return the pattern of whole numbers whose last digit checks the others, with room for many; None where there is none.
+    """Return the pattern of whole numbers whose last digit checks the others, None where none has room for all.
 
     Shape:
         numbers are (ids,) of different int64; ``rows`` is how many rows the table has.
