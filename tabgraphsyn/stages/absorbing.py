@@ -38,11 +38,13 @@ from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions
 from tabgraphsyn.stages.around_rows import (
     Database,
+    ancestor,
     driver_pointer,
     layouts_up,
     sibling_order,
     surroundings,
     told_along_others,
+    ways_up,
 )
 from tabgraphsyn.stages.around_times import series, training_times
 from tabgraphsyn.stages.build import build
@@ -244,12 +246,22 @@ def _affinities(
     prepared: Prepared, table: str, encoded: EncodedTable, entities: np.ndarray, around: Surroundings
 ) -> tuple[list[Affinity], list[int]]:
     """Return what levels tell of the columns' by counts, in the places of the wide layout, and what is drawn first."""
-    layout = prepared.layout(table)
-    said = [(one.levels, partial(_said, one, around)) for one in _said_fields(prepared, table)]
-    found, ahead = affinities(layout, encoded, entities, said, prepared.plan.min_entities)
+    layout, fields = prepared.layout(table), _said_fields(prepared, table)
+    said = [(one.levels, partial(_said, one, around)) for one in fields]
+    kin = [place for place, one in enumerate(fields) if _is_kin(prepared, table, one)]
+    found, ahead = affinities(layout, encoded, entities, said, prepared.plan.min_entities, kin)
     # What is said of a row comes after its hidden fields, too.
     own, wide = len(layout.categorical), len(prepared.wide_layout(table).categorical)
     return [replace(one, known=one.known + (wide - own) * (one.known >= own)) for one in found], ahead
+
+
+def _is_kin(prepared: Prepared, table: str, field: Said) -> bool:
+    """Return whether a field says what a table's own rows are like under one parent: see ``data.known.traits``."""
+    if field.way is None:
+        return False
+    way = ways_up(prepared, table)[field.way]
+    above = prepared.wide_layout(ancestor(prepared, way)).categorical
+    return len(way) == 1 and above[field.place].name == way[0]
 
 
 def _said(field: Said, around: Surroundings) -> np.ndarray:

@@ -74,6 +74,20 @@ def test_what_keys_say_tells_a_field_of_many_levels_and_rows_without_one_are_lef
     assert (found.table[of_route] > 2).all() and (found.table[~of_route] < -3).all()
 
 
+def test_what_rows_of_one_parent_are_like_is_counted_however_few_its_levels_and_chance_is_not() -> None:
+    """Students of six kinds get other grades; what else is said of as many levels is the network's to learn."""
+    rng = np.random.default_rng(3)
+    kind, chance = rng.integers(0, 6, 4000), rng.integers(0, 6, 4000)
+    grade = np.where(rng.random(4000) < 0.3, kind % 4, rng.integers(0, 4, 4000))
+    table = EncodedTable(np.zeros((4000, 0, 2), np.float32), grade[:, None].astype(np.int32))
+    said = [(6, lambda: chance), (6, lambda: kind), (6, lambda: kind)]
+    layout = TableLayout((), (CategoricalField("grade", 4),))
+    found, ahead = affinities(layout, table, np.arange(4000), said, kin=[0, 1])
+    assert [(one.known, one.asked) for one in found] == [(2, 0)] and ahead == []
+    assert 0.05 < found[0].told < 0.15 and (found[0].table.argmax(1) == np.arange(6) % 4).all()
+    assert affinities(layout, table, np.arange(4000) % 4, said, kin=[0, 1]) == ([], [])
+
+
 def test_counts_reach_what_keys_and_ancestors_say() -> None:
     """Fields 3 and 4 are keys, field 5 is the colour of the parent."""
     made = shaken(network(told_by=[(0, 2), (4, 2), (5, 2)], keys=[2, 3], ancestors=True))

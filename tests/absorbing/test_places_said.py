@@ -12,7 +12,6 @@ from test_traits_line import shops_and_persons
 from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.layout import CategoricalField, TableLayout
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.models.absorbing import affinity
 from tabgraphsyn.stages import absorbing, prepare
 from tabgraphsyn.stages.around_rows import surroundings
 
@@ -36,7 +35,6 @@ def test_what_is_said_of_rows_comes_after_their_hidden_fields(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch, hidden: int
 ) -> None:
     """What a person's visits are like tells their kind, whether visits have hidden fields of their own or not."""
-    monkeypatch.setattr(affinity, "MANY", 4)
     of = Prepared.wide_layout
     more = tuple(CategoricalField(f"hidden {one}", 7) for one in range(hidden))
 

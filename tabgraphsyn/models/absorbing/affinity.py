@@ -3,12 +3,14 @@
 A thousand levels, each with a route, a carrier and an hour of its own, are a table to be looked up. A narrow network
 learns such a table slowly and never whole. So it is counted over the training rows, and the network says in each row
 how much what each known level tells counts: levels of the row, and those that its keys and ancestors say (``said.py``).
+What rows are like under one parent (``data.known.traits``) is counted however few its levels: of a table of a few
+thousand rows the network learns rows by heart before it heeds that.
 What few entities hold together counts as if it had never been seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -161,6 +163,7 @@ def affinities(
     entities: np.ndarray,
     said: Sequence[tuple[int, Callable[[], np.ndarray]]] = (),
     min_entities: int = 5,
+    kin: Collection[int] = (),
 ) -> tuple[list[Affinity], list[int]]:
     """Return what fields of many levels and others tell of each other, and the fields that are drawn before all others.
 
@@ -173,14 +176,19 @@ def affinities(
         entities: (rows,) int64.
         said: levels of each field that is said of the rows, and what returns them, (rows,) int64, -1 for nothing.
         min_entities: so many must hold levels together before they count.
+        kin: places in ``said`` of what rows like these are like under one parent: counted whatever their levels.
     """
     own = [field.levels for field in layout.categorical]
     sizes = [*own, *(levels for levels, _ in said)]
     counting = _Counting(np.asarray(table.categorical)[:, : len(own)], said, sizes, entities, min_entities)
     found: list[Affinity] = []
     for known, asked in product(range(len(sizes)), range(len(own))):
-        if known != asked and max(sizes[known], sizes[asked]) >= MANY and min(sizes[known], sizes[asked]) > 1:
-            found += counting.told(known, asked, MOST_CELLS - sum(one.table.size for one in found))
+        if known == asked or min(sizes[known], sizes[asked]) == 1:
+            continue
+        is_kin = known - len(own) in kin
+        if is_kin or max(sizes[known], sizes[asked]) >= MANY:
+            room = MOST_CELLS - sum(one.table.size for one in found)
+            found += counting.told(known, asked, room, 0.0 if is_kin else LEAST_TOLD)
     return found, _leading(found, own)
 
 
@@ -198,7 +206,7 @@ class _Counting:
     entities: np.ndarray
     min_entities: int
 
-    def told(self, known: int, asked: int, room: int) -> list[Affinity]:
+    def told(self, known: int, asked: int, room: int, least: float) -> list[Affinity]:
         """Return what a field tells of another one; nothing where that is little, or has no room."""
         places, levels = self.sizes[known], self.sizes[asked]
         if places * levels > room:
@@ -215,7 +223,7 @@ class _Counting:
         apart = [_likelier(others, rows[place] - 1, alone[value], doubt).sum() for doubt in DOUBTS]
         best = int(np.argmax(apart))
         told = float(apart[best]) / max(all_rows, 1)
-        if told <= LEAST_TOLD:
+        if told <= least:
             return []
         return [Affinity(known, asked, told, _likelier(count, rows[:, None], alone, DOUBTS[best]).astype(np.float32))]
 
