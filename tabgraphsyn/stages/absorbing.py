@@ -127,6 +127,8 @@ def run(context: StageContext) -> None:
     network.together.tell([codes for _, codes in together])
     network.affinities.tell(told_by)
     _measure(network, EncodedTensors.from_encoded(encoded), seed)
+    sizes = torch.from_numpy(families.size[np.argsort(families.order)]).float()
+    network.begin_with_sizes(around.counts, sizes)
     start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings, len(units.all))
     task = UnmaskingTask(
