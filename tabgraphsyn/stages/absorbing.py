@@ -30,6 +30,7 @@ from tabgraphsyn.models.absorbing.partners import partners
 from tabgraphsyn.models.absorbing.rows import present
 from tabgraphsyn.models.absorbing.said import Said, said_fields
 from tabgraphsyn.models.absorbing.scales import scales
+from tabgraphsyn.models.absorbing.sizes import begin_with_sizes
 from tabgraphsyn.models.absorbing.surroundings import Surroundings
 from tabgraphsyn.models.absorbing.together import sets_of
 from tabgraphsyn.models.absorbing.units import Units
@@ -127,8 +128,7 @@ def run(context: StageContext) -> None:
     network.together.tell([codes for _, codes in together])
     network.affinities.tell(told_by)
     _measure(network, EncodedTensors.from_encoded(encoded), seed)
-    sizes = torch.from_numpy(families.size[np.argsort(families.order)]).float()
-    network.begin_with_sizes(around.counts, sizes)
+    begin_with_sizes(network, around.counts, torch.from_numpy(families.size).float())
     start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings, len(units.all))
     task = UnmaskingTask(

@@ -45,8 +45,6 @@ from tabgraphsyn.models.denoiser.mlp import ResidualBlock, Weights, residual
 
 WIDE = 100
 """Levels of a unit from which on only the rows in which it is masked are asked for it."""
-LEAST_SIZES = 1e-3
-"""Least deviation of what is told of sizes: families of one size differ in nothing."""
 
 
 class AbsorbingNetwork(nn.Module):
@@ -386,25 +384,6 @@ class AbsorbingNetwork(nn.Module):
         both = self._on_both_scales(numbers) if value is None else torch.stack([numbers, value], dim=1)
         return Company(*self.companions(both, is_known, asked)).agreed(self.scale[asked])
 
-    def begin_with_sizes(self, facts: Tensor, size: Tensor) -> None:
-        """Begin as if what is told of sizes deviated by 1: logarithms of 265 and 365 children are .1 apart.
-
-        Shape:
-            facts: (rows, sizes), the last facts of the training rows; those that are only 0 or 1 stay. size: (rows,).
-        """
-        place = place_features(torch.zeros_like(size), size)[:, -1:]
-        told = torch.cat([facts, place], dim=1).double()
-        unit = told.std(0).nan_to_num()
-        is_size = (unit > LEAST_SIZES) & ((told != 0) & (told != 1)).any(0)
-        middle, unit = torch.where(is_size, told.mean(0), 0.0).float(), torch.where(is_size, unit, 1.0).float()
-        columns = torch.cat([torch.arange(self.told - facts.shape[1], self.told), torch.tensor([-1])])
-        with torch.no_grad():
-            _begun(self.facts, columns, middle, unit)
-            if self.history is not None:
-                first = self.remembered[0]
-                assert isinstance(first, nn.Linear)
-                _begun(first, columns[-1:], middle[-1:], unit[-1:])
-
     def measure(self, rows: EncodedBatch) -> None:
         """Find out what numbers of clean rows share with each other."""
         if rows.numerical.shape[1]:
@@ -427,10 +406,3 @@ class AbsorbingNetwork(nn.Module):
             assert before is not None
             seen.append(before.numbers)
         return self.mixture.shifts(torch.cat(seen, dim=1))
-
-
-def _begun(layer: nn.Linear, columns: Tensor, middle: Tensor, unit: Tensor) -> None:
-    """Let a layer begin as if some of its inputs, (n,) each, were standardised."""
-    weight = layer.weight[:, columns] / unit
-    layer.weight[:, columns] = weight
-    layer.bias -= weight @ middle
