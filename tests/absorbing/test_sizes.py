@@ -22,7 +22,7 @@ def network() -> AbsorbingNetwork:
 def spread(made: AbsorbingNetwork, counts: torch.Tensor) -> float:
     """How far the contexts of rows lie apart that differ in their numbers of children alone."""
     one = torch.ones(len(counts))
-    return float(made.context(Around(counts, [], one * 0, one), None).vector.std(0).mean())
+    return float(made.context(Around(counts, [], one * 0, one), None).vector.detach().std(0).mean())
 
 
 def test_many_children_and_some_more_are_apart_from_the_start() -> None:
