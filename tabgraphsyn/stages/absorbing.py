@@ -33,7 +33,6 @@ from tabgraphsyn.models.absorbing.levels.known_levels import Said, said_fields
 from tabgraphsyn.models.absorbing.network import AbsorbingNetwork
 from tabgraphsyn.models.absorbing.numbers.partners import partners
 from tabgraphsyn.models.absorbing.numbers.scales import scales
-from tabgraphsyn.models.absorbing.sizes import begin_with_sizes
 from tabgraphsyn.models.batch import EncodedTensors
 from tabgraphsyn.models.families import Families
 from tabgraphsyn.models.row_conditions import RowConditions
@@ -128,7 +127,6 @@ def run(context: StageContext) -> None:
     network.together.tell([codes for _, codes in together])
     network.affinities.tell(told_by)
     _measure(network, EncodedTensors.from_encoded(encoded), seed)
-    begin_with_sizes(network, around.counts, torch.from_numpy(families.size).float())
     start_from(network, context, NAME)
     loop = _limited(LoopConfig(**context.config["training"][NAME]), families, settings, len(units.all))
     task = UnmaskingTask(
