@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from small_database import SmallStore, load, people_and_visits, settings
 
-from tabgraphsyn.data.files import read_json, write_json
+from tabgraphsyn.data.files import read_json
 from tabgraphsyn.data.schema import Schema
 from tabgraphsyn.stages import absorbing, autoencoder, gnn, prepare, sample, structure
 
@@ -43,11 +42,7 @@ def trained_absorbing(
     overrides["training"] = {**overrides["training"], "absorbing": loop}
     overrides["training"]["gnn"] |= {"steps": gnn_steps}
     store = SmallStore(folder, overrides)
-    ingest = store.context("ingest", []).artifacts
-    write_json(ingest / "schema.json", schema.to_dict())
-    (ingest / "tables").mkdir()
-    for name, table in tables.items():
-        pq.write_table(table, ingest / "tables" / f"{name}.parquet")
+    store.ingest(schema, tables)
     store.run(prepare.run, "prepare", ["ingest"])
     store.run(structure.run, "structure", ["ingest", "prepare"])
     order = read_json(store.artifacts["prepare"] / "plan.json")["order"]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from small_database import SmallStore, settings
 from test_traits_line import shops_and_persons
 
-from tabgraphsyn.data.files import write_json
 from tabgraphsyn.data.layout import CategoricalField, TableLayout
 from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.stages import absorbing, prepare
@@ -21,11 +19,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """Visits of shops, whose siblings they follow, and of persons."""
     store = SmallStore(tmp_path_factory.mktemp("kin"), settings())
     schema, tables = shops_and_persons()
-    ingest = store.context("ingest", []).artifacts
-    write_json(ingest / "schema.json", schema.to_dict())
-    (ingest / "tables").mkdir()
-    for name, table in tables.items():
-        pq.write_table(table, ingest / "tables" / f"{name}.parquet")
+    store.ingest(schema, tables)
     store.run(prepare.run, "prepare", ["ingest"])
     return Prepared(store.artifacts["prepare"])
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+import calendar_cases
 import family_cases
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import sum_cases
 from rule_tables import ROWS, days, family, grown, missing, row
@@ -229,78 +229,6 @@ def _same_date(rng: np.random.Generator) -> Database:
 
 
 #: Name -> (database, statement that must be found).
-def _on_days(rng: np.random.Generator, span: int) -> tuple[pa.Array, pd.DatetimeIndex]:
-    seen = days(rng.integers(0, span, ROWS))
-    return seen, pd.DatetimeIndex(seen.to_pandas())
-
-
-def _weekday_in_words(rng: np.random.Generator) -> Database:
-    seen, at = _on_days(rng, 900)
-    return row(seen=seen, day=pa.array([["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"][one] for one in at.weekday]))
-
-
-def _year_and_quarter(rng: np.random.Generator) -> Database:
-    seen, at = _on_days(rng, 1500)
-    return row(seen=seen, quarter=pa.array([f"Q{one.quarter} {one.year}" for one in at]), n=rng.integers(0, 9, ROWS))
-
-
-def _weekend(rng: np.random.Generator) -> Database:
-    seen, at = _on_days(rng, 1500)
-    return row(seen=seen, year=pa.array(at.year.to_numpy()), is_weekend=pa.array(at.weekday.to_numpy() >= 5))
-
-
-def _moments(rng: np.random.Generator, count: int = ROWS) -> np.ndarray:
-    return 1_600_000_000 + rng.integers(0, 500 * 86_400, count)
-
-
-def _times(seconds: np.ndarray) -> pa.Array:
-    return pa.array(seconds * 1_000_000, pa.timestamp("us"))
-
-
-def _day_and_hour(rng: np.random.Generator) -> Database:
-    at = _moments(rng)
-    return row(at=_times(at), hour=_times(at // 3_600 * 3_600), day=_times(at // 86_400 * 86_400))
-
-
-def _month_of(rng: np.random.Generator) -> Database:
-    at = _moments(rng)
-    months = at.astype("datetime64[s]").astype("datetime64[M]").astype("datetime64[us]")
-    return row(at=missing(_times(at), rng.random(ROWS) < 0.2), month=pa.array(months, pa.timestamp("us")))
-
-
-def _week_from_sunday(rng: np.random.Generator) -> Database:
-    day = rng.integers(18_000, 18_400, ROWS)
-    return row(day=_times(day * 86_400), week=_times((day - (day + 4) % 7) * 86_400))
-
-
-def _clicks(rng: np.random.Generator) -> Database:
-    ms = _moments(rng) * 1_000 + rng.integers(0, 1_000, ROWS)
-    return row(ms=ms, s=ms // 1_000, x=rng.normal(size=ROWS))
-
-
-def _decade(rng: np.random.Generator) -> Database:
-    age = rng.integers(18, 95, ROWS)
-    return row(age=age, decade=age // 10 * 10, x=rng.normal(size=ROWS))
-
-
-def _whole_price(rng: np.random.Generator) -> Database:
-    price = np.round(rng.gamma(2, 60, ROWS), 2)
-    return row(price=price, shown=np.round(price), left=rng.integers(0, 9, ROWS))
-
-
-def _started_hours(rng: np.random.Generator) -> Database:
-    minutes = rng.integers(1, 900, ROWS)
-    return row(minutes=minutes, billed=-(-minutes // 60), x=rng.normal(size=ROWS))
-
-
-def _day_of_parent(rng: np.random.Generator) -> Database:
-    whose, _ = grown(rng)
-    at = _moments(rng, 120)
-    return family(
-        {"p_id": whose, "day": _times(at[whose] // 86_400 * 86_400)}, {"id": np.arange(120), "at": _times(at)}
-    )
-
-
 CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "sum of nine": (sum_cases.sum_of_many, "t: all = " + " + ".join(f"part{k}" for k in range(9))),
     "sum with a factor, rounded": (sum_cases.sum_rounded, "t: gross = 1.19 x net"),
@@ -342,19 +270,19 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     "one amount": (_debit_or_credit, "t: exactly one of debit, credit is set"),
     "at most one amount": (_one_movement, "t: at most one of taken, sold, lost is set"),
     "at most one filled": (_at_most_one_filled, "t: at most one of left, right is filled"),
-    "day": (_day_and_hour, "t: day is the day of hour"),
-    "hour": (_day_and_hour, "t: hour is the hour of at"),
-    "month": (_month_of, "t: month is the month of at"),
-    "week": (_week_from_sunday, "t: week is the week of day (from 6 days after Monday)"),
-    "seconds": (_clicks, "t: s is (ms / 1000, rounded down)"),
-    "decade": (_decade, "t: decade is age rounded down to 10"),
-    "whole price": (_whole_price, "t: shown is price rounded to 1"),
-    "started hours": (_started_hours, "t: billed is (minutes / 60, rounded up)"),
-    "day of a parent": (_day_of_parent, "c: day is the day of p.at (through p_id)"),
-    "weekday in words": (_weekday_in_words, "t: day goes by the weekday of seen"),
-    "quarter of a year": (_year_and_quarter, "t: quarter goes by the year and quarter of seen"),
-    "weekend": (_weekend, "t: is_weekend goes by the weekday of seen"),
-    "year": (_weekend, "t: year goes by the year of seen"),
+    "day": (calendar_cases.day_and_hour, "t: day is the day of hour"),
+    "hour": (calendar_cases.day_and_hour, "t: hour is the hour of at"),
+    "month": (calendar_cases.month_of, "t: month is the month of at"),
+    "week": (calendar_cases.week_from_sunday, "t: week is the week of day (from 6 days after Monday)"),
+    "seconds": (calendar_cases.clicks, "t: s is (ms / 1000, rounded down)"),
+    "decade": (calendar_cases.decade, "t: decade is age rounded down to 10"),
+    "whole price": (calendar_cases.whole_price, "t: shown is price rounded to 1"),
+    "started hours": (calendar_cases.started_hours, "t: billed is (minutes / 60, rounded up)"),
+    "day of a parent": (calendar_cases.day_of_parent, "c: day is the day of p.at (through p_id)"),
+    "weekday in words": (calendar_cases.weekday_in_words, "t: day goes by the weekday of seen"),
+    "quarter of a year": (calendar_cases.year_and_quarter, "t: quarter goes by the year and quarter of seen"),
+    "weekend": (calendar_cases.weekend, "t: is_weekend goes by the weekday of seen"),
+    "year": (calendar_cases.weekend, "t: year goes by the year of seen"),
     "missing by a word": (
         _null_by_word,
         "t: floor is missing where kind is 'house', 'plot' and filled where it is 'flat'",

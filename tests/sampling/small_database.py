@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,14 @@ class SmallStore:
         self, module: Callable[[StageContext], None], stage: str, roles: list[str], table: str | None = None
     ) -> None:
         module(self.context(stage, roles, table))
+
+    def ingest(self, schema: Schema, tables: Mapping[str, pa.Table]) -> None:
+        """Write what ingesting these tables leaves."""
+        ingest = self.context("ingest", []).artifacts
+        write_json(ingest / "schema.json", schema.to_dict())
+        (ingest / "tables").mkdir()
+        for name, table in tables.items():
+            pq.write_table(table, ingest / "tables" / f"{name}.parquet")
 
     def sample_roles(self) -> list[str]:
         tables = read_json(self.artifacts["prepare"] / "plan.json")["order"]
@@ -184,11 +192,7 @@ def people_and_visits() -> tuple[Schema, dict[str, pa.Table]]:
 def trained(root: Path, schema: Schema, tables: dict[str, pa.Table], **overrides: Any) -> SmallStore:
     """Run every stage up to sample on these tables."""
     store = SmallStore(root, {**settings(), **overrides})
-    ingest = store.context("ingest", []).artifacts
-    write_json(ingest / "schema.json", schema.to_dict())
-    (ingest / "tables").mkdir()
-    for name, table in tables.items():
-        pq.write_table(table, ingest / "tables" / f"{name}.parquet")
+    store.ingest(schema, tables)
     store.run(prepare.run, "prepare", ["ingest"])
     order = read_json(store.artifacts["prepare"] / "plan.json")["order"]
     store.run(structure.run, "structure", ["ingest", "prepare"])
