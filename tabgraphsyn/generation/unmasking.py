@@ -149,7 +149,7 @@ def _families(
             left = torch.from_numpy(sizes[:active] - position)
             context, stands = hands.moved(around, before, left, generator, stands, told)
         if continuing is not None:
-            stands = continuing.standing(new, position, active, device, stands)
+            stands = continuing.standing(new, position, families.order[place], device, stands)
         if wanted is not None:
             stands = wanted.settled(stepper, context, generator, before, stands, rows)
         if carried is None:

@@ -10,19 +10,23 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from tabgraphsyn.data.codes import as_text
 from tabgraphsyn.data.known.panel import microseconds
 from tabgraphsyn.data.known.traits import published
+from tabgraphsyn.data.rules.family_kinds import ends_of, steps
 from tabgraphsyn.data.rules.kept import RowRules
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.seeding import derive_seed, numpy_generator
 from tabgraphsyn.errors import DataError
 from tabgraphsyn.generation.carried import Carried
-from tabgraphsyn.generation.continuing import Continuing
+from tabgraphsyn.generation.continuing import Continuing, Ending
 from tabgraphsyn.generation.fields import Fields
 from tabgraphsyn.generation.fixing.demands import Cells, Demands, asked_columns
 from tabgraphsyn.generation.fixing.units import Conditioned, standing
 from tabgraphsyn.generation.heeding.families import UnmaskedFamilies
 from tabgraphsyn.generation.heeding.heed import UnmaskedRules
+from tabgraphsyn.generation.keeping.family_totals import word_ends
 from tabgraphsyn.generation.keeping.rule_parents import BesideParents, fixed_columns
 from tabgraphsyn.generation.new_keys import NewKeys, looked_up
 from tabgraphsyn.generation.parents import Fixed
@@ -245,8 +249,24 @@ class AbsorbingRows(RowMaker):
     def _continuing(self, table: str, units: Units) -> Continuing | None:
         """Return columns that go on from the sibling before; None where there are none."""
         prepared = self.making.prepared
-        rules = prepared.row_rules(table).families if self.making.config.keep_rules else ()
-        return Continuing.of(rules, prepared.plan.driver[table], prepared.codec(table), units)
+        rules = prepared.row_rules(table) if self.making.config.keep_rules else RowRules(table)
+        driver, codec = prepared.plan.driver[table], prepared.codec(table)
+        endings = [] if driver is None or not self.making.config.keep_rules else self._endings(table, driver)
+        return Continuing.of(rules.families, driver, codec, units, endings, rules.rules)
+
+    def _endings(self, table: str, driver: str) -> list[Ending]:
+        """Return the columns that the first or last rows of families along a key have from their parents."""
+        parents, parent = self.making.parents, self.making.prepared.schema.relation(driver).parent_table
+        found = []
+        for one in word_ends(self.making.prepared, parent):
+            if one.relation == driver and one.column.column in parents.values.get(parent, {}):
+                pointer = self.making.skeleton.pointers[driver]
+                is_end = np.zeros(len(pointer), dtype=bool)
+                row = ends_of(one.how, pointer, self.making.skeleton.rows[parent])
+                is_end[row[row >= 0]] = True
+                values = as_text(parents.read(Operand(one.column.column, driver)))
+                found.append(Ending(str(one.of), values, is_end))
+        return found
 
     def _heed(
         self,
@@ -273,16 +293,24 @@ class AbsorbingRows(RowMaker):
         protected |= set() if carried is None else {carried.rule.column.column}
         protected |= set() if continuing is None else continuing.columns
         masks = None if asked is None else asked.masks
-        heed = UnmaskedRules(fields, beside, protected, masks, self._siblings(table, fields, rules))
+        heed = UnmaskedRules(fields, beside, protected, masks, self._siblings(table, fields, rules, continuing))
         return None if heed.is_empty else heed
 
-    def _siblings(self, table: str, fields: Fields, rules: RowRules) -> UnmaskedFamilies | None:
+    def _siblings(
+        self, table: str, fields: Fields, rules: RowRules, continuing: Continuing | None
+    ) -> UnmaskedFamilies | None:
         """Return the rules among siblings that are made one after another; None where pieces of a family are not."""
         prepared, driver = self.making.prepared, self.making.prepared.plan.driver[table]
         family = driver_pointer(prepared, table, self.making.skeleton.pointers.__getitem__)
         if driver is None or family is None or series(prepared, table) is not None:
             return None
-        return UnmaskedFamilies(fields, prepared.schema, rules.families, driver, family)
+        if continuing is None:
+            return UnmaskedFamilies(fields, prepared.schema, rules.families, driver, family)
+        later, earlier = steps(family, np.arange(len(family)), np.ones(len(family), dtype=bool))
+        before = np.full(len(family), -1)
+        before[later] = earlier
+        barred = continuing.avoided(before), continuing.dead_ends()
+        return UnmaskedFamilies(fields, prepared.schema, rules.families, driver, family, *barred)
 
     def _times(self, table: str) -> Fixed:
         """Return the column of times at which new rows stand by their keys; empty where keys do not say."""

@@ -30,6 +30,7 @@ from tabgraphsyn.generation.fixing.filling import TablesFilled
 from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
 from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.fixing.wishes import Wishes
+from tabgraphsyn.generation.keeping.family_continued import climbing
 from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
@@ -250,7 +251,9 @@ class Generation:
         totals = ToldTotals(prepared)
         sums = totals.told(table, parents.values, skeleton.pointers, skeleton.rows) if not stay else []
         agreeing = totals.beside(table) if not stay else []
-        if not self.config.keep_rules or not (rules.rules or rules.families or sums or agreeing) or is_published:
+        climbs = climbing(prepared, table) if not stay else []
+        among = [*rules.families, *climbs]
+        if not self.config.keep_rules or not (rules.rules or among or sums or agreeing) or is_published:
             yield from batches
             return
         protected = {*fixed_columns(prepared, table), *asked_columns(demands), *stay}
@@ -272,7 +275,7 @@ class Generation:
             made, broken = kept_by_pattern(pa.concat_tables(beside.added(batches)), demands, keeper_of)
             if broken:
                 self.say(f"{table}: {broken} rows break a rule of the data set as they were given.")
-        if (rules.families or sums or agreeing) and not stay:
+        if (among or sums or agreeing) and not stay:
             # What is a parent's stays so, whichever rows it would tell apart.
             pointers, left = parents.skeleton.pointers, frozenset({*protected, *beside.names, *parents.copied[table]})
             ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
@@ -284,11 +287,11 @@ class Generation:
             whole = keep_families(
                 beside.schema,
                 whole,
-                rules.families,
+                among,
                 {one.name: pointers[one.name] for one in prepared.schema.relations_of_child(table)},
                 left,
                 rng,
-                moves_rows=len(ends) == 1 and (demands is None or not demands.cells),
+                moves_rows=len(ends) == 1 and not climbs and (demands is None or not demands.cells),
                 fixing=fixing,
                 of_rows=beside.rules.rules,
                 children={one.name: pointers[one.name] for one in prepared.schema.relations_of_parent(table)},
@@ -304,7 +307,7 @@ class Generation:
                     whole = agreed(beside.schema, whole, pair, pointers[pair[1].relation], beside.rules.rules)
                     left |= {str(one.of) for one in pair}
             # What follows from a column that moved moves with it.
-            left |= {one.operands[0].column for one in rules.families if not isinstance(one, Unique)} | fixing.keys()
+            left |= {one.operands[0].column for one in among if not isinstance(one, Unique)} | fixing.keys()
             left |= {one.column for rule in rules.families if isinstance(rule, Unique) for one in rule.operands}
             left |= {one.of.column for one in rules.families if isinstance(one, Continued)}
             left = left - (from_numbers(rules.families, beside.rules.rules) - protected)

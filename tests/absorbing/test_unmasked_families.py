@@ -100,6 +100,29 @@ def test_what_a_user_asks_for_is_drawn_though_siblings_hold_it(drawn: Drawn) -> 
     assert (rows.categorical[:, good.field] == 2).all()
 
 
+def test_what_a_row_must_not_hold_is_never_drawn(drawn: Drawn) -> None:
+    family = np.repeat(np.arange(SHOPS), SIZE)
+    words = np.array([*GOODS, None, "no good"], dtype=object)[np.arange(len(family)) % (len(GOODS) + 2)]
+    siblings = UnmaskedFamilies(drawn.fields, SCHEMA, (), RELATION, family, {"good": pa.array(words)})
+    heed = UnmaskedRules(drawn.fields, None, families=siblings)
+    assert not heed.is_empty
+    around = surrounded(len(family)), whole_families(family, len(family))
+    for seed in range(4):
+        goods = np.array(drawn.decoded(unmasked_rows(drawn.network, *around, seed, heed=heed))["good"].to_pylist())
+        free = np.array(drawn.decoded(unmasked_rows(drawn.network, *around, seed))["good"].to_pylist())
+        assert not (goods == words).any() and (free == words).any()
+
+
+def test_what_no_row_goes_on_from_stands_in_last_rows_alone(drawn: Drawn) -> None:
+    family = np.append(np.repeat(np.arange(SHOPS), SIZE), -1)
+    ends = {"good": pa.array([*GOODS[1:], "no good"])}
+    siblings = UnmaskedFamilies(drawn.fields, SCHEMA, (), RELATION, family, dead_ends=ends)
+    heed = UnmaskedRules(drawn.fields, None, families=siblings)
+    rows = unmasked_rows(drawn.network, surrounded(len(family)), whole_families(family, len(family)), 0, heed=heed)
+    goods = np.array(drawn.decoded(rows)["good"].to_pylist())[:-1].reshape(SHOPS, SIZE)
+    assert (goods[:, :-1] == GOODS[0]).all() and (goods[:, -1] != GOODS[0]).any()
+
+
 def test_rules_along_other_keys_or_by_another_order_are_kept_when_all_rows_are_there(drawn: Drawn) -> None:
     family = np.zeros(4, dtype=np.int64)
     others = (

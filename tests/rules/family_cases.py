@@ -263,3 +263,31 @@ def lines_of_a_day(rng: np.random.Generator) -> Database:
     place = np.empty(len(group), dtype=int)
     place[order] = np.arange(len(group)) - np.searchsorted(group[order], group[order])
     return family({"p_id": whose, "day": [f"d{k}" for k in day], "line": place + 1}, {"id": np.arange(30)})
+
+
+def _steps_of_tickets(rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray]:
+    """Steps of 130 tickets in mixed order of the file, and the row of each ticket that is its last in time."""
+    whose, _ = grown(rng, 130, least=1)
+    at = rng.integers(0, 400, 130)[whose] + np.cumsum(rng.integers(1, 9, len(whose)))
+    mixed = rng.permutation(len(whose))
+    last = np.full(130, -1)
+    last[whose[mixed][np.argsort(at[mixed])]] = np.argsort(at[mixed])
+    return {"p_id": whose[mixed], "at": days(at[mixed])}, last
+
+
+def status_of_the_last_step(rng: np.random.Generator) -> Database:
+    steps, last = _steps_of_tickets(rng)
+    status = rng.choice(["new", "open", "waits", "done"], len(steps["p_id"]))
+    return family({**steps, "status": status}, {"id": np.arange(130), "state": status[last]})
+
+
+def balance_after_the_last_booking(rng: np.random.Generator) -> Database:
+    steps, last = _steps_of_tickets(rng)
+    balance = np.round(rng.normal(0, 300, len(steps["p_id"])), 2)
+    return family({**steps, "balance": balance}, {"id": np.arange(130), "balance_now": balance[last]})
+
+
+def channel_of_the_first_row(rng: np.random.Generator) -> Database:
+    whose, place = grown(rng)
+    channel = rng.choice(["web", "shop", "phone"], len(whose))
+    return family({"p_id": whose, "channel": channel}, {"id": np.arange(120), "came_by": channel[place == 0]})

@@ -357,6 +357,15 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], Database], str]] = {
     ),
     "first visit": (family_cases.first_visit, "p: entry_weight is the first of c.weight over its rows"),
     "last state": (family_cases.last_seen_state, "p: state_now is the last of c.state over its rows"),
+    "last status": (
+        family_cases.status_of_the_last_step,
+        "p: state is the last of c.status over its rows, in order of at",
+    ),
+    "last balance": (
+        family_cases.balance_after_the_last_booking,
+        "p: balance_now is the last of c.balance over its rows, in order of at",
+    ),
+    "first channel": (family_cases.channel_of_the_first_row, "p: came_by is the first of c.channel over its rows"),
     "mean": (family_cases.mean, "p: rating is the mean of c.stars over its rows"),
     "level": (family_cases.level, "t: level = t.level (through above_id) + 1"),
     "after the one above": (family_cases.after_the_one_above, "t: t.hired (through above_id) <= hired"),

@@ -31,13 +31,15 @@ def test_keys_may_be_named_by_their_column_or_by_the_table_at_the_other_end():
         {"kind": "order", "table": "c", "columns": ["x", {"column": "born", "through": "p_id"}]},
         {"kind": "bounds", "table": "c", "column": "x", "low": 0, "high": 5},
         {"kind": "multiple", "table": "c", "column": "nr", "step": 1},
+        {"kind": "continued", "table": "c", "relation": "p", "column": "x", "of": "nr", "by": "nr"},
+        {"kind": "parent_total", "table": "p", "column": "born", "relation": "c", "of": "x", "how": "last", "by": "nr"},
     ]
     rules = declared_rules(raw, made.schema)
     measured, notes = held_against(rules, tables_of(made))
     assert [one.support.broken for one in measured[:3]] == [0, 0, 0] and measured[4].support.broken == 0
     assert {one.support.source for one in measured} == {"declared"}
     wrong = measured[3].support.broken
-    assert wrong > 0 and len(notes) == 1
+    assert wrong > 0 and len(notes) == 3, "x goes on from nothing, and no p is born with an x"
     assert f"rule c: 0 <= x <= 5: {wrong} of {made['c'].num_rows} real rows break it" in notes[0]
 
 
@@ -61,6 +63,19 @@ def test_a_declared_rule_wins_over_the_found_one():
             "p has no column 'bron'",
         ),
         ({"kind": "parent_total", "table": "p", "column": "total", "relation": "c", "of": "y"}, "c has no column 'y'"),
+        (
+            {
+                "kind": "parent_total",
+                "table": "p",
+                "column": "born",
+                "relation": "c",
+                "of": "x",
+                "how": "last",
+                "by": "n",
+            },
+            "c has no column 'n'",
+        ),
+        ({"kind": "continued", "table": "c", "relation": "p", "column": "x", "of": "z"}, "c has no column 'z'"),
         ("x <= y", "an object with a 'kind'"),
     ],
 )

@@ -131,6 +131,10 @@ def test_families_cut_by_the_split_are_not_asked():
         ({"kind": "multiple", "table": "t", "column": "a", "step": 0}, "above 0"),
         ({"kind": "bounds", "table": "t", "column": "a"}, "low or high"),
         ({"kind": "parent_total", "table": "t", "column": "a", "relation": "r", "how": "sum"}, "how: one of"),
+        (
+            {"kind": "parent_total", "table": "t", "column": "a", "relation": "r", "of": "b", "by": "c"},
+            "by: says which row is first or last",
+        ),
         ({"kind": "order", "table": "t", "columns": ["a", "b"], "support": {"rows": 1}}, "an object of"),
     ],
 )

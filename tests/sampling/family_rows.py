@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,10 @@ def some(seed: int, most: int) -> np.ndarray:
 
 
 class FewRules:
-    """A prepared database of which only rules and schema are asked."""
+    """A prepared database of which only rules, schema and the keys of siblings are asked."""
 
-    def __init__(self, schema: Schema, rules: dict[str, RowRules]) -> None:
-        self.schema, self._rules = schema, rules
+    def __init__(self, schema: Schema, rules: dict[str, RowRules], driver: dict[str, str | None] | None = None) -> None:
+        self.schema, self._rules, self.plan = schema, rules, SimpleNamespace(driver=driver or {})
 
     def row_rules(self, table: str) -> RowRules:
         return self._rules.get(table, RowRules(table))

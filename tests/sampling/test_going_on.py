@@ -14,7 +14,7 @@ from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.rules.continued_kind import Continued
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.schema import Column, Table, TableSchema
-from tabgraphsyn.generation.continuing import Continuing
+from tabgraphsyn.generation.continuing import Continuing, Ending
 from tabgraphsyn.generation.keeping.family_keeping import keep_families
 from tabgraphsyn.generation.keeping.rule_repairs import compute
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
@@ -88,7 +88,7 @@ def test_what_a_row_goes_on_from_stands_before_it_is_drawn() -> None:
     )
     assert (one.ends(last) == (now == "back")).all(), "no row begins with it"
     for before, wanted in ((None, [None] * 300), (last, [None if word == "back" else word for word in now[:300]])):
-        stands, which = one.standing(before, 0, 300, "cpu", None)
+        stands, which = one.standing(before, 0, np.arange(300), "cpu", None)
         made = codec.decode(stands.numerical.numpy(), stands.categorical.numpy(), rng).column("was").to_pylist()
         has = which.any(1).numpy()
         assert has.tolist() == [before is None or word is not None for word in wanted]
@@ -96,6 +96,45 @@ def test_what_a_row_goes_on_from_stands_before_it_is_drawn() -> None:
             word for word, said in zip(wanted, has, strict=True) if said
         ]
         assert which.sum(1).max() == 1, "only the column itself stands"
+
+
+def test_what_a_family_ends_with_stands_in_its_last_row_and_not_in_the_one_before() -> None:
+    rng = np.random.default_rng(4)
+    now, was = WORDS[rng.integers(0, 4, ROWS)], WORDS[rng.integers(0, 4, ROWS)]
+    rows = pa.table({"was": was, "now": now})
+    schema = TableSchema("t", tuple(Column(name, "categorical") for name in rows.column_names), ())
+    codec = TableCodec.fit(Table(schema, rows), np.ones(ROWS, bool), rows.column_names, CodecConfig(min_entities=1))
+    units = Units(codec.layout, (None,) * len(codec.layout.numerical))
+    is_last, told = np.arange(ROWS) % 4 == 3, WORDS[rng.integers(0, 4, ROWS)].astype(object)
+    told[:8] = None
+    told[11] = "never seen"
+    ends = Ending("now", pa.array(told), is_last)
+    goes_on = [follows(column="was", of="now")]
+    one = Continuing.of(goes_on, RELATION.name, codec, units, [ends])
+    assert one is not None and one.columns == {"was"}, "other rows' may be anything"
+    numbers = rng.permutation(ROWS)[:200]
+    numbers[:3] = [3, 11, 15]
+    stands, which = one.standing(None, 0, numbers, "cpu", None)
+    made = codec.decode(stands.numerical.numpy(), stands.categorical.numpy(), rng).column("now").to_pylist()
+    has = which.any(1).numpy()
+    open_ = ~is_last[numbers] | np.isin(numbers, [3, 7, 11])
+    assert (has == ~open_).all() and has[2] and not has[:2].any()
+    assert [made[place] for place in np.flatnonzero(has)] == told[numbers[has]].tolist()
+    before = np.where(np.arange(ROWS) % 4 == 0, -1, np.arange(ROWS) - 1)
+    assert one.avoided(before) == {}, "a row may keep its status"
+    differing = Continuing.of(goes_on, RELATION.name, codec, units, [ends], [rule("differ", left="was", right="now")])
+    assert differing is not None
+    last = codec.encode(rows.take(before[numbers].clip(0)))
+    rows_before = EncodedBatch(
+        torch.from_numpy(last.numerical.mean(axis=2)).float(), torch.from_numpy(last.categorical).long()
+    )
+    stands, which = differing.standing(rows_before, 1, numbers, "cpu", None)
+    place = [one.field for one in units.all].index(codec.places["now"][1].start)
+    stays = now[before[numbers].clip(0)] == told[numbers]
+    assert (which[:, place].numpy() == has & ~stays).all() and (has & stays).any()
+    (avoided,) = differing.avoided(before).values()
+    wanted = [told[row + 1] if row % 4 == 2 else None for row in range(ROWS)]
+    assert avoided.to_pylist() == wanted, "it cannot end with what it leaves"
 
 
 def test_rows_that_go_on_by_their_number_are_numbered_as_they_are_drawn() -> None:
@@ -111,7 +150,7 @@ def test_rows_that_go_on_by_their_number_are_numbered_as_they_are_drawn() -> Non
         assert one is not None and one.columns == told
     one = Continuing.of([follows(column="was", of="now", by="nr"), counted], RELATION.name, codec, units)
     for position in (0, 4, 9):
-        stands, which = one.standing(None, position, 5, "cpu", None)
+        stands, which = one.standing(None, position, np.arange(5), "cpu", None)
         made = codec.decode(stands.numerical.numpy(), stands.categorical.numpy(), rng).column("nr").to_pylist()
         assert which.any() == (position < 7) and (position > 6 or made == [position + 1] * 5), (
             "what no row held is drawn"

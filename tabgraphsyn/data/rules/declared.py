@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tabgraphsyn.data.rules.family_kinds import ParentTotal
 from tabgraphsyn.data.rules.row_kinds import Bounds, Multiple, Order
 from tabgraphsyn.data.rules.rule import Rule, Support
 from tabgraphsyn.data.rules.store import rule_from_dict
@@ -146,9 +147,8 @@ def _unknown_columns(rule: Rule, schema: Schema, where: str) -> list[str]:
         (rule.table if one.through is None else schema.way(one.through)[-1].parent_table, one.column)
         for one in rule.operands
     ]
-    of, relation = getattr(rule, "of", None), getattr(rule, "relation", None)
-    if of is not None and relation in relations:
-        pairs.append((relations[relation].child_table, of))
+    if isinstance(rule, ParentTotal) and rule.relation in relations:
+        pairs += [(relations[rule.relation].child_table, one) for one in rule.read_of_rows]
     for table, column in pairs:
         if column not in schema.table(table).by_name:
             problems.append(f"{where}: {table} has no column {column!r}.{nearest(column, schema.table(table).by_name)}")

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from tabgraphsyn.data.codes import as_text
 from tabgraphsyn.data.rules.operand import Operand, span
 from tabgraphsyn.data.rules.rule import Checked, Rule
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.rules.value_kinds import parent_of
 
-AGGREGATES = ("sum", "count", "min", "max", "mean", "first", "last")
+ENDS = ("first", "last")
+AGGREGATES = ("sum", "count", "min", "max", "mean", *ENDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +151,8 @@ class ParentTotal(Rule):
         column: the parent's.
         relation: to its rows.
         of: the rows' column, None for their number.
-        how: ``sum``, ``count``, ``min``, ``max``, ``mean``, or ``first`` or ``last`` in the file.
+        how: ``sum``, ``count``, ``min``, ``max``, ``mean``, or ``first`` or ``last``, which take any value.
+        by: the rows' column that says which is first and last, None for their order in the file.
         tolerance: how far a kept row may be off.
     """
 
@@ -156,11 +161,14 @@ class ParentTotal(Rule):
     relation: str
     of: str | None = None
     how: str = "sum"
+    by: str | None = None
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
         if self.how not in AGGREGATES or (self.of is None) != (self.how == "count"):
             raise ValueError(f"how: one of {', '.join(AGGREGATES)}, with 'of' except for count; found {self.how!r}")
+        if self.by is not None and self.how not in ENDS:
+            raise ValueError(f"by: says which row is first or last; remove it, or how: first or last for {self.how!r}")
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -172,20 +180,29 @@ class ParentTotal(Rule):
         """The parent's column."""
         return (self.column.column,)
 
+    @property
+    def read_of_rows(self) -> tuple[str, ...]:
+        """The rows' columns that it reads."""
+        return tuple(one for one in (self.of, self.by) if one is not None)
+
     def missing(self, tables: RuleTables) -> list[str]:
-        """Return what the rule reads and ``tables`` lack, the children's column among it."""
+        """Return what the rule reads and ``tables`` lack, the children's columns among it."""
         child = tables.relation(self.relation).child_table
-        return [*super().missing(tables), *([] if self.of is None else tables.missing(child, [Operand(self.of)]))]
+        return [*super().missing(tables), *tables.missing(child, list(map(Operand, self.read_of_rows)))]
 
     def check(self, tables: RuleTables, reference: RuleTables | None = None) -> Checked:
         """Return parents whose value is not what their rows say; only parents with all their rows are asked."""
+        whole = tables.whole_parents(self.relation)
+        child = tables.relation(self.relation).child_table
+        if self.of is not None and not tables.is_measured(child, Operand(self.of)):
+            row = end_rows(tables, self.relation, self.how, self.by)
+            told = at_rows(tables.values(child, Operand(self.of)), row)
+            same = pc.equal(tables.texts(self.table, self.column), told)
+            return Checked.of(whole & _true(pc.is_valid(same)), _true(same))
         value = tables.numbers(self.table, self.column)
-        wanted = aggregated(tables, self.relation, self.of, self.how)
+        wanted = aggregated(tables, self.relation, self.of, self.how, self.by)
         off = np.abs(value - wanted)
-        return Checked.of(
-            ~np.isnan(off) & tables.whole_parents(self.relation),
-            off <= self.tolerance + 1e-12 * np.nan_to_num(np.abs(value)),
-        )
+        return Checked.of(~np.isnan(off) & whole, off <= self.tolerance + 1e-12 * np.nan_to_num(np.abs(value)))
 
     def statement(self) -> str:
         """Return the rule in plain words."""
@@ -193,7 +210,8 @@ class ParentTotal(Rule):
         if self.of is None:
             return f"{self.column} is the number of its rows in {child}"
         words = {"min": "least", "max": "largest"}
-        return f"{self.column} is the {words.get(self.how, self.how)} of {child}.{self.of} over its rows"
+        by = "" if self.by is None else f", in order of {self.by}"
+        return f"{self.column} is the {words.get(self.how, self.how)} of {child}.{self.of} over its rows{by}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,16 +249,57 @@ class FamilyTotal(Rule):
         return f"{self.column} adds up to {self.total:.10g} over the rows of each {parent_of(self.relation)}"
 
 
-def aggregated(tables: RuleTables, relation: str, of: str | None, how: str) -> np.ndarray:
+def aggregated(tables: RuleTables, relation: str, of: str | None, how: str, by: str | None = None) -> np.ndarray:
     """Return (parents,) float64: what the rows of each parent say; NaN for a parent without any (0 for sum and count).
 
-    Missing values do not count.
+    Missing values do not count, but in the first and the last row, which ``by`` or the file tells.
     """
     one = tables.relation(relation)
     parents, pointer = tables.num_rows(one.parent_table), tables.pointer(relation)
     if of is None:
         return np.bincount(pointer[pointer >= 0], minlength=parents).astype(np.float64)
-    return aggregate(how, tables.numbers(one.child_table, Operand(of)), pointer, parents)
+    value = tables.numbers(one.child_table, Operand(of))
+    if how in ENDS:
+        return np.append(value, np.nan)[end_rows(tables, relation, how, by)]
+    return aggregate(how, value, pointer, parents)
+
+
+def end_rows(tables: RuleTables, relation: str, how: str, by: str | None = None) -> np.ndarray:
+    """Return (parents,) int64: the first or last row of each parent, by a column or the file; -1 for none."""
+    one = tables.relation(relation)
+    pointer = tables.pointer(relation)
+    order = None if by is None else tables.numbers(one.child_table, Operand(by))
+    return ends_of(how, pointer, tables.num_rows(one.parent_table), order)
+
+
+def ends_of(how: str, pointer: np.ndarray, parents: int, by: np.ndarray | None = None) -> np.ndarray:
+    """Return (parents,) int64: the first or last row of each parent; -1 for none.
+
+    Shape:
+        pointer: (rows,), the parent of each row, negative for none.
+        by: (rows,), what puts them in order, NaN for a row that is neither; None for the file.
+
+    >>> ends_of("last", np.array([0, 0, 1, -1]), 3, np.array([5.0, 2.0, 1.0, 9.0])).tolist()
+    [0, 2, -1]
+    """
+    row, there = np.full(parents, -1), pointer >= 0
+    if by is None:
+        rows = np.flatnonzero(there)
+    else:
+        rows = np.flatnonzero(there & ~np.isnan(by))
+        rows = rows[np.argsort(by[rows], kind="stable")]
+    rows = rows[::-1] if how == "first" else rows
+    row[pointer[rows]] = rows  # of several the last one stays
+    return row
+
+
+def at_rows(values: pa.Array, row: np.ndarray) -> pa.Array:
+    """Return (parents,) texts: what some rows of another table hold; ``row`` is (parents,), negative for none."""
+    return as_text(values.take(pa.array(row, mask=row < 0)))
+
+
+def _true(values: pa.Array) -> np.ndarray:
+    return values.fill_null(False).to_numpy(zero_copy_only=False)
 
 
 def aggregate(how: str, value: np.ndarray, pointer: np.ndarray, parents: int) -> np.ndarray:
@@ -251,12 +310,8 @@ def aggregate(how: str, value: np.ndarray, pointer: np.ndarray, parents: int) ->
     Shape:
         value, pointer: (rows,), a number and the parent of each row, negative for none.
     """
-    if how in ("first", "last"):
-        row = np.full(parents, -1)
-        there = np.flatnonzero(pointer >= 0)
-        there = there[::-1] if how == "first" else there
-        row[pointer[there]] = there
-        return np.where(row >= 0, np.append(value, np.nan)[row], np.nan)
+    if how in ENDS:
+        return np.append(value, np.nan)[ends_of(how, pointer, parents)]
     has = (pointer >= 0) & ~np.isnan(value)
     if how in ("sum", "mean"):
         total = np.bincount(pointer[has], weights=value[has], minlength=parents)

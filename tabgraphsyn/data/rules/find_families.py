@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
+import pyarrow.compute as pc
 
 from tabgraphsyn.data.rules.family_kinds import (
+    ENDS,
     EqualGap,
     FamilyTotal,
     Numbered,
@@ -15,6 +18,8 @@ from tabgraphsyn.data.rules.family_kinds import (
     Rising,
     aggregate,
     aggregated,
+    at_rows,
+    end_rows,
 )
 from tabgraphsyn.data.rules.find_sums import decimals_of
 from tabgraphsyn.data.rules.operand import Operand
@@ -158,7 +163,7 @@ def _rising(search: Search, relation: Relation, columns: Iterable[Operand], by: 
 
 
 def find_parent_totals(search: Search) -> Iterator[ParentTotal]:
-    """Yield candidates for columns of a table that sum up the rows under its keys.
+    """Yield candidates for columns of a table that sum up the rows under its keys, or hold what one of them does.
 
     Args:
         search: of the parent table.
@@ -168,32 +173,59 @@ def find_parent_totals(search: Search) -> Iterator[ParentTotal]:
     for relation in search.tables.schema.relations_of_parent(search.table):
         whole = sample.whole_parents(relation.name)
         counts = aggregated(sample, relation.name, None, "count")
-        yield from _matching(search, relation, own, None, "count", counts, whole)
+        yield from _matching(search, relation, own, ("count", None, None), counts, whole)
         child = Search(search.tables, relation.child_table)
+        asked, orders = whole & (counts > 0), _orders(child, relation)
         done: set[tuple[Operand, str]] = set()
         for of in child.attributes:
             is_time = sample.is_time(relation.child_table, of)
             if not (is_time or sample.is_number(relation.child_table, of)):
                 continue
             kinds = ("min", "max") if is_time else ("sum", "mean", "min", "max")
-            for how in (*kinds, "first", "last"):
-                wanted = aggregated(sample, relation.name, of.column, how)
+            for how, by in [*((one, None) for one in kinds), *product(ENDS, orders)]:
+                wanted = aggregated(sample, relation.name, of.column, how, by)
                 alike = {one: v for one, v in own.items() if sample.is_time(search.table, one) == is_time}
                 alike = {one: v for one, v in alike.items() if (one, of.column) not in done}
-                for rule in _matching(search, relation, alike, of.column, how, wanted, whole & (counts > 0)):
+                for rule in _matching(search, relation, alike, (how, of.column, by), wanted, asked):
                     done.add((rule.column, of.column))
                     yield rule
+        yield from _ending(search, relation, child, orders)
+
+
+def _orders(child: Search, relation: Relation) -> list[str | None]:
+    """Return the columns that may say which row of a parent is its first, times that never repeat; the file is last."""
+    families = Search(child.tables, child.table, relation.name)
+    return [*(one.column for one in times_in_order(families, relation, child.attributes)[:ORDERS_MAX]), None]
+
+
+def _ending(search: Search, relation: Relation, child: Search, orders: Iterable[str | None]) -> Iterator[ParentTotal]:
+    """Yield candidates for words that the first or last row of a parent holds: a ticket's status."""
+    sample, table = search.sample, search.table
+    own = [one for one in search.attributes if not sample.is_measured(table, one)]
+    theirs = [one for one in child.attributes if not sample.is_measured(child.table, one)]
+    rows = {(how, by): end_rows(sample, relation.name, how, by) for how, by in product(ENDS, orders) if own and theirs}
+    whole, done = sample.whole_parents(relation.name), set[tuple[Operand, Operand]]()
+    held = {one: sample.texts(table, one) for one in own}
+    for of in theirs:
+        values = sample.values(child.table, of)
+        for (how, by), row in rows.items():
+            told = at_rows(values, np.where(whole, row, -1))
+            for column in (one for one in own if (one, of) not in done):
+                same = pc.equal(held[column], told)
+                if len(same) - same.null_count >= BY_CHANCE_MIN and pc.all(same).as_py():
+                    done.add((column, of))
+                    yield ParentTotal(table=table, column=column, relation=relation.name, of=of.column, how=how, by=by)
 
 
 def _matching(
     search: Search,
     relation: Relation,
     own: dict[Operand, np.ndarray],
-    of: str | None,
-    how: str,
+    what: tuple[str, str | None, str | None],
     wanted: np.ndarray,
     asked: np.ndarray,
 ) -> Iterator[ParentTotal]:
+    how, of, by = what
     for column, value in own.items():
         off = np.abs(value - wanted)[asked]
         off = off[~np.isnan(off)]
@@ -204,5 +236,5 @@ def _matching(
         if float(off.max()) <= max(loose if how == "mean" else exact, 0.0):
             tolerance = float(f"{exact if float(off.max()) <= exact else loose:.6g}")
             yield ParentTotal(
-                table=search.table, column=column, relation=relation.name, of=of, how=how, tolerance=tolerance
+                table=search.table, column=column, relation=relation.name, of=of, how=how, by=by, tolerance=tolerance
             )

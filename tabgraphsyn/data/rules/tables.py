@@ -122,6 +122,10 @@ class RuleTables:
             kind = self._format(table, operand).values_type  # type: ignore[union-attr]
         return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
 
+    def is_measured(self, table: str, operand: Operand) -> bool:
+        """Return whether an operand is read as numbers: it holds some, or times, in whatever ways they are written."""
+        return any(one(table, operand) for one in (self.is_number, self.is_time, self.is_written))
+
     def is_written(self, table: str, operand: Operand) -> bool:
         """Return whether an operand's numbers or times are written in several ways, and so stored as text."""
         return self._format(table, operand) is not None

@@ -8,15 +8,18 @@ what keeps the rule has a probability, a row goes with its siblings, and those a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from tabgraphsyn.data.codec.categorical import CategoricalCodec
-from tabgraphsyn.data.rules.family_kinds import Rising
+from tabgraphsyn.data.codes import as_text
+from tabgraphsyn.data.rules.family_kinds import Rising, ends_of
 from tabgraphsyn.data.rules.kept import fixing_keys
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.rule import Rule
@@ -41,12 +44,30 @@ class UnmaskedFamilies:
         rules: among the rows of the table.
         relation: the key along which siblings are made one after another.
         family: (rows,) int64, the parent of each row along it, negative for none.
+        avoided: column -> what it must not hold in each row, (rows,) text, null for nothing.
+        dead_ends: column -> what it must not hold in a row that has one after it, (values,) text.
     """
 
     def __init__(
-        self, fields: Fields, schema: Schema, rules: Sequence[Rule], relation: str, family: np.ndarray
+        self,
+        fields: Fields,
+        schema: Schema,
+        rules: Sequence[Rule],
+        relation: str,
+        family: np.ndarray,
+        avoided: Mapping[str, pa.Array] | None = None,
+        dead_ends: Mapping[str, pa.Array] | None = None,
     ) -> None:
         self._place, self._family, self._kept = fields.place, family, list[_Siblings]()
+        barred = _Barred(len(family))
+        for name, values in (avoided or {}).items():
+            if _is_told(fields, name):
+                barred.avoid(_Levels(fields, name), values)
+        last = ends_of("last", family, int(family.max(initial=-1)) + 1)
+        for name, values in (dead_ends or {}).items():
+            if _is_told(fields, name):
+                barred.end(_Levels(fields, name), values, last)
+        self._barred = barred
         families = max(int(family.max(initial=-1)) + 1, 1)
         # What rises first: unique rows leave room for those after them.
         for rule in sorted(rules, key=lambda one: not isinstance(one, Rising)):
@@ -65,18 +86,20 @@ class UnmaskedFamilies:
                 self._kept.append(_Differs(levels, left, next(rising, None)))
 
     def __bool__(self) -> bool:
-        return bool(self._kept)
+        return bool(self._kept or self._barred.places)
 
     def allowed(self, unit: Unit, made: Made) -> Tensor | None:
         """Return (rows, levels) bool, which levels a unit may be; None for all."""
         place = self._place[unit]
         asked = [one for one in self._kept if place in one.places]
-        if not asked or made.numbers is None:
+        if not (asked or place in self._barred.places) or made.numbers is None:
             return None
-        family = self._family[made.numbers.cpu().numpy()]
+        numbers = made.numbers.cpu().numpy()
+        family = self._family[numbers]
         masks = (one.allowed(place, made, np.maximum(family, 0)) for one in asked)
         has = torch.from_numpy(family >= 0).unsqueeze(1)
-        return joined(None if one is None else torch.from_numpy(one) | ~has for one in masks)
+        among = joined(None if one is None else torch.from_numpy(one) | ~has for one in masks)
+        return joined([among, self._barred.allowed(place, numbers, unit.levels)])
 
     def add(self, rows: EncodedBatch, numbers: Tensor) -> None:
         """Remember rows that are made; ``numbers`` (rows,) int64 says which ones of the table they are."""
@@ -114,6 +137,49 @@ class _Levels:
         self.is_value[: len(own.levels)] = own.levels.array.is_valid().to_numpy(zero_copy_only=False)
         self.number = np.full(self.count, np.nan)
         self.number[: len(own.levels)] = numbers_of(own.levels.array)
+        self._texts = as_text(own.levels.array)
+
+    def out(self, values: pa.Array) -> np.ndarray:
+        """Return the level of each of some values, (rows,) text: int64, negative for what has none of its own."""
+        found: np.ndarray = pc.index_in(values, value_set=self._texts).fill_null(-1).to_numpy(zero_copy_only=False)
+        return np.where(values.is_null().to_numpy(zero_copy_only=False), -1, found).astype(np.int64)
+
+
+class _Barred:
+    """Levels that rows must not hold for what comes after them."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._avoided: dict[int, np.ndarray] = {}
+        self._ends: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    @property
+    def places(self) -> frozenset[int]:
+        """The units that this is about."""
+        return frozenset({*self._avoided, *self._ends})
+
+    def avoid(self, levels: _Levels, values: pa.Array) -> None:
+        """Bar one value in each row, (rows,) text, null for none."""
+        self._avoided[levels.place] = levels.out(values)
+
+    def end(self, levels: _Levels, values: pa.Array, last: np.ndarray) -> None:
+        """Bar some values, (values,) text, in each row of a family but its ``last``, (families,) int64."""
+        is_out, goes_on = np.zeros(levels.count, dtype=bool), np.ones(self._rows, dtype=bool)
+        is_out[(found := levels.out(values))[found >= 0]] = True
+        goes_on[last[last >= 0]] = False
+        if is_out.any():
+            self._ends[levels.place] = is_out, goes_on
+
+    def allowed(self, place: int, numbers: np.ndarray, levels: int) -> Tensor | None:
+        """Return (rows, levels) bool for some rows, (rows,) int64; None for all."""
+        found: list[Tensor | None] = []
+        if place in self._avoided:
+            level = torch.from_numpy(self._avoided[place][numbers])
+            found.append(torch.arange(levels) != level.unsqueeze(1))
+        if place in self._ends:
+            is_out, goes_on = self._ends[place]
+            found.append(torch.from_numpy(~(is_out & goes_on[numbers][:, None])))
+        return joined(found)
 
 
 class _Siblings(ABC):

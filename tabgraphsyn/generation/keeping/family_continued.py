@@ -7,15 +7,38 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.prepared import Prepared
 from tabgraphsyn.data.rules.calendar_kind import Calendar
 from tabgraphsyn.data.rules.continued_kind import Continued, in_order
-from tabgraphsyn.data.rules.family_kinds import steps
+from tabgraphsyn.data.rules.family_kinds import ParentTotal, Rising, steps
+from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Order
 from tabgraphsyn.data.rules.rule import Rule
 from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.generation.keeping.rule_keeping import computed
 from tabgraphsyn.generation.keeping.rule_repairs import compute
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
+
+
+def climbing(prepared: Prepared, table: str) -> list[Rising]:
+    """Return times that climb from row to row as rows are drawn, for rules among rows go by their order.
+
+    Rows of a family are drawn one after another, each going on from the one before; where their times do not climb as
+    well, order of the times is another one, and no row goes on from any.
+    """
+    schema, driver = prepared.schema, prepared.plan.driver[table]
+    if driver is None:
+        return []
+    rules = [one for one in prepared.row_rules(table).families if isinstance(one, Continued) and one.by is not None]
+    orders = [one.by.column for one in rules if one.by is not None and one.relation == driver]
+    above = prepared.row_rules(schema.relation(driver).parent_table).families
+    orders += [one.by for one in above if isinstance(one, ParentTotal) and one.by and one.relation == driver]
+    own = schema.table(table)
+    return [
+        Rising(table=table, relation=driver, column=Operand(name), strict=True)
+        for name in dict.fromkeys(orders)
+        if own.column(name).sdtype == "datetime"
+    ]
 
 
 def go_on(

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from tabgraphsyn.data.codes import MISSING
 from tabgraphsyn.data.prepared import Prepared
-from tabgraphsyn.data.rules.family_kinds import ParentTotal, aggregate
+from tabgraphsyn.data.rules.family_kinds import ENDS, ParentTotal, aggregate, at_rows, ends_of
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.row_kinds import Product, Same, Total
 from tabgraphsyn.data.rules.rule import Rule
@@ -26,7 +27,7 @@ from tabgraphsyn.data.rules.value_kinds import Fixed
 from tabgraphsyn.generation.keeping.known_totals import ToldTotals
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 
-OF_ONE_ROW = ("min", "max", "first", "last")
+OF_ONE_ROW = ("min", "max", *ENDS)
 """Totals that one row of a parent says."""
 
 
@@ -66,8 +67,8 @@ class HeldTables:
         for table in tables:
             for one in self.rules(table):
                 child = self.prepared.schema.relation(one.relation).child_table
-                found.setdefault(child, set()).add(str(one.of))
-            for one in self.following(table):
+                found.setdefault(child, set()).update(one.read_of_rows)
+            for one in [*self.following(table), *word_ends(self.prepared, table)]:
                 found.setdefault(one.table, set()).add(one.column.column)
             if stays := ToldTotals(self.prepared).asked(table):
                 found.setdefault(table, set()).update(stays)
@@ -109,19 +110,34 @@ class HeldTables:
             pointers: relation name -> (rows,) number of the parent, negative for none.
             ruled: keeps the rules about single rows and leaves some columns as they are.
         """
-        rows, schema = self.waiting.pop(table), self.prepared.schema
-        own, done = RuleRows(schema.table(table), rows), set()
-        for rule in self.rules(table):
-            child = schema.relation(rule.relation).child_table
-            values = pa.table({str(rule.of): self.values[child][str(rule.of)]})
-            numbers = RuleRows(schema.table(child), values).numbers(Operand(str(rule.of)))
-            found = aggregate(rule.how, numbers, pointers[rule.relation], rows.num_rows)
-            old = own.numbers(rule.column)
-            own.put_numbers(rule.column.column, found, np.isfinite(found) & np.isfinite(old) & (found != old))
-            done.add(rule.column.column)
-        made = ruled(table, own.table, frozenset(done))
+        rules, words = self.rules(table), word_ends(self.prepared, table)
+        # A word says whether others are missing (closed at), so these are as it says before they are computed.
+        first = [one for one in rules if one in words]
+        made = self._computed(table, self.waiting.pop(table), first, pointers)
+        if first:
+            made = ruled(table, made, frozenset(one.column.column for one in first))
+        made = self._computed(table, made, [one for one in rules if one not in first], pointers)
+        made = ruled(table, made, frozenset(one.column.column for one in rules))
         self._remember(table, made)
         return made
+
+    def _computed(
+        self, table: str, rows: pa.Table, rules: Iterable[ParentTotal], pointers: Mapping[str, np.ndarray]
+    ) -> pa.Table:
+        """Return a table's rows with what their rows say by some rules, where there is a value already."""
+        schema = self.prepared.schema
+        own = RuleRows(schema.table(table), rows)
+        for rule in rules:
+            child = schema.relation(rule.relation).child_table
+            below = RuleRows(schema.table(child), pa.table({one: self.values[child][one] for one in rule.read_of_rows}))
+            said, family = Operand(str(rule.of)), pointers[rule.relation]
+            if rule.how in ENDS:
+                row = _end_rows(rule, below, family, rows.num_rows)
+                _put(own, rule.column.column, below, str(rule.of), row)
+            else:
+                found, old = aggregate(rule.how, below.numbers(said), family, rows.num_rows), own.numbers(rule.column)
+                own.put_numbers(rule.column.column, found, np.isfinite(found) & np.isfinite(old) & (found != old))
+        return own.table
 
     def followed(
         self,
@@ -134,10 +150,16 @@ class HeldTables:
         for rule in self.following(table):
             above = self.prepared.schema.table(rule.table)
             told = pa.table({rule.column.column: self.values[rule.table][rule.column.column]})
-            wanted = RuleRows(above, told).numbers(rule.column)
-            family, old = pointers[rule.relation], rows.numbers(Operand(str(rule.of)))
-            found = _as_told(rule.how, old, family, wanted)
-            rows.put_numbers(str(rule.of), found, np.isfinite(found) & np.isfinite(old) & (found != old))
+            parents, family = RuleRows(above, told), pointers[rule.relation]
+            if rule.how in ENDS:
+                row = _end_rows(rule, rows, family, parents.count)
+                of_parent = np.full(rows.count, MISSING)
+                of_parent[row[row >= 0]] = np.flatnonzero(row >= 0)
+                _put(rows, str(rule.of), parents, rule.column.column, of_parent)
+            else:
+                old = rows.numbers(Operand(str(rule.of)))
+                found = _as_told(rule.how, old, family, parents.numbers(rule.column))
+                rows.put_numbers(str(rule.of), found, np.isfinite(found) & np.isfinite(old) & (found != old))
             done.add(str(rule.of))
         made = ruled(table, rows.table, frozenset(done))
         self._remember(table, made)
@@ -148,12 +170,39 @@ class HeldTables:
             self.values[table][name] = made.column(name).combine_chunks()
 
 
+def word_ends(prepared: Prepared, table: str) -> list[ParentTotal]:
+    """Return the rules that a table's column is the word that the first or last row of each has."""
+    return [
+        one
+        for one in prepared.row_rules(table).families
+        if isinstance(one, ParentTotal)
+        and one.how in ENDS
+        and prepared.schema.table(table).column(one.column.column).sdtype == "categorical"
+    ]
+
+
 def _is_exact(rule: Rule) -> bool:
     return isinstance(rule, Same | Total | Product | Shift | Fixed)
 
 
+def _end_rows(rule: ParentTotal, rows: RuleRows, family: np.ndarray, parents: int) -> np.ndarray:
+    """Return (parents,) int64: the row that a rule reads of each parent, -1 for none; ``family`` is (rows,)."""
+    by = None if rule.by is None else rows.numbers(Operand(rule.by))
+    return ends_of(rule.how, family, parents, by)
+
+
+def _put(to: RuleRows, name: str, of: RuleRows, column: str, row: np.ndarray) -> None:
+    """Give a column the values of another table's, where both have one; ``row`` is (rows,), -1 for none."""
+    told = np.append(of.filled(column), False)[row] & to.filled(name)
+    if of.read.is_measured(of.name, Operand(column)):
+        found, old = np.append(of.numbers(Operand(column)), np.nan)[row], to.numbers(Operand(name))
+        to.put_numbers(name, found, told & (found != old))
+    else:
+        to.put(name, at_rows(of.column(column), row), told)
+
+
 def _as_told(how: str, value: np.ndarray, family: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the values of rows, one of each family being what is wanted of it and none beyond; NaN stays.
+    """Return the values of rows, the least or largest of each family being what is wanted of it; NaN stays.
 
     Shape:
         value, family: (rows,), the number and the parent of each row, negative for none.
@@ -164,12 +213,9 @@ def _as_told(how: str, value: np.ndarray, family: np.ndarray, wanted: np.ndarray
     """
     found, asked = value.copy(), np.append(wanted, np.nan)[np.where(family >= 0, family, -1)]
     here = np.flatnonzero(~np.isnan(asked) & ~np.isnan(value))
-    if how in ("min", "max"):
-        sign = 1.0 if how == "min" else -1.0
-        order = here[np.lexsort((sign * value[here], family[here]))]
-        found[here] = sign * np.maximum(sign * value[here], sign * asked[here])
-    else:
-        order = here if how == "first" else here[::-1]
+    sign = 1.0 if how == "min" else -1.0
+    order = here[np.lexsort((sign * value[here], family[here]))]
+    found[here] = sign * np.maximum(sign * value[here], sign * asked[here])
     _, first = np.unique(family[order], return_index=True)
     found[order[first]] = asked[order[first]]
     return found

@@ -36,6 +36,11 @@ class RuleRows:
         self._schema, self.table, self.together = schema, rows, together or {}
 
     @property
+    def name(self) -> str:
+        """Of the table."""
+        return self._schema.name
+
+    @property
     def count(self) -> int:
         """Number of rows."""
         return self.table.num_rows
