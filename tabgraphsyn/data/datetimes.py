@@ -16,12 +16,12 @@ _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y",
          "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%Y.%m.%d", "%d.%m.%y", "%d-%b-%y",
          "%d. %m. %Y")  # fmt: skip
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", " %H:%M:%S,%f",
-          " %I:%M %p", " %I:%M:%S %p")  # fmt: skip
+          " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")  # fmt: skip
 _ZONED_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y")
 _ZONES = (" %H:%M:%S%z", "T%H:%M:%S%z", "T%H:%M:%S.%f%z", " %H:%M:%S.%f%z", " %H:%M:%S %z", " %H:%M%z", "T%H:%M%z")
 _WEEKDAYS = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y", "%a %d %b %Y",
              "%A, %B %d, %Y", "%A, %d %B %Y", "%a, %d.%m.%Y", "%a %Y-%m-%d")  # fmt: skip
-CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
+CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p")
 MONTHS = ("%Y-%m", "%m/%Y")
 DIGITS = {6: ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m"), 8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
           12: ("%Y%m%d%H%M",), 14: ("%Y%m%d%H%M%S",)}  # fmt: skip

@@ -23,7 +23,7 @@ _INGEST, _PREPARE, _SAMPLE = StageInput("ingest"), StageInput("prepare"), StageI
 BEFORE = (
     StageKind(
         name="ingest",
-        version=8,
+        version=9,
         module="tabgraphsyn.stages.ingest",
         config_keys=("dataset",),
         # The content says what was read, whatever it is called, wherever it lies, and however much was allowed.

@@ -144,9 +144,11 @@ def clocks(rng: Random, rows: int) -> Drawn:
     pattern, shape = rng.choice([
         ("%H:%M", r"([01]\d|2[0-3]):[0-5]\d"), ("%H:%M:%S", r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"),
         ("%I:%M %p", r"(0[1-9]|1[0-2]):[0-5]\d [AP]M"), ("%-H:%M", r"(\d|1\d|2[0-3]):[0-5]\d"),
+        ("%-I:%M%p", r"([1-9]|1[0-2]):[0-5]\d[ap]m"), ("%I:%M:%S%p", r"(0[1-9]|1[0-2]):[0-5]\d:[0-5]\d[ap]m"),
     ])  # fmt: skip
     at = [dt.datetime(2020, 1, 1) + dt.timedelta(seconds=rng.randrange(86_400)) for _ in range(rows)]
-    return Drawn([one.strftime(pattern) for one in at], shape)
+    texts = [one.strftime(pattern) for one in at]
+    return Drawn(texts if " " in pattern else [one.lower() for one in texts], shape)
 
 
 def durations(rng: Random, rows: int) -> Drawn:
