@@ -31,7 +31,7 @@ from tabgraphsyn.generation.fixing.frame import Fixing, KeyValues, fixing_of
 from tabgraphsyn.generation.fixing.rejection import redrawn
 from tabgraphsyn.generation.fixing.wishes import Wishes
 from tabgraphsyn.generation.keeping.family_continued import climbing
-from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through
+from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through, spaced
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.family_totals import HeldTables
 from tabgraphsyn.generation.keeping.known_totals import ToldTotals, added_up, agreed
@@ -278,7 +278,7 @@ class Generation:
         if (among or sums or agreeing) and not stay:
             # What is a parent's stays so, whichever rows it would tell apart.
             pointers, left = parents.skeleton.pointers, frozenset({*protected, *beside.names, *parents.copied[table]})
-            ends = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
+            keys = [*prepared.schema.relations_of_parent(table), *prepared.schema.relations_of_child(table)]
             whole = pa.concat_tables(made)
             # Values that keys into lookup tables say agree already; those of routes that nobody flew do not yet.
             asked = asked_columns(demands) | stay
@@ -291,12 +291,13 @@ class Generation:
                 {one.name: pointers[one.name] for one in prepared.schema.relations_of_child(table)},
                 left,
                 rng,
-                moves_rows=len(ends) == 1 and not climbs and (demands is None or not demands.cells),
+                moves_rows=len(keys) == 1 and not climbs and (demands is None or not demands.cells),
                 fixing=fixing,
                 of_rows=beside.rules.rules,
                 children={one.name: pointers[one.name] for one in prepared.schema.relations_of_parent(table)},
                 avoided=frozenset(name for _, name in computed(beside.rules.rules, left, listed)),
-                anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands),
+                anchored=frozenset(one.column for rule in rules.rules if rule.relations for one in rule.operands)
+                | {str(one.of) for one in ends(prepared, table)},
             )
             for total, wanted in sums:
                 if str(total.of) not in left | asked:
@@ -326,7 +327,11 @@ class Generation:
             return
         above = {read_through(one): parents.read(read_through(one)) for one in rules}
         schema, pointers = self.bundle.prepared.schema.table(table), parents.skeleton.pointers
-        whole, step = keep_ends(schema, pa.concat_tables(batches), rules, above, pointers), self.config.batch_rows
+        apart = spaced(self.bundle.prepared, table)
+        whole, step = (
+            keep_ends(schema, pa.concat_tables(batches), rules, above, pointers, apart),
+            self.config.batch_rows,
+        )
         for first in range(0, max(whole.num_rows, 1), step):
             yield whole.slice(first, step)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
+from tabgraphsyn.data.codec.column import Draw
 from tabgraphsyn.data.codec.pattern import Pattern
 from tabgraphsyn.data.schema import Column, Table, TableSchema
 from tabgraphsyn.errors import ConfigError, DataError
@@ -263,6 +264,25 @@ def test_second_time_is_a_lag_to_the_first_complete_one():
     decoded = codec.decode(encoded.numerical.mean(axis=2), encoded.categorical, rng)
     for name in columns:
         assert decoded.column(name).combine_chunks().equals(columns[name]), name
+
+
+def test_a_time_counted_from_one_that_is_missing_has_no_place_of_its_own():
+    rng = np.random.default_rng(0)
+    start = pa.array(rng.integers(1_400_000_000, 1_500_000_000, 500) * 1_000_000).cast(US)
+    end = pa.array(start.cast(pa.int64()).to_numpy() + rng.integers(1, 90, 500) * 86_400_000_000).cast(US)
+    table = Table(
+        TableSchema("t", (Column("start", "datetime"), Column("end", "datetime"))),
+        pa.table({"start": start, "end": end}),
+    )
+    codec = TableCodec.fit(table, np.ones(500, dtype=bool), ["start", "end"], CodecConfig(min_entities=1))
+    assert codec.columns["end"].given == "start"
+    lost = pa.array(start.to_pylist(), US, mask=np.arange(500) % 5 == 0)
+    own = codec.columns["end"]
+    assert (own.knows(end, lost) == (np.arange(500) % 5 != 0)).all()
+    made = own.encode(end, lost)
+    assert np.isfinite(made.numerical).all()
+    back = own.decode(made.numerical.mean(axis=2), made.categorical, Draw(rng, given=lost))
+    assert back.null_count == 100 and back.drop_null().equals(end.filter(lost.is_valid()))
 
 
 def test_unique_ids_are_made_anew_in_their_pattern():

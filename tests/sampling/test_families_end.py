@@ -6,16 +6,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from family_rows import FewRules
 
 from tabgraphsyn.data.codec import CodecConfig, TableCodec
 from tabgraphsyn.data.rules.family_kinds import ParentTotal
+from tabgraphsyn.data.rules.kept import RowRules
 from tabgraphsyn.data.rules.operand import Operand
 from tabgraphsyn.data.rules.running_kind import Running
 from tabgraphsyn.data.rules.store import rule_from_dict
 from tabgraphsyn.data.rules.tables import RuleTables
 from tabgraphsyn.data.schema import Column, Database, Relation, Schema, Table, TableSchema
 from tabgraphsyn.generation.carried import Carried
-from tabgraphsyn.generation.keeping.family_ends import keep_ends, read_through
+from tabgraphsyn.generation.keeping.family_ends import ends, keep_ends, read_through, spaced
 from tabgraphsyn.generation.keeping.family_keeping import from_numbers, keep_families
 from tabgraphsyn.generation.keeping.rule_parents import as_own
 from tabgraphsyn.generation.keeping.rule_rows import RuleRows
@@ -76,6 +78,33 @@ def test_a_family_begins_and_ends_when_its_parent_says() -> None:
         assert at[mine].min() == begin[one] and (at[mine] == np.rint(at[mine])).all()
         assert at[mine].max() == (end[one] if one != 3 else old[mine].max())
         assert (np.diff(at[mine][np.argsort(old[mine], kind="stable")]) >= 0).all()
+
+
+@pytest.mark.parametrize("how", ["min", "max"])
+def test_times_that_are_equally_far_apart_move_together(how: str) -> None:
+    rng = np.random.default_rng(8)
+    place = np.zeros(ROWS, dtype=int)
+    for one in range(PARENTS):
+        place[one == WHOSE] = np.arange((one == WHOSE).sum())
+    schema, rows = table(at=days(rng.integers(100, 900, PARENTS)[WHOSE] + 30 * place))
+    said = ParentTotal(table="p", column=Operand("start"), relation=RELATION.name, of="at", how=how)
+    gap = rule_from_dict({"kind": "equal_gap", "table": "t", "relation": RELATION.name, "column": "at"}, "test")
+    parents = TableSchema("p", (Column("id", "id"), Column("start", "datetime")), ("id",))
+    both = Schema((parents, schema), (RELATION,))
+    prepared = FewRules(both, {"p": RowRules("p", families=(said,)), "t": RowRules("t", families=(gap,))})
+    assert ends(prepared, "t") == [said] and spaced(prepared, "t") == {"at": RELATION.name}  # type: ignore[arg-type]
+    other = ParentTotal(
+        table="p", column=Operand("start"), relation=RELATION.name, of="at", how={"min": "max", "max": "min"}[how]
+    )
+    twice = FewRules(both, {"p": RowRules("p", families=(said, other)), "t": RowRules("t", families=(gap,))})
+    assert ends(twice, "t") == [], "a beginning and an end leave no room for a distance"  # type: ignore[arg-type]
+    told = rng.integers(0, 300, PARENTS)
+    made = keep_ends(schema, rows, [said], {read_through(said): days(told[WHOSE])}, {RELATION.name: WHOSE}, {"at"})
+    at, old = (RuleRows(schema, one).numbers(Operand("at")) / 86_400 for one in (made, rows))
+    for one in np.unique(WHOSE):
+        mine = np.flatnonzero(one == WHOSE)
+        assert (at[mine].min() if how == "min" else at[mine].max()) == told[one]
+        assert (np.diff(at[mine]) == np.diff(old[mine])).all()
 
 
 def test_a_balance_is_computed_along_each_family_in_the_order_of_the_file() -> None:

@@ -71,6 +71,26 @@ def test_periods_stand_end_to_end_and_ends_move_with_their_beginnings(of_rows: l
         assert (length == nights).all(), "a period is as long as it was drawn"
 
 
+@pytest.mark.parametrize("of_rows", [[], [rule("order", columns=["first", "last"])]], ids=["apart", "an order"])
+def test_a_period_without_an_end_ends_where_the_next_one_begins(of_rows: list[Rule]) -> None:
+    first, nights = some(3, 3000), some(4, 20)
+    is_open = some(6, 4) == 0
+    last = pa.array(days(first + nights).to_pylist(), pa.timestamp("us"), mask=is_open)
+    rows = case(turn=np.random.default_rng(9).permutation(ROWS), first=days(first), last=last)
+    one = follows(column="first", of="last", by="turn")
+    made = keep_families(
+        rows.schema.table("t"), rows.rows, [one], rows.pointers, frozenset({"k"}), np.random.default_rng(0),
+        of_rows=of_rows,
+    )  # fmt: skip
+    assert made["first"].null_count == 0 and rows.broken(made, one)[1] == 0
+    assert 0 < made["last"].null_count < is_open.sum(), "a last one stays open"
+    stays = keep_families(
+        rows.schema.table("t"), rows.rows, [one], rows.pointers, frozenset({"k", "last"}), np.random.default_rng(0),
+        of_rows=of_rows,
+    )  # fmt: skip
+    assert stays["last"] == rows.rows["last"]
+
+
 def test_what_a_row_goes_on_from_stands_before_it_is_drawn() -> None:
     rng = np.random.default_rng(1)
     now = WORDS[rng.integers(0, 4, ROWS)]

@@ -188,8 +188,8 @@ class DatetimeCodec(ColumnCodec):
             is_free = categorical[:, 0] == 0 if c_day else np.ones(len(days), dtype=bool)
             days = np.where(is_free, self._moved_to_weekday(days, categorical[:, c_day]), days)
         if self.given is not None:
-            assert draw.given is not None
-            days = days + _microseconds(draw.given) // DAY_US
+            start, has_start = _first_days(draw.given, len(days))
+            days, is_null = days + start, is_null | ~has_start
         time = self.time.decode(numerical[:, n_day:], categorical[:, c_day + self.weekday :], draw)
         # By whole days, so that a time of day stays one of the column.
         held_days = np.clip(days, self.minimum_us // DAY_US, self.maximum_us // DAY_US)
@@ -219,12 +219,22 @@ def datetime_codec(
 
 
 def _days(values: pa.Array, given: pa.Array | None) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-    """Return which values are filled, their microseconds and their days since ``given`` or 1970; (rows,) each."""
+    """Return which values are filled, their microseconds, and days since ``given`` (null without) or 1970; (rows,)."""
     filled = pc.is_valid(values).to_numpy(zero_copy_only=False)
     us = np.zeros(len(values), dtype=np.int64)
     us[filled] = _microseconds(values.drop_null())
-    start = np.zeros(len(values), dtype=np.int64) if given is None else _microseconds(given) // DAY_US
-    return filled, us, pa.array(us // DAY_US - start, mask=~filled)
+    start, has_start = _first_days(given, len(values))
+    return filled, us, pa.array(us // DAY_US - start, mask=~(filled & has_start))
+
+
+def _first_days(given: pa.Array | None, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the days that others are counted from, and where there are such, (rows,) each."""
+    if given is None:
+        return np.zeros(rows, dtype=np.int64), np.ones(rows, dtype=bool)
+    has_start = pc.is_valid(given).to_numpy(zero_copy_only=False)
+    days = np.zeros(rows, dtype=np.int64)
+    days[has_start] = _microseconds(given.drop_null()) // DAY_US
+    return days, has_start
 
 
 def _microseconds(values: pa.ChunkedArray | pa.Array) -> np.ndarray:

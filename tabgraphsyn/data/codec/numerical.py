@@ -120,6 +120,11 @@ class NumericalCodec(ColumnCodec):
         factor = (CategoricalField(f"{self.column}:missing", 2),) if self.missing == "factor" else ()
         return gate + factor
 
+    def knows(self, values: pa.Array, given: pa.Array | None = None) -> np.ndarray:
+        """See ``ColumnCodec``: (rows,) bool, no missing one where training rows had none."""
+        filled = pc.is_valid(values).to_numpy(zero_copy_only=False)
+        return filled if self.missing == "none" else np.ones(len(values), dtype=bool)
+
     def encode(self, values: pa.Array, given: pa.Array | None = None) -> EncodedColumn:
         """Return the fields of ``values``, (rows, n_num, 2) and (rows, n_cat)."""
         is_null = pc.is_null(values).to_numpy(zero_copy_only=False)

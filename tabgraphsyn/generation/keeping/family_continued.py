@@ -63,11 +63,11 @@ def go_on(
     follows = rule.of.column in {target for _, target in ways}
     pair = {rule.column, rule.of}
     if not follows and not any(isinstance(one, Order) and pair <= set(one.operands) for one in of_rows):
-        _take(rule, rows, source, place > 0)
+        _take(rule, rows, source, place > 0, protected)
         return
     for rank in range(1, int(place.max(initial=0)) + 1):
         start, end = rows.numbers(rule.column), rows.numbers(rule.of)
-        here = _take(rule, rows, source, place == rank)
+        here = _take(rule, rows, source, place == rank, protected)
         for one, target in ways if here.any() else []:
             compute(one, target, rows, here)
         if not follows and rule.of.column not in protected:
@@ -85,9 +85,21 @@ def _before(rule: Continued, rows: RuleRows, family: np.ndarray) -> tuple[np.nda
     return source, place
 
 
-def _take(rule: Continued, rows: RuleRows, source: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Put what the rows of ``source`` hold into some others; (rows,) bool, which of these held something else."""
+def _take(
+    rule: Continued, rows: RuleRows, source: np.ndarray, where: np.ndarray, protected: frozenset[str]
+) -> np.ndarray:
+    """Put what the rows of ``source`` hold into some others; (rows,) bool, which of these held something else.
+
+    A row that begins with something although the one before holds nothing (a period without an end that is no last one)
+    gives that one what it begins with.
+    """
     own, of = rows.read.joint(rule.table, (rule.column, rule.of))
+    if rule.of.column not in protected:
+        opened = np.flatnonzero(where & (own >= 0) & (of[source] < 0))
+        ended, taken = np.zeros(rows.count, dtype=bool), np.arange(rows.count)
+        ended[source[opened]], taken[source[opened]] = True, opened
+        rows.put(rule.of.column, rows.column(rule.column.column).take(pa.array(taken)), ended)
+        of = np.where(ended, own[taken], of)
     changed: np.ndarray = where & (own != of[source])
     rows.put(rule.column.column, rows.column(rule.of.column).take(pa.array(source)), changed)
     return changed

@@ -7,7 +7,7 @@ of a family are stretched: the first, or the last, meets the parent's, the other
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +22,9 @@ from tabgraphsyn.generation.keeping.rule_rows import RuleRows
 def ends(prepared: Prepared, table: str) -> list[ParentTotal]:
     """Return the rules that a parent's time is the least, or the largest, time of this table's rows."""
     schema = prepared.schema
-    moved = [one for one in prepared.row_rules(table).families if isinstance(one, EqualGap | Numbered)]
-    stays = {one.operands[0].column for one in moved} | {one.column for one in prepared.known(table).columns}
-    return [
+    numbered = [one for one in prepared.row_rules(table).families if isinstance(one, Numbered)]
+    stays = {one.column.column for one in numbered} | {one.column for one in prepared.known(table).columns}
+    found = [
         rule
         for parent in {one.parent_table for one in schema.relations_of_child(table)}
         for rule in prepared.row_rules(parent).families
@@ -34,6 +34,19 @@ def ends(prepared: Prepared, table: str) -> list[ParentTotal]:
         and str(rule.of) not in stays
         and schema.table(table).column(str(rule.of)).sdtype == "datetime"
     ]
+    apart = spaced(prepared, table)
+    return [
+        one
+        for one in found
+        if str(one.of) not in apart
+        or (apart[str(one.of)] == one.relation and sum(other.of == one.of for other in found) == 1)
+    ]
+
+
+def spaced(prepared: Prepared, table: str) -> dict[str, str]:
+    """Return the columns of a table whose values are equally far apart within a parent, and the key to it."""
+    rules = [one for one in prepared.row_rules(table).families if isinstance(one, EqualGap)]
+    return {one.column.column: one.relation for one in rules}
 
 
 def read_through(rule: ParentTotal) -> Operand:
@@ -47,6 +60,7 @@ def keep_ends(
     rules: Sequence[ParentTotal],
     above: Mapping[Operand, pa.Array],
     pointers: Mapping[str, np.ndarray],
+    apart: Container[str] = (),
 ) -> pa.Table:
     """Return all rows of a table, the times of each family beginning and ending as its parent says.
 
@@ -56,13 +70,17 @@ def keep_ends(
         rules: see ``ends``.
         above: the parents' times, (rows,) each, null for none.
         pointers: relation name -> (rows,) number of the parent, negative for none.
+        apart: columns whose values are equally far apart: they move together.
     """
     rows = RuleRows(schema, whole)
     for relation, name in dict.fromkeys((one.relation, str(one.of)) for one in rules):
         value, family = rows.numbers(Operand(name)), pointers[relation]
         told = {one.how: above[read_through(one)] for one in rules if (one.relation, one.of) == (relation, name)}
         first, last = (_seconds(told.get(how), len(value)) for how in ("min", "max"))
-        found = _stretched(value, family, first, last, rows.grain(name))
+        if name in apart:
+            found = _moved(value, family, first, last)
+        else:
+            found = _stretched(value, family, first, last, rows.grain(name))
         rows.put_numbers(name, found, np.isfinite(found) & (found != value))
     return rows.table
 
@@ -73,6 +91,21 @@ def _seconds(times: pa.Array | None, rows: int) -> np.ndarray:
         return np.full(rows, np.nan)
     ticks = times.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64(), safe=False)
     return np.asarray(ticks.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
+
+
+def _moved(value: np.ndarray, family: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return times of which the first, or the last, of a family is as told, as far apart as they were; NaN elsewhere.
+
+    Shape:
+        all: (rows,), NaN for nothing that is told.
+
+    >>> _moved(np.array([10.0, 20.0]), np.zeros(2, int), np.full(2, 4.0), np.full(2, np.nan)).tolist()
+    [4.0, 14.0]
+    """
+    here, parents = np.where(np.isnan(value), -1, family), int(family.max(initial=-1)) + 1
+    low, high = (np.append(aggregate(how, value, here, parents), np.nan)[here] for how in ("min", "max"))
+    found: np.ndarray = value + np.where(np.isnan(first), last - high, first - low)
+    return found
 
 
 def _stretched(
