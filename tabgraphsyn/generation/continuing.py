@@ -186,7 +186,7 @@ class Continuing:
         return found
 
     def dead_ends(self) -> dict[str, pa.Array]:
-        """Return the levels of columns, as text, that no row goes on from, see ``ends``."""
+        """Return the levels of columns that no row goes on from, (levels,) text each, see ``ends``."""
         found = {}
         for rule in self.rules:
             own = self.codec.columns[rule.of.column]

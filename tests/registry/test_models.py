@@ -11,7 +11,7 @@ import torch
 
 from tabgraphsyn.errors import ConfigError, DataError, StageError
 from tabgraphsyn.generators.kinds import Catalog, StageInput, StageKind, catalog
-from tabgraphsyn.orchestration.campaign.campaigns import record_campaign
+from tabgraphsyn.orchestration.campaign.campaigns import find_campaigns, record_campaign
 from tabgraphsyn.orchestration.planning.plan import Plan, PlannedPoint, plan
 from tabgraphsyn.orchestration.planning.spec import Runtime, save_spec
 from tabgraphsyn.orchestration.registry.models import find_model, models_of
@@ -82,6 +82,18 @@ def out(tmp_path: Path) -> Path:
     launched(tmp_path / "out", "first", {"default": config()})
     launched(tmp_path / "out", "sweep", {"seed=1": config(seed=1), "seed=2": config(seed=2)})
     return tmp_path / "out"
+
+
+def test_a_campaign_is_there_with_its_configs_and_not_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("tabgraphsyn.orchestration.campaign.campaigns.showing.write_configs", died)
+    with pytest.raises(OSError, match="no space"):
+        launched(tmp_path, "first", {"default": config()})
+    assert list(find_campaigns(tmp_path)) == []
 
 
 def test_models_have_names(out: Path) -> None:

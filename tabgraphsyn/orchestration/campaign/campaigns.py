@@ -151,6 +151,9 @@ def record_campaign(
                 f"({listing(former[point].overrides)}). Choose another campaign name."
             )
     whole = {**former, **points}
+    # A campaign is there as soon as its record is: whoever looks then reads the configs.
+    texts = ConfigTexts()
+    showing.write_configs(folder, {point: texts.text(configs[point]) for point in points})
     write_json(
         folder / CAMPAIGN,
         {
@@ -163,8 +166,6 @@ def record_campaign(
         },
     )
     campaign = Campaign(folder, whole, lease_timeout_s)
-    texts = ConfigTexts()
-    showing.write_configs(folder, {point: texts.text(configs[point]) for point in points})
     showing.write_wanted(folder, (each for point in whole for each in campaign.wanted(point)))
     for point in points.keys() & former.keys():
         showing.refresh(folder / point, campaign.wanted(point))
