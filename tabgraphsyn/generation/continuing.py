@@ -122,7 +122,7 @@ class Continuing:
     @property
     def columns(self) -> frozenset[str]:
         """The columns that stand in every row before it is drawn."""
-        return frozenset(self.types) - {one.column for one in self.endings}
+        return frozenset([*(one.column.column for one in self.rules), *(one.column.column for one in self.numbered)])
 
     def standing(
         self, last: EncodedBatch | None, position: int, numbers: np.ndarray, device: str, stands: Stands | None

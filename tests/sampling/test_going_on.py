@@ -132,6 +132,8 @@ def test_what_a_family_ends_with_stands_in_its_last_row_and_not_in_the_one_befor
     goes_on = [follows(column="was", of="now")]
     one = Continuing.of(goes_on, RELATION.name, codec, units, [ends])
     assert one is not None and one.columns == {"was"}, "other rows' may be anything"
+    both = Continuing.of(goes_on, RELATION.name, codec, units, [ends, Ending("was", ends.values, is_last)])
+    assert both is not None and both.columns == {"was"}, "what goes on stands in every row, whatever it ends with"
     numbers = rng.permutation(ROWS)[:200]
     numbers[:3] = [3, 11, 15]
     stands, which = one.standing(None, 0, numbers, "cpu", None)
